@@ -1,0 +1,6 @@
+"""The methods that the hypernetwork methods are compared with. A new baseline is one file and one line here."""
+
+STRATEGIES = {
+    "finetune": "baselines.finetune:Finetune",
+    "joint": "baselines.joint:Joint",
+}

@@ -1,0 +1,77 @@
+"""Batches from tensors that stay in memory: an endless, reshuffled stream for training, a plain pass for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hnet_bench.avalanche_adapter.benchmark import Samples
+
+Batch = tuple[Tensor, Tensor, Tensor]  # inputs, labels, task labels
+
+
+class EndlessBatches:
+    """Batches of one size for ever: without replacement until all samples were drawn, then reshuffled.
+
+    A batch may straddle two passes, so all have full size, also where there are fewer samples than a batch holds.
+    """
+
+    def __init__(
+        self, samples: Samples, *, task_label: int, batch_size: int, generator: torch.Generator, device: torch.device
+    ) -> None:
+        if len(samples.x) == 0:
+            raise ValueError("There must be at least one sample to train on, found none.")
+        self._x, self._y = samples.x.to(device), samples.y.to(device)
+        self._task_labels = torch.full((batch_size,), task_label, dtype=torch.int64, device=device)
+        self._batch_size = batch_size
+        self._generator = generator
+        self._order = torch.empty(0, dtype=torch.int64, device=device)
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            chosen = self._next_indices()
+            yield self._x.index_select(0, chosen), self._y.index_select(0, chosen), self._task_labels
+
+    def _next_indices(self) -> Tensor:
+        while len(self._order) < self._batch_size:
+            reshuffled = torch.randperm(len(self._x), generator=self._generator).to(self._x.device)
+            self._order = torch.cat([self._order, reshuffled])
+        chosen, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
+        return chosen
+
+
+class SideBySide:
+    """Batches made of one batch of each stream, in order."""
+
+    def __init__(self, streams: list[EndlessBatches]) -> None:
+        self._streams = streams
+
+    def __iter__(self) -> Iterator[Batch]:
+        for parts in zip(*self._streams, strict=True):
+            x, y, task_labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+            yield x, y, task_labels
+
+
+def one_pass(samples: Samples, *, task_label: int, batch_size: int, device: torch.device) -> Iterator[Batch]:
+    """All samples once, in order; the last batch may be smaller."""
+    for start in range(0, len(samples.x), batch_size):
+        x = samples.x[start : start + batch_size].to(device)
+        y = samples.y[start : start + batch_size].to(device)
+        yield x, y, torch.full_like(y, task_label)
+
+
+def exactly(batches: Iterable[Any], count: int) -> Iterator[Any]:
+    """The first `count` items of `batches`, which is begun anew when it ends. Raises ValueError if it is empty."""
+    left = count
+    while left > 0:
+        before = left
+        for item in batches:
+            yield item
+            left -= 1
+            if left == 0:
+                return
+        if left == before:
+            raise ValueError("There must be at least one batch to train on, found none.")

@@ -1,0 +1,75 @@
+"""Strategies that train one ordinary classifier: the base of most baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from avalanche.core import BasePlugin
+from avalanche.models import MultiTaskModule
+from avalanche.training.plugins import EvaluationPlugin
+from torch import Tensor, nn
+
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+from hnet_bench.interfaces import Scenario, Setup
+
+
+class Mlp(nn.Module):
+    """A ReLU multi-layer perceptron with torch's default initialisation; inputs are flattened."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        width = setup.facts.inputs
+        for units in setup.protocol.hidden_units:
+            layers += [nn.Linear(width, units), nn.ReLU()]
+            width = units
+        self.hidden = nn.Sequential(*layers)
+        self.output = nn.Linear(width, setup.outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (batch, setup.outputs)."""
+        outputs: Tensor = self.output(self.hidden(x))
+        return outputs
+
+
+class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
+    """The same network for TASK: of its T * K outputs only the K of each sample's task are given.
+
+    One layer with heads as its columns, as in van de Ven & Tolias: heads that are not trained have zero gradients, not
+    none, so Adam's momentum still moves them for a while.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        self.mlp = Mlp(setup)
+        self.heads = (setup.facts.experiences, setup.facts.classes_per_experience)
+
+    def forward(self, x: Tensor, task_labels: Tensor) -> Tensor:
+        """Outputs (batch, K) of the heads that `task_labels` (batch,) name."""
+        outputs = self.mlp(x).view(-1, *self.heads)
+        chosen = task_labels.view(-1, 1, 1).expand(-1, 1, self.heads[1])
+        return outputs.gather(1, chosen).squeeze(1)
+
+
+class ClassifierTemplate(InMemoryTemplate):
+    """Trains an ordinary MLP with cross-entropy on the current experience. With no plugin this is fine-tuning."""
+
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
+        model = MultiHeadMlp(setup) if setup.scenario is Scenario.TASK else Mlp(setup)
+        super().__init__(setup=setup, model=model, plugins=plugins, evaluator=evaluator)
+
+    def forward(self) -> Tensor:
+        """Outputs of the active classes: in CLASS, training may leave out those not seen yet."""
+        if self.scenario is Scenario.TASK:
+            outputs: Tensor = self.model(self.mb_x, self.mb_task_id)
+            return outputs
+        outputs = self.model(self.mb_x)
+        if self.is_training and self.scenario is Scenario.CLASS and self.setup.protocol.active_classes == "seen":
+            outputs = outputs[:, : self.tasks_seen * self.setup.facts.classes_per_experience]
+        return outputs

@@ -1,0 +1,173 @@
+"""The template of all our strategies: Avalanche's own loop, N iterations per experience, data that stay in memory.
+
+It trains on any Avalanche benchmark with any plugin, logger and EvaluationPlugin. On our benchmarks batches come
+straight from tensors, where Avalanche's data pipeline would cost as much as the training step.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy
+import torch
+from avalanche.core import BasePlugin
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.templates import SupervisedTemplate
+from torch import Tensor, nn
+
+from hnet_bench.avalanche_adapter.batches import EndlessBatches, exactly, one_pass
+from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
+from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
+
+EVALUATION_BATCH = 1000
+
+
+class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
+    """A SupervisedTemplate that follows a training protocol.
+
+    Subclasses override what Avalanche's users override (`forward`, `criterion`, `backward`) and, where they differ from
+    the defaults, `trained_parameters`, `fresh_optimiser`, `iterations`, `parameter_counts`.
+    """
+
+    # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
+    fresh_optimiser: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        model: nn.Module,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
+        self.setup = setup
+        self.tasks_seen = 0  # experiences whose training has begun
+        self.diagnostics: Settings = {}  # counters that go into the record
+        self._data_order = setup.generator("data_order")
+        self._optimiser_is_set = False
+        model.to(setup.device)
+        super().__init__(
+            model=model,
+            # Replaced before the first step, when Avalanche asks for it; until then it holds nothing else.
+            optimizer=torch.optim.Adam(list(model.parameters())),
+            criterion=nn.CrossEntropyLoss(),
+            train_mb_size=setup.protocol.batch_size,
+            train_epochs=1,
+            eval_mb_size=EVALUATION_BATCH,
+            device=setup.device,
+            plugins=plugins,
+            evaluator=evaluator,
+        )
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that the strategy was built for."""
+        return self.setup.scenario
+
+    @property
+    def task(self) -> int:
+        """Index of the experience that is being trained, counted from 0; the task identity that training knows."""
+        return self.tasks_seen - 1
+
+    @property
+    def iterations(self) -> int:
+        """Optimiser steps on the present experience."""
+        return self.setup.protocol.iterations
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """What the optimiser holds while the present experience is trained: exactly these."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def parameter_counts(self) -> Settings:
+        """Numbers of "trained" parameters and of those of the "target" network that they stand for."""
+        count = sum(parameter.numel() for parameter in self.model.parameters())
+        return {"trained": count, "target": count}
+
+    def make_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
+        """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model."""
+        if self._optimiser_is_set and not (reset_optimizer_state or self.fresh_optimiser):
+            return
+        self.optimizer = torch.optim.Adam(self.trained_parameters(), lr=self.setup.protocol.learning_rate, fused=True)
+        self._optimiser_is_set = True
+
+    def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
+        self.model = self.model_adaptation()
+        self.make_optimizer(reset_optimizer_state=reset_optimizer_state)
+
+    def model_adaptation(self, model: nn.Module | None = None) -> nn.Module:
+        """Grows dynamic modules, in training alone: Avalanche also adapts, and so changes, a model to evaluate it."""
+        adapted: nn.Module = super().model_adaptation(model) if self.is_training else (model or self.model)
+        return adapted
+
+    def training_epoch(self, **kwargs: Any) -> None:
+        """`iterations` steps, from whatever loader there is: plugins such as replay put their own in its place."""
+        self.dataloader = exactly(self.dataloader, self.iterations)
+        super().training_epoch(**kwargs)
+
+    def make_train_dataloader(self, **kwargs: Any) -> None:
+        samples = in_memory_samples(self.experience)
+        if samples is None:
+            super().make_train_dataloader(**kwargs)
+        else:
+            self.dataloader = self.endless_batches(samples, self._task_label(), self.setup.protocol.batch_size)
+
+    def endless_batches(self, samples: Samples, task_label: int, batch_size: int) -> EndlessBatches:
+        """Batches drawn with the run's own stream for the order of data."""
+        return EndlessBatches(
+            samples,
+            task_label=task_label,
+            batch_size=batch_size,
+            generator=self._data_order,
+            device=self.device,
+        )
+
+    def make_eval_dataloader(self, **kwargs: Any) -> None:
+        samples = in_memory_samples(self.experience)
+        if samples is None:
+            super().make_eval_dataloader(**kwargs)
+        else:
+            self.dataloader = one_pass(
+                samples, task_label=self._task_label(), batch_size=self.eval_mb_size, device=self.device
+            )
+
+    def eval(self, exp_list: Any, **kwargs: Any) -> Any:
+        """As Avalanche's, but without a trace: there, evaluating draws random numbers and so changes training."""
+        with preserved_random_state():
+            return super().eval(exp_list, **kwargs)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        expected = self.setup.facts.experiences
+        if self.tasks_seen == expected:
+            raise UserError(f"The strategy was built for {expected} experiences and is asked to learn one more.")
+        self.tasks_seen += 1
+        super()._before_training_exp(**kwargs)
+
+    def _task_label(self) -> int:
+        return int(self.experience.task_labels[0])
+
+
+def head_columns(setup: Setup, task: int) -> slice:
+    """Columns of a T * K wide output layer that belong to the classes of one task."""
+    classes = setup.facts.classes_per_experience
+    return slice(task * classes, (task + 1) * classes)
+
+
+def per_task(task_labels: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Every task label that occurs, with the positions where it does."""
+    for task in task_labels.unique().tolist():
+        yield int(task), (task_labels == task).nonzero().squeeze(1)
+
+
+@contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Leaves the global random generators of Python, NumPy and torch (all devices) as it found them."""
+    python, legacy_numpy = random.getstate(), numpy.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        numpy.random.set_state(legacy_numpy)

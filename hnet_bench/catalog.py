@@ -1,0 +1,125 @@
+"""Names to classes: our own tables, those that plug-ins announce as entry points, and `path.py:Class`.
+
+A table maps a name to "module:Class", so that listing names imports nothing but the tables themselves. A package adds
+its strategies with one entry point to such a table:
+
+    [project.entry-points."hnet_bench.strategies"]
+    my_package = "my_package:STRATEGIES"
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from hnet_bench.interfaces import Benchmark, Settings, Strategy, UserError
+
+Kind = Literal["strategies", "benchmarks"]
+
+
+@cache
+def names(kind: Kind) -> Mapping[str, str]:
+    """All known names of a kind, sorted, with the "module:Class" behind each. Raises UserError if two tables clash."""
+    found: dict[str, str] = dict(getattr(importlib.import_module(f"hnet_bench.{kind}"), kind.upper()))
+    for point in entry_points(group=f"hnet_bench.{kind}"):
+        for name, reference in _table(point).items():
+            if found.setdefault(name, reference) != reference:
+                raise UserError(f"The name '{name}' is announced twice: by {found[name]} and by {reference}.")
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """Class of the strategy with this name, or of `path.py:Class`. Raises UserError if there is none."""
+    loaded: type[Strategy] = _load("strategies", name)
+    return loaded
+
+
+def benchmark_class(name: str) -> type[Benchmark]:
+    """Class of the benchmark with this name, or of `path.py:Class`. Raises UserError if there is none."""
+    loaded: type[Benchmark] = _load("benchmarks", name)
+    return loaded
+
+
+def is_known(kind: Kind, name: str) -> bool:
+    """Whether a name can be loaded; paths are tried when they are loaded."""
+    return ".py:" in name or name in names(kind)
+
+
+def build(kind: Kind, name: str, settings: Settings, *, where: str) -> Any:
+    """Instance of a strategy or benchmark from its name and settings. Raises UserError as `from_settings` does."""
+    from hnet_bench.config import from_settings
+
+    return from_settings(_load(kind, name, where), settings, where=where)
+
+
+def _load(kind: Kind, name: str, where: str = "") -> Any:
+    if ".py:" in name:
+        path, _, attribute = name.rpartition(":")
+        return _attribute(_module_from_file(Path(path)), attribute, name)
+    known = names(kind)
+    if name not in known:
+        one = {"strategies": "strategy", "benchmarks": "benchmark"}[kind]
+        place = f" in {where}" if where else ""
+        raise UserError(f"Unknown {one} '{name}'{place}: known are {', '.join(known)}, or give path.py:Class.")
+    module, _, attribute = known[name].partition(":")
+    try:
+        return _attribute(importlib.import_module(module), attribute, name)
+    except ImportError as error:
+        raise UserError(f"'{name}' could not be loaded from {known[name]}: {error}.") from error
+
+
+def _table(point: EntryPoint) -> dict[str, str]:
+    plug_in = f"The plug-in '{point.name}' ({point.value})"
+    try:
+        table = point.load()
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{plug_in} could not be loaded: {error}.{_hint(point)}") from error
+    if not isinstance(table, dict):
+        raise UserError(f"{plug_in} must be a dict of names, found {type(table).__name__}.")
+    return table
+
+
+def _hint(point: EntryPoint) -> str:
+    # OpenAI published a package of this name on PyPI in 2018; installed beside ours it shadows our folder.
+    if point.module != "baselines":
+        return ""
+    spec = importlib.util.find_spec("baselines")
+    where = spec.origin if spec else "nowhere"
+    return (
+        f" The module 'baselines' was found at {where}; if that is OpenAI's package of the same name, "
+        "uninstall it: pip uninstall baselines, then install hnet-bench again."
+    )
+
+
+def _module_from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    # A name of its own, equal in every process, so that instances can be pickled by workers that loaded it too.
+    name = f"hnet_bench_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{path} could not be imported: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _attribute(module: Any, attribute: str, name: str) -> Any:
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        members = vars(module).values()
+        own = [value.__name__ for value in members if inspect.isclass(value) and value.__module__ == module.__name__]
+        raise UserError(f"'{name}' names no class: {module.__file__} has {', '.join(own) or 'no classes'}.") from None

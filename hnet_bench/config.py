@@ -1,0 +1,104 @@
+"""Settings (TOML, JSON) to frozen dataclasses and back: unknown keys and wrong types are errors that say what is known.
+
+>>> @dataclass(frozen=True, kw_only=True)
+... class Penalty:
+...     strength: float = 1.0
+>>> from_settings(Penalty, {"strength": 2}, where="row 'ewc'")
+Penalty(strength=2.0)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+from hnet_bench.interfaces import Settings, UserError
+
+T = TypeVar("T")
+
+
+def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
+    """Instance of the dataclass `cls`; integers given for float fields become floats, lists become tuples.
+
+    `where` names the origin in messages ("row 'ewc' of table.toml"). Raises UserError for an unknown or missing key or
+    a value of another type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(settings) - set(fields))
+    if unknown:
+        known = ", ".join(sorted(fields)) or "none"
+        raise UserError(f"Unknown key '{unknown[0]}' in {where}: known keys are {known}.")
+    required = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    missing = [name for name in required if name not in settings]
+    if missing:
+        raise UserError(f"Key '{missing[0]}' is missing in {where}: required keys are {', '.join(required)}.")
+    hints = typing.get_type_hints(cls)
+    values = {key: _coerce(value, hints[key], f"'{key}' in {where}") for key, value in settings.items()}
+    return cls(**values)
+
+
+def to_settings(instance: object) -> Settings:
+    """Every field of a dataclass instance, defaults written out, as JSON can hold it (tuples become lists)."""
+    return {
+        field.name: _plain(getattr(instance, field.name))
+        for field in dataclasses.fields(instance)  # type: ignore[arg-type]
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.value if hasattr(value, "value") else value
+
+
+def _coerce(value: Any, hint: Any, what: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        if value not in arguments or type(value) not in {type(argument) for argument in arguments}:
+            raise UserError(f"{what} must be one of {', '.join(map(repr, arguments))}, found {value!r}.")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _coerce_union(value, arguments, what)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise UserError(f"{what} must be a list, found {value!r}.")
+        if len(arguments) == 2 and arguments[1] is ...:
+            return tuple(_coerce(item, arguments[0], what) for item in value)
+        if len(value) != len(arguments):
+            raise UserError(f"{what} must have {len(arguments)} items, found {len(value)}.")
+        return tuple(_coerce(item, argument, what) for item, argument in zip(value, arguments, strict=True))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise UserError(f"{what} must be a table, found {value!r}.")
+        return value
+    return _coerce_scalar(value, hint, what)
+
+
+def _coerce_union(value: Any, arguments: tuple[Any, ...], what: str) -> Any:
+    for argument in arguments:
+        if argument is type(None):
+            if value is None:
+                return None
+            continue
+        try:
+            return _coerce(value, argument, what)
+        except UserError as error:
+            last = error
+    raise last
+
+
+def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
+    # bool is an int in Python, but `true` in a TOML is never meant as 1. Floats are made of ints so that 1000 and
+    # 1000.0 give the same spec, and hence the same run id.
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
+        return value
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    raise UserError(f"{what} must be {names.get(hint, hint)}, found {value!r}.")

@@ -1,0 +1,146 @@
+"""READ FIRST: the words of the project and the two extension points, on one page.
+
+A *strategy* (a method with its hyperparameters) learns a *benchmark* (a stream of experiences) in a *scenario*.
+One such learning, with one seed, is a *run*; it leaves one *record*.
+
+Both extension points are frozen dataclasses whose fields are their settings, so a class is its own configuration
+and schema. Import torch and Avalanche inside `build`, never at the top of the file: `hnet-bench status` and
+`report` read the settings of every strategy and must answer at once, also where torch is not installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+    from avalanche.training.templates import SupervisedTemplate
+
+    from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
+
+# Settings as they stand in TOML and JSON: numbers, strings, booleans, lists, tables of those.
+Settings: TypeAlias = "dict[str, Any]"
+
+
+class UserError(Exception):
+    """Something the user can mend; shown as one sentence, without a traceback, with exit code 2."""
+
+
+class Scenario(str, Enum):
+    """What is known about the task at test time (van de Ven & Tolias 2019).
+
+    TASK: the task identity is given. DOMAIN: it is not given and not asked for. CLASS: it must be inferred, because
+    the classes of all tasks must be told apart.
+    """
+
+    TASK = "task"
+    DOMAIN = "domain"
+    CLASS = "class"
+
+    @property
+    def label(self) -> str:
+        """The name printed in tables: CL1, CL2 or CL3."""
+        return {"task": "CL1", "domain": "CL2", "class": "CL3"}[self.value]
+
+    @classmethod
+    def parse(cls, text: str) -> Scenario:
+        """Scenario of "CL1" or "task" (any case). Raises UserError for anything else."""
+        for scenario in cls:
+            if text.lower() in (scenario.value, scenario.label.lower()):
+                return scenario
+        raise UserError(f"Unknown scenario '{text}': expected CL1 (task), CL2 (domain) or CL3 (class).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingProtocol:
+    """How every strategy of a table is trained, so that rows of one table can be compared."""
+
+    iterations: int  # optimiser steps per experience
+    batch_size: int = 128  # samples of the current experience per step
+    learning_rate: float = 1e-3  # of Adam
+    hidden_units: tuple[int, ...] = (400, 400)  # widths of the classifier's hidden layers
+    # Outputs that compete in the softmax of CL3 while an ordinary classifier trains: those of the classes seen so far
+    # (van de Ven & Tolias 2019) or all (van de Ven et al. 2022).
+    active_classes: Literal["seen", "all"] = "seen"
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"The protocol's {name} must be positive, found {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkFacts:
+    """What a strategy may know about a benchmark before it sees any sample."""
+
+    experiences: int  # T
+    classes_per_experience: int  # K
+    input_shape: tuple[int, ...]  # (channels, height, width) or (features,), values in [0, 1]
+
+    @property
+    def inputs(self) -> int:
+        """Number of values in one flattened input."""
+        product = 1
+        for size in self.input_shape:
+            product *= size
+        return product
+
+    def outputs(self, scenario: Scenario) -> int:
+        """Width of an output layer that serves the scenario: K in DOMAIN, else T * K."""
+        return self.classes_per_experience * (1 if scenario is Scenario.DOMAIN else self.experiences)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """All that a strategy is given when it is built."""
+
+    scenario: Scenario
+    facts: BenchmarkFacts
+    protocol: TrainingProtocol
+    seed: int
+    device: str = "cpu"
+
+    @property
+    def outputs(self) -> int:
+        """Width of the output layer that serves this scenario."""
+        return self.facts.outputs(self.scenario)
+
+    def generator(self, stream: str) -> torch.Generator:
+        """A random generator of its own for one purpose ("replay", "data_order"), derived from the run's seed."""
+        import torch
+
+        return torch.Generator().manual_seed(stream_seed(self.seed, stream))
+
+
+class Benchmark(Protocol):
+    """A frozen keyword-only dataclass; its fields are the settings of the benchmark."""
+
+    name: ClassVar[str]
+    datasets: ClassVar[tuple[str, ...]]  # names in `hnet_bench.data` that `build` will load
+
+    @property
+    def facts(self) -> BenchmarkFacts: ...
+
+    def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
+        """The stream, drawn with the run's seed; `folder` holds the data sets (default: the user's data folder)."""
+        ...
+
+
+class Strategy(Protocol):
+    """A frozen keyword-only dataclass; its fields are the hyperparameters of the method."""
+
+    name: ClassVar[str]
+    scenarios: ClassVar[tuple[Scenario, ...]]  # those that the method can learn
+
+    def build(self, setup: Setup) -> SupervisedTemplate: ...
+
+
+def stream_seed(seed: int, stream: str) -> int:
+    """Seed (63 bits) of the random stream with this name: independent between names and between seeds."""
+    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,1 @@
+"""What is trained: target networks, hypernetworks and their output regulariser. Torch alone, no Avalanche."""

@@ -1,0 +1,92 @@
+"""The target network: a multi-layer perceptron whose parameters are slices of one flat vector.
+
+`mlp` is the plain form, for any vector that autograd knows. `mlp_from_chunks` is the fast form for generated weights:
+its backward pass writes the gradient of every parameter straight into its place in one buffer, where autograd would
+zero-fill a vector of full length for each slice and add them up. A test holds both equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class MlpShape:
+    """Widths of an MLP from inputs to outputs; parameters lie in the order W1, b1, W2, b2, ..."""
+
+    widths: tuple[int, ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of every parameter: (out, in), (out,), ..."""
+        return tuple(shape for fan_in, fan_out in pairwise(self.widths) for shape in ((fan_out, fan_in), (fan_out,)))
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters in all."""
+        return sum(fan_out * (fan_in + 1) for fan_in, fan_out in pairwise(self.widths))
+
+    def views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of every layer as views of the first `parameters` entries of `flat`, which may be longer."""
+        layers = []
+        start = 0
+        for fan_in, fan_out in pairwise(self.widths):
+            weight = flat[start : start + fan_out * fan_in].view(fan_out, fan_in)
+            start += fan_out * fan_in
+            layers.append((weight, flat[start : start + fan_out]))
+            start += fan_out
+        return layers
+
+
+def mlp(x: Tensor, flat: Tensor, shape: MlpShape) -> Tensor:
+    """Outputs (batch, widths[-1]) of a ReLU MLP for inputs (batch, widths[0]) and parameters (>= shape.parameters,)."""
+    layers = shape.views(flat)
+    for weight, bias in layers[:-1]:
+        x = functional.relu(functional.linear(x, weight, bias))
+    weight, bias = layers[-1]
+    return functional.linear(x, weight, bias)
+
+
+def mlp_from_chunks(x: Tensor, chunks: Tensor, shape: MlpShape) -> Tensor:
+    """As `mlp(x, chunks.view(-1), shape)`, differentiable once, with respect to `chunks` (contiguous) and `x`."""
+    outputs: Tensor = _FlatMlp.apply(x, chunks, shape)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+class _FlatMlp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, chunks: Tensor, shape: MlpShape) -> Tensor:
+        layers = shape.views(chunks.view(-1))
+        activations = [x]
+        for weight, bias in layers[:-1]:
+            activations.append(torch.addmm(bias, activations[-1], weight.t()).relu_())
+        weight, bias = layers[-1]
+        outputs = torch.addmm(bias, activations[-1], weight.t())
+        ctx.shape = shape
+        ctx.save_for_backward(chunks, *activations)
+        return outputs
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        chunks, *activations = ctx.saved_tensors
+        shape: MlpShape = ctx.shape
+        chunks_gradient = torch.empty_like(chunks)
+        flat_gradient = chunks_gradient.view(-1)
+        flat_gradient[shape.parameters :].zero_()
+        layers = shape.views(chunks.view(-1))
+        gradients = shape.views(flat_gradient)
+        for index in reversed(range(len(layers))):
+            torch.mm(gradient.t(), activations[index], out=gradients[index][0])
+            torch.sum(gradient, 0, out=gradients[index][1])
+            if index > 0 or ctx.needs_input_grad[0]:
+                gradient = torch.mm(gradient, layers[index][0])
+            if index > 0:
+                gradient.mul_(activations[index] > 0)
+        return (gradient if ctx.needs_input_grad[0] else None), chunks_gradient, None

@@ -1,0 +1,241 @@
+"""A table: rows of settings for each scenario, beside what a paper reports for them.
+
+A TOML of this schema is all that a sweep needs; users' own tables have the same form and may leave `reported` out:
+
+    title = "My comparison"
+    seeds = "1-3"
+    [settings.split]
+    benchmark = { name = "split_mnist", class_order = "fixed" }
+    protocol = { iterations = 2000 }
+    [[rows]]
+    name = "finetune"
+    settings = "split"
+    [rows.CL1]
+    strategy = "finetune"
+    reported = { mean = 87.19, spread = 0.94, spread_kind = "sem", n = 20, known = "recalled" }
+
+`hyperparameters` of a row or a cell is a table of values or the NAME of a shared one, `[hyperparameters.NAME]`; those
+of the cell are added to those of the row. What reported numbers share may stand in `[reported]` and in their row.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hnet_bench.config import from_settings, to_settings
+from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.papers.seeds import parse_seeds
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PAPERS = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """A number as a paper reports it, as a fraction, and how we know it."""
+
+    mean: float
+    spread: float | None = None
+    spread_kind: Literal["sem", "sd"] | None = None
+    n: int | None = None  # number of seeds
+    # verified: read in the paper or its authors' own text; second-hand: read in somebody's transcription;
+    # recalled: written down from memory, not checked against the paper's text.
+    known: Literal["verified", "second-hand", "recalled"]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row in one scenario: what to run, and what is reported for it."""
+
+    table: str
+    row: str
+    label: str
+    scenario: Scenario
+    benchmark: Settings  # its name and settings
+    protocol: Settings
+    strategy: str
+    hyperparameters: Settings
+    reported: Reported | None
+
+    @property
+    def where(self) -> str:
+        """How messages name this cell."""
+        return f"row '{self.row}' ({self.scenario.label}) of table '{self.table}'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The cells of a table in the order of its TOML."""
+
+    name: str
+    title: str
+    source: str
+    note: str
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Row names in order."""
+        return tuple(dict.fromkeys(cell.row for cell in self.cells))
+
+    def select(self, rows: list[str] | None, scenarios: list[Scenario] | None) -> Table:
+        """The part of the table with these rows and scenarios (None: all). Raises UserError if nothing is left."""
+        for row in rows or []:
+            if row not in self.rows:
+                raise UserError(f"Table '{self.name}' has no row '{row}': its rows are {', '.join(self.rows)}.")
+        cells = tuple(
+            cell
+            for cell in self.cells
+            if (not rows or cell.row in rows) and (not scenarios or cell.scenario in scenarios)
+        )
+        if not cells:
+            labels = ", ".join(scenario.label for scenario in scenarios or [])
+            raise UserError(f"Table '{self.name}' has no cell in {labels} for the chosen rows.")
+        return replace(self, cells=cells)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    title: str
+    settings: dict[str, Any]
+    rows: tuple[Any, ...]
+    source: str = ""
+    note: str = ""
+    seeds: str = "1"
+    unit: Literal["percent", "fraction"] = "percent"
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    benchmark: dict[str, Any]
+    protocol: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    name: str
+    settings: str
+    label: str = ""
+    hyperparameters: str | dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] = field(default_factory=dict)
+    CL1: dict[str, Any] | None = None
+    CL2: dict[str, Any] | None = None
+    CL3: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CellEntry:
+    strategy: str
+    hyperparameters: str | dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] | None = None
+
+
+def table_names() -> tuple[str, ...]:
+    """Names of the tables that ship with the package, the quick one first."""
+    return tuple(sorted((path.stem for path in PAPERS.glob("*.toml")), key=lambda name: (name != "quick", name)))
+
+
+def load_table(name: str) -> Table:
+    """The table with this name, or of this TOML file. Raises UserError if it is unknown or broken."""
+    path = Path(name) if name.endswith(".toml") else PAPERS / f"{name}.toml"
+    if not path.is_file():
+        if name.endswith(".toml"):
+            raise UserError(f"There is no table file {name}.")
+        raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise UserError(f"{path} could not be read: {error.strerror}.") from error
+    return parse_table(path.stem, content)
+
+
+def parse_table(name: str, content: Settings) -> Table:
+    """Table of a parsed TOML. Raises UserError that names the table and the key for anything unexpected."""
+    file = from_settings(_File, content, where=f"table '{name}'")
+    groups = {
+        key: from_settings(_Group, value, where=f"settings '{key}' of table '{name}'")
+        for key, value in file.settings.items()
+    }
+    rows = [from_settings(_Row, row, where=f"a row of table '{name}'") for row in file.rows]
+    repeated = {row.name for row in rows if sum(other.name == row.name for other in rows) > 1}
+    if repeated:
+        raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
+    cells = tuple(
+        _cell(name, file, groups, row, scenario)
+        for row in rows
+        for scenario in Scenario
+        if getattr(row, scenario.label) is not None
+    )
+    if not cells:
+        raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
+    return Table(
+        name=name, title=file.title, source=file.source, note=file.note, seeds=parse_seeds(file.seeds), cells=cells
+    )
+
+
+def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenario: Scenario) -> Cell:
+    where = f"row '{row.name}' ({scenario.label}) of table '{table}'"
+    entry = from_settings(_CellEntry, getattr(row, scenario.label), where=where)
+    group = _named(groups, row.settings, "settings", where)
+    if "name" not in group.benchmark:
+        raise UserError(f"Key 'name' is missing in the benchmark of settings '{row.settings}' of table '{table}'.")
+    return Cell(
+        table=table,
+        row=row.name,
+        label=row.label or row.name,
+        scenario=scenario,
+        benchmark=group.benchmark,
+        protocol=group.protocol,
+        strategy=entry.strategy,
+        hyperparameters={
+            **_hyperparameters(file, row.hyperparameters, where),
+            **_hyperparameters(file, entry.hyperparameters, where),
+        },
+        reported=_reported(file, row, entry, where),
+    )
+
+
+def _hyperparameters(file: _File, given: str | dict[str, Any], where: str) -> dict[str, Any]:
+    if isinstance(given, dict):
+        return given
+    named: dict[str, Any] = _named(file.hyperparameters, given, "hyperparameters", where)
+    return named
+
+
+def _named(known: dict[str, Any], name: str, kind: str, where: str) -> Any:
+    if name not in known:
+        raise UserError(f"Unknown {kind} '{name}' in {where}: known are {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported | None:
+    if entry.reported is None:
+        return None
+    reported = from_settings(Reported, {**file.reported, **row.reported, **entry.reported}, where=f"'reported' in {where}")
+    if file.unit == "fraction":
+        return reported
+    # Rounding undoes the last-digit noise of dividing a printed decimal by 100.
+    spread = None if reported.spread is None else round(reported.spread / 100, 12)
+    return replace(reported, mean=round(reported.mean / 100, 12), spread=spread)
+
+
+def reported_json(reported: Reported | None) -> Settings | None:
+    """What `status --json` prints of a reported number."""
+    if reported is None:
+        return None
+    settings = to_settings(reported)
+    del settings["note"]
+    return {key: settings[key] for key in ("mean", "spread", "spread_kind", "n", "known")}

@@ -1,0 +1,1 @@
+"""From a spec to a record: spec -> plan -> run -> record -> store; `engine` hands runs to Dask."""

@@ -1,0 +1,38 @@
+"""What a sweep tells those who watch it. Watching never changes a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One step in the life of one run."""
+
+    kind: Literal["started", "progress", "finished", "failed"]
+    strategy: str
+    scenario: str  # CL1, CL2, CL3
+    benchmark: str
+    run_id: str
+    iterations_done: int = 0
+    iterations_total: int = 0
+    seconds: float = 0.0  # since the run started training
+    message: str = ""  # of a failure: one line
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Tells the runs of a sweep apart."""
+        return self.benchmark, self.scenario, self.strategy, self.run_id
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as it travels between processes."""
+        return asdict(self)
+
+
+Observer: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The observer of those who do not watch."""

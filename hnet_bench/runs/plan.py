@@ -1,0 +1,73 @@
+"""A plan: which runs of a table are done, which failed, which are to do; read from the store, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hnet_bench.interfaces import Settings
+from hnet_bench.metrics import Summary, average_accuracy, summarise
+from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec, cell_spec
+from hnet_bench.runs.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellState:
+    """A cell of a table beside what the store holds of it; `spec` is None if its strategy does not exist yet."""
+
+    cell: Cell
+    spec: RunSpec | None
+    planned_seeds: tuple[int, ...]
+    failed_seeds: tuple[int, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def summary(self) -> Summary | None:
+        """Average accuracy over seeds (fractions), None if nothing is measured."""
+        return summarise([average_accuracy(record.score) for record in self.records])
+
+    def to_json(self) -> Settings:
+        """What `status --json` prints of a cell."""
+        summary = self.summary
+        return {
+            "table": self.cell.table,
+            "row": self.cell.row,
+            "scenario": self.cell.scenario.label,
+            "done": len(self.records),
+            "failed": len(self.failed_seeds),
+            "planned": len(self.planned_seeds),
+            "mean": summary.mean if summary else None,
+            "sem": summary.sem if summary else None,
+            "reported": reported_json(self.cell.reported),
+        }
+
+
+def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+    """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
+    seed that has a record counts as done."""
+    return [_cell_state(cell, table.seeds if seeds is None else seeds, seeds, store) for cell in table.cells]
+
+
+def _cell_state(cell: Cell, planned: tuple[int, ...], only: tuple[int, ...] | None, store: Store) -> CellState:
+    spec = cell_spec(cell)
+    failed: tuple[int, ...] = ()
+    records: tuple[Record, ...] = ()
+    if spec is not None:
+        failed = tuple(seed for seed in store.failed_seeds(spec) if only is None or seed in only)
+        records = tuple(record for record in store.records(spec) if only is None or record.spec["seed"] in only)
+    return CellState(cell=cell, spec=spec, planned_seeds=planned, failed_seeds=failed, records=records)
+
+
+def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
+    """Runs without a record: first one seed of every cell, then the next. Cells with the same spec share their runs."""
+    todo: dict[tuple[str, str], RunSpec] = {}
+    rounds = max((len(state.planned_seeds) for state in states), default=0)
+    for index in range(rounds):
+        for state in states:
+            if state.spec is None or index >= len(state.planned_seeds):
+                continue
+            spec = state.spec.with_seed(state.planned_seeds[index])
+            if not store.has(spec):
+                todo[(str(spec.folder), spec.run_id)] = spec
+    return list(todo.values())

@@ -1,0 +1,107 @@
+"""Where a record comes from: code, versions, hardware, command, time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import hnet_bench
+from hnet_bench.interfaces import Settings
+
+_DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
+
+
+def provenance(*, device: str, threads: int, command: str, started: datetime) -> Settings:
+    """What a record says of the run's surroundings; `started` in UTC."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": _dirty(),
+        "code_sha256": code_sum(),
+        "command": command,
+        "started": _iso(started),
+        "finished": _iso(datetime.now(timezone.utc)),
+        "device": device_name(device),
+        "cpu": _cpu_name(),
+        "threads": threads,
+        "platform": platform.platform(),
+        "versions": {
+            "python": platform.python_version(),
+            "hnet_bench": hnet_bench.__version__,
+            **{name: _version(name) for name in _DISTRIBUTIONS},
+        },
+    }
+
+
+@cache
+def code_sum() -> str:
+    """SHA-256 over the names and contents of this package's and the baselines' Python files: they fix what a run does,
+    with or without git."""
+    package = Path(hnet_bench.__file__).parent
+    files = [*package.rglob("*.py"), *(package.parent / "baselines").rglob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda file: file.relative_to(package.parent).as_posix()):
+        digest.update(path.relative_to(package.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def command_line() -> str:
+    """The command of this process, with its program's bare name: a path says nothing to others."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def device_name(device: str) -> str:
+    """ "cpu", or what CUDA calls the device."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
+@cache
+def _git(*arguments: str) -> str | None:
+    # Only a checkout that holds this package counts; an installed copy may lie inside somebody else's repository.
+    package = Path(hnet_bench.__file__).parent
+    if not (package.parent / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(package.parent), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _dirty() -> bool | None:
+    # Results and reports come and go while a sweep runs; they do not change what a run does.
+    changes = _git("status", "--porcelain", "--", "hnet_bench", "baselines", "pyproject.toml")
+    return None if changes is None else bool(changes)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]} ({os.cpu_count()} cores)" if names else platform.machine()
+
+
+def _iso(moment: datetime) -> str:
+    return moment.replace(microsecond=0).isoformat()

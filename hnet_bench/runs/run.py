@@ -1,0 +1,154 @@
+"""One run: a spec in, a record out. All that a run draws at random comes from its seed.
+
+The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever ran before in the
+process and whatever runs beside it: one thread, every global generator seeded, and a stream of its own for each purpose.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from avalanche.core import BaseSGDPlugin
+
+from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
+from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+from hnet_bench.interfaces import Setup, UserError, stream_seed
+from hnet_bench.runs.events import Event, Observer, ignore
+from hnet_bench.runs.memory import peak_bytes, reset_peak
+from hnet_bench.runs.provenance import command_line, provenance
+from hnet_bench.runs.record import Record, check_scores
+from hnet_bench.runs.spec import RunSpec
+
+_THREADS = 1
+_SECONDS_BETWEEN_EVENTS = 0.5
+
+
+def run(
+    spec: RunSpec,
+    *,
+    device: str = "cpu",
+    folder: Path | None = None,
+    observer: Observer = ignore,
+    command: str | None = None,
+) -> Record:
+    """Trains and evaluates as the spec says.
+
+    `device` is "cpu" or "cuda"; `folder` holds the data sets (default: the user's data folder); `command` is what the
+    record says it was made by (default: this process's). Raises UserError for what the user can mend.
+    """
+    started, clock = datetime.now(timezone.utc), time.perf_counter()
+    reset_peak()
+    torch.set_num_threads(_THREADS)
+    _seed_everything(spec.seed, "initialisation")
+    benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
+    setup = Setup(
+        scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
+    )
+    template = _build(spec, setup)
+    evaluations, seconds = _learn(template, benchmark, spec, observer)
+    counts = template.parameter_counts()
+    inference = [evaluation.task_inference for evaluation in evaluations]
+    record = Record(
+        run_id=spec.run_id,
+        spec=spec.to_json(),
+        score=[evaluation.score for evaluation in evaluations],
+        task_inference=None if None in inference else [row for row in inference if row is not None],
+        parameters={**counts, "compression_ratio": counts["trained"] / counts["target"]},
+        seconds={**seconds, "total": round(time.perf_counter() - clock, 3)},
+        peak_memory_bytes=peak_bytes(),
+        data=benchmark.data_sums,
+        diagnostics=dict(template.diagnostics),
+        provenance=provenance(
+            device=device, threads=_THREADS, command=command or command_line(), started=started
+        ),
+    )
+    check_scores(record.score, f"run {spec.run_id}")
+    return record
+
+
+def resolve_device(name: str) -> str:
+    """ "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises UserError for another name or if there is no CUDA device."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"Unknown device '{name}': expected auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("Device 'cuda' was asked for, but torch finds none here: use --device cpu.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def _build(spec: RunSpec, setup: Setup) -> InMemoryTemplate:
+    # Initial parameters depend on the seed and on nothing that was drawn before, such as by the benchmark.
+    _seed_everything(spec.seed, "initialisation")
+    template = spec.build_strategy().build(setup)
+    if not isinstance(template, InMemoryTemplate):
+        raise UserError(
+            f"Strategy '{spec.strategy}' builds a {type(template).__name__}: expected a subclass of "
+            "hnet_bench.avalanche_adapter.template.InMemoryTemplate, which trains for a given number of iterations."
+        )
+    _seed_everything(spec.seed, "training")
+    return template
+
+
+def _learn(
+    template: InMemoryTemplate, benchmark: InMemoryBenchmark, spec: RunSpec, observer: Observer
+) -> tuple[list[Evaluation], dict[str, Any]]:
+    """An evaluation on all experiences after each, and the seconds that training and evaluating took."""
+    evaluator = Evaluator(benchmark)
+    progress = _Progress(spec, benchmark.facts.experiences, observer)
+    template.plugins.append(progress)
+    evaluations, train, evaluate = [], [], []
+    for experience in benchmark.avalanche.train_stream:
+        begun = time.perf_counter()
+        template.train(experience, eval_streams=[])
+        trained = time.perf_counter()
+        evaluations.append(evaluator.evaluate(template))
+        train.append(round(trained - begun, 3))
+        evaluate.append(round(time.perf_counter() - trained, 3))
+    return evaluations, {"train": train, "evaluate": evaluate}
+
+
+def _seed_everything(seed: int, stream: str) -> None:
+    value = stream_seed(seed, stream)
+    random.seed(value)
+    numpy.random.seed(value % 2**32)
+    torch.manual_seed(value)
+
+
+class _Progress(BaseSGDPlugin):  # type: ignore[misc]
+    """Tells an observer how far training has come, at most a few times a second."""
+
+    def __init__(self, spec: RunSpec, experiences: int, observer: Observer) -> None:
+        super().__init__()
+        self._spec, self._observer = spec, observer
+        self._done, self._total = 0, experiences * spec.protocol.iterations
+        self._begun = self._told = time.perf_counter()
+
+    def after_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        self._done += 1
+        now = time.perf_counter()
+        if now - self._told >= _SECONDS_BETWEEN_EVENTS:
+            self._told = now
+            self._observer(
+                event(self._spec, "progress", done=self._done, total=self._total, seconds=now - self._begun)
+            )
+
+
+def event(spec: RunSpec, kind: Any, *, done: int = 0, total: int = 0, seconds: float = 0.0, message: str = "") -> Event:
+    """Event of a run."""
+    return Event(
+        kind=kind,
+        strategy=spec.strategy,
+        scenario=spec.scenario.label,
+        benchmark=spec.benchmark,
+        run_id=spec.run_id,
+        iterations_done=done,
+        iterations_total=total,
+        seconds=seconds,
+        message=message,
+    )

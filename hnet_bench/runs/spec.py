@@ -1,0 +1,142 @@
+"""A spec: everything that determines the scores of a run, every default written out.
+
+`run_id` = "seed<k>-" and the first 12 hex digits of the SHA-256 of the spec's canonical JSON without the seed: all
+seeds of one cell share the digits, and a changed default gives new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from hnet_bench import catalog
+from hnet_bench.config import from_settings, to_settings
+from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, TrainingProtocol, UserError
+from hnet_bench.papers.table import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """A strategy, a benchmark, a scenario, how it is trained, and the seed."""
+
+    benchmark: str
+    benchmark_settings: Settings
+    scenario: Scenario
+    protocol: TrainingProtocol
+    strategy: str
+    hyperparameters: Settings
+    seed: int
+
+    def to_json(self) -> Settings:
+        """The spec as JSON, nested by what each part describes."""
+        return {
+            "benchmark": {"name": self.benchmark, **self.benchmark_settings},
+            "scenario": self.scenario.value,
+            "protocol": to_settings(self.protocol),
+            "strategy": {"name": self.strategy, **self.hyperparameters},
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, content: Settings) -> RunSpec:
+        """Inverse of `to_json`. Raises UserError for keys that the present code does not know."""
+        benchmark, strategy = dict(content["benchmark"]), dict(content["strategy"])
+        return resolve(
+            benchmark=benchmark,
+            scenario=Scenario(content["scenario"]),
+            protocol=content["protocol"],
+            strategy=strategy.pop("name"),
+            hyperparameters=strategy,
+            seed=content["seed"],
+            where="a spec",
+        )
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits of everything but the seed."""
+        content = self.to_json()
+        del content["seed"]
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run, unique among runs of one strategy on one benchmark in one scenario."""
+        return f"seed{self.seed}-{self.digest}"
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where the record stands below the results folder."""
+        # A user's own "some/where/my.py:MyStrategy" stands under "my-MyStrategy".
+        strategy = PurePosixPath(self.strategy).name.replace(".py:", "-")
+        benchmark = PurePosixPath(self.benchmark).name.replace(".py:", "-")
+        return PurePosixPath(benchmark, self.scenario.value, strategy)
+
+    def with_seed(self, seed: int) -> RunSpec:
+        """The same cell with another seed."""
+        return RunSpec(**{**self.__dict__, "seed": seed})
+
+    def build_benchmark(self) -> Benchmark:
+        """The benchmark's instance with this spec's settings."""
+        built: Benchmark = catalog.build("benchmarks", self.benchmark, self.benchmark_settings, where="the spec")
+        return built
+
+    def build_strategy(self) -> Strategy:
+        """The strategy's instance with this spec's hyperparameters."""
+        built: Strategy = catalog.build("strategies", self.strategy, self.hyperparameters, where="the spec")
+        return built
+
+
+def resolve(
+    *,
+    benchmark: Settings,
+    scenario: Scenario,
+    protocol: Settings,
+    strategy: str,
+    hyperparameters: Settings,
+    seed: int,
+    where: str,
+) -> RunSpec:
+    """Spec with every default of the named classes written out.
+
+    `benchmark` holds its "name" beside its settings. Raises UserError for unknown names, keys and values, and for a
+    strategy that does not learn the scenario.
+    """
+    settings = dict(benchmark)
+    name = settings.pop("name")
+    chosen_benchmark = catalog.build("benchmarks", name, settings, where=f"the benchmark of {where}")
+    chosen_strategy: Strategy = catalog.build("strategies", strategy, hyperparameters, where=where)
+    if scenario not in chosen_strategy.scenarios:
+        able = ", ".join(known.label for known in chosen_strategy.scenarios)
+        raise UserError(f"Strategy '{strategy}' does not learn {scenario.label} ({where}): it learns {able}.")
+    return RunSpec(
+        benchmark=name,
+        benchmark_settings=to_settings(chosen_benchmark),
+        scenario=scenario,
+        protocol=from_settings(TrainingProtocol, protocol, where=f"the protocol of {where}"),
+        strategy=strategy,
+        hyperparameters=to_settings(chosen_strategy),
+        seed=seed,
+    )
+
+
+def cell_spec(cell: Cell, seed: int = 0) -> RunSpec | None:
+    """Spec of a cell of a table, or None if its strategy or benchmark does not exist (yet)."""
+    if not catalog.is_known("strategies", cell.strategy) or not catalog.is_known("benchmarks", cell.benchmark["name"]):
+        return None
+    return resolve(
+        benchmark=cell.benchmark,
+        scenario=cell.scenario,
+        protocol=cell.protocol,
+        strategy=cell.strategy,
+        hyperparameters=cell.hyperparameters,
+        seed=seed,
+        where=cell.where,
+    )
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys and no spaces; NaN and infinities are refused with ValueError."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)

@@ -1,0 +1,26 @@
+"""HNET: a hypernetwork generates the classifier of each task; the task identity is given (von Oswald et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.strategies.settings import HypernetworkSettings
+
+if TYPE_CHECKING:
+    from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hnet(HypernetworkSettings):
+    """For CL1; what Table 1 calls HNET+ENT and HNET+TIR is this there, since nothing is left to infer."""
+
+    name: ClassVar[str] = "hnet"
+    scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
+
+    def build(self, setup: Setup) -> HypernetworkTemplate:
+        """The strategy for one run."""
+        from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+
+        return HypernetworkTemplate(setup=setup, settings=self)
