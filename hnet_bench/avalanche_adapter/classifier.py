@@ -44,9 +44,12 @@ class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
         self.mlp = Mlp(setup)
         self.heads = (setup.facts.experiences, setup.facts.classes_per_experience)
 
-    def forward(self, x: Tensor, task_labels: Tensor) -> Tensor:
-        """Outputs (batch, K) of the heads that `task_labels` (batch,) name."""
+    def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
+        """Outputs (batch, K) of the heads that `task_labels` (batch,) name; without labels those of each head, by task,
+        as Avalanche's plugins expect."""
         outputs = self.mlp(x).view(-1, *self.heads)
+        if task_labels is None:
+            return dict(enumerate(outputs.unbind(1)))
         chosen = task_labels.view(-1, 1, 1).expand(-1, 1, self.heads[1])
         return outputs.gather(1, chosen).squeeze(1)
 

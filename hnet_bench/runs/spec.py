@@ -126,6 +126,11 @@ def cell_spec(cell: Cell, seed: int = 0) -> RunSpec | None:
     """Spec of a cell of a table, or None if its strategy or benchmark does not exist (yet)."""
     if not catalog.is_known("strategies", cell.strategy) or not catalog.is_known("benchmarks", cell.benchmark["name"]):
         return None
+    return resolve_cell(cell, seed)
+
+
+def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
+    """Spec of a cell of a table. Raises UserError as `resolve` does."""
     return resolve(
         benchmark=cell.benchmark,
         scenario=cell.scenario,

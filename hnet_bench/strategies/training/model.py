@@ -33,8 +33,11 @@ class GeneratedClassifier(MultiTaskModule):  # type: ignore[misc]
         )
         self._kept: dict[int, Tensor] | None = None
 
-    def forward(self, x: Tensor, task_labels: Tensor) -> Tensor:
-        """Outputs (batch, K) of each sample's task, `task_labels` (batch,)."""
+    def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
+        """Outputs (batch, K) of each sample's task, `task_labels` (batch,); without labels those of each task's head,
+        by task, as Avalanche's plugins expect."""
+        if task_labels is None:
+            return {task: self.head(x, task) for task in range(self._setup.facts.experiences)}
         outputs = x.new_zeros(len(x), self._setup.facts.classes_per_experience)
         for task, positions in per_task(task_labels):
             outputs = outputs.index_copy(0, positions, self.head(x[positions], task))

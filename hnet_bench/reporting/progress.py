@@ -1,0 +1,140 @@
+"""What a sweep shows while it goes on: a live display in a terminal, plain lines elsewhere.
+
+Events come from another thread, and may come late: a progress report can follow the end of its own run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
+from rich.text import Text
+
+from hnet_bench.reporting.tables import duration
+from hnet_bench.runs.events import Event
+
+Key: TypeAlias = "tuple[str, str, str, str]"  # `Event.key`
+
+
+@dataclass
+class Sweep:
+    """How far a sweep has come."""
+
+    total: int  # number of runs
+    running: dict[Key, Event] = field(default_factory=dict)
+    finished: set[Key] = field(default_factory=set)
+    failures: dict[Key, Event] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> bool:
+        """Takes an event in; False if it is out of date and changes nothing."""
+        key = event.key
+        if key in self.finished or key in self.failures or (event.kind == "started" and key in self.running):
+            return False
+        if event.kind in ("started", "progress"):
+            self.running[key] = event
+            return True
+        self.running.pop(key, None)
+        if event.kind == "finished":
+            self.finished.add(key)
+        else:
+            self.failures[key] = event
+        return True
+
+    @property
+    def ended(self) -> int:
+        """Number of runs that finished or failed."""
+        return len(self.finished) + len(self.failures)
+
+    @property
+    def fraction(self) -> float:
+        """Part of the sweep that is over, running runs by their iterations."""
+        partial = sum(event.iterations_done / (event.iterations_total or 1) for event in self.running.values())
+        return (self.ended + partial) / self.total if self.total else 1.0
+
+    def seconds_left(self, elapsed: float) -> float | None:
+        """Expected time to the end, None before anything is known."""
+        return elapsed * (1 - self.fraction) / self.fraction if self.fraction > 0 else None
+
+
+class Watcher:
+    """A context manager and observer: shows a sweep on a console while it lasts.
+
+    `names` says how each run is called; `sweep` can be read at any time.
+    """
+
+    def __init__(
+        self, names: Mapping[Key, str], console: Console, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.sweep = Sweep(total=len(names))
+        self._names = names
+        self._console = console
+        self._clock = clock
+        self._began = clock()
+        self._lock = threading.Lock()
+        self._live = (
+            Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Watcher:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Observes one event."""
+        with self._lock:
+            changed = self.sweep.apply(event)
+            line = self._line(event) if changed and event.kind != "progress" else None
+        # In a terminal the display itself shows what runs; what ended scrolls past above it.
+        if line and (self._live is None or event.kind != "started"):
+            self._console.print(Text(line), soft_wrap=True)
+
+    def _line(self, event: Event) -> str:
+        count = f"[{self.sweep.ended}/{self.sweep.total}]"
+        after = f" after {duration(self._clock() - self._began)}" if event.kind == "finished" else ""
+        message = f": {event.message}" if event.message else ""
+        return f"{count} {event.kind} {self._names.get(event.key, event.run_id)}{after}{message}"
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            return self.render(self._clock() - self._began)
+
+    def render(self, elapsed: float) -> RenderableType:
+        """The display: a bar over all runs, then a line for each run that is under way."""
+        sweep = self.sweep
+        grid = Grid(box=box.SIMPLE, show_header=False, pad_edge=False)
+        counts = f"{len(sweep.finished)} of {sweep.total} done, {len(sweep.running)} running"
+        if sweep.failures:
+            counts += f", {len(sweep.failures)} failed"
+        grid.add_row(Text(counts, style="bold"), _bar(sweep.fraction), _left(sweep.seconds_left(elapsed)))
+        for key, event in sweep.running.items():
+            done, total = event.iterations_done, event.iterations_total
+            rate = done / event.seconds if event.seconds > 0 else 0.0
+            speed = f"{rate:.0f} it/s, " if rate else ""
+            left = _left((total - done) / rate if rate else None)
+            grid.add_row(Text(self._names.get(key, event.run_id)), _bar(done / (total or 1)), Text(speed).append(left))
+        hint: list[Any] = [] if sweep.running else [Text("Starting the worker processes ...", style="dim")]
+        return Group(grid, *hint)
+
+
+def _bar(fraction: float) -> ProgressBar:
+    return ProgressBar(total=1.0, completed=fraction, width=30)
+
+
+def _left(seconds: float | None) -> Text:
+    return Text("" if seconds is None else f"{duration(seconds)} left")

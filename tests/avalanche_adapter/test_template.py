@@ -1,0 +1,203 @@
+"""Our strategies are genuine Avalanche strategies, and evaluating them leaves no trace."""
+
+import random
+
+import numpy
+import pytest
+import torch
+from avalanche.benchmarks import SplitMNIST, nc_benchmark  # noqa: F401
+from avalanche.benchmarks.utils import as_classification_dataset
+from avalanche.evaluation.metrics import accuracy_metrics
+from avalanche.logging import TextLogger
+from avalanche.training.plugins import EvaluationPlugin, EWCPlugin, LwFPlugin, ReplayPlugin
+from avalanche.training.templates import SupervisedTemplate
+from torch.utils.data import TensorDataset
+
+from hnet_bench import catalog
+from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+from hnet_bench.benchmarks.synthetic import Synthetic
+from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol, UserError
+
+PROTOCOL = TrainingProtocol(iterations=12, batch_size=16, hidden_units=(20,))
+OURS = [
+    (name, scenario)
+    for name in catalog.names("strategies")
+    for scenario in catalog.strategy_class(name).scenarios
+]
+SMALL = {"hnet": {"chunk_size": 100}, "hnet_ent": {"chunk_size": 100}}
+
+
+def setup_of(benchmark, scenario, seed=1, **protocol):
+    return Setup(
+        scenario=scenario,
+        facts=benchmark.facts,
+        protocol=TrainingProtocol(**{**PROTOCOL.__dict__, **protocol}),
+        seed=seed,
+    )
+
+
+def built(name, scenario, benchmark=None, **protocol):
+    torch.manual_seed(0)
+    strategy = catalog.build("strategies", name, SMALL.get(name, {}), where="a test")
+    return strategy.build(setup_of(benchmark or Synthetic(), scenario, **protocol))
+
+
+def parameters(template):
+    return torch.cat([parameter.detach().flatten() for parameter in template.model.parameters()])
+
+
+class CountSteps:
+    """Counts optimiser steps the way any Avalanche plugin can."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def after_update(self, strategy, **kwargs):
+        self.steps += 1
+
+
+@pytest.mark.parametrize(("name", "scenario"), OURS)
+def test_every_strategy_is_a_supervised_template_and_takes_n_steps_per_experience(name, scenario):
+    stream = Synthetic().build(scenario=scenario, seed=1).avalanche
+    template = built(name, scenario)
+    assert isinstance(template, SupervisedTemplate)
+    counter = CountSteps()
+    template.plugins.append(counter)
+    steps = []
+    for experience in stream.train_stream:
+        template.train(experience, eval_streams=[])
+        steps.append(counter.steps)
+    assert steps == [12, 24, 36]
+
+
+@pytest.mark.parametrize(("name", "scenario"), OURS)
+def test_evaluating_changes_neither_training_nor_any_random_stream(name, scenario):
+    stream = Synthetic().build(scenario=scenario, seed=1).avalanche
+    outcomes = []
+    for evaluate in (False, True):
+        random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
+        template = built(name, scenario)
+        for experience in stream.train_stream:
+            if evaluate:
+                template.eval(stream.test_stream)
+            template.train(experience, eval_streams=[])
+            if evaluate:
+                template.eval(stream.test_stream)
+        outcomes.append((parameters(template), random.random(), numpy.random.rand(), torch.rand(1).item()))
+    assert torch.equal(outcomes[0][0], outcomes[1][0])
+    assert outcomes[0][1:] == outcomes[1][1:]
+
+
+@pytest.mark.parametrize(("name", "scenario"), OURS)
+def test_the_optimiser_holds_exactly_the_trained_parameters(name, scenario):
+    stream = Synthetic().build(scenario=scenario, seed=1).avalanche
+    template = built(name, scenario)
+    for experience in stream.train_stream:
+        template.train(experience, eval_streams=[])
+        held = [parameter for group in template.optimizer.param_groups for parameter in group["params"]]
+        assert [id(parameter) for parameter in held] == [id(parameter) for parameter in template.trained_parameters()]
+
+
+def test_adam_keeps_its_state_over_experiences_unless_a_strategy_wants_it_fresh():
+    stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
+    steps = {}
+    for name in ("finetune", "hnet"):
+        template = built(name, Scenario.TASK)
+        template.train(list(stream.train_stream)[:2], eval_streams=[])
+        steps[name] = {int(state["step"]) for state in template.optimizer.state.values()}
+    assert steps == {"finetune": {24}, "hnet": {12}}
+
+
+def stock_benchmark(task_labels):
+    """A stock Avalanche benchmark: 3 experiences of 2 classes in a plain TensorDataset."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(6).repeat_interleave(40)
+    x = (torch.eye(6, 12)[y] + 0.1 * torch.randn(240, 12, generator=generator)).clamp(0, 1)
+    data = TensorDataset(x, y)
+    data.targets = y.tolist()
+    data = as_classification_dataset(data)
+    return nc_benchmark(
+        data, data, n_experiences=3, task_labels=task_labels, shuffle=False,
+        class_ids_from_zero_in_each_exp=task_labels,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "scenario"), [case for case in OURS if case[1] is not Scenario.DOMAIN])
+def test_every_strategy_learns_a_stock_avalanche_benchmark(name, scenario):
+    benchmark = stock_benchmark(task_labels=scenario is Scenario.TASK)
+    template = built(name, scenario, iterations=60)
+    counter = CountSteps()
+    template.plugins.append(counter)
+    for experience in benchmark.train_stream:
+        template.train(experience, eval_streams=[])
+    assert counter.steps == 180
+    metrics = EvaluationPlugin(accuracy_metrics(experience=True))
+    template.plugins.append(metrics)
+    template.eval(benchmark.test_stream)
+    accuracies = [value for key, value in metrics.get_last_metrics().items() if key.startswith("Top1_Acc_Exp")]
+    assert len(accuracies) == 3
+    assert accuracies[2] > 0.9 if scenario is Scenario.TASK else max(accuracies) > 0.5
+
+
+@pytest.mark.parametrize("scenario", list(Scenario))
+@pytest.mark.parametrize("plugin", [lambda: EWCPlugin(1.0), lambda: LwFPlugin(1.0, 2.0), lambda: ReplayPlugin(mem_size=30)])
+def test_stock_plugins_work_and_do_not_change_the_number_of_steps(scenario, plugin):
+    stream = Synthetic().build(scenario=scenario, seed=1).avalanche
+    counter = CountSteps()
+    template = ClassifierTemplate(setup=setup_of(Synthetic(), scenario, active_classes="all"), plugins=[plugin(), counter])
+    for experience in stream.train_stream:
+        template.train(experience, eval_streams=[])
+    assert counter.steps == 36
+
+
+def test_loggers_and_metrics_of_avalanche_work(capsys):
+    import sys
+
+    stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
+    evaluator = EvaluationPlugin(
+        accuracy_metrics(minibatch=True, epoch=True, stream=True), loggers=[TextLogger(sys.stdout)]
+    )
+    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK), evaluator=evaluator)
+    template.train(stream.train_stream[0], eval_streams=[])
+    results = template.eval(stream.test_stream)
+    assert any(key.startswith("Top1_Acc_Stream") for key in results)
+    assert "Top1_Acc_Epoch" in capsys.readouterr().out
+
+
+def test_avalanches_own_metric_agrees_with_our_score():
+    from hnet_bench.avalanche_adapter.evaluation import Evaluator
+
+    benchmark = Synthetic().build(scenario=Scenario.CLASS, seed=1)
+    metrics = EvaluationPlugin(accuracy_metrics(experience=True))
+    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.CLASS), evaluator=metrics)
+    for experience in benchmark.avalanche.train_stream:
+        template.train(experience, eval_streams=[])
+    results = template.eval(benchmark.avalanche.test_stream)
+    theirs = [value for key, value in sorted(results.items()) if key.startswith("Top1_Acc_Exp")]
+    assert Evaluator(benchmark).evaluate(template).score == pytest.approx(theirs)
+
+
+def test_training_in_class_lets_only_seen_classes_compete():
+    stream = Synthetic().build(scenario=Scenario.CLASS, seed=1).avalanche
+    widths = {}
+    for active in ("seen", "all"):
+        template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.CLASS, active_classes=active))
+        seen = widths.setdefault(active, [])
+
+        class Widths:
+            def after_forward(self, strategy, widths=seen, **kwargs):
+                widths.append(strategy.mb_output.shape[1])
+
+        template.plugins.append(Widths())
+        for experience in stream.train_stream:
+            template.train(experience, eval_streams=[])
+    assert sorted(set(widths["seen"])) == [2, 4, 6]
+    assert set(widths["all"]) == {6}
+
+
+def test_more_experiences_than_it_was_built_for_are_refused():
+    stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
+    facts = BenchmarkFacts(experiences=2, classes_per_experience=2, input_shape=(12,))
+    template = ClassifierTemplate(setup=Setup(scenario=Scenario.TASK, facts=facts, protocol=PROTOCOL, seed=1))
+    with pytest.raises(UserError, match="built for 2 experiences"):
+        template.train(stream.train_stream, eval_streams=[])

@@ -1,0 +1,168 @@
+"""A run: a complete record, the same for the same spec whatever happens around it."""
+
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.runs.events import Event
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.run import resolve_device, run
+from hnet_bench.runs.spec import RunSpec, resolve
+
+
+def synthetic_spec(strategy="hnet_ent", scenario=Scenario.CLASS, seed=1, iterations=40, hyperparameters=None):
+    if hyperparameters is None:
+        hyperparameters = {"chunk_size": 200} if strategy.startswith("hnet") else {}
+    return resolve(
+        benchmark={"name": "synthetic"},
+        scenario=scenario,
+        protocol={"iterations": iterations, "batch_size": 16, "hidden_units": [20]},
+        strategy=strategy,
+        hyperparameters=hyperparameters,
+        seed=seed,
+        where="a test",
+    )
+
+
+def outcome(record):
+    return record.score, record.task_inference
+
+
+def test_a_record_holds_what_the_paper_needs():
+    record = run(synthetic_spec(), command="hnet-bench run test")
+    assert [len(row) for row in record.score] == [3, 3, 3]
+    assert all(0 <= value <= 1 for row in record.score for value in row)
+    # In CLASS the right class lies in the right task, so inference is right at least as often.
+    assert all(
+        inferred >= score
+        for rows in zip(record.task_inference, record.score, strict=True)
+        for inferred, score in zip(*rows, strict=True)
+    )
+    counts = record.parameters
+    assert counts["compression_ratio"] == counts["trained"] / counts["target"]
+    assert counts["target"] == 12 * 20 + 20 + 20 * 6 + 6
+    assert len(record.seconds["train"]) == len(record.seconds["evaluate"]) == 3
+    assert record.seconds["total"] >= sum(record.seconds["train"])
+    assert record.peak_memory_bytes > 50e6
+    assert record.provenance["command"] == "hnet-bench run test"
+    assert record.provenance["threads"] == 1
+    assert record.provenance["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert len(record.provenance["code_sha256"]) == 64
+
+
+def test_a_record_survives_json():
+    record = run(synthetic_spec("finetune"))
+    assert Record.from_json(json.loads(json.dumps(record.to_json())), where="a test") == record
+    assert RunSpec.from_json(record.spec) == synthetic_spec("finetune")
+    assert record.task_inference is None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "scenario"),
+    [
+        ("hnet", Scenario.TASK),
+        ("hnet_ent", Scenario.DOMAIN),
+        ("hnet_ent", Scenario.CLASS),
+        ("finetune", Scenario.CLASS),
+        ("joint", Scenario.TASK),
+    ],
+)
+def test_the_same_spec_gives_the_same_scores_whatever_ran_before(strategy, scenario):
+    spec = synthetic_spec(strategy, scenario)
+    first = run(spec)
+    random.random(), torch.rand(7), torch.set_num_threads(2)
+    run(synthetic_spec("joint", Scenario.DOMAIN, seed=5, iterations=3))
+    assert outcome(run(spec)) == outcome(first)
+
+
+def test_another_process_gives_the_same_scores():
+    spec = synthetic_spec()
+    script = (
+        "import json, sys; from hnet_bench.runs.run import run; from hnet_bench.runs.spec import RunSpec;"
+        "print('SCORE', json.dumps(run(RunSpec.from_json(json.loads(sys.argv[1]))).score))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, json.dumps(spec.to_json())],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("SCORE")]
+    assert json.loads(line.removeprefix("SCORE")) == run(spec).score
+
+
+def test_another_seed_is_another_run():
+    # On noisy data, so that scores are not all 1.
+    assert run(synthetic_spec("finetune", seed=1)).score != run(synthetic_spec("finetune", seed=2)).score
+
+
+def test_watching_does_not_change_scores():
+    seen = []
+    watched = run(synthetic_spec(iterations=200), observer=seen.append)
+    assert watched.score == run(synthetic_spec(iterations=200)).score
+    assert all(isinstance(event, Event) and event.iterations_total == 600 for event in seen)
+
+
+def test_joint_in_one_training_learns_everything_at_the_end():
+    record = run(synthetic_spec("joint", Scenario.CLASS, iterations=150, hyperparameters={"incremental": False}))
+    assert sum(record.score[0]) == pytest.approx(sum(record.score[1]))
+    assert min(record.score[2]) > 0.9
+
+
+def test_the_bounds_are_apart():
+    finetune = run(synthetic_spec("finetune", iterations=300)).score[-1]
+    joint = run(synthetic_spec("joint", iterations=300)).score[-1]
+    assert sum(finetune) / 3 == pytest.approx(1 / 3, abs=0.05)
+    assert sum(joint) / 3 > 0.95
+
+
+def test_a_scenario_that_a_strategy_does_not_learn_is_refused():
+    with pytest.raises(UserError, match="'hnet' does not learn CL3 .* it learns CL1"):
+        synthetic_spec("hnet", Scenario.CLASS)
+
+
+def test_a_users_file_is_a_strategy_too(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import dataclass\n"
+        "from hnet_bench.interfaces import Scenario\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine:\n"
+        "    name = 'mine'\n"
+        "    scenarios = tuple(Scenario)\n"
+        "    momentum: float = 0.5\n"
+        "    def build(self, setup):\n"
+        "        from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate\n"
+        "        return ClassifierTemplate(setup=setup)\n"
+    )
+    spec = synthetic_spec(f"{file}:Mine")
+    assert spec.hyperparameters == {"momentum": 0.5}
+    assert spec.folder.name == "mine-Mine"
+    assert run(spec).score == run(synthetic_spec("finetune")).score
+
+
+def test_what_is_not_one_of_our_templates_is_refused(tmp_path):
+    file = tmp_path / "stock.py"
+    file.write_text(
+        "from dataclasses import dataclass\n"
+        "from hnet_bench.interfaces import Scenario\n"
+        "@dataclass(frozen=True)\n"
+        "class Stock:\n"
+        "    scenarios = tuple(Scenario)\n"
+        "    def build(self, setup):\n"
+        "        return object()\n"
+    )
+    with pytest.raises(UserError, match="builds a object: expected a subclass of .*InMemoryTemplate"):
+        run(synthetic_spec(f"{file}:Stock"))
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(UserError, match="Unknown device 'tpu'"):
+        resolve_device("tpu")
