@@ -53,11 +53,11 @@ def in_memory_benchmark(
     Raises ValueError if the number of experiences is not that of the facts.
     """
     if len(train) != facts.experiences or len(test) != facts.experiences:
-        raise ValueError(f"Expected {facts.experiences} experiences, found {len(train)} for training, {len(test)} for test.")
-    avalanche = with_task_labels(
-        with_classes_timeline(
-            benchmark_from_datasets(train=_datasets(train, scenario), test=_datasets(test, scenario))
+        raise ValueError(
+            f"Expected {facts.experiences} experiences, found {len(train)} for training, {len(test)} for test."
         )
+    avalanche = with_task_labels(
+        with_classes_timeline(benchmark_from_datasets(train=_datasets(train, scenario), test=_datasets(test, scenario)))
     )
     for stream, parts in ((avalanche.train_stream, train), (avalanche.test_stream, test)):
         for experience, samples in zip(stream, parts, strict=True):

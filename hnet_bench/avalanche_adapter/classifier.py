@@ -51,7 +51,8 @@ class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
         if task_labels is None:
             return dict(enumerate(outputs.unbind(1)))
         chosen = task_labels.view(-1, 1, 1).expand(-1, 1, self.heads[1])
-        return outputs.gather(1, chosen).squeeze(1)
+        of_task: Tensor = outputs.gather(1, chosen).squeeze(1)
+        return of_task
 
 
 class ClassifierTemplate(InMemoryTemplate):

@@ -65,7 +65,7 @@ class Evaluator:
             unmixed = torch.empty_like(values)
             unmixed[self._order] = values
             values = unmixed
-        return list(values.split(self._sizes))
+        return list(torch.split(values, self._sizes))
 
 
 class _Collector(BaseSGDPlugin):  # type: ignore[misc]

@@ -35,6 +35,8 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
     # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
     fresh_optimiser: ClassVar[bool] = False
 
+    dataloader: Any  # whatever yields batches
+
     def __init__(
         self,
         *,
@@ -157,7 +159,7 @@ def head_columns(setup: Setup, task: int) -> slice:
 
 def per_task(task_labels: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Every task label that occurs, with the positions where it does."""
-    for task in task_labels.unique().tolist():
+    for task in torch.unique(task_labels).tolist():
         yield int(task), (task_labels == task).nonzero().squeeze(1)
 
 

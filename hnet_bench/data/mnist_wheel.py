@@ -133,7 +133,8 @@ def _pixels(images: Any, facts: Facts) -> Bytes:
             f"{MEMBER} in {WHEEL} is refused: expected every pixel to be a whole number 0-255 divided by 256, "
             f"found others."
         )
-    return scaled.astype(np.uint8).reshape(-1, *facts.image)
+    pixels: Bytes = scaled.astype(np.uint8).reshape(-1, *facts.image)
+    return pixels
 
 
 def _labels(labels: Any) -> Bytes:

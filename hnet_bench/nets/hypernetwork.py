@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -63,7 +64,7 @@ class ChunkedHypernetwork(nn.Module):
         widths = [shape.task_embedding_size + shape.chunk_embedding_size, *shape.hidden_units]
         self.hidden_weights = nn.ParameterList()
         self.hidden_biases = nn.ParameterList()
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        for fan_in, fan_out in pairwise(widths):
             self.hidden_weights.append(_xavier_uniform(fan_out, fan_in, generator))
             self.hidden_biases.append(torch.zeros(fan_out))
         weights = _xavier_uniform(shape.chunk_size, widths[-1], generator).t()
@@ -108,7 +109,7 @@ class ChunkedHypernetwork(nn.Module):
         return torch.cat([values, values.new_ones(tasks, chunks, 1)], dim=2)
 
     def chunks(self, task: int) -> Tensor:
-        """Generated chunks of one task, (chunks, chunk_size); the first `shape.generated` entries are the parameters."""
+        """Generated chunks of one task, (chunks, chunk_size): the parameters, and what is cut off."""
         return self.hidden(self.task_embeddings[task].unsqueeze(0))[0] @ self.output
 
     def forward(self, task: int) -> Tensor:

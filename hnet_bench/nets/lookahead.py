@@ -32,7 +32,7 @@ class AdamLookahead:
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def parameters(self) -> list[Tensor]:
-        """theta + delta, in the order of the parameters; valid until the next call. Every parameter needs a gradient."""
+        """theta + delta, in the order of the parameters, which all need gradients; valid until the next call."""
         targets, sources = list(self._copies), [parameter.detach() for parameter in self._parameters]
         state = self._optimiser.state
         # Before its first step the optimiser has no state, and the moments here are still 0.

@@ -17,9 +17,9 @@ so the loss is trace((S S^T) (sum of z^T z)) over all old tasks and chunks, with
     with respect to V'   2 (sum of h'^T z) S
     with respect to h'   2 z (S V'^T)
 
-The long dimension of a chunk meets only two products with small matrices, whatever the number of tasks. Of the last chunk only the first
-columns are used, so columns are treated in two groups: those that all chunks use and those that the last does not.
-Differences rather than products of weights enter, so nothing cancels.
+The long dimension of a chunk meets only two products with small matrices, whatever the number of tasks. Of the last
+chunk only the first columns are used, so columns are treated in two groups: those that all chunks use and those that
+the last does not. Differences rather than products of weights enter, so nothing cancels.
 """
 
 from __future__ import annotations

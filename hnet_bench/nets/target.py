@@ -55,7 +55,7 @@ def mlp(x: Tensor, flat: Tensor, shape: MlpShape) -> Tensor:
 
 def mlp_from_chunks(x: Tensor, chunks: Tensor, shape: MlpShape) -> Tensor:
     """As `mlp(x, chunks.view(-1), shape)`, differentiable once, with respect to `chunks` (contiguous) and `x`."""
-    outputs: Tensor = _FlatMlp.apply(x, chunks, shape)  # type: ignore[no-untyped-call]
+    outputs: Tensor = _FlatMlp.apply(x, chunks, shape)
     return outputs
 
 

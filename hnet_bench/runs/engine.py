@@ -49,9 +49,9 @@ def run_all(
 ) -> Outcome:
     """Does these runs in `jobs` processes and stores their records.
 
-    `device` is "auto", "cpu" or "cuda"; `folder` holds the data sets. `observer` is called in this process, from another
-    thread. A run that fails leaves its traceback in the store and stops no other. KeyboardInterrupt ends the workers;
-    finished records stay.
+    `device` is "auto", "cpu" or "cuda"; `folder` holds the data sets. `observer` is called in this process, from
+    another thread. A run that fails leaves its traceback in the store and stops no other. KeyboardInterrupt ends the
+    workers; finished records stay.
     """
     if not specs:
         return Outcome(0, ())

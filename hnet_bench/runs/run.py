@@ -1,7 +1,8 @@
 """One run: a spec in, a record out. All that a run draws at random comes from its seed.
 
-The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever ran before in the
-process and whatever runs beside it: one thread, every global generator seeded, and a stream of its own for each purpose.
+The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever ran before in
+the process and whatever runs beside it: one thread, every global generator seeded, and a stream of its own for each
+purpose.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def run(
     torch.set_num_threads(_THREADS)
     _seed_everything(spec.seed, "initialisation")
     benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
-    setup = Setup(
-        scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
-    )
+    setup = Setup(scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device)
     template = _build(spec, setup)
     evaluations, seconds = _learn(template, benchmark, spec, observer)
     counts = template.parameter_counts()
@@ -65,9 +64,7 @@ def run(
         peak_memory_bytes=peak_bytes(),
         data=benchmark.data_sums,
         diagnostics=dict(template.diagnostics),
-        provenance=provenance(
-            device=device, threads=_THREADS, command=command or command_line(), started=started
-        ),
+        provenance=provenance(device=device, threads=_THREADS, command=command or command_line(), started=started),
     )
     check_scores(record.score, f"run {spec.run_id}")
     return record
@@ -134,9 +131,7 @@ class _Progress(BaseSGDPlugin):  # type: ignore[misc]
         now = time.perf_counter()
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:
             self._told = now
-            self._observer(
-                event(self._spec, "progress", done=self._done, total=self._total, seconds=now - self._begun)
-            )
+            self._observer(event(self._spec, "progress", done=self._done, total=self._total, seconds=now - self._begun))
 
 
 def event(spec: RunSpec, kind: Any, *, done: int = 0, total: int = 0, seconds: float = 0.0, message: str = "") -> Event:

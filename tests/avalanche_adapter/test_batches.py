@@ -17,7 +17,9 @@ def numbered(count):
 
 def endless(count, batch_size, seed=0, task_label=0):
     generator = torch.Generator().manual_seed(seed)
-    return EndlessBatches(numbered(count), task_label=task_label, batch_size=batch_size, generator=generator, device=CPU)
+    return EndlessBatches(
+        numbered(count), task_label=task_label, batch_size=batch_size, generator=generator, device=CPU
+    )
 
 
 def drawn(batches, count):

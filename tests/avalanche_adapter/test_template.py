@@ -19,11 +19,7 @@ from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol, UserError
 
 PROTOCOL = TrainingProtocol(iterations=12, batch_size=16, hidden_units=(20,))
-OURS = [
-    (name, scenario)
-    for name in catalog.names("strategies")
-    for scenario in catalog.strategy_class(name).scenarios
-]
+OURS = [(name, scenario) for name in catalog.names("strategies") for scenario in catalog.strategy_class(name).scenarios]
 SMALL = {"hnet": {"chunk_size": 100}, "hnet_ent": {"chunk_size": 100}}
 
 
@@ -140,11 +136,15 @@ def test_every_strategy_learns_a_stock_avalanche_benchmark(name, scenario):
 
 
 @pytest.mark.parametrize("scenario", list(Scenario))
-@pytest.mark.parametrize("plugin", [lambda: EWCPlugin(1.0), lambda: LwFPlugin(1.0, 2.0), lambda: ReplayPlugin(mem_size=30)])
+@pytest.mark.parametrize(
+    "plugin", [lambda: EWCPlugin(1.0), lambda: LwFPlugin(1.0, 2.0), lambda: ReplayPlugin(mem_size=30)]
+)
 def test_stock_plugins_work_and_do_not_change_the_number_of_steps(scenario, plugin):
     stream = Synthetic().build(scenario=scenario, seed=1).avalanche
     counter = CountSteps()
-    template = ClassifierTemplate(setup=setup_of(Synthetic(), scenario, active_classes="all"), plugins=[plugin(), counter])
+    template = ClassifierTemplate(
+        setup=setup_of(Synthetic(), scenario, active_classes="all"), plugins=[plugin(), counter]
+    )
     for experience in stream.train_stream:
         template.train(experience, eval_streams=[])
     assert counter.steps == 36

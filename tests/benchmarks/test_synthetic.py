@@ -30,5 +30,5 @@ def test_the_seed_draws_it():
 
 
 def test_a_benchmark_without_samples_is_refused():
-    with pytest.raises(UserError, match="'train_per_class' .* must be at least 1, found 0"):
+    with pytest.raises(UserError, match=r"'train_per_class' .* must be at least 1, found 0"):
         Synthetic(train_per_class=0)

@@ -62,7 +62,9 @@ def test_generates_what_the_authors_library_generates_from_the_same_weights(hidd
         (468_540, 6, 7_000, (), 32, 32, 457_336, 67, 6_540),  # ResNet-32: no hidden layer
     ],
 )
-def test_sizes_are_those_of_the_paper(generated, tasks, chunk_size, hidden_units, task, chunk, trained, chunks, last_chunk):
+def test_sizes_are_those_of_the_paper(
+    generated, tasks, chunk_size, hidden_units, task, chunk, trained, chunks, last_chunk
+):
     sizes = shape(
         generated=generated,
         tasks=tasks,

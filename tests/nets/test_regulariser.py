@@ -51,9 +51,15 @@ sizes = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=60)
 @given(sizes=sizes, chunks=st.integers(1, 5), used=st.floats(0, 1))
-@example(sizes={"chunk_size": 10, "hidden_units": (4,), "old_tasks": 2, "activation": "elu", "seed": 0}, chunks=1, used=0.5)
-@example(sizes={"chunk_size": 10, "hidden_units": (4,), "old_tasks": 2, "activation": "elu", "seed": 0}, chunks=3, used=1.0)
-@example(sizes={"chunk_size": 10, "hidden_units": (), "old_tasks": 4, "activation": "relu", "seed": 0}, chunks=3, used=0.3)
+@example(
+    sizes={"chunk_size": 10, "hidden_units": (4,), "old_tasks": 2, "activation": "elu", "seed": 0}, chunks=1, used=0.5
+)
+@example(
+    sizes={"chunk_size": 10, "hidden_units": (4,), "old_tasks": 2, "activation": "elu", "seed": 0}, chunks=3, used=1.0
+)
+@example(
+    sizes={"chunk_size": 10, "hidden_units": (), "old_tasks": 4, "activation": "relu", "seed": 0}, chunks=3, used=0.3
+)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
 def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, tolerance, sizes, chunks, used):
     generated = (chunks - 1) * sizes["chunk_size"] + max(1, round(used * sizes["chunk_size"]))

@@ -46,9 +46,7 @@ def sweep(tmp_path_factory):
     bad = spec_of(f"{broken}:Broken", Scenario.TASK)
     store = Store(folder / "results")
     events = []
-    outcome = run_all(
-        [*good, bad], store=store, jobs=2, device="cpu", folder=None, observer=events.append
-    )
+    outcome = run_all([*good, bad], store=store, jobs=2, device="cpu", folder=None, observer=events.append)
     return good, bad, store, outcome, events
 
 
@@ -71,7 +69,7 @@ def test_what_fails_says_why_and_stops_no_other(sweep):
 
 
 def test_every_run_is_announced_from_start_to_end(sweep):
-    good, bad, _, _, events = sweep
+    good, _, _, _, events = sweep
     by_run = {}
     for event in events:
         by_run.setdefault(event.key, []).append(event.kind)

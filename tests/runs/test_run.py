@@ -122,7 +122,7 @@ def test_the_bounds_are_apart():
 
 
 def test_a_scenario_that_a_strategy_does_not_learn_is_refused():
-    with pytest.raises(UserError, match="'hnet' does not learn CL3 .* it learns CL1"):
+    with pytest.raises(UserError, match=r"'hnet' does not learn CL3 .* it learns CL1"):
         synthetic_spec("hnet", Scenario.CLASS)
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_one_of_our_templates_is_refused(tmp_path):
         "    def build(self, setup):\n"
         "        return object()\n"
     )
-    with pytest.raises(UserError, match="builds a object: expected a subclass of .*InMemoryTemplate"):
+    with pytest.raises(UserError, match=r"builds a object: expected a subclass of .*InMemoryTemplate"):
         run(synthetic_spec(f"{file}:Stock"))
 
 

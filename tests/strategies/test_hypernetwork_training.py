@@ -45,7 +45,9 @@ class Snapshot:
 
 
 @pytest.mark.parametrize("lookahead", [True, False])
-@pytest.mark.parametrize(("cls", "scenario"), [(Hnet, Scenario.TASK), (HnetEnt, Scenario.DOMAIN), (HnetEnt, Scenario.CLASS)])
+@pytest.mark.parametrize(
+    ("cls", "scenario"), [(Hnet, Scenario.TASK), (HnetEnt, Scenario.DOMAIN), (HnetEnt, Scenario.CLASS)]
+)
 def test_one_step_is_that_of_the_paper(cls, scenario, lookahead):
     """Repeats a step on task 2 in float64 with plain autograd and an Adam written out, and compares all parameters."""
     stream = Synthetic().build(scenario=scenario, seed=1).avalanche

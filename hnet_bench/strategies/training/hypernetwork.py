@@ -39,8 +39,8 @@ class HypernetworkTemplate(InMemoryTemplate):
     @property
     def classifier(self) -> GeneratedClassifier:
         """The model, with its own type."""
-        model: GeneratedClassifier = self.model
-        return model
+        assert isinstance(self.model, GeneratedClassifier)
+        return self.model
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """theta and the embedding of the present task."""
@@ -67,7 +67,8 @@ class HypernetworkTemplate(InMemoryTemplate):
     def forward(self) -> Tensor:
         if self.is_training:
             return self.full_width(self.classifier.head(self.mb_x, self.task), self.task)
-        return self.classifier(self.mb_x, self.mb_task_id)
+        outputs: Tensor = self.classifier(self.mb_x, self.mb_task_id)
+        return outputs
 
     def full_width(self, head: Tensor, task: int) -> Tensor:
         """Outputs of one head (batch, K) among those of all classes in CLASS, which excludes the other classes."""
