@@ -146,6 +146,11 @@ def table_names() -> tuple[str, ...]:
     return tuple(sorted((path.stem for path in PAPERS.glob("*.toml")), key=lambda name: (name != "quick", name)))
 
 
+def is_shipped(name: str) -> bool:
+    """Whether `load_table` finds this table in the package, rather than in a user's file."""
+    return not name.endswith(".toml") or Path(name).resolve().parent == PAPERS.resolve()
+
+
 def load_table(name: str) -> Table:
     """The table with this name, or of this TOML file. Raises UserError if it is unknown or broken."""
     path = Path(name) if name.endswith(".toml") else PAPERS / f"{name}.toml"

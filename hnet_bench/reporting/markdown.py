@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hnet_bench.papers.table import Table
+from hnet_bench.papers.table import Table, table_names
 from hnet_bench.reporting.tables import Details, ResultRow, details, legend, reported_sources, result_rows, scenarios
 from hnet_bench.runs.plan import CellState
 
@@ -41,7 +41,10 @@ def page(table: Table, states: Sequence[CellState]) -> str:
     known = reported_sources(states)
     if known:
         parts += ["## How the reported numbers are known", _bullets(known)]
-    return "\n\n".join([*parts, f"To run what is missing: `hnet-bench run {table.name}`."]) + "\n"
+    # A user's own table is named by a path that is not known here.
+    if table.name in table_names():
+        parts.append(f"To run what is missing: `hnet-bench run {table.name}`.")
+    return "\n\n".join(parts) + "\n"
 
 
 def _results(rows: Sequence[ResultRow], columns: Sequence[str]) -> str:

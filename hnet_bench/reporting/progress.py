@@ -78,7 +78,7 @@ class Watcher:
         self._names = names
         self._console = console
         self._clock = clock
-        self._began = clock()
+        self._began: float | None = None  # when the first run started; workers need seconds until then
         self._lock = threading.Lock()
         self._live = (
             Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
@@ -98,21 +98,31 @@ class Watcher:
     def __call__(self, event: Event) -> None:
         """Observes one event."""
         with self._lock:
+            if self._began is None:
+                self._began = self._clock()
             changed = self.sweep.apply(event)
             line = self._line(event) if changed and event.kind != "progress" else None
         # In a terminal the display itself shows what runs; what ended scrolls past above it.
         if line and (self._live is None or event.kind != "started"):
             self._console.print(Text(line), soft_wrap=True)
 
+    def name(self, event: Event) -> str:
+        """How the run of an event is called."""
+        return self._names.get(event.key, event.run_id)
+
     def _line(self, event: Event) -> str:
         count = f"[{self.sweep.ended}/{self.sweep.total}]"
-        after = f" after {duration(self._clock() - self._began)}" if event.kind == "finished" else ""
+        seconds = self.sweep.seconds_left(self._elapsed())
+        left = f", about {duration(seconds)} left" if event.kind != "started" and seconds else ""
         message = f": {event.message}" if event.message else ""
-        return f"{count} {event.kind} {self._names.get(event.key, event.run_id)}{after}{message}"
+        return f"{count} {event.kind} {self.name(event)}{message}{left}"
 
     def _render(self) -> RenderableType:
         with self._lock:
-            return self.render(self._clock() - self._began)
+            return self.render(self._elapsed())
+
+    def _elapsed(self) -> float:
+        return 0.0 if self._began is None else self._clock() - self._began
 
     def render(self, elapsed: float) -> RenderableType:
         """The display: a bar over all runs, then a line for each run that is under way."""
@@ -122,12 +132,12 @@ class Watcher:
         if sweep.failures:
             counts += f", {len(sweep.failures)} failed"
         grid.add_row(Text(counts, style="bold"), _bar(sweep.fraction), _left(sweep.seconds_left(elapsed)))
-        for key, event in sweep.running.items():
+        for event in sweep.running.values():
             done, total = event.iterations_done, event.iterations_total
             rate = done / event.seconds if event.seconds > 0 else 0.0
             speed = f"{rate:.0f} it/s, " if rate else ""
             left = _left((total - done) / rate if rate else None)
-            grid.add_row(Text(self._names.get(key, event.run_id)), _bar(done / (total or 1)), Text(speed).append(left))
+            grid.add_row(Text(self.name(event)), _bar(done / (total or 1)), Text(speed).append(left))
         hint: list[Any] = [] if sweep.running else [Text("Starting the worker processes ...", style="dim")]
         return Group(grid, *hint)
 

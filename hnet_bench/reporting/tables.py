@@ -177,7 +177,7 @@ def _details(state: CellState) -> Details:
         task_inference=_mean_percent(inferred),
         trained_parameters=f"{records[0].parameters['trained']:,}",
         compression_ratio=f"{records[0].parameters['compression_ratio']:.3f}",
-        seconds=f"{_mean([record.seconds['total'] for record in records]):.0f}",
+        seconds=f"{_mean([record.seconds['total'] for record in records]):.1f}",
         diagnostics=_diagnostics(records),
     )
 

@@ -67,6 +67,11 @@ class RunSpec:
         return f"seed{self.seed}-{self.digest}"
 
     @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Tells the runs of a sweep apart; equals `Event.key` of the run's events."""
+        return self.benchmark, self.scenario.label, self.strategy, self.run_id
+
+    @property
     def folder(self) -> PurePosixPath:
         """Where the record stands below the results folder."""
         # A user's own "some/where/my.py:MyStrategy" stands under "my-MyStrategy".
