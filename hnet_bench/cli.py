@@ -140,8 +140,8 @@ def run(
     except KeyboardInterrupt:
         done = sum(store.has(spec) for spec in todo)
         typer.echo(
-            f"Interrupted: {_count(done, 'run')} of {len(todo)} finished and kept in {results}; "
-            "the same command resumes.",
+            f"Interrupted: {done} of {_count(len(todo), 'run')} finished, and their records are kept in {results}; "
+            "the same command does the rest.",
             err=True,
         )
         raise typer.Exit(_INTERRUPTED) from None
@@ -185,7 +185,7 @@ def report(
     results: Results = Path("results"),
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the pages.")] = Path("reports"),
 ) -> None:
-    """Write the page of a table, REPORTS/TABLE.md, from its records.
+    """Write the page and the picture of a table, REPORTS/TABLE.md and .svg, from its records.
 
     The same records give the same bytes.
 
@@ -193,17 +193,22 @@ def report(
 
     hnet-bench report quick
     """
+    from hnet_bench.reporting.figure import svg
     from hnet_bench.reporting.markdown import page
 
     loaded = load_table(table)
     states = _states(loaded, table, Store(results))
-    path = reports / f"{loaded.name}.md"
-    try:
-        write_atomically(path, page(loaded, states))
-    except OSError as error:
-        raise UserError(f"The report {path} cannot be written: {error.strerror}.") from error
+    picture = svg(states)
+    files = {f"{loaded.name}.md": page(loaded, states, picture=f"{loaded.name}.svg" if picture else None)}
+    if picture:
+        files[f"{loaded.name}.svg"] = picture
+    for name, text in files.items():
+        try:
+            write_atomically(reports / name, text.encode())
+        except OSError as error:
+            raise UserError(f"The report {reports / name} cannot be written: {error.strerror}.") from error
     _print_results(loaded, states)
-    typer.echo(f"Written to {path}")
+    typer.echo(f"Written to {' and '.join(str(reports / name) for name in files)}")
 
 
 @app.command("list")

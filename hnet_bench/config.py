@@ -25,6 +25,8 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     `where` names the origin in messages ("row 'ewc' of table.toml"). Raises UserError for an unknown or missing key or
     a value of another type.
     """
+    if not isinstance(settings, dict):
+        raise UserError(f"{where} must be a table, found {settings!r}.")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(settings) - set(fields))
     if unknown:

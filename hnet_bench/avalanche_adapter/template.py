@@ -7,7 +7,7 @@ straight from tensors, where Avalanche's data pipeline would cost as much as the
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -48,7 +48,10 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         self.setup = setup
         self.tasks_seen = 0  # experiences whose training has begun
         self.diagnostics: Settings = {}  # counters that go into the record
+        # Called after every optimiser step outside Avalanche's loop; whoever watches a run replaces it.
+        self.count_step: Callable[[], None] = _nothing
         self._data_order = setup.generator("data_order")
+        self._more_data_order = setup.generator("more_data_order")
         self._optimiser_is_set = False
         model.to(setup.device)
         super().__init__(
@@ -83,6 +86,15 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         """What the optimiser holds while the present experience is trained: exactly these."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
+    @property
+    def planned_steps(self) -> int:
+        """Optimiser steps on all experiences together, for the display of progress."""
+        return self.setup.facts.experiences * self.setup.protocol.iterations
+
+    def artefacts(self) -> dict[str, numpy.ndarray]:
+        """Small arrays that are kept beside the record, by name."""
+        return {}
+
     def parameter_counts(self) -> Settings:
         """Numbers of "trained" parameters and of those of the "target" network that they stand for."""
         count = sum(parameter.numel() for parameter in self.model.parameters())
@@ -115,6 +127,19 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
             super().make_train_dataloader(**kwargs)
         else:
             self.dataloader = self.endless_batches(samples, self._task_label(), self.setup.protocol.batch_size)
+
+    def more_batches(self, count: int) -> Iterator[Any]:
+        """Batches of the present experience for what else a strategy trains on it: inputs first, then labels.
+
+        Their order has a random stream of its own, so that they do not change what the main loop sees.
+        """
+        main, self._data_order = self._data_order, self._more_data_order
+        try:
+            self.make_train_dataloader()
+        finally:
+            self._data_order = main
+        for batch in exactly(self.dataloader, count):
+            yield [tensor.to(self.device) for tensor in batch]
 
     def endless_batches(self, samples: Samples, task_label: int, batch_size: int) -> EndlessBatches:
         """Batches drawn with the run's own stream for the order of data."""
@@ -149,6 +174,10 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
 
     def _task_label(self) -> int:
         return int(self.experience.task_labels[0])
+
+
+def _nothing() -> None:
+    return None
 
 
 def head_columns(setup: Setup, task: int) -> slice:

@@ -1,0 +1,1 @@
+"""What was measured beside what is reported: text, pages, tables for the terminal, progress of a sweep."""

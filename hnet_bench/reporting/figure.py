@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.reporting.tables import percent, scenarios
@@ -16,7 +16,7 @@ from hnet_bench.runs.plan import CellState
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "hnet_bench",
     "svg.fonttype": "path",  # looks the same wherever it is opened
     "font.size": 9,
@@ -52,7 +52,7 @@ def svg(states: Sequence[CellState]) -> str | None:
         figure.supxlabel("average accuracy after the last experience, %", fontsize=9)
         _add_legend(figure, measured)
         buffer = StringIO()
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        FigureCanvasSVG(figure).print_figure(buffer, metadata={"Date": None})
     # Lines end without blanks, so that editors and version control leave the file alone.
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
@@ -69,9 +69,8 @@ def draw_scenario(axes: Axes, states: Sequence[CellState], rows: Sequence[str]) 
         reported = state.cell.reported
         if reported:
             spread = None if reported.spread is None else 100 * reported.spread
-            axes.errorbar(
-                100 * reported.mean, position, xerr=spread, fmt="D", color=_REPORTED, markersize=5, markerfacecolor="none"
-            )
+            mean = 100 * reported.mean
+            axes.errorbar(mean, position, xerr=spread, fmt="D", color=_REPORTED, ms=5, markerfacecolor="none")
     axes.set_xlim(0, 102)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     return axes

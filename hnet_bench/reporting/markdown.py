@@ -29,11 +29,15 @@ was inferred right after the last experience, in percent. Compression ratio: tra
 network that classifies. Seconds depend on the machine."""
 
 
-def page(table: Table, states: Sequence[CellState]) -> str:
-    """The page of a table: what is measured beside what is reported, then the details of each measured cell."""
+def page(table: Table, states: Sequence[CellState], *, picture: str | None = None) -> str:
+    """The page of a table: what is measured beside what is reported, then the details of each measured cell.
+
+    `picture` is the name of an image beside the page.
+    """
     parts = [f"# {table.title}"]
     parts += [f"Source: {table.source}."] if table.source else []
     parts += [table.note.strip()] if table.note else []
+    parts += [f"![Measured and reported accuracy]({picture})"] if picture else []
     parts += ["## Accuracy in percent", _results(result_rows(states), scenarios(states)), _bullets(legend(states))]
     found = details(states)
     if found:

@@ -94,7 +94,7 @@ def _problem_of(future: Any, spec: RunSpec, store: Store) -> str | None:
 
 def _do(content: Settings, *, store: Path, device: str, folder: Path | None, command: str) -> str | None:
     """In a worker: one run. Returns None, or one line on what went wrong."""
-    from hnet_bench.runs.run import resolve_device, run
+    from hnet_bench.runs.run import resolve_device, run_with_artefacts
 
     worker = get_worker()
 
@@ -104,14 +104,14 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
     spec, target = RunSpec.from_json(content), Store(store)
     tell(_event(spec, "started"))
     try:
-        record = run(
+        record, artefacts = run_with_artefacts(
             spec,
             device=resolve_device(device),
             folder=folder,
             observer=tell,
             command=command,
         )
-        target.write(spec, record)
+        target.write(spec, record, artefacts)
     except Exception as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         target.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
@@ -128,7 +128,7 @@ def _client(workers: int) -> Iterator[Client]:
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
         ) as cluster,
         Client(cluster) as client,
     ):

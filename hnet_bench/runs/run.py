@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from datetime import datetime, timezone
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,19 @@ def run(
     observer: Observer = ignore,
     command: str | None = None,
 ) -> Record:
-    """Trains and evaluates as the spec says.
+    """Trains and evaluates as the spec says; the record alone, see `run_with_artefacts`."""
+    return run_with_artefacts(spec, device=device, folder=folder, observer=observer, command=command)[0]
+
+
+def run_with_artefacts(
+    spec: RunSpec,
+    *,
+    device: str = "cpu",
+    folder: Path | None = None,
+    observer: Observer = ignore,
+    command: str | None = None,
+) -> tuple[Record, bytes | None]:
+    """Trains and evaluates as the spec says; returns the record, and a NumPy archive of the arrays to keep beside it.
 
     `device` is "cpu" or "cuda"; `folder` holds the data sets (default: the user's data folder); `command` is what the
     record says it was made by (default: this process's). Raises UserError for what the user can mend.
@@ -67,7 +80,7 @@ def run(
         provenance=provenance(device=device, threads=_THREADS, command=command or command_line(), started=started),
     )
     check_scores(record.score, f"run {spec.run_id}")
-    return record
+    return record, _archive(template.artefacts())
 
 
 def resolve_device(name: str) -> str:
@@ -97,8 +110,9 @@ def _learn(
 ) -> tuple[list[Evaluation], dict[str, Any]]:
     """An evaluation on all experiences after each, and the seconds that training and evaluating took."""
     evaluator = Evaluator(benchmark)
-    progress = _Progress(spec, benchmark.facts.experiences, observer)
+    progress = _Progress(spec, template.planned_steps, observer)
     template.plugins.append(progress)
+    template.count_step = progress.count
     evaluations, train, evaluate = [], [], []
     for experience in benchmark.avalanche.train_stream:
         begun = time.perf_counter()
@@ -108,6 +122,14 @@ def _learn(
         train.append(round(trained - begun, 3))
         evaluate.append(round(time.perf_counter() - trained, 3))
     return evaluations, {"train": train, "evaluate": evaluate}
+
+
+def _archive(arrays: dict[str, numpy.ndarray]) -> bytes | None:
+    if not arrays:
+        return None
+    buffer = BytesIO()
+    numpy.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
 
 
 def _seed_everything(seed: int, stream: str) -> None:
@@ -120,13 +142,16 @@ def _seed_everything(seed: int, stream: str) -> None:
 class _Progress(BaseSGDPlugin):  # type: ignore[misc]
     """Tells an observer how far training has come, at most a few times a second."""
 
-    def __init__(self, spec: RunSpec, experiences: int, observer: Observer) -> None:
+    def __init__(self, spec: RunSpec, steps: int, observer: Observer) -> None:
         super().__init__()
         self._spec, self._observer = spec, observer
-        self._done, self._total = 0, experiences * spec.protocol.iterations
+        self._done, self._total = 0, steps
         self._begun = self._told = time.perf_counter()
 
     def after_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        self.count()
+
+    def count(self) -> None:
         self._done += 1
         now = time.perf_counter()
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:

@@ -1,6 +1,7 @@
 """The store: one JSON file per run below a results folder, written once.
 
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.json      a record: the run is done
+    results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.npz       small arrays beside it, where there are any
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.failed    what went wrong, until a later try succeeds
 
 A file is written under a temporary name, flushed and renamed, so a reader never sees half a record and parallel
@@ -61,11 +62,16 @@ class Store:
             raise UserError(f"The record {path} holds another run: expected {path.stem}, found {record.run_id}.")
         return record
 
-    def write(self, spec: RunSpec, record: Record) -> Path:
-        """Adds the record of a run and forgets its earlier failures; a record that is there already is kept."""
+    def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
+        """Adds the record of a run and forgets its earlier failures; a record that is there already is kept.
+
+        `artefacts` is the content of a NumPy archive that is kept beside the record, written before it.
+        """
         path = self.path(spec)
         if not path.exists():
-            write_atomically(path, json.dumps(record.to_json(), indent=1, allow_nan=False) + "\n")
+            if artefacts:
+                write_atomically(path.with_suffix(".npz"), artefacts)
+            write_atomically(path, (json.dumps(record.to_json(), indent=1, allow_nan=False) + "\n").encode())
         with suppress(FileNotFoundError):
             self.failure_path(spec).unlink()
         return path
@@ -73,7 +79,7 @@ class Store:
     def write_failure(self, spec: RunSpec, failure: Settings) -> Path:
         """Notes why a try failed, in place of what an earlier try left."""
         path = self.failure_path(spec)
-        write_atomically(path, json.dumps({"spec": spec.to_json(), **failure}, indent=1) + "\n")
+        write_atomically(path, (json.dumps({"spec": spec.to_json(), **failure}, indent=1) + "\n").encode())
         return path
 
     def check_writable(self) -> None:
@@ -96,13 +102,13 @@ class Store:
         return tuple(sorted(int(match[1]) for match in matches if match))
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file, and the folders above it, such that a reader meets the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with partial.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -12,7 +12,13 @@ from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
 
 PROTOCOL = TrainingProtocol(iterations=40, batch_size=16, hidden_units=(20,))
-SMALL = {"hnet": {"chunk_size": 100}, "hnet_ent": {"chunk_size": 100}}
+REPLAY = {"replay_chunk_size": 500, "replay_decoder_hidden_units": [10]}
+SMALL = {
+    "hnet": {"chunk_size": 100},
+    "hnet_ent": {"chunk_size": 100},
+    "hnet_tir": {"chunk_size": 100, **REPLAY},
+    "hnet_r": REPLAY,
+}
 INFERRING = [
     (name, scenario)
     for name in catalog.names("strategies")

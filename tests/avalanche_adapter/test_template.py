@@ -20,7 +20,13 @@ from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProto
 
 PROTOCOL = TrainingProtocol(iterations=12, batch_size=16, hidden_units=(20,))
 OURS = [(name, scenario) for name in catalog.names("strategies") for scenario in catalog.strategy_class(name).scenarios]
-SMALL = {"hnet": {"chunk_size": 100}, "hnet_ent": {"chunk_size": 100}}
+REPLAY = {"replay_chunk_size": 500, "replay_decoder_hidden_units": [10]}
+SMALL = {
+    "hnet": {"chunk_size": 100},
+    "hnet_ent": {"chunk_size": 100},
+    "hnet_tir": {"chunk_size": 100, **REPLAY},
+    "hnet_r": REPLAY,
+}
 
 
 def setup_of(benchmark, scenario, seed=1, **protocol):

@@ -1,6 +1,7 @@
-"""A training step of split MNIST at the paper's sizes: through Avalanche's template, in a bare loop, and the floor.
+"""A training step at the papers' sizes: ours through Avalanche's template and in a bare loop, hypnettorch, the floor.
 
-The floor are the matrix products that no implementation can avoid.
+The floor is nothing but matrix products: those of the target network's forward and backward pass, of the hypernetwork's
+last layer, and of the regulariser in its Gram form.
 """
 
 import itertools
@@ -12,139 +13,178 @@ from torch.nn import functional
 from hnet_bench.avalanche_adapter.batches import EndlessBatches
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
-from hnet_bench.benchmarks.split_mnist import SplitMnist
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
+from hnet_bench.avalanche_adapter.template import head_columns
+from hnet_bench.interfaces import Scenario
 from hnet_bench.nets.lookahead import AdamLookahead
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
-from hnet_bench.nets.target import mlp_from_chunks
-from hnet_bench.strategies.hnet import Hnet
 
-STEPS = 40
-ROUNDS = 9
-FACTS = SplitMnist().facts
-CPU = torch.device("cpu")
+# hypnettorch's lookahead was written for PyTorch 1.4.
+pytestmark = pytest.mark.filterwarnings("ignore:This overload of add:UserWarning")
 
-
-def setup_of(scenario, iterations=STEPS):
-    return Setup(scenario=scenario, facts=FACTS, protocol=TrainingProtocol(iterations=iterations), seed=1)
+BATCH = 128
 
 
 @pytest.fixture(scope="module")
-def samples():
-    """As many random images as an experience of split MNIST has."""
-    torch.manual_seed(0)
-    return Samples(torch.rand(12_000, 1, 28, 28), torch.randint(0, 2, (12_000,)))
+def samples_of():
+    """Makes as many random images as an experience of split MNIST has."""
+
+    def make(facts):
+        torch.manual_seed(0)
+        return Samples(torch.rand(12_000, *facts.input_shape), torch.randint(0, 2, (12_000,)))
+
+    return make
 
 
-def stream_of(samples, scenario):
+def stream_of(samples, experiment, scenario):
+    """One experience after the other with the same samples."""
     tiny = Samples(samples.x[:10], samples.y[:10])
-    built = in_memory_benchmark(facts=FACTS, scenario=scenario, train=[samples] * 5, test=[tiny] * 5, data_sums={})
+    count = experiment.facts.experiences
+    built = in_memory_benchmark(
+        facts=experiment.facts, scenario=scenario, train=[samples] * count, test=[tiny] * count, data_sums={}
+    )
     return list(built.avalanche.train_stream)
 
 
 def batches_of(samples):
-    return EndlessBatches(samples, task_label=0, batch_size=128, generator=torch.Generator(), device=CPU)
+    return EndlessBatches(
+        samples, task_label=0, batch_size=BATCH, generator=torch.Generator(), device=torch.device("cpu")
+    )
 
 
-def measure(benchmark, function, group, label, baseline=None):
-    benchmark.group = group
-    benchmark.extra_info.update(label=label, steps=STEPS)
-    if baseline:
-        benchmark.extra_info["baseline"] = baseline
-    benchmark.pedantic(function, rounds=ROUNDS, warmup_rounds=2)
+def loop(step, samples, steps):
+    """Takes `steps` steps on batches that are gathered as in our own training."""
+    batches = batches_of(samples)
+
+    def run():
+        for x, y, _ in itertools.islice(batches, steps):
+            step(x, y)
+
+    return run
 
 
-def hypernetwork_on(samples, task):
-    """A template that has begun task `task` (counted from 0)."""
-    template = Hnet().build(setup_of(Scenario.TASK, iterations=2))
-    stream = stream_of(samples, Scenario.TASK)
+def template_loop(template, experience, setup):
+    """Trains the same experience again and again with the setup's number of steps."""
+    template.setup = setup
+    task = template.tasks_seen - 1
+
+    def run():
+        template.tasks_seen = task
+        template.train(experience, eval_streams=[])
+
+    return run
+
+
+def bare_step(classifier, task, experiment):
+    """Our step without Avalanche."""
+    hypernetwork, theta = classifier.hypernetwork, classifier.hypernetwork.theta
+    trained = [*theta, hypernetwork.task_embeddings[task]]
+    optimiser = torch.optim.Adam(trained, lr=experiment.protocol.learning_rate, fused=True)
+    lookahead = AdamLookahead(optimiser, theta)
+    strength = experiment.settings.regularisation_strength
+    regulariser = GramRegulariser(hypernetwork, task, strength) if task else None
+
+    def step(x, y):
+        optimiser.zero_grad()
+        functional.cross_entropy(classifier.head(x, task), y).backward()
+        if regulariser:
+            regulariser.add_gradient(lookahead.parameters(), [parameter.grad for parameter in theta])
+        optimiser.step()
+
+    return step
+
+
+def autograd_step(classifier, task, experiment):
+    """Our step with the regulariser as the paper writes it, differentiated by autograd."""
+    hypernetwork, theta = classifier.hypernetwork, classifier.hypernetwork.theta
+    trained = [*theta, hypernetwork.task_embeddings[task]]
+    optimiser = torch.optim.Adam(trained, lr=experiment.protocol.learning_rate)
+    lookahead = AdamLookahead(optimiser, theta)
+    targets = [hypernetwork(old).detach() for old in range(task)]
+
+    def step(x, y):
+        optimiser.zero_grad()
+        functional.cross_entropy(classifier.head(x, task), y).backward()
+        if targets:
+            at = [tensor.clone().requires_grad_() for tensor in lookahead.parameters()]
+            loss = plain_loss(hypernetwork, at, targets, experiment.settings.regularisation_strength)
+            for parameter, addition in zip(theta, torch.autograd.grad(loss, at), strict=True):
+                parameter.grad.add_(addition)
+        optimiser.step()
+
+    return step
+
+
+def floor_sizes(classifier, task):
+    """The matrix products of a step as (m, k, n)."""
+    sizes = []
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(classifier.target.widths)):
+        sizes += [(BATCH, fan_in, fan_out), (fan_out, BATCH, fan_in)]  # outputs, gradient of the weights
+        if index:
+            sizes.append((BATCH, fan_out, fan_in))  # gradient of the layer's inputs
+    shape = classifier.hypernetwork.shape
+    rows = len(classifier.hypernetwork.output)
+    # Generated chunks, gradient of the last layer and of its inputs.
+    sizes += [(shape.chunks, rows, shape.chunk_size), (rows, shape.chunks, shape.chunk_size)]
+    sizes.append((shape.chunks, shape.chunk_size, rows))
+    if task:
+        sizes += [(rows, 2 * rows, shape.chunk_size), (2 * rows, shape.chunk_size, rows)]
+    return sizes
+
+
+# Steps per round: of ours many, since a call of `train` also sets the experience up, which happens once in 2000 steps.
+@pytest.mark.parametrize(
+    ("name", "task", "ours", "others"),
+    [
+        ("split MNIST", 0, 150, 40),
+        ("split MNIST", 4, 150, 40),
+        ("permuted MNIST-10", 4, 20, 4),
+        ("permuted MNIST-10", 9, 20, 3),
+    ],
+)
+def test_hypernetwork_step(in_turns, experiments, theirs, matrix_products, samples_of, name, task, ours, others):
+    experiment = experiments[name]
+    samples = samples_of(experiment.facts)
+    stream = stream_of(samples, experiment, Scenario.TASK)
+    template = experiment.settings.build(experiment.setup())
     for experience in stream[: task + 1]:
         template.train(experience, eval_streams=[])
-    return template, stream
+    # Each way has weights of its own, since all of them train.
+    bare, literal = experiment.classifier(), experiment.classifier()
+    their_step = theirs(experiment.classifier()).training_step(
+        task,
+        head_columns(experiment.setup(), task),
+        learning_rate=experiment.protocol.learning_rate,
+        strength=experiment.settings.regularisation_strength,
+    )
+    products = matrix_products(*floor_sizes(bare, task))
+
+    in_turns.add(
+        "Avalanche template", template_loop(template, stream[task], experiment.setup(iterations=ours)), steps=ours
+    )
+    in_turns.add("bare loop", loop(bare_step(bare, task, experiment), samples, ours), steps=ours, baseline="bare loop")
+    in_turns.add(
+        "plain regulariser by autograd", loop(autograd_step(literal, task, experiment), samples, others), steps=others
+    )
+    in_turns.add("hypnettorch", loop(their_step, samples, others), steps=others, baseline="hypnettorch")
+    in_turns.add("floor: matrix products", products, baseline="floor")
+    in_turns.run(f"HNET step of {name}, {task} old tasks", rounds=5)
 
 
-@pytest.mark.parametrize("task", [0, 4])
-class TestHypernetworkStep:
-    def test_template(self, benchmark, samples, task):
-        template, stream = hypernetwork_on(samples, task)
-        template.setup = setup_of(Scenario.TASK)
+def test_classifier_step(in_turns, experiments, samples_of):
+    experiment = experiments["split MNIST"]
+    samples = samples_of(experiment.facts)
+    setup = experiment.setup(Scenario.DOMAIN, iterations=150)
+    template = ClassifierTemplate(setup=setup)
+    template.tasks_seen = 1
+    model = Mlp(setup)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
-        def train():
-            template.tasks_seen = task  # the same experience again
-            template.train(stream[task], eval_streams=[])
+    def step(x, y):
+        optimiser.zero_grad()
+        functional.cross_entropy(model(x), y).backward()
+        optimiser.step()
 
-        measure(benchmark, train, f"HNET step, {task} old tasks", "Avalanche template")
-
-    def test_bare_loop(self, benchmark, samples, task):
-        template, _ = hypernetwork_on(samples, task)
-        model, batches = template.classifier, batches_of(samples)
-        theta = model.hypernetwork.theta
-        optimiser = torch.optim.Adam([*theta, model.hypernetwork.task_embeddings[task]], lr=1e-3, fused=True)
-        lookahead = AdamLookahead(optimiser, theta)
-        regulariser = GramRegulariser(model.hypernetwork, task, 0.01) if task else None
-
-        def train():
-            for x, y, _ in itertools.islice(batches, STEPS):
-                optimiser.zero_grad()
-                functional.cross_entropy(model.head(x, task), y).backward()
-                if regulariser:
-                    regulariser.add_gradient(lookahead.parameters(), [parameter.grad for parameter in theta])
-                optimiser.step()
-
-        measure(benchmark, train, f"HNET step, {task} old tasks", "bare loop", baseline="bare loop")
-
-    def test_plain_autograd(self, benchmark, samples, task):
-        template, _ = hypernetwork_on(samples, task)
-        model, batches = template.classifier, batches_of(samples)
-        hypernetwork = model.hypernetwork
-        theta = hypernetwork.theta
-        optimiser = torch.optim.Adam([*theta, hypernetwork.task_embeddings[task]], lr=1e-3)
-        lookahead = AdamLookahead(optimiser, theta)
-        targets = [hypernetwork(old).detach() for old in range(task)]
-
-        def train():
-            for x, y, _ in itertools.islice(batches, STEPS):
-                optimiser.zero_grad()
-                functional.cross_entropy(model.head(x, task), y).backward()
-                if targets:
-                    at = [tensor.clone().requires_grad_() for tensor in lookahead.parameters()]
-                    extra = torch.autograd.grad(plain_loss(hypernetwork, at, targets, 0.01), at)
-                    for parameter, gradient in zip(theta, extra, strict=True):
-                        parameter.grad.add_(gradient)
-                optimiser.step()
-
-        measure(benchmark, train, f"HNET step, {task} old tasks", "plain regulariser by autograd")
-
-    def test_floor(self, benchmark, task):
-        x, h1, h2 = torch.rand(128, 784), torch.rand(128, 400), torch.rand(128, 400)
-        w1, w2 = torch.rand(400, 784), torch.rand(400, 400)
-
-        def products():
-            for _ in range(STEPS):
-                x @ w1.t(), h1 @ w2.t(), h2 @ w2, h2.t() @ h1, h1.t() @ x
-
-        measure(benchmark, products, f"HNET step, {task} old tasks", "floor: target network's products", "floor")
-
-
-class TestClassifierStep:
-    def test_template(self, benchmark, samples):
-        template = ClassifierTemplate(setup=setup_of(Scenario.DOMAIN))
-        stream = stream_of(samples, Scenario.DOMAIN)
-
-        def train():
-            template.tasks_seen = 0
-            template.train(stream[0], eval_streams=[])
-
-        measure(benchmark, train, "ordinary classifier step", "Avalanche template")
-
-    def test_bare_loop(self, benchmark, samples):
-        model, batches = Mlp(setup_of(Scenario.DOMAIN)), batches_of(samples)
-        optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-
-        def train():
-            for x, y, _ in itertools.islice(batches, STEPS):
-                optimiser.zero_grad()
-                functional.cross_entropy(model(x), y).backward()
-                optimiser.step()
-
-        measure(benchmark, train, "ordinary classifier step", "bare loop", baseline="bare loop")
+    experience = stream_of(samples, experiment, Scenario.DOMAIN)[0]
+    in_turns.add("Avalanche template", template_loop(template, experience, setup), steps=150)
+    in_turns.add("bare loop", loop(step, samples, 150), steps=150, baseline="bare loop")
+    in_turns.run("ordinary classifier step of split MNIST", rounds=5)

@@ -4,20 +4,30 @@ import json
 import random
 import subprocess
 import sys
+from io import BytesIO
 
+import numpy
 import pytest
 import torch
 
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.events import Event
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.run import resolve_device, run
+from hnet_bench.runs.run import resolve_device, run, run_with_artefacts
 from hnet_bench.runs.spec import RunSpec, resolve
+
+REPLAY = {"replay_chunk_size": 500, "replay_decoder_hidden_units": [10]}
+SMALL = {
+    "hnet": {"chunk_size": 200},
+    "hnet_ent": {"chunk_size": 200},
+    "hnet_tir": {"chunk_size": 200, **REPLAY},
+    "hnet_r": REPLAY,
+}
 
 
 def synthetic_spec(strategy="hnet_ent", scenario=Scenario.CLASS, seed=1, iterations=40, hyperparameters=None):
     if hyperparameters is None:
-        hyperparameters = {"chunk_size": 200} if strategy.startswith("hnet") else {}
+        hyperparameters = SMALL.get(strategy, {})
     return resolve(
         benchmark={"name": "synthetic"},
         scenario=scenario,
@@ -68,6 +78,9 @@ def test_a_record_survives_json():
         ("hnet", Scenario.TASK),
         ("hnet_ent", Scenario.DOMAIN),
         ("hnet_ent", Scenario.CLASS),
+        ("hnet_tir", Scenario.CLASS),
+        ("hnet_r", Scenario.TASK),
+        ("hnet_r", Scenario.CLASS),
         ("finetune", Scenario.CLASS),
         ("joint", Scenario.TASK),
     ],
@@ -99,6 +112,24 @@ def test_another_process_gives_the_same_scores():
 def test_another_seed_is_another_run():
     # On noisy data, so that scores are not all 1.
     assert run(synthetic_spec("finetune", seed=1)).score != run(synthetic_spec("finetune", seed=2)).score
+
+
+def test_replayed_samples_are_kept_beside_the_record():
+    for strategy in ("hnet_r", "hnet_tir"):
+        _, archive = run_with_artefacts(synthetic_spec(strategy))
+        samples = numpy.load(BytesIO(archive))["replay_samples"]
+        assert samples.shape == (2, 10, 12)
+        assert samples.dtype == numpy.uint8
+        assert run_with_artefacts(synthetic_spec(strategy))[1] == archive
+    assert run_with_artefacts(synthetic_spec("finetune", iterations=2))[1] is None
+
+
+def test_progress_counts_every_step_that_is_planned():
+    for strategy, phases in (("hnet_r", 3 + 2), ("hnet_tir", 3 + 2 + 2)):
+        seen = []
+        run(synthetic_spec(strategy, iterations=150), observer=seen.append)
+        assert {event.iterations_total for event in seen} == {150 * phases}
+        assert seen[-1].iterations_done <= 150 * phases
 
 
 def test_watching_does_not_change_scores():

@@ -1,0 +1,92 @@
+"""A variational auto-encoder whose decoder a hypernetwork generates for each task: the replay model.
+
+The encoder is an ordinary network that all tasks share; it is needed for the present task alone, so nothing protects
+it. The decoder gets a latent vector and the task as one-hot code (von Oswald et al. 2020, appendix; settings of the
+authors' MNIST experiments).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.ordinary import xavier_mlp
+from hnet_bench.nets.target import MlpShape, mlp_from_chunks
+
+LATENT = 100
+CONDITIONS = 100  # width of the one-hot code, however many tasks there are
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeShape:
+    """Sizes of the encoder and of the decoder."""
+
+    inputs: int
+    encoder_hidden_units: tuple[int, ...]
+    decoder_hidden_units: tuple[int, ...]
+
+    @property
+    def decoder(self) -> MlpShape:
+        """From latent vector and condition to the logits of the pixels."""
+        return MlpShape((LATENT + CONDITIONS, *self.decoder_hidden_units, self.inputs))
+
+
+class GeneratedVae(nn.Module):
+    """`hypernetwork` generates the parameters of `shape.decoder`."""
+
+    def __init__(self, shape: VaeShape, hypernetwork: HypernetworkShape) -> None:
+        super().__init__()
+        if hypernetwork.generated != shape.decoder.parameters:
+            raise ValueError(
+                f"The hypernetwork must generate the decoder's {shape.decoder.parameters} parameters, "
+                f"found {hypernetwork.generated}."
+            )
+        if hypernetwork.tasks > CONDITIONS:
+            raise ValueError(f"There are {CONDITIONS} conditions for tasks, found {hypernetwork.tasks} tasks.")
+        self.shape = shape
+        self.encoder = xavier_mlp((shape.inputs, *shape.encoder_hidden_units, 2 * LATENT))
+        self.hypernetwork = ChunkedHypernetwork(hypernetwork)
+
+    def loss(self, x: Tensor, noise: Tensor, task: int) -> Tensor:
+        """Reconstruction and divergence for inputs (batch, ...) in [0, 1] and standard normal noise (batch, LATENT).
+
+        Mean over batch and pixels of the binary cross-entropy, plus the mean over the batch of the Kullback-Leibler
+        divergence from N(0, I), divided by the number of pixels.
+        """
+        x = x.flatten(1)
+        mean, log_variance = self.encoder(x).split(LATENT, dim=1)
+        latent = mean + noise * (0.5 * log_variance).exp()
+        condition = latent.new_zeros(len(latent), CONDITIONS)
+        condition[:, task] = 1
+        logits = mlp_from_chunks(torch.cat([latent, condition], 1), self.hypernetwork.chunks(task), self.shape.decoder)
+        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean()
+        loss: Tensor = functional.binary_cross_entropy_with_logits(logits, x) + divergence / x.shape[1]
+        return loss
+
+
+class FrozenDecoders:
+    """The decoders of the first `tasks` tasks as they are now, generated once, to sample from all at once."""
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def __init__(self, vae: GeneratedVae, tasks: int) -> None:
+        self.tasks = tasks
+        by_task = [vae.shape.decoder.views(vae.hypernetwork(task)) for task in range(tasks)]
+        layers = list(zip(*by_task, strict=True))
+        self._weights = [torch.stack([weight for weight, _ in layer]).transpose(1, 2) for layer in layers]
+        self._biases = [torch.stack([bias for _, bias in layer]).unsqueeze(1) for layer in layers]
+        # A task's condition never changes, so what it adds to the first layer is a part of the bias.
+        conditions = torch.arange(tasks, device=self._weights[0].device)
+        self._biases[0] = self._biases[0] + self._weights[0][conditions, LATENT + conditions].unsqueeze(1)
+        self._weights[0] = self._weights[0][:, :LATENT].contiguous()
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def sample(self, latent: Tensor) -> Tensor:
+        """Pixels in [0, 1], (tasks, count, inputs), for latent vectors (tasks, count, LATENT)."""
+        values = latent
+        for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
+            values = torch.baddbmm(bias, values, weight).relu_()
+        return torch.baddbmm(self._biases[-1], values, self._weights[-1]).sigmoid_()

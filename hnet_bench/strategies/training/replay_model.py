@@ -1,0 +1,93 @@
+"""How the replay model learns a task and replays old ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from hnet_bench.interfaces import Setup
+from hnet_bench.nets.hypernetwork import HypernetworkShape
+from hnet_bench.nets.lookahead import AdamLookahead
+from hnet_bench.nets.regulariser import GramRegulariser
+from hnet_bench.nets.vae import LATENT, FrozenDecoders, GeneratedVae, VaeShape
+from hnet_bench.strategies.replay_settings import ReplaySettings
+
+# Steps whose replayed samples are generated at once: their decoders are the same, and larger products are faster.
+_STEPS_AT_ONCE = 8
+
+
+class ReplayModel:
+    """A VAE for every experience but the last, which is never replayed; its encoder is as wide as the classifier."""
+
+    def __init__(self, setup: Setup, settings: ReplaySettings) -> None:
+        self.tasks = setup.facts.experiences - 1
+        self._learning_rate = setup.protocol.learning_rate
+        self._strength = settings.replay_regularisation_strength
+        self._device = torch.device(setup.device)
+        self._noise = setup.generator("replay_noise")
+        self._latent = setup.generator("replay_latent")
+        shape = VaeShape(
+            inputs=setup.facts.inputs,
+            encoder_hidden_units=setup.protocol.hidden_units,
+            decoder_hidden_units=settings.replay_decoder_hidden_units,
+        )
+        self.vae = GeneratedVae(
+            shape,
+            HypernetworkShape(
+                generated=shape.decoder.parameters,
+                tasks=max(1, self.tasks),
+                chunk_size=settings.replay_chunk_size,
+                hidden_units=settings.replay_hidden_units,
+                activation=settings.replay_activation,
+                task_embedding_size=settings.replay_task_embedding_size,
+                chunk_embedding_size=settings.replay_chunk_embedding_size,
+            ),
+        ).to(self._device)
+
+    def learn(self, task: int, inputs: Iterable[Tensor], count_step: Callable[[], None]) -> None:
+        """Learns to replay the task of these batches (batch, ...), one step for each; Adam starts anew."""
+        hypernetwork = self.vae.hypernetwork
+        theta = hypernetwork.theta
+        trained = [*theta, hypernetwork.task_embeddings[task], *self.vae.encoder.parameters()]
+        optimiser = torch.optim.Adam(trained, lr=self._learning_rate, fused=True)
+        lookahead = AdamLookahead(optimiser, theta)
+        protected = task > 0 and self._strength > 0
+        regulariser = GramRegulariser(hypernetwork, task, self._strength) if protected else None
+        for x in inputs:
+            optimiser.zero_grad()
+            self.vae.loss(x, self._normal(self._noise, len(x)), task).backward()
+            if regulariser is not None:
+                gradients = [parameter.grad for parameter in theta if parameter.grad is not None]
+                regulariser.add_gradient(lookahead.parameters(), gradients)
+            optimiser.step()
+            count_step()
+
+    def replay(self, old_tasks: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless batches: samples (old_tasks * n, inputs) in [0, 1], n = ceil(batch_size / old_tasks) of each old task
+        in order, and their tasks (old_tasks * n,)."""
+        decoders = FrozenDecoders(self.vae, old_tasks)
+        count = math.ceil(batch_size / old_tasks)
+        tasks = torch.arange(old_tasks, device=self._device).repeat_interleave(count)
+        while True:
+            latent = self._normal(self._latent, old_tasks, _STEPS_AT_ONCE * count)
+            samples = decoders.sample(latent).view(old_tasks, _STEPS_AT_ONCE, count, -1)
+            for step in samples.unbind(1):
+                yield step.flatten(0, 1), tasks
+
+    def examples(self, count: int, generator: torch.Generator) -> Tensor:
+        """Samples of every learnt task, (tasks, count, inputs), drawn with the given generator."""
+        return FrozenDecoders(self.vae, self.tasks).sample(self._normal(generator, self.tasks, count))
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Parameters of the decoder's hypernetwork, of the decoder that it generates, and of the encoder."""
+        return {
+            "replay_decoder_trained": self.vae.hypernetwork.trained_parameters,
+            "replay_decoder_target": self.vae.shape.decoder.parameters,
+            "replay_encoder": sum(parameter.numel() for parameter in self.vae.encoder.parameters()),
+        }
+
+    def _normal(self, generator: torch.Generator, *shape: int) -> Tensor:
+        return torch.randn(*shape, LATENT, generator=generator).to(self._device)

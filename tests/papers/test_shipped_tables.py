@@ -1,0 +1,147 @@
+"""The tables that ship with the package: every one loads, and holds the numbers of its paper."""
+
+import pytest
+
+from hnet_bench.interfaces import Scenario, TrainingProtocol
+from hnet_bench.papers.table import Cell, Table, load_table, table_names
+from hnet_bench.runs.spec import RunSpec, cell_spec, resolve, resolve_cell
+
+TABLE_1 = load_table("von_oswald_2020_table_1")
+METHODS = ("online_ewc", "si", "dgr_distill", "hnet_ent", "hnet_tir", "hnet_r")
+
+
+def cell_of(table: Table, row: str, scenario: str) -> Cell:
+    return next(cell for cell in table.cells if (cell.row, cell.scenario.label) == (row, scenario))
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_every_cell_resolves_when_its_strategy_exists(name: str) -> None:
+    table = load_table(name)
+    specs = [cell_spec(cell) for cell in table.cells]
+    assert any(specs)
+    assert table.title
+    assert table.note.strip()
+    for spec in filter(None, specs):
+        assert isinstance(spec.protocol, TrainingProtocol)
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_protocols_of_cells_without_a_strategy_are_sound_too(name: str) -> None:
+    for cell in load_table(name).cells:
+        resolve(
+            benchmark={"name": "synthetic"},
+            scenario=cell.scenario,
+            protocol=cell.protocol,
+            strategy="finetune",
+            hyperparameters={},
+            seed=1,
+            where=cell.where,
+        )
+
+
+def test_the_quick_table_comes_first_and_is_short() -> None:
+    assert table_names()[0] == "quick"
+    quick = load_table("quick")
+    assert quick.seeds == (1,)
+    assert quick.rows == ("finetune", "joint", "hnet_ent")
+    assert {cell.protocol["iterations"] for cell in quick.cells} == {400}
+    assert all(cell.reported is None for cell in quick.cells)
+
+
+def test_table_1_has_twelve_rows_in_three_scenarios_and_twenty_seeds() -> None:
+    assert TABLE_1.rows == tuple(f"{stream}_{method}" for stream in ("split", "permuted") for method in METHODS)
+    assert len(TABLE_1.cells) == 36
+    assert TABLE_1.seeds == tuple(range(1, 21))
+    for cell in TABLE_1.cells:
+        assert cell.reported is not None
+        assert (cell.reported.spread_kind, cell.reported.n) == ("sem", 20)
+
+
+@pytest.mark.parametrize(
+    ("row", "scenario", "mean", "spread", "known"),
+    [
+        ("split_hnet_ent", "CL3", 0.6948, 0.0080, "verified"),
+        ("split_hnet_ent", "CL1", 0.9979, 0.0001, "recalled"),
+        ("split_hnet_tir", "CL2", 0.9443, 0.0028, "recalled"),
+        ("split_hnet_r", "CL3", 0.9530, 0.0013, "recalled"),
+        ("split_dgr_distill", "CL3", 0.9179, 0.0032, "second-hand"),
+        ("split_online_ewc", "CL2", 0.6432, 0.0190, "recalled"),
+        ("split_si", "CL3", 0.1999, 0.0006, "recalled"),
+        ("permuted_online_ewc", "CL3", 0.3388, 0.0049, "verified"),
+        ("permuted_si", "CL1", 0.9475, 0.0014, "verified"),
+        ("permuted_hnet_ent", "CL3", 0.9175, 0.0021, "recalled"),
+        ("permuted_hnet_r", "CL1", 0.9787, 0.0001, "recalled"),
+    ],
+)
+def test_table_1_reports(row: str, scenario: str, mean: float, spread: float, known: str) -> None:
+    reported = cell_of(TABLE_1, row, scenario).reported
+    assert reported is not None
+    assert (reported.mean, reported.spread, reported.known) == (mean, spread, known)
+
+
+def test_no_number_of_a_hypernetwork_row_counts_as_verified_but_the_one_that_was_read() -> None:
+    verified = [
+        cell.where
+        for cell in TABLE_1.cells
+        if "hnet" in cell.row and cell.reported is not None and cell.reported.known == "verified"
+    ]
+    assert verified == [cell_of(TABLE_1, "split_hnet_ent", "CL3").where]
+
+
+def test_in_cl1_entropy_and_task_inference_rows_are_the_same_runs() -> None:
+    for stream in ("split", "permuted"):
+        ent, tir = (cell_of(TABLE_1, f"{stream}_{method}", "CL1") for method in ("hnet_ent", "hnet_tir"))
+        assert ent.strategy == tir.strategy == "hnet"
+        assert ent.hyperparameters == tir.hyperparameters
+
+
+def test_hypernetwork_rows_keep_the_stream_fixed_and_the_others_draw_it_with_the_seed() -> None:
+    for cell in TABLE_1.cells:
+        drawn = "fixed" if "hnet" in cell.row else "per_seed"
+        key = "class_order" if cell.row.startswith("split") else "permutations"
+        assert cell.benchmark[key] == drawn
+
+
+def test_the_hypernetworks_have_the_published_sizes() -> None:
+    split = cell_of(TABLE_1, "split_hnet_ent", "CL3")
+    assert split.hyperparameters == {
+        "chunk_size": 42_000,
+        "hidden_units": [10, 10],
+        "activation": "relu",
+        "task_embedding_size": 96,
+        "chunk_embedding_size": 96,
+        "regularisation_strength": 0.01,
+        "lookahead": True,
+    }
+    permuted = cell_of(TABLE_1, "permuted_hnet_ent", "CL2")
+    assert permuted.hyperparameters["chunk_size"] == 78_000
+    assert permuted.protocol["learning_rate"] == 1e-4
+    assert cell_of(TABLE_1, "split_hnet_r", "CL1").hyperparameters["replay_decoder_hidden_units"] == [250, 350]
+
+
+def test_the_same_split_mnist_cells_of_both_papers_share_settings_and_numbers() -> None:
+    van_de_ven = load_table("van_de_ven_2019_split_mnist")
+    for method in ("online_ewc", "si", "dgr_distill"):
+        for scenario in Scenario:
+            one = cell_of(TABLE_1, f"split_{method}", scenario.label)
+            other = cell_of(van_de_ven, method, scenario.label)
+            assert (one.benchmark, one.protocol) == (other.benchmark, other.protocol)
+            assert (one.strategy, one.hyperparameters) == (other.strategy, other.hyperparameters)
+            assert one.reported is not None
+            assert other.reported is not None
+            assert (one.reported.mean, one.reported.known) == (other.reported.mean, other.reported.known)
+
+
+def test_each_row_of_the_ablation_changes_one_setting_of_table_1() -> None:
+    ablation = load_table("split_hnet_ent_ablation")
+    published = resolve_cell(cell_of(TABLE_1, "split_hnet_ent", "CL3"), seed=1)
+    specs = {row: resolve_cell(cell_of(ablation, row, "CL3"), seed=1) for row in ablation.rows}
+    assert specs.pop("as_published").run_id == published.run_id
+    before = flat(published)
+    for row, spec in specs.items():
+        assert len([key for key, value in flat(spec).items() if before[key] != value]) == 1, row
+
+
+def flat(spec: RunSpec) -> dict[tuple[str, str], object]:
+    parts = {"benchmark": spec.benchmark_settings, "protocol": vars(spec.protocol), "strategy": spec.hyperparameters}
+    return {(part, key): value for part, settings in parts.items() for key, value in settings.items()}

@@ -1,0 +1,108 @@
+"""The schema of tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.papers.table import load_table, parse_table, reported_json
+
+
+def content(**changes: Any) -> Settings:
+    return {
+        "title": "T",
+        "settings": {"s": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}},
+        "rows": [{"name": "a", "settings": "s", "CL1": {"strategy": "finetune"}}],
+        **changes,
+    }
+
+
+def with_cell(row: Settings | None = None, **cell: Any) -> Settings:
+    entry = {"name": "a", "settings": "s", **(row or {}), "CL1": {"strategy": "finetune", **cell}}
+    return content(rows=[entry])
+
+
+def test_a_cell_holds_what_its_settings_and_its_row_say() -> None:
+    cell = parse_table("t", content()).cells[0]
+    assert (cell.table, cell.row, cell.label, cell.scenario) == ("t", "a", "a", Scenario.TASK)
+    assert (cell.benchmark, cell.protocol, cell.strategy) == ({"name": "synthetic"}, {"iterations": 5}, "finetune")
+    assert cell.reported is None
+
+
+def test_hyperparameters_of_the_cell_are_added_to_those_of_the_row_by_name_or_by_value() -> None:
+    made = with_cell({"hyperparameters": "shared"}, hyperparameters={"c": 3, "b": 4})
+    made["hyperparameters"] = {"shared": {"a": 1, "b": 2}, "other": {"b": 5}}
+    assert parse_table("t", made).cells[0].hyperparameters == {"a": 1, "b": 4, "c": 3}
+    made["rows"][0]["CL1"]["hyperparameters"] = "other"
+    assert parse_table("t", made).cells[0].hyperparameters == {"a": 1, "b": 5}
+
+
+def test_what_is_reported_is_merged_from_table_row_and_cell_and_becomes_a_fraction() -> None:
+    made = with_cell({"reported": {"known": "recalled", "note": "row"}}, reported={"mean": 69.48, "spread": 0.8})
+    reported = parse_table("t", {**made, "reported": {"n": 20, "spread_kind": "sem"}}).cells[0].reported
+    assert reported_json(reported) == {
+        "mean": 0.6948,
+        "spread": 0.008,
+        "spread_kind": "sem",
+        "n": 20,
+        "known": "recalled",
+    }
+    assert reported is not None
+    assert reported.note == "row"
+
+
+def test_fractions_stay_as_they_are() -> None:
+    made = with_cell(reported={"mean": 0.5, "known": "verified"})
+    reported = parse_table("t", {**made, "unit": "fraction"}).cells[0].reported
+    assert reported is not None
+    assert reported.mean == 0.5
+
+
+def test_a_selection_keeps_the_order_of_the_table() -> None:
+    rows = [{"name": name, "settings": "s", "CL1": {"strategy": "x"}, "CL3": {"strategy": "x"}} for name in "ab"]
+    table = parse_table("t", content(rows=rows)).select(["b", "a"], [Scenario.CLASS])
+    assert [(cell.row, cell.scenario.label) for cell in table.cells] == [("a", "CL3"), ("b", "CL3")]
+    with pytest.raises(UserError, match="no row 'c': its rows are a, b"):
+        table.select(["c"], None)
+    with pytest.raises(UserError, match="no cell in CL2"):
+        table.select(None, [Scenario.DOMAIN])
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (content(titel="x"), "'titel' in table 't'"),
+        (content(seeds="5-1"), "5-1"),
+        (content(rows=[]), "no cell"),
+        (content(rows=[{"name": "a", "settings": "s"}]), "no cell"),
+        (content(rows=[{"name": "a", "settings": "z", "CL1": {"strategy": "x"}}]), "Unknown settings 'z'"),
+        (content(rows=[{"name": "a", "settings": "s", "CL4": {"strategy": "x"}}]), "'CL4'"),
+        (content(rows=2 * [{"name": "a", "settings": "s", "CL1": {"strategy": "x"}}]), "more than one row named 'a'"),
+        (content(settings={"s": {"benchmark": {}, "protocol": {}}}), "'name' is missing"),
+        (content(settings={"s": 3}), "settings 's'"),
+        (content(rows=[3]), "a row of table 't'"),
+        (with_cell(hyperparameters="z"), "Unknown hyperparameters 'z'"),
+        (with_cell(reported={"mean": 1.0}), "'known' is missing"),
+        (with_cell(reported={"mean": 1.0, "known": "guessed"}), "'guessed'"),
+        (with_cell(reported={"mean": "high", "known": "verified"}), "'mean'"),
+    ],
+)
+def test_a_broken_table_is_an_error_that_says_where(broken: Settings, words: str) -> None:
+    with pytest.raises(UserError) as raised:
+        parse_table("t", broken)
+    assert words in str(raised.value)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    for name, text in (("broken.toml", b"title = "), ("binary.toml", b"\xff\xfe")):
+        path = tmp_path / name
+        path.write_bytes(text)
+        with pytest.raises(UserError, match=f"{name} is not valid TOML"):
+            load_table(str(path))
+    with pytest.raises(UserError, match=r"no table file .*absent\.toml"):
+        load_table(str(tmp_path / "absent.toml"))
+    with pytest.raises(UserError, match="Unknown table 'absent': known are quick"):
+        load_table("absent")

@@ -1,0 +1,99 @@
+"""Names to classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hnet_bench import catalog
+from hnet_bench.interfaces import UserError
+
+
+@pytest.fixture
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Announces entry points to `hnet_bench.strategies` in place of the installed ones."""
+
+    def announce(*points: tuple[str, str]) -> None:
+        catalog.names.cache_clear()
+        made = [EntryPoint(name, value, "hnet_bench.strategies") for name, value in points]
+        monkeypatch.setattr(catalog, "entry_points", lambda group: made if group == "hnet_bench.strategies" else [])
+
+    yield announce
+    catalog.names.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["strategies", "benchmarks"])
+def test_every_name_leads_to_a_frozen_dataclass_of_that_name(kind: Any) -> None:
+    load = {"strategies": catalog.strategy_class, "benchmarks": catalog.benchmark_class}[kind]
+    for name in catalog.names(kind):
+        found: Any = load(name)
+        assert found.name == name
+        assert dataclasses.is_dataclass(found)
+        assert found.__dataclass_params__.frozen
+        assert found.__doc__
+
+
+def test_the_baselines_come_in_by_their_entry_point() -> None:
+    assert {"finetune", "joint", "hnet", "hnet_ent"} <= set(catalog.names("strategies"))
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"Unknown strategy 'hnets': known are .*hnet, hnet_ent.*path\.py:Class"):
+        catalog.strategy_class("hnets")
+    with pytest.raises(UserError, match="Unknown benchmark 'mnist': known are split_mnist"):
+        catalog.benchmark_class("mnist")
+
+
+def test_a_class_is_loaded_from_a_users_file(tmp_path: Path) -> None:
+    path = tmp_path / "my.py"
+    path.write_text("class Mine:\n    pass\nimport json\n")
+    assert catalog.strategy_class(f"{path}:Mine").__name__ == "Mine"
+    with pytest.raises(UserError, match=r"names no class: .*my\.py has Mine"):
+        catalog.strategy_class(f"{path}:Other")
+
+
+def test_a_users_file_that_is_absent_or_broken_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no file .*absent\.py"):
+        catalog.strategy_class(f"{tmp_path}/absent.py:Mine")
+    (tmp_path / "broken.py").write_text("import hnet_bench_absent\n")
+    with pytest.raises(UserError, match=r"broken\.py could not be imported: ModuleNotFoundError"):
+        catalog.strategy_class(f"{tmp_path}/broken.py:Mine")
+
+
+def test_a_plug_in_adds_its_names(plug_in: Any) -> None:
+    plug_in(("baselines", "baselines:STRATEGIES"))
+    assert catalog.is_known("strategies", "finetune")
+    plug_in()
+    assert not catalog.is_known("strategies", "finetune")
+
+
+def test_the_same_table_announced_twice_is_fine_but_two_classes_of_one_name_are_not(
+    plug_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug_in(("one", "baselines:STRATEGIES"), ("two", "baselines:STRATEGIES"))
+    assert catalog.is_known("strategies", "finetune")
+    (tmp_path / "hnet_bench_test_clash.py").write_text("TABLE = {'finetune': 'other:Finetune'}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plug_in(("one", "baselines:STRATEGIES"), ("two", "hnet_bench_test_clash:TABLE"))
+    with pytest.raises(UserError, match="'finetune' is announced twice"):
+        catalog.names("strategies")
+
+
+def test_a_broken_plug_in_is_named(plug_in: Any) -> None:
+    plug_in(("theirs", "hnet_bench_absent:TABLE"))
+    with pytest.raises(UserError, match=r"plug-in 'theirs'.*could not be loaded"):
+        catalog.names("strategies")
+    plug_in(("theirs", "json:dumps"))
+    with pytest.raises(UserError, match="must be a dict of names, found function"):
+        catalog.names("strategies")
+
+
+def test_another_package_named_baselines_is_explained(plug_in: Any) -> None:
+    plug_in(("baselines", "baselines:NOT_OURS"))
+    with pytest.raises(UserError, match="pip uninstall baselines"):
+        catalog.names("strategies")

@@ -1,0 +1,320 @@
+"""The command line: what it accepts, prints and returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hnet_bench.cli import expand, main
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.events import Event, Observer
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.store import Store
+
+RecordOf = Callable[..., Record]
+Capture = pytest.CaptureFixture[str]
+
+
+def told(spec: RunSpec, kind: Any, message: str = "") -> Event:
+    benchmark, scenario, strategy, run_id = spec.key
+    return Event(kind=kind, strategy=strategy, scenario=scenario, benchmark=benchmark, run_id=run_id, message=message)
+
+
+class Engine:
+    """Stands in for `run_all`: every run succeeds at once, but for the strategies in `broken`."""
+
+    def __init__(self, record_of: RecordOf) -> None:
+        self.record_of = record_of
+        self.broken: set[str] = set()
+        self.interrupt_after: int | None = None
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, specs: list[RunSpec], *, store: Store, observer: Observer, **how: Any) -> None:
+        self.calls.append({"specs": specs, **how})
+        for index, spec in enumerate(specs):
+            if index == self.interrupt_after:
+                raise KeyboardInterrupt
+            observer(told(spec, "started"))
+            if spec.strategy in self.broken:
+                store.write_failure(spec, {"problem": "ValueError: broken", "traceback": ""})
+                observer(told(spec, "failed", "ValueError: broken"))
+            else:
+                store.write(spec, self.record_of(spec))
+                observer(told(spec, "finished"))
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, record_of: RecordOf) -> Engine:
+    fake = Engine(record_of)
+    monkeypatch.setattr("hnet_bench.runs.engine.run_all", fake)
+    return fake
+
+
+def refusal(arguments: list[str], capsys: Capture) -> str:
+    """The one line that a command which must refuse prints, without "Error: "."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(".")
+    return line.removeprefix("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("run t --rows a b", "run t --rows a --rows b"),
+        ("run t --scenarios CL1 CL3 -j 2", "run t --scenarios CL1 --scenarios CL3 -j 2"),
+        ("run --scenarios CL1 CL3 -j 2 t", "run --scenarios CL1 --scenarios CL3 -j 2 t"),
+        ("run t --rows a --rows b c", "run t --rows a --rows b --rows c"),
+        ("run t --rows a,b --seeds 1-5", "run t --rows a,b --seeds 1-5"),
+        ("run t --rows -j 2", "run t --rows -j 2"),
+        ("run t --results a b", "run t --results a b"),
+        ("data --fetch mnist cifar10", "data --fetch mnist --fetch cifar10"),
+        ("", ""),
+    ],
+)
+def test_an_option_may_be_followed_by_several_values(given: str, expected: str) -> None:
+    assert expand(given.split()) == expected.split()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ["--rows", "finetune", "joint", "--scenarios", "CL1", "CL3"],
+        ["--rows", "finetune,joint", "--scenarios", "CL1,class"],
+        ["--rows", "finetune", "--rows", "joint", "--scenarios", "task", "--scenarios", "cl3"],
+    ],
+)
+def test_the_three_ways_to_give_several_values_agree(chosen: list[str], user_table: Path, capsys: Capture) -> None:
+    assert main(["status", "mine.toml", "--json", *chosen]) == 0
+    cells = [(cell["row"], cell["scenario"]) for cell in json.loads(capsys.readouterr().out)]
+    assert cells == [("finetune", "CL1"), ("finetune", "CL3"), ("joint", "CL3")]
+
+
+def test_without_arguments_there_is_help(capsys: Capture) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert "Usage" in out
+    for command in ("run", "status", "report", "list", "data"):
+        assert command in out
+
+
+def test_the_version_is_that_of_the_package(capsys: Capture) -> None:
+    from hnet_bench import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hnet-bench {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "status", "report"])
+def test_an_unknown_table_is_refused(command: str, capsys: Capture) -> None:
+    assert "Unknown table 'quik': known are quick" in refusal([command, "quik"], capsys)
+
+
+@pytest.mark.parametrize("command", ["run", "status"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["quick", "--rows", "nope"], "Table 'quick' has no row 'nope': its rows are finetune, joint, hnet_ent."),
+        (["quick", "--scenarios", "CL4"], "Unknown scenario 'CL4'"),
+        (["quick", "--seeds", "5-1"], "range of seeds 5-1 is empty"),
+        (["quick", "--seeds", "many"], "'many' is not a range of seeds"),
+        (["absent.toml"], "no table file absent.toml"),
+        (["quick", "--frequency", "3"], "--frequency"),
+        (["--rows", "finetune", "quick"], "Put TABLE first"),
+        ([], "Missing argument 'TABLE'."),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_sentence(
+    command: str, arguments: list[str], words: str, capsys: Capture
+) -> None:
+    assert words in refusal([command, *arguments], capsys)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("title =", "title", "mine.toml is not valid TOML"),
+        ('"finetune"\nreported', '"finetuned"\nreported', "Unknown strategy 'finetuned' in row 'finetune' (CL1)"),
+        ('"synthetic"', '"syntactic"', "Unknown benchmark 'syntactic'"),
+        ('strategy = "joint"', 'strategy = "joint"\nhyperparameters = { c = 1 }', "Unknown key 'c' in row 'joint'"),
+        ('strategy = "joint"', 'strategy = "hnet"', "Strategy 'hnet' does not learn CL3"),
+        ('strategy = "joint"', 'strategy = "absent.py:Mine"', "There is no file absent.py"),
+        ("iterations = 5", "iteration = 5", "Unknown key 'iteration' in the protocol of row 'finetune'"),
+        ("iterations = 5", 'iterations = "5"', "must be a whole number"),
+        ('seeds = "1-2"', 'seeds = "2-1"', "range of seeds 2-1 is empty"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "status", "report"])
+def test_a_broken_table_is_refused_in_a_sentence(
+    command: str, old: str, new: str, words: str, user_table: Path, capsys: Capture
+) -> None:
+    text = user_table.read_text()
+    assert old in text
+    user_table.write_text(text.replace(old, new, 1))
+    assert words in refusal([command, "mine.toml"], capsys)
+
+
+def test_a_results_folder_that_cannot_be_written_to_is_refused(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    place = str(user_table / "results")  # below a file
+    assert "cannot be written to" in refusal(["run", "mine.toml", "--results", place], capsys)
+    assert engine.calls == []
+
+
+def test_a_reports_folder_that_cannot_be_written_to_is_refused(user_table: Path, capsys: Capture) -> None:
+    assert "cannot be written" in refusal(["report", "mine.toml", "--reports", str(user_table / "r")], capsys)
+
+
+def test_a_corrupt_data_file_is_refused_before_any_run(tmp_path: Path, engine: Engine, capsys: Capture) -> None:
+    (tmp_path / "mnist.npz").write_bytes(b"not an archive")
+    arguments = ["run", "quick", "--data", str(tmp_path), "--results", str(tmp_path / "results")]
+    assert "mnist.npz is damaged" in refusal(arguments, capsys)
+    assert engine.calls == []
+
+
+def test_a_damaged_record_is_named_and_left_alone(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    assert main(["run", "mine.toml"]) == 0
+    record = min(Path("results").rglob("*.json"))
+    record.write_text("{")
+    capsys.readouterr()
+    for command in ("run", "status", "report"):
+        assert record.name in refusal([command, "mine.toml"], capsys)
+    assert record.read_text() == "{"
+
+
+def test_a_run_does_every_seed_of_every_cell(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    assert main(["run", "mine.toml", "-j", "3", "--device", "cpu"]) == 0
+    (call,) = engine.calls
+    assert (len(call["specs"]), call["jobs"], call["device"], call["folder"]) == (6, 3, "cpu", None)
+    out = capsys.readouterr().out
+    assert "[6/6] finished joint CL3 seed 2" in out
+    assert "60.00 ± 0.00 (2)" in out
+    assert "hnet-bench report mine.toml" in out
+
+
+def test_a_finished_table_has_nothing_to_do(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    assert main(["run", "mine.toml"]) == 0
+    capsys.readouterr()
+    assert main(["run", "mine.toml"]) == 0
+    assert capsys.readouterr().out == "Nothing to do: all 6 runs of mine are done.\n"
+    assert len(engine.calls) == 1
+
+
+def test_more_seeds_later_do_only_the_new_ones(user_table: Path, engine: Engine) -> None:
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    assert main(["run", "mine.toml", "--seeds", "1-3", "--rows", "joint"]) == 0
+    assert [spec.seed for spec in engine.calls[1]["specs"]] == [2, 3]
+
+
+def test_failures_are_listed_with_the_place_of_their_traceback(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    engine.broken = {"joint"}
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 1
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("Failed: joint CL3 seed 1: ValueError: broken (traceback in results/synthetic/class/joint/")
+    assert Path(line.rpartition(" ")[2].rstrip(")")).is_file()
+    engine.broken = set()
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    assert [spec.strategy for spec in engine.calls[1]["specs"]] == ["joint"]
+
+
+def test_an_interruption_keeps_what_is_finished_and_the_same_command_resumes(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    engine.interrupt_after = 2
+    assert main(["run", "mine.toml"]) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Interrupted: 2 of 6 runs finished, and their records are kept in results")
+    engine.interrupt_after = None
+    assert main(["run", "mine.toml"]) == 0
+    assert len(engine.calls[1]["specs"]) == 4
+
+
+def test_rows_without_a_strategy_are_skipped_in_a_shipped_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hnet_bench.catalog.is_known", lambda kind, name: name != "joint")
+    monkeypatch.setattr("hnet_bench.data.load.load", lambda name, **how: None)
+    assert main(["run", "quick", "--scenarios", "CL1"]) == 0
+    assert "Skipping 1 cell: not implemented yet are joint.\n" in capsys.readouterr().out
+    assert [spec.strategy for spec in engine.calls[0]["specs"]] == ["finetune", "hnet"]
+    assert "Nothing to run" in refusal(["run", "quick", "--rows", "joint"], capsys)
+
+
+def test_each_data_set_is_loaded_once_from_the_chosen_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    loaded: list[tuple[str, Path]] = []
+    monkeypatch.setattr("hnet_bench.data.load.load", lambda name, *, folder, progress: loaded.append((name, folder)))
+    assert main(["run", "quick", "--data", str(tmp_path), "--results", str(tmp_path / "results")]) == 0
+    assert loaded == [("mnist", tmp_path)]
+    assert engine.calls[0]["folder"] == tmp_path
+
+
+def test_the_json_of_status_has_exactly_the_promised_keys(
+    user_table: Path, record_of: RecordOf, capsys: Capture
+) -> None:
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
+    Store(Path("elsewhere")).write(spec, record_of(spec))
+    assert main(["status", "mine.toml", "--json", "--results", "elsewhere"]) == 0
+    cells = json.loads(capsys.readouterr().out)
+    for cell in cells:
+        assert list(cell) == ["table", "row", "scenario", "done", "failed", "planned", "mean", "sem", "reported"]
+    assert [(cell["done"], cell["planned"]) for cell in cells] == [(1, 2), (0, 2), (0, 2)]
+    assert cells[0]["mean"] == pytest.approx(0.6)
+    assert set(cells[0]["reported"]) == {"mean", "spread", "spread_kind", "n", "known"}
+
+
+def test_status_shows_a_line_for_each_cell(user_table: Path, capsys: Capture) -> None:
+    assert main(["status", "mine.toml"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("not run") == 3
+    assert "87.19 ± 0.94†" in out
+
+
+def test_a_report_is_written_and_printed_and_stays_the_same(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    assert main(["run", "mine.toml"]) == 0
+    assert main(["report", "mine.toml"]) == 0
+    assert capsys.readouterr().out.endswith("Written to reports/mine.md\n")
+    before = Path("reports/mine.md").read_bytes()
+    assert main(["report", "mine.toml", "--reports", "again"]) == 0
+    assert Path("again/mine.md").read_bytes() == before
+
+
+def test_list_names_tables_strategies_and_benchmarks(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["list", "--results", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for name in ("quick", "von_oswald_2020_table_1", "finetune", "hnet_ent", "split_mnist"):
+        assert name in out
+
+
+def test_data_shows_what_is_there(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["data", "--data", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert str(tmp_path) in out
+    assert out.count("missing") == 3
+
+
+def test_data_names_a_corrupt_file(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "mnist.npz").write_bytes(b"not an archive")
+    assert main(["data", "--data", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert "corrupt" in captured.out
+    assert "mnist.npz is damaged" in captured.err
+    assert "no data set 'mnits'" in refusal(["data", "--data", str(tmp_path), "--fetch", "mnits"], capsys)
+
+
+def test_the_true_mnist_is_verified(mnist_folder: Path, capsys: Capture) -> None:
+    assert main(["data", "--data", str(mnist_folder), "--fetch", "mnist"]) == 0
+    assert "verified" in capsys.readouterr().out

@@ -1,0 +1,77 @@
+"""Settings to dataclasses and back."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hnet_bench.config import from_settings, to_settings
+from hnet_bench.interfaces import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    steps: int
+    strength: float = 1.0
+    widths: tuple[int, ...] = (4, 4)
+    range: tuple[float, str] = (0.0, "a")
+    kind: Literal["soft", "hard"] = "soft"
+    label: str | None = None
+    on: bool = False
+    more: dict[str, Any] | str = ""
+
+
+METHODS = st.builds(
+    Method,
+    steps=st.integers(),
+    strength=st.floats(allow_nan=False),
+    widths=st.lists(st.integers()).map(tuple),
+    range=st.tuples(st.floats(allow_nan=False), st.text()),
+    kind=st.sampled_from(["soft", "hard"]),
+    label=st.none() | st.text(),
+    on=st.booleans(),
+    more=st.text() | st.dictionaries(st.text(), st.integers()),
+)
+
+
+@given(METHODS)
+def test_what_is_written_is_read_back(method: Method) -> None:
+    assert from_settings(Method, to_settings(method), where="a test") == method
+
+
+def test_every_default_is_written_out() -> None:
+    assert set(to_settings(Method(steps=1))) == set(Method.__dataclass_fields__)
+
+
+def test_integers_become_floats_where_floats_are_due_and_lists_become_tuples() -> None:
+    method = from_settings(Method, {"steps": 1, "strength": 1000, "widths": [1, 2], "range": [1, "b"]}, where="x")
+    assert isinstance(method.strength, float)
+    assert method.widths == (1, 2)
+    assert isinstance(method.range[0], float)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"steps": 1, "strenght": 2}, "Unknown key 'strenght' in row 'a': known keys are kind, label"),
+        ({}, "Key 'steps' is missing in row 'a': required keys are steps."),
+        ({"steps": 1.0}, "'steps' in row 'a' must be a whole number, found 1.0."),
+        ({"steps": True}, "'steps' in row 'a' must be a whole number, found True."),
+        ({"steps": 1, "strength": True}, "'strength' in row 'a' must be a number, found True."),
+        ({"steps": 1, "strength": "2"}, "'strength' in row 'a' must be a number, found '2'."),
+        ({"steps": 1, "widths": 4}, "'widths' in row 'a' must be a list, found 4."),
+        ({"steps": 1, "widths": ["4"]}, "'widths' in row 'a' must be a whole number, found '4'."),
+        ({"steps": 1, "range": [1.0]}, "'range' in row 'a' must have 2 items, found 1."),
+        ({"steps": 1, "kind": "firm"}, "'kind' in row 'a' must be one of 'soft', 'hard', found 'firm'."),
+        ({"steps": 1, "on": 1}, "'on' in row 'a' must be true or false, found 1."),
+        ({"steps": 1, "label": 3}, "'label' in row 'a' must be a text, found 3."),
+        ({"steps": 1, "more": 3}, "'more' in row 'a' must be a text, found 3."),
+        ("steps", "row 'a' must be a table, found 'steps'."),
+    ],
+)
+def test_an_error_names_the_key_the_place_and_what_is_known(settings: Any, words: str) -> None:
+    with pytest.raises(UserError) as raised:
+        from_settings(Method, settings, where="row 'a'")
+    assert words in str(raised.value)

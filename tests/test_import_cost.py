@@ -1,0 +1,61 @@
+"""What answers at once must not load torch, Avalanche or any other slow library: it works where they are absent."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+BLOCK = """
+import sys
+for name in ("torch", "torchvision", "avalanche", "pandas", "matplotlib", "seaborn", "scipy", "dask", "distributed"):
+    sys.modules[name] = None  # importing it raises ImportError
+"""
+MODULES = (
+    "cli",
+    "catalog",
+    "config",
+    "metrics",
+    "interfaces",
+    "papers.table",
+    "reporting.tables",
+    "reporting.markdown",
+    "reporting.terminal",
+    "reporting.progress",
+    "runs.store",
+    "runs.spec",
+    "runs.plan",
+    "runs.record",
+    "runs.events",
+    "data.load",
+)
+
+
+def python(code: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_light_modules_import_without_the_heavy_libraries(tmp_path: Path) -> None:
+    python(BLOCK + "\n".join(f"import hnet_bench.{module}" for module in MODULES), tmp_path)
+
+
+def test_status_report_and_list_answer_without_the_heavy_libraries(tmp_path: Path) -> None:
+    code = f"""{BLOCK}
+from hnet_bench.cli import main
+for arguments in (["--help"], ["list"], ["status", "quick"], ["status", "von_oswald_2020_table_1", "--json"],
+                  ["report", "quick"]):
+    assert main(arguments) == 0, arguments
+"""
+    python(code, tmp_path)
+    assert (tmp_path / "reports" / "quick.md").is_file()
+
+
+def test_status_as_json_does_without_numpy_and_jinja2(tmp_path: Path) -> None:
+    code = """
+import sys
+from hnet_bench.cli import main
+assert main(["status", "quick", "--json"]) == 0
+loaded = {"numpy", "jinja2"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    python(code, tmp_path)

@@ -1,0 +1,54 @@
+"""Metrics, checkable by head."""
+
+import math
+
+import pytest
+
+from hnet_bench.metrics import (
+    Summary,
+    average_accuracy,
+    backward_transfer,
+    during_accuracy,
+    forgetting,
+    forward_transfer,
+    summarise,
+)
+
+# Trained on three experiences; the first is half forgotten, after a rise.
+SCORE = [[0.8, 0.3, 0.1], [0.9, 0.7, 0.2], [0.4, 0.6, 0.8]]
+
+
+def test_the_last_row_is_what_is_left_at_the_end() -> None:
+    assert average_accuracy(SCORE) == pytest.approx(0.6)
+
+
+def test_the_diagonal_is_what_was_learnt() -> None:
+    assert during_accuracy(SCORE) == pytest.approx((0.8 + 0.7 + 0.8) / 3)
+
+
+def test_backward_transfer_compares_the_end_with_the_diagonal() -> None:
+    assert backward_transfer(SCORE) == pytest.approx((-0.4 - 0.1) / 2)
+
+
+def test_forgetting_compares_the_end_with_the_best_before() -> None:
+    assert forgetting(SCORE) == pytest.approx((0.5 + 0.1) / 2)
+
+
+def test_forward_transfer_compares_the_step_before_with_no_training() -> None:
+    assert forward_transfer(SCORE, [0.5, 0.25, 0.1]) == pytest.approx((0.05 + 0.1) / 2)
+
+
+def test_a_single_experience_has_neither_transfer_nor_forgetting() -> None:
+    assert backward_transfer([[0.5]]) == forgetting([[0.5]]) == forward_transfer([[0.5]], [0.1]) == 0.0
+
+
+def test_the_spread_is_the_standard_error_with_n_minus_one() -> None:
+    summary = summarise([1.0, 2.0, 3.0])
+    assert summary is not None
+    assert (summary.mean, summary.n) == (2.0, 3)
+    assert summary.sem == pytest.approx(1 / math.sqrt(3))
+
+
+def test_one_seed_has_no_spread_and_none_has_no_summary() -> None:
+    assert summarise([0.5]) == Summary(0.5, None, 1)
+    assert summarise([]) is None
