@@ -286,10 +286,10 @@ def test_status_shows_a_line_for_each_cell(user_table: Path, capsys: Capture) ->
 def test_a_report_is_written_and_printed_and_stays_the_same(user_table: Path, engine: Engine, capsys: Capture) -> None:
     assert main(["run", "mine.toml"]) == 0
     assert main(["report", "mine.toml"]) == 0
-    assert capsys.readouterr().out.endswith("Written to reports/mine.md\n")
-    before = Path("reports/mine.md").read_bytes()
+    assert capsys.readouterr().out.endswith("Written to reports/mine.md and reports/mine.svg\n")
     assert main(["report", "mine.toml", "--reports", "again"]) == 0
-    assert Path("again/mine.md").read_bytes() == before
+    for name in ("mine.md", "mine.svg"):
+        assert Path("again", name).read_bytes() == Path("reports", name).read_bytes()
 
 
 def test_list_names_tables_strategies_and_benchmarks(tmp_path: Path, capsys: Capture) -> None:

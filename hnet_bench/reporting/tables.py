@@ -15,7 +15,6 @@ from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
 NOT_RUN = "not run"
-NOT_THERE = "not implemented"
 MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
 
 _MEANING = {
@@ -117,10 +116,10 @@ def scenarios(states: Sequence[CellState]) -> list[str]:
 
 
 def measured_text(state: CellState) -> str:
-    """ "69.48 ± 0.80 (20)", "69.48 (1)", "not run" or "not implemented"."""
+    """ "69.48 ± 0.80 (20)", "69.48 (1)" or "not run"."""
     summary = state.summary
     if summary is None:
-        return NOT_RUN if state.spec else NOT_THERE
+        return NOT_RUN
     return f"{_with_spread(summary.mean, summary.sem)} ({summary.n})"
 
 

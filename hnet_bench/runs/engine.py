@@ -6,6 +6,7 @@ written by the worker that made it, so nothing finished is lost whatever becomes
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import traceback
@@ -116,6 +117,9 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         target.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
         return problem
+    finally:
+        # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
+        gc.collect()
     return None
 
 

@@ -80,7 +80,7 @@ def test_measured_gives_mean_spread_and_number_of_seeds(spec_of: SpecOf, record_
     assert measured_text(state(spec=spec, records=records)) == "60.00 ± 10.00 (2)"
     assert measured_text(state(spec=spec, records=records[:1])) == "50.00 (1)"
     assert measured_text(state(spec=spec)) == "not run"
-    assert measured_text(state(spec=None)) == "not implemented"
+    assert measured_text(state(spec=None)) == "not run"
 
 
 def test_reported_numbers_carry_a_mark_of_how_they_are_known() -> None:

@@ -51,7 +51,7 @@ def test_an_interrupted_write_leaves_the_old_content_and_no_partial_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "deep" / "page.md"
-    write_atomically(path, "old")
+    write_atomically(path, b"old")
 
     def interrupted(descriptor: int) -> None:
         assert path.read_text() == "old"  # a reader still meets the whole old file
@@ -59,7 +59,7 @@ def test_an_interrupted_write_leaves_the_old_content_and_no_partial_file(
 
     monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, "new")
+        write_atomically(path, b"new")
     assert path.read_text() == "old"
     assert files(tmp_path) == ["page.md"]
 
