@@ -355,7 +355,8 @@ def _advice(error: Any, arguments: list[str]) -> str:
 
 
 def _fail(*sentences: str) -> int:
-    print("Error:", *sentences, file=sys.stderr)
+    ended = (sentence if sentence.endswith(".") else f"{sentence}." for sentence in sentences)
+    print("Error:", *ended, file=sys.stderr)
     return 2
 
 

@@ -52,20 +52,22 @@ def run_all(
 
     `device` is "auto", "cpu" or "cuda"; `folder` holds the data sets. `observer` is called in this process, from
     another thread. A run that fails leaves its traceback in the store and stops no other. KeyboardInterrupt ends the
-    workers; finished records stay.
+    workers; finished records stay. Raises UserError if there is no such device.
     """
     if not specs:
         return Outcome(0, ())
     failed: list[str] = []
     done = 0
     with _client(min(jobs, len(specs))) as client:
+        # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
+        chosen_device = client.submit(_resolve_device, device).result()
         client.subscribe_topic(_TOPIC, lambda message: observer(Event(**message[1]["event"])))
         futures = client.map(
             _do,
             [spec.to_json() for spec in specs],
             pure=False,
             store=store.root.resolve(),
-            device=device,
+            device=chosen_device,
             folder=folder.resolve() if folder else None,
             command=command_line(),
         )
@@ -93,9 +95,15 @@ def _problem_of(future: Any, spec: RunSpec, store: Store) -> str | None:
     return problem
 
 
+def _resolve_device(name: str) -> str:
+    from hnet_bench.runs.run import resolve_device
+
+    return resolve_device(name)
+
+
 def _do(content: Settings, *, store: Path, device: str, folder: Path | None, command: str) -> str | None:
     """In a worker: one run. Returns None, or one line on what went wrong."""
-    from hnet_bench.runs.run import resolve_device, run_with_artefacts
+    from hnet_bench.runs.run import run_with_artefacts
 
     worker = get_worker()
 
@@ -107,7 +115,7 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
     try:
         record, artefacts = run_with_artefacts(
             spec,
-            device=resolve_device(device),
+            device=device,
             folder=folder,
             observer=tell,
             command=command,

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+import torch
 
-from hnet_bench.interfaces import Scenario
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.engine import run_all
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
@@ -77,6 +78,15 @@ def test_every_run_is_announced_from_start_to_end(sweep):
     assert {kinds[0] for kinds in by_run.values()} == {"started"}
     endings = [kinds[-1] for kinds in by_run.values()]
     assert sorted(endings) == ["failed"] + ["finished"] * len(good)
+
+
+def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    store = Store(tmp_path)
+    with pytest.raises(UserError, match="torch finds none here"):
+        run_all([spec_of("joint", Scenario.TASK)], store=store, jobs=1, device="cuda", folder=None, observer=print)
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_nothing_to_do_starts_no_worker(tmp_path):
