@@ -84,7 +84,7 @@ def user_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The data folder of this machine, where it holds the true MNIST."""
     folder = os.environ.get("HNET_BENCH_DATA")

@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 from avalanche.benchmarks.utils import concat_datasets
-from torch import cat
 
 from hnet_bench.avalanche_adapter.batches import SideBySide
-from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
+from hnet_bench.avalanche_adapter.benchmark import concatenated, in_memory_samples
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Scenario, Setup
 
@@ -47,8 +46,7 @@ class JointTemplate(ClassifierTemplate):
             return
         size = self.setup.protocol.batch_size
         if self.scenario is not Scenario.TASK:
-            union = Samples(cat([part.x for part in samples]), cat([part.y for part in samples]))
-            self.dataloader = self.endless_batches(union, 0, size)
+            self.dataloader = self.endless_batches(concatenated(samples), 0, size)
             return
         share = math.ceil(size / len(samples))
         labels = [int(experience.task_labels[0]) for experience in self._seen]

@@ -22,9 +22,9 @@ class EndlessBatches:
     def __init__(
         self, samples: Samples, *, task_label: int, batch_size: int, generator: torch.Generator, device: torch.device
     ) -> None:
-        if len(samples.x) == 0:
+        if len(samples) == 0:
             raise ValueError("There must be at least one sample to train on, found none.")
-        self._x, self._y = samples.x.to(device), samples.y.to(device)
+        self._samples = samples.to(device)
         self._task_labels = torch.full((batch_size,), task_label, dtype=torch.int64, device=device)
         self._batch_size = batch_size
         self._generator = generator
@@ -33,11 +33,11 @@ class EndlessBatches:
     def __iter__(self) -> Iterator[Batch]:
         while True:
             chosen = self._next_indices()
-            yield self._x.index_select(0, chosen), self._y.index_select(0, chosen), self._task_labels
+            yield self._samples.take(chosen), self._samples.y.index_select(0, chosen), self._task_labels
 
     def _next_indices(self) -> Tensor:
         while len(self._order) < self._batch_size:
-            reshuffled = torch.randperm(len(self._x), generator=self._generator).to(self._x.device)
+            reshuffled = torch.randperm(len(self._samples), generator=self._generator).to(self._order.device)
             self._order = torch.cat([self._order, reshuffled])
         chosen, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
         return chosen
@@ -57,10 +57,10 @@ class SideBySide:
 
 def one_pass(samples: Samples, *, task_label: int, batch_size: int, device: torch.device) -> Iterator[Batch]:
     """All samples once, in order; the last batch may be smaller."""
-    for start in range(0, len(samples.x), batch_size):
-        x = samples.x[start : start + batch_size].to(device)
-        y = samples.y[start : start + batch_size].to(device)
-        yield x, y, torch.full_like(y, task_label)
+    samples = samples.to(device)
+    for indices in torch.arange(len(samples), device=device).split(batch_size):
+        y = samples.y[indices]
+        yield samples.take(indices), y, torch.full_like(y, task_label)
 
 
 def exactly(batches: Iterable[Any], count: int) -> Iterator[Any]:

@@ -2,7 +2,8 @@
 
 In DOMAIN and CLASS the test samples of all experiences are pooled and mixed into a single Avalanche experience, so the
 task identity is not in a label, nor in the order, nor in the composition of a batch. Class labels are withheld in every
-scenario: the strategy returns predictions, and only this file compares them.
+scenario: the strategy returns predictions, and only this file compares them. Where a pool must know which permutation
+belongs to a sample, that is private to it and read by `Samples.take` alone.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from typing import Any
 
 import torch
 from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline, with_task_labels
-from avalanche.benchmarks.utils import _make_taskaware_tensor_classification_dataset
 from avalanche.core import BaseSGDPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples
+from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, concatenated
 from hnet_bench.interfaces import Scenario
 
 _MIXING_SEED = 0x6D6978  # any constant: the order must be mixed, not secret
@@ -35,15 +35,15 @@ class Evaluator:
     """Evaluates strategies on the test samples of one benchmark."""
 
     def __init__(self, benchmark: InMemoryBenchmark) -> None:
-        self._labels = [samples.y for samples in benchmark.test]
+        self._labels = [samples.y.cpu() for samples in benchmark.test]
         self._sizes = [len(labels) for labels in self._labels]
         self._blind = benchmark.scenario is not Scenario.TASK
-        inputs = [samples.x for samples in benchmark.test]
+        withheld = [samples.labelled(torch.zeros_like(samples.y)) for samples in benchmark.test]
         if self._blind:
             generator = torch.Generator().manual_seed(_MIXING_SEED)
             self._order = torch.randperm(sum(self._sizes), generator=generator)
-            inputs = [torch.cat(inputs)[self._order]]
-        self._stream = _unlabelled_stream(inputs)
+            withheld = [concatenated(withheld, self._order)]
+        self._stream = _stream(withheld)
 
     def evaluate(self, template: SupervisedTemplate) -> Evaluation:
         """Scores of a strategy as it is now; it is left as it was found."""
@@ -83,15 +83,11 @@ class _Collector(BaseSGDPlugin):  # type: ignore[misc]
             self.inferred_tasks.append(inferred.cpu())
 
 
-def _unlabelled_stream(inputs: list[Tensor]) -> Any:
-    """One experience per tensor, with its index as task label; all class labels are 0."""
-    withheld = [Samples(x, torch.zeros(len(x), dtype=torch.int64)) for x in inputs]
-    datasets = [
-        _make_taskaware_tensor_classification_dataset(samples.x, samples.y, task_labels=index)
-        for index, samples in enumerate(withheld)
-    ]
+def _stream(parts: list[Samples]) -> Any:
+    """One experience per part, with its index as task label."""
+    datasets = [samples.avalanche_dataset(task_label=index) for index, samples in enumerate(parts)]
     stream = with_task_labels(with_classes_timeline(benchmark_from_datasets(test=datasets))).test_stream
-    for experience, samples in zip(stream, withheld, strict=True):
+    for experience, samples in zip(stream, parts, strict=True):
         experience.in_memory = samples
     return stream
 

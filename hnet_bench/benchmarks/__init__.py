@@ -2,5 +2,6 @@
 
 BENCHMARKS = {
     "split_mnist": "hnet_bench.benchmarks.split_mnist:SplitMnist",
+    "permuted_mnist": "hnet_bench.benchmarks.permuted_mnist:PermutedMnist",
     "synthetic": "hnet_bench.benchmarks.synthetic:Synthetic",
 }

@@ -35,6 +35,15 @@ _SETTINGS = {
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.comm.timeouts.connect": "120s",
 }
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    # glibc gives big blocks back to the system as soon as they are free, and Dask makes it do so sooner; a training
+    # step allocates the same megabytes again and again, and would spend much of its time on page faults.
+    "MALLOC_TRIM_THRESHOLD_": str(2**29),
+    "MALLOC_MMAP_THRESHOLD_": str(2**29),
+}
 
 
 @dataclass(frozen=True)
@@ -135,8 +144,7 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
 def _client(workers: int) -> Iterator[Client]:
     # Dask tells at length of every connection that closes; whoever watches a sweep has no use for it.
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    settings = {**_SETTINGS, "distributed.nanny.pre-spawn-environ": environment}
+    settings = {**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}
     with (
         dask.config.set(settings),
         LocalCluster(

@@ -1,4 +1,4 @@
-"""Batches: full size for ever, every sample once per pass, reproducible."""
+"""Batches: full size for ever, every sample once per pass, reproducible; inputs permuted when they are taken."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hnet_bench.avalanche_adapter.batches import EndlessBatches, SideBySide, exactly, one_pass
-from hnet_bench.avalanche_adapter.benchmark import Samples
+from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated
 
 CPU = torch.device("cpu")
 
@@ -77,3 +77,81 @@ def test_exactly_so_many(count):
 def test_nothing_cannot_be_repeated():
     with pytest.raises(ValueError, match="at least one batch"):
         list(exactly([], 2))
+
+
+# Two experiences that share three inputs of four values, 0-3, 4-7 and 8-11; the second turns each input round.
+STORED = torch.arange(12, dtype=torch.float32).view(3, 2, 2)
+AS_IT_IS = Samples(STORED, torch.tensor([0, 1, 2]), torch.tensor([0, 1, 2, 3]))
+TURNED = Samples(STORED, torch.tensor([3, 4, 5]), torch.tensor([3, 2, 1, 0]))
+
+
+def test_a_permutation_says_where_each_value_comes_from():
+    cycled = Samples(STORED, torch.arange(3), torch.tensor([2, 0, 3, 1]))
+    assert cycled.take(torch.tensor([1])).tolist() == [[[6, 4], [7, 5]]]
+
+
+def test_permuted_inputs_keep_order_and_shape():
+    assert TURNED.take(torch.tensor([2, 0])).tolist() == [[[11, 10], [9, 8]], [[3, 2], [1, 0]]]
+    assert torch.equal(TURNED.x, STORED.flip(1, 2))
+    assert len(TURNED) == 3
+
+
+def test_without_a_permutation_inputs_are_what_is_stored():
+    assert Samples(STORED, torch.arange(3)).x is STORED
+
+
+def test_both_kinds_of_batches_permute():
+    generator = torch.Generator().manual_seed(0)
+    endless = EndlessBatches(TURNED, task_label=0, batch_size=2, generator=generator, device=CPU)
+    for batches in (itertools.islice(endless, 5), one_pass(TURNED, task_label=0, batch_size=2, device=CPU)):
+        for x, y, _ in batches:
+            assert torch.equal(x, STORED.flip(1, 2)[y - 3])
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [AS_IT_IS, TURNED],
+        [AS_IT_IS, Samples(TURNED.x, TURNED.y)],
+        [Samples(AS_IT_IS.x, AS_IT_IS.y), Samples(TURNED.x, TURNED.y)],
+        [concatenated([AS_IT_IS, TURNED], torch.tensor([0, 1, 2])), TURNED],
+    ],
+    ids=["shared", "one permuted", "none permuted", "nested"],
+)
+def test_concatenated_samples_are_those_of_the_parts(parts):
+    expected = torch.cat([STORED, STORED.flip(1, 2)])
+    for order in (None, torch.tensor([5, 0, 3, 1, 4, 2])):
+        whole = concatenated(parts, order)
+        positions = torch.arange(6) if order is None else order
+        assert whole.y.tolist() == positions.tolist()
+        assert torch.equal(whole.x, expected[positions])
+        assert torch.equal(whole.take(torch.tensor([4, 2])), expected[positions[[4, 2]]])
+
+
+def test_concatenated_permuted_samples_share_what_they_shared():
+    assert concatenated([AS_IT_IS, TURNED])._stored is STORED
+
+
+def test_other_labels_leave_the_samples_as_they_were():
+    relabelled = concatenated([AS_IT_IS, TURNED]).labelled(torch.zeros(6, dtype=torch.int64))
+    assert torch.equal(relabelled.x, concatenated([AS_IT_IS, TURNED]).x)
+    assert TURNED.labelled(torch.zeros(3, dtype=torch.int64)).y.tolist() == [0, 0, 0]
+    assert TURNED.y.tolist() == [3, 4, 5]
+
+
+def test_a_shared_tensor_is_moved_to_a_device_once_and_let_go_with_its_original():
+    """Torch's device "meta", which has shapes and no values, stands for a GPU."""
+    from hnet_bench.avalanche_adapter.benchmark import _copies
+
+    meta, held = torch.device("meta"), len(_copies)
+    stored = torch.rand(3, 4)
+    parts = [Samples(stored, torch.arange(3), torch.randperm(4)) for _ in range(2)]
+    moved = [part.to(meta) for part in (*parts, *parts)]
+    assert {id(part._stored) for part in moved} == {id(moved[0]._stored)}
+    assert moved[0]._stored.is_meta
+    assert moved[0].y.is_meta
+    assert parts[0]._stored is stored
+    assert parts[0].to(CPU)._stored is stored
+    assert len(_copies) == held + 5
+    del stored, parts, moved
+    assert len(_copies) == held
