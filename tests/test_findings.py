@@ -1,0 +1,76 @@
+"""Every measured number in docs/findings.md is what the committed records say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hnet_bench.interfaces import Scenario
+from hnet_bench.metrics import average_accuracy, summarise
+from hnet_bench.papers.table import load_table
+from hnet_bench.reporting.tables import percent
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "findings.md").read_text()
+TABLE = load_table("split_hnet_ent_ablation")
+
+
+def records_of(row, scenario=Scenario.CLASS):
+    (cell,) = [cell for cell in TABLE.cells if cell.row == row and cell.scenario is scenario]
+    return {record.spec["seed"]: record for record in Store(ROOT / "results").records(resolve_cell(cell, seed=0))}
+
+
+def accuracies(row, seeds, scenario=Scenario.CLASS):
+    return [average_accuracy(records_of(row, scenario)[seed].score) for seed in seeds]
+
+
+def with_sem(values):
+    summary = summarise(values)
+    return f"{percent(summary.mean)} ± {percent(summary.sem)}"
+
+
+TEN, FIVE = range(1, 11), range(1, 6)
+
+
+def said():
+    """Every bold number of the page, in the order in which this computes them."""
+    yield with_sem(accuracies("as_published", TEN))
+    yield with_sem(accuracies("no_lookahead", TEN))
+    yield with_sem(accuracies("naive_entropy", FIVE))
+    yield with_sem(accuracies("fewer_iterations", FIVE))
+    for seeds in (TEN, FIVE):
+        pairs = zip(accuracies("no_lookahead", seeds), accuracies("as_published", seeds), strict=True)
+        yield "+" + with_sem([without - published for without, published in pairs])
+    without = accuracies("no_lookahead", TEN)
+    yield f"{100 * min(without):.1f}"
+    yield f"{100 * max(without):.1f}"
+    yield str(sum(record.diagnostics["nan_entropies"] for record in records_of("naive_entropy").values()))
+    yield with_sem(accuracies("as_published", FIVE, Scenario.TASK))
+    for task in (4, 0):
+        finals = [records_of("as_published")[seed].score[-1][task] for seed in TEN]
+        yield f"{100 * sum(finals) / len(finals):.0f}"
+
+
+def test_bold_numbers_are_those_of_the_records():
+    bold = re.findall(r"\*\*([+\d][^*]*)\*\*", PAGE)
+    assert bold == list(said())
+
+
+@pytest.mark.parametrize("seed", FIVE)
+def test_nan_entropies_changed_no_score(seed):
+    assert records_of("naive_entropy")[seed].score == records_of("as_published")[seed].score
+
+
+def test_every_committed_record_is_sound_and_where_it_belongs():
+    store = Store(ROOT / "results")
+    files = list((ROOT / "results").rglob("*.json"))
+    assert files
+    for path in files:
+        record = store.read(path)
+        spec = record.spec
+        assert path.parts[-4:-1] == (spec["benchmark"]["name"], spec["scenario"], spec["strategy"]["name"])
+        assert record.provenance["dirty"] is False
+        assert json.dumps(record.to_json())
