@@ -9,11 +9,13 @@ its strategies with one entry point to such a table:
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -63,7 +65,7 @@ def build(kind: Kind, name: str, settings: Settings, *, where: str) -> Any:
 def _load(kind: Kind, name: str, where: str = "") -> Any:
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
-        return _attribute(_module_from_file(Path(path)), attribute, name)
+        return _checked(kind, _attribute(_module_from_file(Path(path)), attribute, name), name)
     known = names(kind)
     if name not in known:
         one = {"strategies": "strategy", "benchmarks": "benchmark"}[kind]
@@ -71,9 +73,19 @@ def _load(kind: Kind, name: str, where: str = "") -> Any:
         raise UserError(f"Unknown {one} '{name}'{place}: known are {', '.join(known)}, or give path.py:Class.")
     module, _, attribute = known[name].partition(":")
     try:
-        return _attribute(importlib.import_module(module), attribute, name)
+        return _checked(kind, _attribute(importlib.import_module(module), attribute, name), name)
     except ImportError as error:
         raise UserError(f"'{name}' could not be loaded from {known[name]}: {error}.") from error
+
+
+def _checked(kind: Kind, found: Any, name: str) -> Any:
+    needed = {"strategies": ("scenarios", "build"), "benchmarks": ("datasets", "facts", "build")}[kind]
+    if not (inspect.isclass(found) and is_dataclass(found)):
+        raise UserError(f"'{name}' must be a dataclass, as hnet_bench.interfaces says, found {found!r}.")
+    for attribute in needed:
+        if not hasattr(found, attribute):
+            raise UserError(f"The class '{name}' has no '{attribute}': it needs {', '.join(needed)}.")
+    return found
 
 
 def _table(point: EntryPoint) -> dict[str, str]:
@@ -102,8 +114,11 @@ def _hint(point: EntryPoint) -> str:
 def _module_from_file(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    # A name of its own, equal in every process, so that instances can be pickled by workers that loaded it too.
-    name = f"hnet_bench_user_{path.stem}"
+    # A name of its own for every file and content, so that a changed file is loaded anew.
+    content = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:8]
+    name = f"hnet_bench_user_{path.stem}_{content}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file.")
@@ -112,6 +127,7 @@ def _module_from_file(path: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise UserError(f"{path} could not be imported: {type(error).__name__}: {error}.") from error
     return module
 

@@ -199,7 +199,9 @@ def report(
     loaded = load_table(table)
     states = _states(loaded, table, Store(results))
     picture = svg(states)
-    files = {f"{loaded.name}.md": page(loaded, states, picture=f"{loaded.name}.svg" if picture else None)}
+    files = {
+        f"{loaded.name}.md": page(loaded, states, command=table, picture=f"{loaded.name}.svg" if picture else None)
+    }
     if picture:
         files[f"{loaded.name}.svg"] = picture
     for name, text in files.items():
@@ -221,8 +223,9 @@ def list_all(results: Results = Path("results")) -> None:
     for name in table_names():
         table = load_table(name)
         specs = [spec for cell in table.cells if (spec := cell_spec(cell))]
-        done = sum(len(store.done_seeds(spec)) for spec in specs)
-        tables.append((name, table.title, str(done), str(len(table.cells) * len(table.seeds))))
+        planned = {spec.with_seed(seed).key for spec in specs for seed in table.seeds}
+        done = {spec.with_seed(seed).key for spec in specs for seed in store.done_seeds(spec)}
+        tables.append((name, table.title, str(len(done & planned)), str(len(planned))))
     print_columns(("Table", "Title", "Done", "Planned"), tables)
     print_columns(("Strategy", "Class"), catalog.names("strategies").items())
     print_columns(("Benchmark", "Class"), catalog.names("benchmarks").items())
@@ -296,14 +299,9 @@ def _sweep(
     """Does the runs and shows them; True if any failed. What can be checked is checked before the first run."""
     store.check_writable()
     _load_data(todo, folder)
-    from hnet_bench.runs.engine import default_jobs, run_all
-
-    if device == "cuda":
-        from hnet_bench.runs.run import resolve_device
-
-        resolve_device(device)
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
+    from hnet_bench.runs.engine import default_jobs, run_all
 
     workers = min(jobs or default_jobs(), len(todo))
     typer.echo(f"{_count(len(todo), 'run')} to do, {workers} at a time.")
@@ -332,7 +330,8 @@ def _run_names(todo: list[RunSpec], states: list[CellState]) -> dict[tuple[str, 
 
 
 def _planned_runs(states: list[CellState]) -> int:
-    return sum(len(state.planned_seeds) for state in states if state.spec)
+    # Cells of the same spec share their runs.
+    return len({state.spec.with_seed(seed).key for state in states if state.spec for seed in state.planned_seeds})
 
 
 def _print_results(table: Table, states: list[CellState]) -> None:

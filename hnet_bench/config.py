@@ -10,6 +10,7 @@ Penalty(strength=2.0)
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -99,6 +100,8 @@ def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
     # bool is an int in Python, but `true` in a TOML is never meant as 1. Floats are made of ints so that 1000 and
     # 1000.0 give the same spec, and hence the same run id.
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise UserError(f"{what} must be a finite number, found {value!r}.")
         return float(value)
     if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
         return value

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-    from avalanche.training.templates import SupervisedTemplate
 
     from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
+    from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 
 # Settings as they stand in TOML and JSON: numbers, strings, booleans, lists, tables of those.
 Settings: TypeAlias = "dict[str, Any]"
@@ -72,6 +72,8 @@ class TrainingProtocol:
         for name in ("iterations", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise UserError(f"The protocol's {name} must be positive, found {getattr(self, name)}.")
+        if min(self.hidden_units, default=1) < 1:
+            raise UserError(f"The protocol's hidden_units must be positive, found {list(self.hidden_units)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,9 @@ class Strategy(Protocol):
     name: ClassVar[str]
     scenarios: ClassVar[tuple[Scenario, ...]]  # those that the method can learn
 
-    def build(self, setup: Setup) -> SupervisedTemplate: ...
+    def build(self, setup: Setup) -> InMemoryTemplate:
+        """The strategy for one run: Avalanche's SupervisedTemplate, trained for a number of iterations."""
+        ...
 
 
 def stream_seed(seed: int, stream: str) -> int:

@@ -51,10 +51,29 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
 
 def test_a_class_is_loaded_from_a_users_file(tmp_path: Path) -> None:
     path = tmp_path / "my.py"
-    path.write_text("class Mine:\n    pass\nimport json\n")
+    path.write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    scenarios = ()\n    def build(self): ...\n"
+    )
     assert catalog.strategy_class(f"{path}:Mine").__name__ == "Mine"
     with pytest.raises(UserError, match=r"names no class: .*my\.py has Mine"):
         catalog.strategy_class(f"{path}:Other")
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("class Mine: ...", "must be a dataclass"),
+        ("Mine = 3", "must be a dataclass"),
+        (
+            "from dataclasses import dataclass\n@dataclass\nclass Mine: ...",
+            "has no 'scenarios': it needs scenarios, build",
+        ),
+    ],
+)
+def test_a_class_that_is_no_strategy_is_refused_by_what_it_lacks(tmp_path: Path, code: str, problem: str) -> None:
+    (tmp_path / "my.py").write_text(code)
+    with pytest.raises(UserError, match=problem):
+        catalog.strategy_class(f"{tmp_path}/my.py:Mine")
 
 
 def test_a_users_file_that_is_absent_or_broken_is_named(tmp_path: Path) -> None:

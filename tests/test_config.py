@@ -26,9 +26,9 @@ class Method:
 METHODS = st.builds(
     Method,
     steps=st.integers(),
-    strength=st.floats(allow_nan=False),
+    strength=st.floats(allow_nan=False, allow_infinity=False),
     widths=st.lists(st.integers()).map(tuple),
-    range=st.tuples(st.floats(allow_nan=False), st.text()),
+    range=st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text()),
     kind=st.sampled_from(["soft", "hard"]),
     label=st.none() | st.text(),
     on=st.booleans(),
@@ -75,3 +75,9 @@ def test_an_error_names_the_key_the_place_and_what_is_known(settings: Any, words
     with pytest.raises(UserError) as raised:
         from_settings(Method, settings, where="row 'a'")
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_without_end_is_refused(value: float) -> None:
+    with pytest.raises(UserError, match="must be a finite number"):
+        from_settings(Method, {"steps": 1, "strength": value}, where="x")

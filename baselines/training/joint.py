@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from avalanche.benchmarks.utils import concat_datasets
+from avalanche.core import BasePlugin
+from avalanche.training.plugins import EvaluationPlugin
 
 from hnet_bench.avalanche_adapter.batches import SideBySide
 from hnet_bench.avalanche_adapter.benchmark import concatenated, in_memory_samples
@@ -16,10 +19,17 @@ from hnet_bench.interfaces import Scenario, Setup
 class JointTemplate(ClassifierTemplate):
     """An ordinary classifier on all data seen; `incremental` as in `baselines.joint`."""
 
-    def __init__(self, *, setup: Setup, incremental: bool) -> None:
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        incremental: bool,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
         self._incremental = incremental
         self._seen: list[Any] = []
-        super().__init__(setup=setup)
+        super().__init__(setup=setup, plugins=plugins, evaluator=evaluator)
 
     @property
     def iterations(self) -> int:

@@ -74,6 +74,13 @@ class ClassifierTemplate(InMemoryTemplate):
             outputs: Tensor = self.model(self.mb_x, self.mb_task_id)
             return outputs
         outputs = self.model(self.mb_x)
-        if self.is_training and self.scenario is Scenario.CLASS and self.setup.protocol.active_classes == "seen":
-            outputs = outputs[:, : self.tasks_seen * self.setup.facts.classes_per_experience]
-        return outputs
+        return self.active(outputs) if self.is_training else outputs
+
+    def active(self, outputs: Tensor) -> Tensor:
+        """Of the outputs (batch, T * K) in CLASS those that compete in training; others are cut off or excluded."""
+        if self.scenario is not Scenario.CLASS or self.setup.protocol.active_classes == "all":
+            return outputs
+        seen = self.classes_seen
+        if seen[-1] + 1 == len(seen):
+            return outputs[:, : len(seen)]
+        return self.among_all_classes(outputs[:, seen], seen)

@@ -48,7 +48,8 @@ class Evaluator:
     def evaluate(self, template: SupervisedTemplate) -> Evaluation:
         """Scores of a strategy as it is now; it is left as it was found."""
         collector = _Collector()
-        template.plugins.insert(0, collector)
+        # Last, so that what other plugins make of the outputs is what counts.
+        template.plugins.append(collector)
         try:
             template.eval(self._stream)
         finally:

@@ -17,12 +17,15 @@ from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
+from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches, exactly, one_pass
+from hnet_bench.avalanche_adapter.batches import EndlessBatches, SideBySide, exactly, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 
 EVALUATION_BATCH = 1000
+# Stands for "not this class" among logits: exp(-1e4) is 0, and losses stay finite.
+EXCLUDED = -1e4
 
 
 class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
@@ -47,6 +50,9 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
     ) -> None:
         self.setup = setup
         self.tasks_seen = 0  # experiences whose training has begun
+        self.classes_of: list[list[int]] = []  # labels of each of them, ascending
+        self.classes_seen: list[int] = []  # labels of all of them, ascending
+        self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
         # Called after every optimiser step outside Avalanche's loop; whoever watches a run replaces it.
         self.count_step: Callable[[], None] = _nothing
@@ -118,6 +124,7 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
 
     def training_epoch(self, **kwargs: Any) -> None:
         """`iterations` steps, from whatever loader there is: plugins such as replay put their own in its place."""
+        self.own_batches = isinstance(self.dataloader, (EndlessBatches, SideBySide))
         self.dataloader = exactly(self.dataloader, self.iterations)
         super().training_epoch(**kwargs)
 
@@ -170,7 +177,36 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         if self.tasks_seen == expected:
             raise UserError(f"The strategy was built for {expected} experiences and is asked to learn one more.")
         self.tasks_seen += 1
+        self.classes_of.append(self._checked_classes())
+        self.classes_seen = sorted({*self.classes_seen, *self.classes_of[-1]})
         super()._before_training_exp(**kwargs)
+
+    def _checked_classes(self) -> list[int]:
+        """Labels of the present experience. Raises UserError if they do not fit the scenario."""
+        samples = in_memory_samples(self.experience)
+        labels = torch.as_tensor(list(self.experience.dataset.targets)) if samples is None else samples.y
+        classes = [int(label) for label in torch.unique(labels)]
+        outputs = self.setup.outputs if self.scenario is Scenario.CLASS else self.setup.facts.classes_per_experience
+        if classes[-1] >= outputs:
+            advice = "" if self.scenario is Scenario.CLASS else ", as class_ids_from_zero_in_each_exp=True makes them"
+            raise UserError(
+                f"Labels in {self.scenario.label} must lie between 0 and {outputs - 1}{advice}, found {classes[-1]}."
+            )
+        most = self.setup.facts.classes_per_experience
+        if len(classes) > most:
+            raise UserError(f"The strategy was built for {most} classes per experience, found {len(classes)}.")
+        return classes
+
+    def among_all_classes(self, outputs: Tensor, classes: list[int]) -> Tensor:
+        """Outputs (batch, len(classes)) of these classes among those of all, (batch, setup.outputs), in CLASS.
+
+        The other classes get a logit that excludes them from any softmax and keeps losses finite.
+        """
+        first, last = classes[0], classes[-1]
+        if last - first + 1 == len(classes):
+            return functional.pad(outputs, (first, self.setup.outputs - last - 1), value=EXCLUDED)
+        excluded = outputs.new_full((len(outputs), self.setup.outputs), EXCLUDED)
+        return excluded.index_copy(1, torch.tensor(classes, device=outputs.device), outputs)
 
     def _task_label(self) -> int:
         return int(self.experience.task_labels[0])

@@ -35,8 +35,9 @@ class AdamLookahead:
         """theta + delta, in the order of the parameters, which all need gradients; valid until the next call."""
         targets, sources = list(self._copies), [parameter.detach() for parameter in self._parameters]
         state = self._optimiser.state
-        # Before its first step the optimiser has no state, and the moments here are still 0.
-        if state.get(self._parameters[0]):
+        if not state.get(self._parameters[0]):  # before the optimiser's first step
+            torch._foreach_zero_([*self._first_moments, *self._second_moments, *self._steps])
+        else:
             targets += [*self._first_moments, *self._second_moments, *self._steps]
             for key in ("exp_avg", "exp_avg_sq", "step"):
                 sources += [state[parameter][key] for parameter in self._parameters]

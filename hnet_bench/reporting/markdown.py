@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hnet_bench.papers.table import Table, table_names
-from hnet_bench.reporting.tables import Details, ResultRow, details, legend, reported_sources, result_rows, scenarios
+from hnet_bench.papers.table import Table
+from hnet_bench.reporting.tables import (
+    Details,
+    ResultRow,
+    details,
+    legend,
+    made_with,
+    reported_sources,
+    result_rows,
+    scenarios,
+)
 from hnet_bench.runs.plan import CellState
 
 # Heading of each column and the field of `Details` that it shows.
@@ -29,10 +38,10 @@ was inferred right after the last experience, in percent. Compression ratio: tra
 network that classifies. Seconds depend on the machine."""
 
 
-def page(table: Table, states: Sequence[CellState], *, picture: str | None = None) -> str:
+def page(table: Table, states: Sequence[CellState], *, command: str, picture: str | None = None) -> str:
     """The page of a table: what is measured beside what is reported, then the details of each measured cell.
 
-    `picture` is the name of an image beside the page.
+    `command` is how the command line calls the table, `picture` the name of an image beside the page.
     """
     parts = [f"# {table.title}"]
     parts += [f"Source: {table.source}."] if table.source else []
@@ -45,10 +54,10 @@ def page(table: Table, states: Sequence[CellState], *, picture: str | None = Non
     known = reported_sources(states)
     if known:
         parts += ["## How the reported numbers are known", _bullets(known)]
-    # A user's own table is named by a path that is not known here.
-    if table.name in table_names():
-        parts.append(f"To run what is missing: `hnet-bench run {table.name}`.")
-    return "\n\n".join(parts) + "\n"
+    made = made_with(states)
+    if made:
+        parts += ["## What the records were made with", _bullets(made)]
+    return "\n\n".join([*parts, f"To run what is missing: `hnet-bench run {command}`."]) + "\n"
 
 
 def _results(rows: Sequence[ResultRow], columns: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ The text is laid out by `markdown` and `terminal`; both show the same strings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -107,6 +108,24 @@ def reported_sources(states: Sequence[CellState]) -> list[str]:
         f"{known}{f' ({note})' if note else ''}: "
         + "; ".join(f"{label} {', '.join(scenarios)}" for label, scenarios in rows.items())
         for (known, note), rows in groups.items()
+    ]
+
+
+def made_with(states: Sequence[CellState]) -> list[str]:
+    """The versions of the code, the versions of torch and the processors behind the records, with numbers of runs."""
+    by_run = {(state.cell.scenario, record.run_id): record for state in states for record in state.records}
+    kinds: dict[str, Counter[str]] = {"Code": Counter(), "torch": Counter(), "Device": Counter()}
+    for record in by_run.values():
+        made = record.provenance
+        dirty = " with changes" if made.get("dirty") else ""
+        kinds["Code"][f"commit {str(made.get('commit'))[:8]}{dirty}"] += 1
+        kinds["torch"][str(made.get("versions", {}).get("torch"))] += 1
+        device = made.get("device")
+        kinds["Device"][str(made.get("cpu") if device == "cpu" else device)] += 1
+    return [
+        f"{kind}: {', '.join(f'{name} ({count} runs)' for name, count in sorted(counter.items()))}"
+        for kind, counter in kinds.items()
+        if counter
     ]
 
 

@@ -120,6 +120,8 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
         worker.log_event(_TOPIC, {"event": event.to_json()})
 
     spec, target = RunSpec.from_json(content), Store(store)
+    if target.has(spec):  # another sweep over the same store was faster
+        return None
     tell(_event(spec, "started"))
     try:
         record, artefacts = run_with_artefacts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import platform
 import subprocess
@@ -18,12 +19,14 @@ from hnet_bench.interfaces import Settings
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
 
 
-def provenance(*, device: str, threads: int, command: str, started: datetime) -> Settings:
+def provenance(*, strategy: object, device: str, threads: int, command: str, started: datetime) -> Settings:
     """What a record says of the run's surroundings; `started` in UTC."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": _dirty(),
         "code_sha256": code_sum(),
+        # Of its own, since it may stand in a user's file or in a package of somebody else.
+        "strategy_sha256": _file_sum(strategy),
         "command": command,
         "started": _iso(started),
         "finished": _iso(datetime.now(timezone.utc)),
@@ -41,8 +44,7 @@ def provenance(*, device: str, threads: int, command: str, started: datetime) ->
 
 @cache
 def code_sum() -> str:
-    """SHA-256 over the names and contents of this package's and the baselines' Python files: they fix what a run does,
-    with or without git."""
+    """SHA-256 over the names and contents of this package's and the baselines' Python files, with or without git."""
     package = Path(hnet_bench.__file__).parent
     files = [*package.rglob("*.py"), *(package.parent / "baselines").rglob("*.py")]
     digest = hashlib.sha256()
@@ -51,9 +53,17 @@ def code_sum() -> str:
     return digest.hexdigest()
 
 
+def _file_sum(strategy: object) -> str | None:
+    """SHA-256 of the file that defines the strategy's class."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(type(strategy))).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return None
+
+
 def command_line() -> str:
-    """The command of this process, with its program's bare name: a path says nothing to others."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command of this process; of absolute paths only the last part, since the rest says nothing to others."""
+    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv)
 
 
 def device_name(device: str) -> str:

@@ -21,6 +21,7 @@ class Record:
     run_id: str
     spec: Settings  # `RunSpec.to_json`
     score: list[list[float]]  # T x T: accuracy on experience j after training on i, fraction in [0, 1]
+    untrained: list[float] | None = None  # T: scores before any training; None in records made before this was kept
     task_inference: list[list[float]] | None  # T x T: how often the task was inferred right; None if not inferred
     parameters: Settings  # "trained" and "target" network parameters, "compression_ratio" = trained / target
     seconds: Settings  # "train" (T numbers), "evaluate" (T numbers), "total"
@@ -40,8 +41,9 @@ class Record:
             found = content.get("schema") if isinstance(content, dict) else type(content).__name__
             raise UserError(f"{where} is not a record: expected schema {SCHEMA}, found {found!r}.")
         expected = set(cls.__dataclass_fields__) | {"schema"}
-        if set(content) != expected:
-            differing = min(set(content) ^ expected)
+        differing_keys = (set(content) ^ expected) - ({"untrained"} - set(content))
+        if differing_keys:
+            differing = min(differing_keys)
             raise UserError(f"{where} is not a record: key '{differing}' is missing or unknown.")
         check_scores(content["score"], where)
         return cls(**{key: value for key, value in content.items() if key != "schema"})

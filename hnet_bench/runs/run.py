@@ -21,7 +21,7 @@ from avalanche.core import BaseSGDPlugin
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
-from hnet_bench.interfaces import Setup, UserError, stream_seed
+from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
 from hnet_bench.runs.events import Event, Observer, ignore
 from hnet_bench.runs.memory import peak_bytes, reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
@@ -63,21 +63,27 @@ def run_with_artefacts(
     _seed_everything(spec.seed, "initialisation")
     benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
     setup = Setup(scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device)
-    template = _build(spec, setup)
-    evaluations, seconds = _learn(template, benchmark, spec, observer)
+    strategy = spec.build_strategy()
+    template = _build(strategy, spec, setup)
+    evaluator = Evaluator(benchmark)
+    untrained = evaluator.evaluate(template).score
+    evaluations, seconds = _learn(template, benchmark, evaluator, spec, observer)
     counts = template.parameter_counts()
     inference = [evaluation.task_inference for evaluation in evaluations]
     record = Record(
         run_id=spec.run_id,
         spec=spec.to_json(),
         score=[evaluation.score for evaluation in evaluations],
+        untrained=untrained,
         task_inference=None if None in inference else [row for row in inference if row is not None],
         parameters={**counts, "compression_ratio": counts["trained"] / counts["target"]},
         seconds={**seconds, "total": round(time.perf_counter() - clock, 3)},
         peak_memory_bytes=peak_bytes(),
         data=benchmark.data_sums,
         diagnostics=dict(template.diagnostics),
-        provenance=provenance(device=device, threads=_THREADS, command=command or command_line(), started=started),
+        provenance=provenance(
+            strategy=strategy, device=device, threads=_THREADS, command=command or command_line(), started=started
+        ),
     )
     check_scores(record.score, f"run {spec.run_id}")
     return record, _archive(template.artefacts())
@@ -92,10 +98,10 @@ def resolve_device(name: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
-def _build(spec: RunSpec, setup: Setup) -> InMemoryTemplate:
+def _build(strategy: Strategy, spec: RunSpec, setup: Setup) -> InMemoryTemplate:
     # Initial parameters depend on the seed and on nothing that was drawn before, such as by the benchmark.
     _seed_everything(spec.seed, "initialisation")
-    template = spec.build_strategy().build(setup)
+    template = strategy.build(setup)
     if not isinstance(template, InMemoryTemplate):
         raise UserError(
             f"Strategy '{spec.strategy}' builds a {type(template).__name__}: expected a subclass of "
@@ -106,10 +112,9 @@ def _build(spec: RunSpec, setup: Setup) -> InMemoryTemplate:
 
 
 def _learn(
-    template: InMemoryTemplate, benchmark: InMemoryBenchmark, spec: RunSpec, observer: Observer
+    template: InMemoryTemplate, benchmark: InMemoryBenchmark, evaluator: Evaluator, spec: RunSpec, observer: Observer
 ) -> tuple[list[Evaluation], dict[str, Any]]:
     """An evaluation on all experiences after each, and the seconds that training and evaluating took."""
-    evaluator = Evaluator(benchmark)
     progress = _Progress(spec, template.planned_steps, observer)
     template.plugins.append(progress)
     template.count_step = progress.count

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,8 @@ class Store:
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file, and the folders above it, such that a reader meets the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Unique also among the machines that share a file system.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         with partial.open("wb") as file:
             file.write(content)

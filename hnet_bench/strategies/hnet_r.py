@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.interfaces import Scenario, Setup, UserError
 from hnet_bench.strategies.replay_settings import ReplaySettings
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class HnetR(ReplaySettings):
 
     replay_decoder_hidden_units: tuple[int, ...] = (250, 350)
     temperature: float = 2.0  # of the distillation on replayed samples
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.temperature <= 0:
+            raise UserError(f"temperature must be positive, found {self.temperature}.")
 
     def build(self, setup: Setup) -> ReplayClassifierTemplate:
         """The strategy for one run."""

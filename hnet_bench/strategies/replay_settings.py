@@ -25,5 +25,11 @@ class ReplaySettings:
         for name in ("replay_chunk_size", "replay_task_embedding_size", "replay_chunk_embedding_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, found {getattr(self, name)}.")
+        for name in ("replay_decoder_hidden_units", "replay_hidden_units"):
+            if min(getattr(self, name), default=1) < 1:
+                raise UserError(f"Every item of {name} must be at least 1, found {list(getattr(self, name))}.")
+        if self.replay_regularisation_strength < 0:
+            found = self.replay_regularisation_strength
+            raise UserError(f"replay_regularisation_strength must not be negative, found {found}.")
         if not 0 <= self.replay_weight <= 1:
             raise UserError(f"replay_weight must lie between 0 and 1, found {self.replay_weight}.")

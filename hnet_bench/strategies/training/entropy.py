@@ -5,7 +5,10 @@ von Oswald et al. 2020, section 3. All samples of a batch are classified at once
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 
@@ -18,10 +21,17 @@ from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
 class EntropyTemplate(HypernetworkTemplate):
     """HNET+ENT; `mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
 
-    def __init__(self, *, setup: Setup, settings: HnetEnt, evaluator: EvaluationPlugin | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        settings: HnetEnt,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
         self._form = settings.entropy
         self.mb_inferred_task: Tensor | None = None
-        super().__init__(setup=setup, settings=settings, evaluator=evaluator)
+        super().__init__(setup=setup, settings=settings, plugins=plugins, evaluator=evaluator)
 
     def forward(self) -> Tensor:
         if self.is_training:

@@ -6,11 +6,12 @@ task embedding; embeddings of old tasks stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
-from torch.nn import functional
 
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
@@ -19,9 +20,6 @@ from hnet_bench.nets.regulariser import GramRegulariser
 from hnet_bench.strategies.settings import HypernetworkSettings
 from hnet_bench.strategies.training.model import GeneratedClassifier
 
-# Stands for "not this class" among the outputs of CLASS: exp(-1e4) is 0, and losses stay finite.
-EXCLUDED = -1e4
-
 
 class HypernetworkTemplate(InMemoryTemplate):
     """HNET in TASK; the training of HNET+ENT in the other scenarios."""
@@ -29,12 +27,17 @@ class HypernetworkTemplate(InMemoryTemplate):
     fresh_optimiser = True
 
     def __init__(
-        self, *, setup: Setup, settings: HypernetworkSettings, evaluator: EvaluationPlugin | None = None
+        self,
+        *,
+        setup: Setup,
+        settings: HypernetworkSettings,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
     ) -> None:
         self._settings = settings
         self._regulariser: GramRegulariser | None = None
         self._lookahead: AdamLookahead | None = None
-        super().__init__(setup=setup, model=GeneratedClassifier(setup, settings), evaluator=evaluator)
+        super().__init__(setup=setup, model=GeneratedClassifier(setup, settings), plugins=plugins, evaluator=evaluator)
 
     @property
     def classifier(self) -> GeneratedClassifier:
@@ -65,7 +68,7 @@ class HypernetworkTemplate(InMemoryTemplate):
                 self._lookahead = AdamLookahead(self.optimizer, hypernetwork.theta)
 
     def forward(self) -> Tensor:
-        if self.is_training:
+        if self.is_training and (self.own_batches or self.scenario is not Scenario.TASK):
             return self.full_width(self.classifier.head(self.mb_x, self.task), self.task)
         outputs: Tensor = self.classifier(self.mb_x, self.mb_task_id)
         return outputs
@@ -74,8 +77,11 @@ class HypernetworkTemplate(InMemoryTemplate):
         """Outputs of one head (batch, K) among those of all classes in CLASS, which excludes the other classes."""
         if self.scenario is not Scenario.CLASS:
             return head
+        # Before a task is learnt its classes are taken to be the next in order.
+        known = task < len(self.classes_of)
         columns = head_columns(self.setup, task)
-        return functional.pad(head, (columns.start, self.setup.outputs - columns.stop), value=EXCLUDED)
+        classes = self.classes_of[task] if known else list(range(columns.start, columns.stop))
+        return self.among_all_classes(head[:, : len(classes)], classes)
 
     def backward(self) -> None:
         """Adds the regulariser's gradient, taken where the task loss alone would lead, to that of the task loss."""
@@ -87,10 +93,10 @@ class HypernetworkTemplate(InMemoryTemplate):
         gradients = [tensor.grad for tensor in theta if tensor.grad is not None]
         self._regulariser.add_gradient(parameters, gradients)
 
-    def _before_eval(self, **kwargs: Any) -> None:
+    def eval(self, exp_list: Any, **kwargs: Any) -> Any:
+        """Generates the parameters of each task once for the whole evaluation."""
         self.classifier.keep_generated()
-        super()._before_eval(**kwargs)
-
-    def _eval_cleanup(self) -> None:
-        self.classifier.drop_generated()
-        super()._eval_cleanup()
+        try:
+            return super().eval(exp_list, **kwargs)
+        finally:
+            self.classifier.drop_generated()

@@ -7,14 +7,14 @@ model (but for the last experience). Adam starts anew with every experience, for
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy
 import torch
+from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
-from torch.nn import functional
 
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup
@@ -30,13 +30,21 @@ class ReplayClassifierTemplate(ClassifierTemplate):
 
     fresh_optimiser = True
 
-    def __init__(self, *, setup: Setup, settings: HnetR, evaluator: EvaluationPlugin | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        settings: HnetR,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
         self._settings = settings
         self._replay: Iterator[tuple[Tensor, Tensor]] | None = None
         self._teacher: nn.Module | None = None
+        self._new_classes: list[int] = []  # of the present experience
         self._replay_outputs: Tensor | None = None
         self._replay_targets: Tensor | None = None
-        super().__init__(setup=setup, evaluator=evaluator)
+        super().__init__(setup=setup, plugins=plugins, evaluator=evaluator)
         xavier_initialise(self.model)
         self.replay_model = ReplayModel(setup, settings)
 
@@ -59,6 +67,8 @@ class ReplayClassifierTemplate(ClassifierTemplate):
         self._replay = self._teacher = None
         if self.task > 0:
             self._replay = self.replay_model.replay(self.task, self.setup.protocol.batch_size)
+            old = {label for classes in self.classes_of[:-1] for label in classes}
+            self._new_classes = [label for label in self.classes_of[-1] if label not in old]
             self._teacher = copy.deepcopy(self.model).eval().requires_grad_(False)
 
     def forward(self) -> Tensor:
@@ -73,8 +83,7 @@ class ReplayClassifierTemplate(ClassifierTemplate):
             targets = self._outputs(self._teacher, x, tasks)
             if self.scenario is Scenario.CLASS:
                 # What the teacher did not know of yet gets the logit 0, as in the authors' code: it is not excluded.
-                known = self.task * self.setup.facts.classes_per_experience
-                targets = functional.pad(targets[:, :known], (0, targets.shape[1] - known))
+                targets[:, self._new_classes] = 0
         self._replay_targets = targets
         real = len(self.mb_x)
         self._replay_outputs = outputs[real:]
@@ -90,9 +99,7 @@ class ReplayClassifierTemplate(ClassifierTemplate):
 
     def _outputs(self, model: nn.Module, x: Tensor, tasks: Tensor) -> Tensor:
         """Outputs that compete in the loss: of each sample's head in TASK, of the classes seen so far in CLASS."""
-        outputs: Tensor = model(x, tasks) if self.scenario is Scenario.TASK else model(x)
-        if self.scenario is Scenario.CLASS:
-            outputs = outputs[:, : self.tasks_seen * self.setup.facts.classes_per_experience]
+        outputs: Tensor = model(x, tasks) if self.scenario is Scenario.TASK else self.active(model(x))
         return outputs
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:

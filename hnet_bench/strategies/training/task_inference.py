@@ -8,10 +8,12 @@ those of HNET+ENT with the same seed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 import torch
+from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 from torch.nn import functional
@@ -28,10 +30,17 @@ from hnet_bench.strategies.training.replay_model import ReplayModel
 class TaskInferenceTemplate(HypernetworkTemplate):
     """HNET+TIR; `mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
 
-    def __init__(self, *, setup: Setup, settings: HnetTir, evaluator: EvaluationPlugin | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        settings: HnetTir,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: EvaluationPlugin | None = None,
+    ) -> None:
         self._replay_weight = settings.replay_weight
         self.mb_inferred_task: Tensor | None = None
-        super().__init__(setup=setup, settings=settings, evaluator=evaluator)
+        super().__init__(setup=setup, settings=settings, plugins=plugins, evaluator=evaluator)
         widths = (setup.facts.inputs, *setup.protocol.hidden_units, setup.facts.experiences)
         self.inference = xavier_mlp(widths).to(setup.device)
         self.replay_model = ReplayModel(setup, settings)
