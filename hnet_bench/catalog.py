@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import types
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import cache
@@ -114,18 +115,18 @@ def _hint(point: EntryPoint) -> str:
 def _module_from_file(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    # A name of its own for every file and content, so that a changed file is loaded anew.
-    content = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:8]
-    name = f"hnet_bench_user_{path.stem}_{content}"
+    source = path.read_bytes()
+    # A name of its own for every file and content, so that a changed file is loaded anew. Python's own loader would
+    # take what it compiled before if the file changed within a second.
+    digest = hashlib.sha256(str(path.resolve()).encode() + source).hexdigest()[:8]
+    name = f"hnet_bench_user_{path.stem}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
+    module = types.ModuleType(name)
+    module.__file__ = str(path.resolve())
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, module.__file__, "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[name]
         raise UserError(f"{path} could not be imported: {type(error).__name__}: {error}.") from error

