@@ -20,7 +20,7 @@ import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.runs.events import Event, Observer
+from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
@@ -86,10 +86,10 @@ def run_all(
             problem = _problem_of(future, spec, store)
             if problem is None:
                 done += 1
-                observer(_event(spec, "finished"))
+                observer(event_of(spec, "finished"))
             else:
                 failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {problem}")
-                observer(_event(spec, "failed", problem))
+                observer(event_of(spec, "failed", message=problem))
     return Outcome(done, tuple(failed))
 
 
@@ -122,7 +122,7 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
     spec, target = RunSpec.from_json(content), Store(store)
     if target.has(spec):  # another sweep over the same store was faster
         return None
-    tell(_event(spec, "started"))
+    tell(event_of(spec, "started"))
     try:
         record, artefacts = run_with_artefacts(
             spec,
@@ -162,14 +162,3 @@ def default_jobs() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _event(spec: RunSpec, kind: Any, message: str = "") -> Event:
-    return Event(
-        kind=kind,
-        strategy=spec.strategy,
-        scenario=spec.scenario.label,
-        benchmark=spec.benchmark,
-        run_id=spec.run_id,
-        message=message,
-    )

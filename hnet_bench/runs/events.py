@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from hnet_bench.runs.spec import RunSpec
+
+Kind: TypeAlias = Literal["started", "progress", "finished", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """One step in the life of one run."""
 
-    kind: Literal["started", "progress", "finished", "failed"]
+    kind: Kind
     strategy: str
     scenario: str  # CL1, CL2, CL3
     benchmark: str
@@ -36,3 +41,20 @@ Observer: TypeAlias = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The observer of those who do not watch."""
+
+
+def event_of(
+    spec: RunSpec, kind: Kind, *, done: int = 0, total: int = 0, seconds: float = 0.0, message: str = ""
+) -> Event:
+    """Event in the life of the run of a spec; `done` and `total` count optimiser steps."""
+    return Event(
+        kind=kind,
+        strategy=spec.strategy,
+        scenario=spec.scenario.label,
+        benchmark=spec.benchmark,
+        run_id=spec.run_id,
+        iterations_done=done,
+        iterations_total=total,
+        seconds=seconds,
+        message=message,
+    )

@@ -22,7 +22,7 @@ from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
-from hnet_bench.runs.events import Event, Observer, ignore
+from hnet_bench.runs.events import Observer, event_of, ignore
 from hnet_bench.runs.memory import peak_bytes, reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
 from hnet_bench.runs.record import Record, check_scores
@@ -161,19 +161,6 @@ class _Progress(BaseSGDPlugin):  # type: ignore[misc]
         now = time.perf_counter()
         if now - self._told >= _SECONDS_BETWEEN_EVENTS:
             self._told = now
-            self._observer(event(self._spec, "progress", done=self._done, total=self._total, seconds=now - self._begun))
-
-
-def event(spec: RunSpec, kind: Any, *, done: int = 0, total: int = 0, seconds: float = 0.0, message: str = "") -> Event:
-    """Event of a run."""
-    return Event(
-        kind=kind,
-        strategy=spec.strategy,
-        scenario=spec.scenario.label,
-        benchmark=spec.benchmark,
-        run_id=spec.run_id,
-        iterations_done=done,
-        iterations_total=total,
-        seconds=seconds,
-        message=message,
-    )
+            self._observer(
+                event_of(self._spec, "progress", done=self._done, total=self._total, seconds=now - self._begun)
+            )
