@@ -83,12 +83,16 @@ class GramRegulariser:
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def loss(self, theta: list[Tensor]) -> Tensor:
-        """The regulariser's value at `theta`, a tensor of no dimension; training needs its gradient alone."""
+        """The regulariser's value at `theta`, a tensor of no dimension; training needs its gradient alone.
+
+        From the changes z S themselves, one task at a time: where the change of h and that of V nearly cancel, the
+        trace of the Gram form would lose digits that the changes still have.
+        """
         z, groups = self._changes(self._hypernetwork.hidden(self._embeddings, theta), theta[-1])
         total = z.new_zeros(())
         for columns, chunks in groups:
-            stacked, used = self._stacked[:, columns], z[:, :chunks].flatten(0, 1)
-            total = total + ((stacked @ stacked.t()) * (used.t() @ used)).sum()
+            for task_changes in z[:, :chunks]:
+                total = total + (task_changes @ self._stacked[:, columns]).square().sum()
         return self._scale * total
 
     def _last_layer_gradient(self, hidden: Tensor, output: Tensor, output_gradient: Tensor) -> Tensor:

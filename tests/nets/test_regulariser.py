@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
@@ -60,6 +60,10 @@ sizes = st.fixed_dictionaries(
 @example(
     sizes={"chunk_size": 10, "hidden_units": (), "old_tasks": 4, "activation": "relu", "seed": 0}, chunks=3, used=0.3
 )
+# The change of h and that of V nearly cancel here: 5e-6 is left of parts of size 0.1.
+@example(
+    sizes={"chunk_size": 2, "hidden_units": (), "old_tasks": 1, "activation": "relu", "seed": 20}, chunks=1, used=0.0
+)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
 def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, tolerance, sizes, chunks, used):
     generated = (chunks - 1) * sizes["chunk_size"] + max(1, round(used * sizes["chunk_size"]))
@@ -70,9 +74,6 @@ def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, t
 
     reference = [tensor.double().requires_grad_() for tensor in theta]
     expected = plain_loss(hypernetwork.double(), reference, [target.double() for target in targets], 0.3)
-    # Where the change of h and that of V cancel by coincidence, float32 has no digits left for what remains, in any
-    # form; float64 is held to its tolerance there too.
-    assume(dtype is torch.float64 or expected.item() > 1e-4)
     expected_gradients = torch.autograd.grad(expected, reference)
     assert relative_error(value.double(), expected.detach()) < tolerance
     whole = torch.cat([gradient.double().flatten() for gradient in gradients])
