@@ -18,11 +18,16 @@ so the loss is trace((S S^T) (sum of z^T z)) over all old tasks and chunks, with
     with respect to h'   2 z (S V'^T)
 
 The long dimension of a chunk meets only two products with small matrices, whatever the number of tasks. Of the last
-chunk only the first columns are used, so columns are treated in two groups: those that all chunks use and those that
-the last does not. Differences rather than products of weights enter, so nothing cancels.
+chunk only the first columns are used, so it is added apart from the others, where it is used. Columns are walked in
+blocks, so that S stays in the processor's cache from one product to the next.
+Differences rather than products of weights enter, so nothing cancels.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise, starmap
 
 import torch
 from torch import Tensor
@@ -46,6 +51,21 @@ def plain_loss(
     return strength * total / len(targets)
 
 
+# On the CPU, S of one block is to fit in the L2 cache, unless that makes the block too narrow for matrix products. On
+# an accelerator, where every operation has to be launched, there are no blocks.
+BLOCK_BYTES = 750_000
+LEAST_COLUMNS = 2048
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A range of columns of the last layer; S of these columns, whose upper half becomes D at every step."""
+
+    columns: slice
+    stacked: Tensor
+    in_last_chunk: bool
+
+
 class GramRegulariser:
     """The regulariser against the parameters that a hypernetwork has when this object is made.
 
@@ -62,10 +82,13 @@ class GramRegulariser:
             embeddings = list(hypernetwork.task_embeddings)[:old_tasks]
             self._embeddings = torch.stack([embedding.detach() for embedding in embeddings])
             self._old_hidden = hypernetwork.hidden(self._embeddings)  # h*: (tasks, chunks, rows)
-            rows = len(hypernetwork.output)
-            # S: the upper half becomes D at every step, the lower half is V*.
-            self._stacked = hypernetwork.output.detach().repeat(2, 1)
-        self._rows = rows
+            self._rows = len(hypernetwork.output)
+            self._blocks = _blocks(hypernetwork)
+
+    @property
+    def kept(self) -> list[Tensor]:
+        """Every tensor that is kept from one step to the next."""
+        return [self._embeddings, self._old_hidden, *(block.stacked for block in self._blocks)]
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def add_gradient(self, theta: list[Tensor], gradients: list[Tensor]) -> None:
@@ -88,33 +111,48 @@ class GramRegulariser:
         From the changes z S themselves, one task at a time: where the change of h and that of V nearly cancel, the
         trace of the Gram form would lose digits that the changes still have.
         """
-        z, groups = self._changes(self._hypernetwork.hidden(self._embeddings, theta), theta[-1])
+        hidden = self._hypernetwork.hidden(self._embeddings, theta)
+        z = torch.cat([hidden, hidden - self._old_hidden], dim=2)
         total = z.new_zeros(())
-        for columns, chunks in groups:
-            for task_changes in z[:, :chunks]:
-                total = total + (task_changes @ self._stacked[:, columns]).square().sum()
+        for block in self._blocks:
+            self._renew(block, theta[-1])
+            for task_changes in z if block.in_last_chunk else z[:, :-1]:
+                total = total + (task_changes @ block.stacked).square().sum()
         return self._scale * total
 
     def _last_layer_gradient(self, hidden: Tensor, output: Tensor, output_gradient: Tensor) -> Tensor:
         """Adds the gradient with respect to V' to `output_gradient`; returns that with respect to h'."""
-        rows, tasks = self._rows, len(hidden)
-        z, groups = self._changes(hidden, output)
-        hidden_gradient = torch.zeros_like(hidden)
-        for columns, chunks in groups:
-            stacked, used = self._stacked[:, columns], z[:, :chunks].flatten(0, 1)
-            moments = used[:, :rows].t() @ used  # sum of h'^T z
-            output_gradient[:, columns].addmm_(moments, stacked, alpha=2 * self._scale)
-            product = stacked @ output[:, columns].t()  # S V'^T
-            hidden_gradient[:, :chunks] += (used @ product).view(tasks, chunks, rows)
-        return hidden_gradient.mul_(2 * self._scale)
+        rows, scale = self._rows, 2 * self._scale
+        h, d = hidden[:, :-1].flatten(0, 1), (hidden[:, :-1] - self._old_hidden[:, :-1]).flatten(0, 1)
+        last_h, last_d = hidden[:, -1], hidden[:, -1] - self._old_hidden[:, -1]
+        moments = torch.cat([h.t() @ h, h.t() @ d], dim=1)  # sum of h'^T z over all chunks but the last
+        moments_of_all = moments + last_h.t() @ torch.cat([last_h, last_d], dim=1)
+        product, product_of_all = hidden.new_zeros(2 * rows, rows), hidden.new_zeros(2 * rows, rows)  # S V'^T
+        for block in self._blocks:
+            self._renew(block, output)
+            of, to = (moments_of_all, product_of_all) if block.in_last_chunk else (moments, product)
+            output_gradient[:, block.columns].addmm_(of, block.stacked, alpha=scale)
+            to.addmm_(block.stacked, output[:, block.columns].t(), alpha=scale)
+        product += product_of_all
+        gradient = torch.addmm(h @ product[:rows], d, product[rows:]).view(len(hidden), -1, rows)
+        last_gradient = torch.addmm(last_h @ product_of_all[:rows], last_d, product_of_all[rows:])
+        return torch.cat([gradient, last_gradient.unsqueeze(1)], dim=1)
 
-    def _changes(self, hidden: Tensor, output: Tensor) -> tuple[Tensor, list[tuple[slice, int]]]:
-        """z of every old task and chunk, (tasks, chunks, 2 rows), with S brought up to date; and the groups of columns,
-        each with the number of chunks that use it."""
-        rows, shape = self._rows, self._hypernetwork.shape
-        torch.sub(output, self._stacked[rows:], out=self._stacked[:rows])
-        z = torch.cat([hidden, hidden - self._old_hidden], dim=2)
-        groups = [(slice(0, shape.last_chunk), shape.chunks)]
-        if shape.last_chunk < shape.chunk_size and shape.chunks > 1:
-            groups.append((slice(shape.last_chunk, shape.chunk_size), shape.chunks - 1))
-        return z, groups
+    def _renew(self, block: _Block, output: Tensor) -> None:
+        torch.sub(output[:, block.columns], block.stacked[self._rows :], out=block.stacked[: self._rows])
+
+
+def _blocks(hypernetwork: ChunkedHypernetwork) -> list[_Block]:
+    """The columns that all chunks use, then those that all but the last use, in blocks of about the same width."""
+    shape, output = hypernetwork.shape, hypernetwork.output.detach()
+    bytes_per_column = 2 * len(output) * output.element_size()
+    width = max(LEAST_COLUMNS, BLOCK_BYTES // bytes_per_column) if output.device.type == "cpu" else shape.chunk_size
+    blocks = []
+    for start, stop in ((0, shape.last_chunk), (shape.last_chunk, shape.chunk_size)):
+        if start == stop or (start > 0 and shape.chunks == 1):
+            continue
+        count = math.ceil((stop - start) / width)
+        edges = [start + (stop - start) * index // count for index in range(count + 1)]
+        for columns in starmap(slice, pairwise(edges)):
+            blocks.append(_Block(columns, output[:, columns].repeat(2, 1), in_last_chunk=start == 0))
+    return blocks
