@@ -32,6 +32,12 @@ class Mlp(nn.Module):
         return outputs
 
 
+def chosen_heads(outputs: Tensor, task_labels: Tensor, classes: int) -> Tensor:
+    """Of the outputs (batch, T * classes) of all heads those of each sample's task, (batch, classes)."""
+    chosen = task_labels.view(-1, 1, 1).expand(-1, 1, classes)
+    return outputs.view(len(outputs), -1, classes).gather(1, chosen).squeeze(1)
+
+
 class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
     """The same network for TASK: of its T * K outputs only the K of each sample's task are given.
 
@@ -42,17 +48,15 @@ class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         self.mlp = Mlp(setup)
-        self.heads = (setup.facts.experiences, setup.facts.classes_per_experience)
+        self.classes = setup.facts.classes_per_experience
 
     def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
         """Outputs (batch, K) of the heads that `task_labels` (batch,) name; without labels those of each head, by task,
         as Avalanche's plugins expect."""
-        outputs = self.mlp(x).view(-1, *self.heads)
+        outputs = self.mlp(x)
         if task_labels is None:
-            return dict(enumerate(outputs.unbind(1)))
-        chosen = task_labels.view(-1, 1, 1).expand(-1, 1, self.heads[1])
-        of_task: Tensor = outputs.gather(1, chosen).squeeze(1)
-        return of_task
+            return dict(enumerate(outputs.split(self.classes, dim=1)))
+        return chosen_heads(outputs, task_labels, self.classes)
 
 
 class ClassifierTemplate(InMemoryTemplate):
@@ -76,8 +80,24 @@ class ClassifierTemplate(InMemoryTemplate):
         outputs = self.model(self.mb_x)
         return self.active(outputs) if self.is_training else outputs
 
+    def all_outputs(self, x: Tensor, model: nn.Module | None = None) -> Tensor:
+        """Outputs (batch, setup.outputs) of all heads or classes, of the strategy's model or of an earlier copy."""
+        model = self.model if model is None else model
+        outputs: Tensor = model.mlp(x) if isinstance(model, MultiHeadMlp) else model(x)
+        return outputs
+
+    def competing(self, outputs: Tensor, task_labels: Tensor) -> Tensor:
+        """Of the outputs (batch, setup.outputs) those that share a softmax in training: of each sample's head in TASK
+        (batch, K), of the active classes in CLASS, all in DOMAIN."""
+        if self.scenario is Scenario.TASK:
+            return chosen_heads(outputs, task_labels, self.setup.facts.classes_per_experience)
+        return self.active(outputs)
+
     def active(self, outputs: Tensor) -> Tensor:
-        """Of the outputs (batch, T * K) in CLASS those that compete in training; others are cut off or excluded."""
+        """Of the outputs (batch, T * K) in CLASS those that compete in training; others are cut off or excluded.
+
+        In either case the output of class c stands in column c.
+        """
         if self.scenario is not Scenario.CLASS or self.setup.protocol.active_classes == "all":
             return outputs
         seen = self.classes_seen

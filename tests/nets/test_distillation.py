@@ -23,3 +23,23 @@ def test_the_student_can_do_no_better_than_the_teacher():
     student = teacher.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(distillation_loss(student, teacher), student)
     assert gradient.abs().max() < 1e-12
+
+
+def test_classes_that_the_teacher_lacks_have_target_0():
+    """Teacher over classes 2 and 0 of three: the sum of p_c log q_c over these two, the softmax of q over all three."""
+    teacher, student = torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 5.0, 3.0]])
+    p = 1 / (1 + math.exp(-1))
+    log_q = (student / 2).log_softmax(1)[0]
+    expected = -(p * log_q[2] + (1 - p) * log_q[0])
+    plain = distillation_loss(student, teacher, 2.0, known=[2, 0], times_temperature_squared=False)
+    torch.testing.assert_close(plain, expected)
+    mean = distillation_loss(student, teacher, 2.0, known=[2, 0], reduction="mean")
+    torch.testing.assert_close(mean, 4 * expected / 3)
+
+
+def test_known_classes_that_are_a_prefix_or_all_are_no_special_case():
+    student, teacher = torch.randn(4, 5), torch.randn(4, 3)
+    prefix = distillation_loss(student, teacher, known=[0, 1, 2])
+    shuffled = distillation_loss(student[:, [3, 0, 1, 2, 4]], teacher, known=[1, 2, 3])
+    torch.testing.assert_close(prefix, shuffled)
+    torch.testing.assert_close(distillation_loss(student, student, known=range(5)), distillation_loss(student, student))
