@@ -28,7 +28,7 @@ class JointTemplate(ClassifierTemplate):
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
         self._incremental = incremental
-        self._seen: list[Any] = []
+        self._seen: list[int] = []  # their numbers in the stream
         super().__init__(setup=setup, plugins=plugins, evaluator=evaluator)
 
     @property
@@ -42,14 +42,15 @@ class JointTemplate(ClassifierTemplate):
 
     def train_dataset_adaptation(self, **kwargs: Any) -> None:
         """Adds the present experience to what is trained on."""
-        self._seen.append(self.experience)
+        self._seen.append(self.experience.current_experience)
         super().train_dataset_adaptation(**kwargs)
         if in_memory_samples(self.experience) is None:
-            self.adapted_dataset = concat_datasets([experience.dataset.train() for experience in self._seen])
+            self.adapted_dataset = concat_datasets([experience.dataset.train() for experience in self._experiences()])
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         """In TASK every batch has equally many samples of each task, so that all heads weigh the same."""
-        parts = [in_memory_samples(experience) for experience in self._seen]
+        experiences = self._experiences()
+        parts = [in_memory_samples(experience) for experience in experiences]
         samples = [part for part in parts if part is not None]
         if len(samples) < len(parts):
             super().make_train_dataloader(**kwargs)
@@ -59,7 +60,11 @@ class JointTemplate(ClassifierTemplate):
             self.dataloader = self.endless_batches(concatenated(samples), 0, size)
             return
         share = math.ceil(size / len(samples))
-        labels = [int(experience.task_labels[0]) for experience in self._seen]
+        labels = [int(experience.task_labels[0]) for experience in experiences]
         self.dataloader = SideBySide(
             [self.endless_batches(part, label, share) for part, label in zip(samples, labels, strict=True)]
         )
+
+    def _experiences(self) -> list[Any]:
+        """The experiences seen, in order; looked up in the stream, which a checkpoint could not hold."""
+        return [self.experience.origin_stream[index] for index in self._seen]

@@ -52,6 +52,7 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         self.tasks_seen = 0  # experiences whose training has begun
         self.classes_of: list[list[int]] = []  # labels of each of them, ascending
         self.classes_seen: list[int] = []  # labels of all of them, ascending
+        self.method_plugins = tuple(plugins or ())  # those that are part of the method, not those that watch it
         self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
         # Called after every optimiser step outside Avalanche's loop; whoever watches a run replaces it.

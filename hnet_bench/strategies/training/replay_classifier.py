@@ -7,7 +7,7 @@ model (but for the last experience). Adam starts anew with every experience, for
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -22,7 +22,7 @@ from hnet_bench.nets.distillation import distillation_loss
 from hnet_bench.nets.ordinary import xavier_initialise
 from hnet_bench.strategies.hnet_r import HnetR
 from hnet_bench.strategies.training.examples import replay_examples
-from hnet_bench.strategies.training.replay_model import ReplayModel
+from hnet_bench.strategies.training.replay_model import ReplayedBatches, ReplayModel
 
 
 class ReplayClassifierTemplate(ClassifierTemplate):
@@ -39,7 +39,7 @@ class ReplayClassifierTemplate(ClassifierTemplate):
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
         self._settings = settings
-        self._replay: Iterator[tuple[Tensor, Tensor]] | None = None
+        self._replay: ReplayedBatches | None = None
         self._teacher: nn.Module | None = None
         self._new_classes: list[int] = []  # of the present experience
         self._replay_outputs: Tensor | None = None

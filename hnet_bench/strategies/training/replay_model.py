@@ -58,28 +58,21 @@ class ReplayModel:
         regulariser = GramRegulariser(hypernetwork, task, self._strength) if protected else None
         for x in inputs:
             optimiser.zero_grad()
-            self.vae.loss(x, self._normal(self._noise, len(x)), task).backward()
+            self.vae.loss(x, _normal(self._noise, self._device, len(x)), task).backward()
             if regulariser is not None:
                 gradients = [parameter.grad for parameter in theta if parameter.grad is not None]
                 regulariser.add_gradient(lookahead.parameters(), gradients)
             optimiser.step()
             count_step()
 
-    def replay(self, old_tasks: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless batches: samples (old_tasks * n, inputs) in [0, 1], n = ceil(batch_size / old_tasks) of each old task
-        in order, and their tasks (old_tasks * n,)."""
+    def replay(self, old_tasks: int, batch_size: int) -> ReplayedBatches:
+        """Batches of samples of the first `old_tasks` tasks, from their decoders as they are now."""
         decoders = FrozenDecoders(self.vae, old_tasks)
-        count = math.ceil(batch_size / old_tasks)
-        tasks = torch.arange(old_tasks, device=self._device).repeat_interleave(count)
-        while True:
-            latent = self._normal(self._latent, old_tasks, _STEPS_AT_ONCE * count)
-            samples = decoders.sample(latent).view(old_tasks, _STEPS_AT_ONCE, count, -1)
-            for step in samples.unbind(1):
-                yield step.flatten(0, 1), tasks
+        return ReplayedBatches(decoders, math.ceil(batch_size / old_tasks), self._latent, self._device)
 
     def examples(self, count: int, generator: torch.Generator) -> Tensor:
         """Samples of every learnt task, (tasks, count, inputs), drawn with the given generator."""
-        return FrozenDecoders(self.vae, self.tasks).sample(self._normal(generator, self.tasks, count))
+        return FrozenDecoders(self.vae, self.tasks).sample(_normal(generator, self._device, self.tasks, count))
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of the decoder's hypernetwork, of the decoder that it generates, and of the encoder."""
@@ -89,5 +82,26 @@ class ReplayModel:
             "replay_encoder": sum(parameter.numel() for parameter in self.vae.encoder.parameters()),
         }
 
-    def _normal(self, generator: torch.Generator, *shape: int) -> Tensor:
-        return torch.randn(*shape, LATENT, generator=generator).to(self._device)
+
+class ReplayedBatches:
+    """Endless batches: samples (old_tasks * count, inputs) in [0, 1], `count` of each old task in order, and their
+    tasks (old_tasks * count,)."""
+
+    def __init__(self, decoders: FrozenDecoders, count: int, generator: torch.Generator, device: torch.device) -> None:
+        self._decoders, self._count, self._generator, self._device = decoders, count, generator, device
+        self._tasks = torch.arange(decoders.tasks, device=device).repeat_interleave(count)
+        self._next: list[Tensor] = []  # generated and not yet given
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        if not self._next:
+            latent = _normal(self._generator, self._device, self._decoders.tasks, _STEPS_AT_ONCE * self._count)
+            samples = self._decoders.sample(latent).view(self._decoders.tasks, _STEPS_AT_ONCE, self._count, -1)
+            self._next = list(reversed(samples.unbind(1)))
+        return self._next.pop().flatten(0, 1), self._tasks
+
+
+def _normal(generator: torch.Generator, device: torch.device, *shape: int) -> Tensor:
+    return torch.randn(*shape, LATENT, generator=generator).to(device)

@@ -1,0 +1,132 @@
+"""A strategy's state as bytes, taken between two experiences, and put into another that was built in the same way.
+
+Everything that a template keeps is in it: networks, optimisers, random generators, buffers, what plugins remember. It
+is JSON and tensors, and reading it calls nothing, so a checkpoint that somebody else made can do no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy
+import torch
+
+from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten, rebuild
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+
+# What belongs to a single call of `train` or `eval`, to whoever watches, or to the setup that both templates share.
+_TRANSIENT = frozenset(
+    (
+        "adapted_dataset",
+        "clock",
+        "count_step",
+        "current_eval_stream",
+        "dataloader",
+        "device",
+        "evaluator",
+        "experience",
+        "loss",
+        "mbatch",
+        "method_plugins",
+        "plugins",
+        "setup",
+        "_criterion",
+        "_eval_streams",
+    )
+)
+
+
+class CheckpointError(Exception):
+    """A state that cannot be saved or restored: one sentence."""
+
+
+def save_state(template: InMemoryTemplate) -> bytes:
+    """State of a template and of the global random generators. Raises CheckpointError that names what cannot be kept.
+
+    Gradients are not kept: every training step makes its own.
+    """
+    trusted = _trusted_packages(template)
+    try:
+        data, tensors = flatten({**_parts(template), "random": _random_state()}, trusted)
+    except NotKept as error:
+        raise CheckpointError(_culprit(template, trusted) or f"The state cannot be kept: {error}.") from error
+    buffer = BytesIO()
+    torch.save({"data": json.dumps(data), "tensors": tensors}, buffer)
+    return buffer.getvalue()
+
+
+def restore_state(template: InMemoryTemplate, content: bytes) -> None:
+    """Puts a state into a template that the same strategy built with the same setup; inverse of `save_state`.
+
+    Raises CheckpointError for a content that is damaged or holds classes that are not known here.
+    """
+    try:
+        saved = torch.load(BytesIO(content), map_location=template.device, weights_only=True)
+        state = rebuild(json.loads(saved["data"]), saved["tensors"], _trusted_packages(template))
+        attributes, plugins = state["attributes"], state["plugins"]
+        clock, random_state = state["clock"], state["random"]
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"The checkpoint cannot be read: {reason.rstrip('.')}.") from error
+    template.__dict__.update(attributes)
+    template.clock.__dict__.update(clock)
+    for plugin, remembered in zip(template.method_plugins, plugins, strict=True):
+        plugin.__dict__.update(remembered)
+    _set_random_state(random_state)
+
+
+def kept_attributes(template: InMemoryTemplate) -> dict[str, Any]:
+    """What a template keeps from one experience to the next, by name."""
+    return {
+        name: value for name, value in vars(template).items() if name not in _TRANSIENT and not name.startswith("mb_")
+    }
+
+
+def _parts(template: InMemoryTemplate) -> dict[str, Any]:
+    """All parts go into one graph, so that a tensor which several of them hold stays one tensor."""
+    plugins = [dict(vars(plugin)) for plugin in template.method_plugins]
+    return {"attributes": kept_attributes(template), "plugins": plugins, "clock": dict(vars(template.clock))}
+
+
+def _trusted_packages(template: InMemoryTemplate) -> set[str]:
+    owners = (template, *template.method_plugins)
+    return {"torch", "avalanche", "hnet_bench", *(type(owner).__module__.partition(".")[0] for owner in owners)}
+
+
+def _culprit(template: InMemoryTemplate, trusted: set[str]) -> str | None:
+    """A sentence about the first attribute that cannot be kept."""
+    for owner, name, value in _attributes(template):
+        try:
+            flatten(value, trusted)
+        except NotKept as error:
+            return f"{type(owner).__name__}.{name}, a {type(value).__name__}, cannot be kept in a checkpoint: {error}."
+    return None
+
+
+def _attributes(template: InMemoryTemplate) -> Iterator[tuple[Any, str, Any]]:
+    for name, value in kept_attributes(template).items():
+        yield template, name, value
+    for plugin in template.method_plugins:
+        for name, value in vars(plugin).items():
+            yield plugin, name, value
+
+
+def _random_state() -> dict[str, Any]:
+    return {
+        "python": random.getstate(),
+        "numpy": numpy.random.get_state(legacy=True),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    numpy.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"].cpu())
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
