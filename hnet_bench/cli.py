@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,13 +17,13 @@ import typer
 from hnet_bench import __version__, catalog
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.papers.table import Table, is_shipped, load_table, table_names
+from hnet_bench.papers.table import Table, is_shipped, load_table, parse_value, table_names
 from hnet_bench.runs.plan import CellState, runs_to_do, table_state
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, write_atomically
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
-_SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch")
+_SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set")
 _INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 # Typer keeps the class of all usage errors to itself.
 _UsageError: Any = typer.BadParameter.__base__
@@ -263,6 +264,43 @@ def data_sets(
         raise typer.Exit(2)
 
 
+@app.command()
+def check(
+    strategy: Annotated[
+        str, typer.Argument(metavar="STRATEGY", help="A name that `hnet-bench list` shows, or my.py:MyStrategy.")
+    ],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, values as in TOML.")
+    ] = None,
+) -> None:
+    """Check that a strategy trains, repeats, resumes and does not cheat.
+
+    On a synthetic benchmark, in every scenario that it declares; in seconds.
+
+    [bold]Examples[/bold]
+
+    hnet-bench check hnet_ent
+
+    hnet-bench check my.py:MyStrategy --set strength=10.0 'widths=[5, 5]'
+    """
+    hyperparameters = _parse_settings(settings)
+    catalog.build("strategies", strategy, hyperparameters, where="the check")
+    from hnet_bench.reporting.terminal import print_finding
+
+    findings = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of Avalanche and what it imports are not the user's
+        from hnet_bench.conformance.kit import conformance
+
+        for finding in conformance(strategy, hyperparameters):
+            print_finding(finding.check, finding.scenario.label if finding.scenario else "", finding.problem)
+            findings.append(finding)
+    failed = sum(finding.problem is not None for finding in findings)
+    typer.echo(f"{strategy}: {_count(len(findings), 'check')}, {failed or 'none'} failed.")
+    if failed:
+        raise typer.Exit(1)
+
+
 def _select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> Table:
     chosen = [Scenario.parse(text) for text in _split(scenarios) or []]
     return load_table(table).select(_split(rows), chosen or None)
@@ -275,6 +313,17 @@ def _split(values: list[str] | None) -> list[str] | None:
 
 def _parse_seeds(values: list[str] | None) -> tuple[int, ...] | None:
     return None if not values else parse_seeds(",".join(values))
+
+
+def _parse_settings(given: list[str] | None) -> dict[str, Any]:
+    """Hyperparameters of KEY=VALUE; a value that is no TOML is taken as text."""
+    settings: dict[str, Any] = {}
+    for item in given or []:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UserError(f"Give hyperparameters as KEY=VALUE, found '{item}'.")
+        settings[key.strip()] = parse_value(value)
+    return settings
 
 
 def _states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:

@@ -167,6 +167,14 @@ def load_table(name: str) -> Table:
     return parse_table(path.stem, content)
 
 
+def parse_value(text: str) -> Any:
+    """A single value as TOML writes it, such as 1e3, true or [5, 5]; what is no TOML is taken as text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def parse_table(name: str, content: Settings) -> Table:
     """Table of a parsed TOML. Raises UserError that names the table and the key for anything unexpected."""
     file = from_settings(_File, content, where=f"table '{name}'")

@@ -36,6 +36,15 @@ def print_results(table: Table, states: Sequence[CellState]) -> None:
         output.print(Text(line, style="dim"))
 
 
+def print_finding(check: str, scenario: str, problem: str | None) -> None:
+    """Prints the answer to one check of a strategy, and what to change if it failed."""
+    output = console()
+    mark, style = ("failed", "bold red") if problem else ("ok", "green")
+    output.print(Text.assemble((f"{mark:<7}", style), f"{scenario:<4}", check))
+    if problem:
+        output.print(Text(problem), soft_wrap=True)
+
+
 def print_columns(header: Sequence[str], body: Iterable[Sequence[str]]) -> None:
     """Prints a plain table, columns aligned to the left."""
     grid = _grid(*header)

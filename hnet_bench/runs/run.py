@@ -64,7 +64,7 @@ def run_with_artefacts(
     benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
     setup = Setup(scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device)
     strategy = spec.build_strategy()
-    template = _build(strategy, spec, setup)
+    template = build_template(strategy, setup)
     evaluator = Evaluator(benchmark)
     untrained = evaluator.evaluate(template).score
     evaluations, seconds = _learn(template, benchmark, evaluator, spec, observer)
@@ -98,16 +98,20 @@ def resolve_device(name: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
-def _build(strategy: Strategy, spec: RunSpec, setup: Setup) -> InMemoryTemplate:
+def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:
+    """What a strategy builds, with every global random generator seeded for the training that follows.
+
+    Raises UserError if it builds something else than a template of ours.
+    """
     # Initial parameters depend on the seed and on nothing that was drawn before, such as by the benchmark.
-    _seed_everything(spec.seed, "initialisation")
+    _seed_everything(setup.seed, "initialisation")
     template = strategy.build(setup)
     if not isinstance(template, InMemoryTemplate):
         raise UserError(
-            f"Strategy '{spec.strategy}' builds a {type(template).__name__}: expected a subclass of "
+            f"Strategy '{strategy.name}' builds a {type(template).__name__}: expected a subclass of "
             "hnet_bench.avalanche_adapter.template.InMemoryTemplate, which trains for a given number of iterations."
         )
-    _seed_everything(spec.seed, "training")
+    _seed_everything(setup.seed, "training")
     return template
 
 

@@ -1,0 +1,240 @@
+"""The checks, each a question about a strategy; the answer is None or a sentence that says what to change."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
+from hnet_bench.benchmarks.synthetic import Synthetic
+from hnet_bench.config import from_settings, to_settings
+from hnet_bench.conformance.honesty import depends_on_more_than_inputs
+from hnet_bench.conformance.rehearsal import Outcome, Rehearsal
+from hnet_bench.interfaces import Scenario, Settings, Strategy, UserError
+from hnet_bench.runs.spec import resolve
+
+# How far above guessing the first experience must be learnt.
+MARGIN = 0.2
+
+
+class Subject:
+    """A strategy in one of its scenarios, with the rehearsals that several checks look at."""
+
+    def __init__(self, strategy: Strategy, scenario: Scenario) -> None:
+        self.rehearsal = Rehearsal(strategy=strategy, scenario=scenario)
+
+    @cached_property
+    def first(self) -> Outcome:
+        """A rehearsal with nothing special about it."""
+        return self.rehearsal.play()
+
+
+def declaration(name: str, strategy: Strategy) -> str | None:
+    """Whether the class is what `hnet_bench.interfaces` asks for."""
+    kind: Any = type(strategy)
+    parameters = getattr(kind, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        return "Make the class a @dataclass(frozen=True, kw_only=True), so that its fields can stand in a record."
+    if not getattr(kind, "name", None) or not isinstance(kind.name, str):
+        return 'Give the class a name: name = "my_method".'
+    scenarios = kind.scenarios
+    if not (isinstance(scenarios, tuple) and scenarios and all(isinstance(one, Scenario) for one in scenarios)):
+        return f"Set scenarios to a tuple of Scenario members that the method learns, found {scenarios!r}."
+    return None
+
+
+def round_trip(name: str, strategy: Strategy) -> str | None:
+    """Whether the hyperparameters survive JSON, and the object a trip to another process."""
+    settings = to_settings(strategy)
+    try:
+        again = from_settings(type(strategy), json.loads(json.dumps(settings, allow_nan=False)), where="JSON")
+    except (TypeError, ValueError, UserError) as error:
+        return f"The hyperparameters cannot be written as JSON and read again: {error}."
+    if again != strategy:
+        return f"The hyperparameters change when they are written as JSON and read again: {to_settings(again)}."
+    if pickle.loads(pickle.dumps(strategy)) != strategy:
+        return "A pickled copy of the settings differs from the original: keep all of it in the dataclass's fields."
+    return None
+
+
+def refusal(name: str, strategy: Strategy) -> str | None:
+    """Whether a scenario that is not declared is refused in words that the user understands."""
+    for scenario in Scenario:
+        if scenario in strategy.scenarios:
+            continue
+        try:
+            _spec(name, strategy, scenario)
+        except UserError:
+            continue
+        return f"{scenario.label} is not among its scenarios and yet accepted: check the attribute 'scenarios'."
+    return None
+
+
+def trains(subject: Subject) -> str | None:
+    """Whether training changes something and takes the protocol's steps."""
+    outcome = subject.first
+    if not outcome.final:
+        return "The template holds no parameters that need gradients: give it a model."
+    if len(outcome.initial) == len(outcome.final) and all(map(torch.equal, outcome.initial, outcome.final)):
+        return "Training changed no parameter: is the loss connected to the model's parameters?"
+    if not all(torch.isfinite(parameter).all() for parameter in outcome.final):
+        return "After training some parameters are NaN or infinite: look for overflow or a division by zero."
+    return None
+
+
+def learns(subject: Subject) -> str | None:
+    """Whether the first experience is known right after it was learnt."""
+    score = subject.first.evaluations[0].score[0]
+    guess = 1 / subject.rehearsal.stream.classes_per_experience
+    if not math.isfinite(score) or score < guess + MARGIN:
+        return (
+            f"Right after the first experience {score:.0%} of its test samples are right, and guessing gives "
+            f"{guess:.0%}: does the loss reach the model, and are outputs in the column of their class?"
+        )
+    return None
+
+
+def repeats(subject: Subject) -> str | None:
+    """Whether a run depends on its seed and on nothing else, and on its seed at all."""
+    other = replace(subject.rehearsal, seed=2).play()
+    if not subject.rehearsal.play().same_parameters(subject.first):
+        return (
+            "The same seed gives other parameters the second time: draw random numbers from setup.generator(...) or "
+            "torch's global generator alone, and keep nothing in the class or module from one run to the next."
+        )
+    if other.same_parameters(subject.first):
+        return "Another seed gives the same parameters: let initial weights and sampling depend on the run's seed."
+    return None
+
+
+def evaluates_without_trace(subject: Subject) -> str | None:
+    """Whether training goes the same way if nobody evaluates."""
+    if replace(subject.rehearsal, evaluate=False).play().same_parameters(subject.first):
+        return None
+    return (
+        "Evaluating the strategy changes what it learns afterwards: change no state and use no random numbers of the "
+        "training while self.is_training is False."
+    )
+
+
+def learns_from_training_data_alone(subject: Subject) -> str | None:
+    """Whether other test data lead to the same parameters."""
+    if replace(subject.rehearsal, other_test_data=True).play().same_parameters(subject.first):
+        return None
+    return "Test data reach the training: with other test data the parameters differ; keep none of what eval shows."
+
+
+def infers_from_inputs_alone(subject: Subject) -> str | None:
+    """Whether predictions depend on inputs alone, and in CL1 on their task labels."""
+    template = subject.rehearsal.play().template
+    reason = depends_on_more_than_inputs(template, subject.rehearsal.benchmark())
+    if reason is None:
+        return None
+    return f"Predictions depend on {reason}: when evaluated use nothing but self.mb_x, and in CL1 self.mb_task_id."
+
+
+def resumes(subject: Subject) -> str | None:
+    """Whether a run that is saved and restored after each experience ends as one that never stopped."""
+    last = subject.rehearsal.stream.experiences - 1
+    try:
+        stopped = replace(subject.rehearsal, stop_after=range(last)).play()
+    except CheckpointError as error:
+        return str(error)
+    if stopped.same_parameters(subject.first) and stopped.evaluations == subject.first.evaluations:
+        return None
+    return (
+        "A run that was saved and restored between experiences ends differently: keep all state in attributes of the "
+        "template or of the plugins that it is built with, and none in closures or modules."
+    )
+
+
+def counts_parameters(subject: Subject) -> str | None:
+    """Whether `parameter_counts` has every parameter that training changed, and no more than there are."""
+    outcome = subject.first
+    counts = outcome.template.parameter_counts()
+    if not all(isinstance(counts.get(key), int) and counts[key] > 0 for key in ("trained", "target")):
+        return f'parameter_counts() must give positive whole numbers as "trained" and "target", found {counts}.'
+    counted = sum(value for key, value in counts.items() if not key.endswith("target") and not key.startswith("stored"))
+    held = sum(parameter.numel() for parameter in outcome.final)
+    if len(outcome.initial) == len(outcome.final):
+        pairs = zip(outcome.initial, outcome.final, strict=True)
+        changed = sum(after.numel() for before, after in pairs if not torch.equal(before, after))
+    else:
+        changed = held  # networks that came with the experiences
+    if counted < changed:
+        return f"parameter_counts() has {counted} parameters, and training changed {changed}: count every network."
+    if counted > held:
+        return f"parameter_counts() has {counted} parameters, and the template holds {held}: count only what is there."
+    return None
+
+
+def takes_any_stream(subject: Subject) -> str | None:
+    """Whether unusual streams are learnt without a crash."""
+    streams = {
+        "a stream of one experience": Synthetic(experiences=1),
+        "one class per experience": Synthetic(classes_per_experience=1),
+        "fewer samples than a batch holds": Synthetic(train_per_class=3, test_per_class=2),
+    }
+    for what, stream in streams.items():
+        try:
+            protocol = replace(subject.rehearsal.protocol, iterations=4)
+            replace(subject.rehearsal, stream=stream, protocol=protocol).play()
+        except Exception as error:
+            return f"With {what} it stops: {described(error)}."
+    return None
+
+
+FOR_THE_CLASS: dict[str, Callable[[str, Strategy], str | None]] = {
+    "is declared as a frozen dataclass": declaration,
+    "hyperparameters survive JSON and pickle": round_trip,
+    "other scenarios are refused": refusal,
+}
+FOR_EACH_SCENARIO: dict[str, Callable[[Subject], str | None]] = {
+    "trains": trains,
+    "learns": learns,
+    "same seed, same parameters; another seed, others": repeats,
+    "evaluating leaves no trace": evaluates_without_trace,
+    "no test data in training": learns_from_training_data_alone,
+    "no task identity when evaluated": infers_from_inputs_alone,
+    "goes on from a checkpoint": resumes,
+    "counts its parameters": counts_parameters,
+    "takes degenerate streams": takes_any_stream,
+}
+
+
+def described(error: Exception) -> str:
+    """An error in one line, with the place in the user's own file if there is one."""
+    frames: Iterator[Any] = _frames(error)
+    place = ""
+    for frame in frames:
+        if "hnet_bench_user_" in frame.f_globals.get("__name__", ""):
+            place = f" (line {frame.f_lineno} of {frame.f_code.co_filename})"
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0].rstrip('.') if text else 'no message'}{place}"
+
+
+def _frames(error: Exception) -> Iterator[Any]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
+def _spec(name: str, strategy: Strategy, scenario: Scenario) -> Any:
+    settings: Settings = to_settings(strategy)
+    return resolve(
+        benchmark={"name": "synthetic"},
+        scenario=scenario,
+        protocol={"iterations": 1},
+        strategy=name,
+        hyperparameters=settings,
+        seed=1,
+        where="a check",
+    )

@@ -1,0 +1,89 @@
+"""Our own strategies pass every check, and for every mutant a line names the fault."""
+
+from pathlib import Path
+
+import pytest
+
+from hnet_bench import catalog
+from hnet_bench.cli import main
+from hnet_bench.conformance.kit import conformance
+
+MUTANTS = Path(__file__).with_name("mutants.py")
+# What a strategy without usable defaults is checked with.
+SETTINGS: dict[str, dict[str, object]] = {}
+
+
+def problems(name, hyperparameters=None):
+    return {one.check: one.problem for one in conformance(name, hyperparameters) if one.problem}
+
+
+@pytest.mark.parametrize("name", list(catalog.names("strategies")))
+def test_every_strategy_of_ours_conforms(name):
+    assert problems(name, SETTINGS.get(name)) == {}
+
+
+def test_a_sound_strategy_has_no_problem():
+    assert problems(f"{MUTANTS}:Sound") == {}
+
+
+@pytest.mark.parametrize(
+    ("mutant", "check", "sentence"),
+    [
+        ("ReadsTaskLabels", "no task identity when evaluated", "depend on the task label"),
+        ("AsksTheBatch", "no task identity when evaluated", "other samples of a batch"),
+        ("ForgotTheSeed", "same seed, same parameters; another seed, others", "other parameters the second time"),
+        ("SharesState", "same seed, same parameters; another seed, others", "from one run to the next"),
+        ("KnowsOneSeed", "same seed, same parameters; another seed, others", "Another seed gives the same"),
+        ("BuffersTestData", "no test data in training", "Test data reach the training"),
+        ("CountsEvaluations", "evaluating leaves no trace", "changes what it learns afterwards"),
+        ("Miscounts", "counts its parameters", "has 10 parameters, and training changed"),
+        ("CountsWhatIsNotThere", "counts its parameters", "count only what is there"),
+        ("KeepsAClosure", "goes on from a checkpoint", "_ClosureTemplate.weight_of, a function, cannot be kept"),
+        ("HidesState", "goes on from a checkpoint", "ends differently"),
+        ("TrainsNothing", "trains", "Training changed no parameter"),
+        ("Overflows", "trains", "NaN"),
+        ("MixesUpColumns", "learns", "guessing gives 50%"),
+        ("ExpectsTwoClasses", "takes degenerate streams", "With one class per experience it stops: ValueError"),
+        ("Crashes", "trains", "It stopped with AttributeError: '_CrashingTemplate' object has no attribute 'no_such"),
+        ("IsNotFrozen", "is declared as a frozen dataclass", "frozen=True"),
+        ("HasNoName", "is declared as a frozen dataclass", "Give the class a name"),
+        ("NamesScenariosAsText", "is declared as a frozen dataclass", "tuple of Scenario members"),
+        ("HasAFunctionAsHyperparameter", "hyperparameters survive JSON and pickle", "cannot be written as JSON"),
+        ("ChangesItsSettings", "hyperparameters survive JSON and pickle", "change when they are written"),
+    ],
+)
+def test_every_fault_is_named(mutant, check, sentence):
+    found = problems(f"{MUTANTS}:{mutant}")
+    assert sentence in found.get(check, ""), found
+    assert "\n" not in found[check]
+
+
+def test_the_place_of_an_error_in_a_users_file_is_given():
+    assert f"of {MUTANTS.resolve()})" in problems(f"{MUTANTS}:Crashes")["trains"]
+
+
+def test_a_fault_shows_in_the_command_and_its_exit_code(capsys):
+    assert main(["check", f"{MUTANTS}:Miscounts"]) == 1
+    out = capsys.readouterr().out
+    assert "failed CL3 counts its parameters" in out
+    assert "count every network" in out
+    assert out.endswith("Miscounts: 12 checks, 1 failed.\n")
+
+
+def test_hyperparameters_can_be_set(capsys):
+    assert main(["check", "hnet", "--set", "chunk_size=50", "hidden_units=[4]", "activation=elu"]) == 0
+    assert "hnet: 12 checks, none failed." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "Unknown strategy 'nothing'"),
+        (["hnet", "--set", "chunk=5"], "Unknown key 'chunk'"),
+        (["hnet", "--set", "chunk_size"], "Give hyperparameters as KEY=VALUE, found 'chunk_size'."),
+        (["hnet", "--set", "chunk_size=many"], "must be a whole number, found 'many'"),
+    ],
+)
+def test_a_slip_of_the_user_is_one_sentence(arguments, message, capsys):
+    assert main(["check", *arguments]) == 2
+    assert message in capsys.readouterr().err
