@@ -21,6 +21,7 @@ from hnet_bench.papers.table import Table, is_shipped, load_table, parse_value, 
 from hnet_bench.runs.plan import CellState, runs_to_do, table_state
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, write_atomically
+from hnet_bench.scaffold import class_name_of, first_files
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
 _SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set")
@@ -265,6 +266,30 @@ def data_sets(
 
 
 @app.command()
+def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Such as my_method.")]) -> None:
+    """Begin a strategy of your own: NAME.py, which works, and NAME.toml, which compares it.
+
+    [bold]Example[/bold]
+
+    hnet-bench new my_method
+    """
+    files = first_files(name)
+    for file in files:
+        if Path(file).exists():
+            raise UserError(f"There is a file {file} here already, and it is left as it is: choose another name.")
+    if name in catalog.names("strategies"):
+        raise UserError(f"There is a strategy '{name}' already: choose another name.")
+    for file, text in files.items():
+        try:
+            write_atomically(Path(file), text.encode())
+        except OSError as error:
+            raise UserError(f"The file {file} cannot be written: {error.strerror}.") from error
+    typer.echo(f"Written: {' and '.join(files)}. Next:")
+    typer.echo(f"  hnet-bench check {name}.py:{class_name_of(name)}")
+    typer.echo(f"  hnet-bench run {name}.toml")
+
+
+@app.command()
 def check(
     strategy: Annotated[
         str, typer.Argument(metavar="STRATEGY", help="A name that `hnet-bench list` shows, or my.py:MyStrategy.")
@@ -288,8 +313,7 @@ def check(
     from hnet_bench.reporting.terminal import print_finding
 
     findings = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of Avalanche and what it imports are not the user's
+    with warnings.catch_warnings(record=True):  # those of Avalanche and what it imports are not the user's
         from hnet_bench.conformance.kit import conformance
 
         for finding in conformance(strategy, hyperparameters):

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,13 +125,9 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
         return None
     tell(event_of(spec, "started"))
     try:
-        record, artefacts = run_with_artefacts(
-            spec,
-            device=device,
-            folder=folder,
-            observer=tell,
-            command=command,
-        )
+        # Some of Avalanche's plugins announce their own deprecation at every experience, whatever filters are set.
+        with warnings.catch_warnings(record=True):
+            record, artefacts = run_with_artefacts(spec, device=device, folder=folder, observer=tell, command=command)
         target.write(spec, record, artefacts)
     except Exception as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
