@@ -22,7 +22,7 @@ class Er:
     name: ClassVar[str] = "er"
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
-    per_class: int = 100  # samples stored of each class of an experience; in CL2 its classes are those of no other
+    per_class: int = 100  # samples stored of each class of every experience, also where experiences share labels
 
     def __post_init__(self) -> None:
         if self.per_class < 1:
