@@ -3,4 +3,9 @@
 STRATEGIES = {
     "finetune": "baselines.finetune:Finetune",
     "joint": "baselines.joint:Joint",
+    "from_scratch": "baselines.from_scratch:FromScratch",
+    "xdg": "baselines.xdg:Xdg",
+    "er": "baselines.er:Er",
+    "agem": "baselines.agem:Agem",
+    "icarl": "baselines.icarl:Icarl",
 }

@@ -26,6 +26,8 @@ SMALL = {
     "hnet_ent": {"chunk_size": 100},
     "hnet_tir": {"chunk_size": 100, **REPLAY},
     "hnet_r": REPLAY,
+    "icarl": {"budget": 60},
+    "xdg": {"gated_fraction": 0.5},
 }
 
 

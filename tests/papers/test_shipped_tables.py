@@ -119,17 +119,75 @@ def test_the_hypernetworks_have_the_published_sizes() -> None:
     assert cell_of(TABLE_1, "split_hnet_r", "CL1").hyperparameters["replay_decoder_hidden_units"] == [250, 350]
 
 
-def test_the_same_split_mnist_cells_of_both_papers_share_settings_and_numbers() -> None:
-    van_de_ven = load_table("van_de_ven_2019_split_mnist")
+@pytest.mark.parametrize("stream", ["split", "permuted"])
+def test_the_same_cells_of_both_papers_share_settings_and_numbers(stream: str) -> None:
+    van_de_ven = load_table(f"van_de_ven_2019_{stream}_mnist")
     for method in ("online_ewc", "si", "dgr_distill"):
         for scenario in Scenario:
-            one = cell_of(TABLE_1, f"split_{method}", scenario.label)
+            one = cell_of(TABLE_1, f"{stream}_{method}", scenario.label)
             other = cell_of(van_de_ven, method, scenario.label)
             assert (one.benchmark, one.protocol) == (other.benchmark, other.protocol)
             assert (one.strategy, one.hyperparameters) == (other.strategy, other.hyperparameters)
             assert one.reported is not None
             assert other.reported is not None
-            assert (one.reported.mean, one.reported.known) == (other.reported.mean, other.reported.known)
+            assert (one.reported.mean, one.reported.spread) == (other.reported.mean, other.reported.spread)
+            assert one.reported.known == other.reported.known
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "scenario", "mean", "spread", "known"),
+    [
+        ("van_de_ven_2019_permuted_mnist", "none", "CL3", 0.1726, 0.0019, "verified"),
+        ("van_de_ven_2019_permuted_mnist", "lwf", "CL1", 0.6984, 0.0046, "verified"),
+        ("van_de_ven_2019_permuted_mnist", "xdg", "CL1", 0.9140, 0.0023, "verified"),
+        ("van_de_ven_2019_permuted_mnist", "icarl", "CL3", 0.9485, 0.0003, "recalled"),
+        ("van_de_ven_2022_split_mnist", "none", "CL1", 0.8432, 0.0099, "second-hand"),
+        ("van_de_ven_2022_split_mnist", "separate_networks", "CL1", 0.9957, 0.0003, "second-hand"),
+        ("van_de_ven_2022_split_mnist", "xdg", "CL1", 0.9910, 0.0007, "recalled"),
+        ("van_de_ven_2022_split_mnist", "lwf", "CL2", 0.7118, 0.0142, "second-hand"),
+        ("van_de_ven_2022_split_mnist", "si", "CL3", 0.2120, 0.0057, "recalled"),
+        ("van_de_ven_2022_split_mnist", "er", "CL2", 0.9375, 0.0024, "recalled"),
+        ("van_de_ven_2022_split_mnist", "agem", "CL3", 0.6510, 0.0364, "second-hand"),
+        ("van_de_ven_2022_split_mnist", "icarl", "CL3", 0.9249, 0.0012, "recalled"),
+    ],
+)
+def test_tables_of_van_de_ven_report(
+    table: str, row: str, scenario: str, mean: float, spread: float, known: str
+) -> None:
+    reported = cell_of(load_table(table), row, scenario).reported
+    assert reported is not None
+    assert (reported.mean, reported.spread, reported.known) == (mean, spread, known)
+    assert (reported.spread_kind, reported.n) == ("sem", 20)
+
+
+def test_the_tables_of_2019_have_the_same_rows() -> None:
+    split, permuted = (load_table(f"van_de_ven_2019_{stream}_mnist") for stream in ("split", "permuted"))
+    assert [(cell.row, cell.scenario) for cell in split.cells] == [(cell.row, cell.scenario) for cell in permuted.cells]
+    assert len(split.cells) == 26
+    assert split.seeds == permuted.seeds == tuple(range(1, 21))
+
+
+def test_the_table_of_2022_differs_from_that_of_2019_in_its_protocol_and_seeds() -> None:
+    old, new = load_table("van_de_ven_2019_split_mnist"), load_table("van_de_ven_2022_split_mnist")
+    assert new.seeds == tuple(range(2, 22))
+    before = cell_of(old, "none", "CL1")
+    for cell in new.cells:
+        expected = {**before.protocol, "active_classes": "all"}
+        if cell.row == "separate_networks":
+            expected["hidden_units"] = [100, 100]
+        assert (cell.benchmark, cell.protocol) == (before.benchmark, expected)
+    assert cell_of(old, "offline", "CL3").hyperparameters == {"incremental": True}
+    assert cell_of(new, "joint", "CL3").hyperparameters == {"incremental": False}
+
+
+def test_in_2019_exemplars_have_a_budget_in_2022_a_number_per_class() -> None:
+    for stream in ("split", "permuted"):
+        assert cell_of(load_table(f"van_de_ven_2019_{stream}_mnist"), "icarl", "CL3").hyperparameters == {
+            "budget": 2000
+        }
+    for row in ("er", "agem", "icarl", "fromp"):
+        cell = cell_of(load_table("van_de_ven_2022_split_mnist"), row, "CL3")
+        assert cell.hyperparameters["per_class"] == 100
 
 
 def test_each_row_of_the_ablation_changes_one_setting_of_table_1() -> None:

@@ -1,0 +1,71 @@
+"""Samples of past experiences, kept as tensors in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
+
+
+class Buffer:
+    """Inputs by group and label. A group is an experience whose samples are asked for apart, or all the same one."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[int, dict[int, Tensor]] = {}  # group -> label -> inputs (count, *input_shape)
+
+    @property
+    def groups(self) -> list[int]:
+        """Groups in the order in which they came."""
+        return list(self._inputs)
+
+    @property
+    def labels(self) -> list[int]:
+        """Labels of all groups, ascending."""
+        return sorted({label for group in self._inputs.values() for label in group})
+
+    @property
+    def stored_values(self) -> int:
+        """How many numbers are stored: every value of every input, and its label."""
+        kept = [inputs for group in self._inputs.values() for inputs in group.values()]
+        return sum(inputs.numel() + len(inputs) for inputs in kept)
+
+    def put(self, group: int, label: int, inputs: Tensor) -> None:
+        """Stores these inputs (count, *input_shape) and no others of the group and label."""
+        self._inputs.setdefault(group, {})[label] = inputs
+
+    def put_random(self, group: int, samples: Samples, per_class: int, generator: torch.Generator) -> None:
+        """Stores so many samples of each class, drawn without replacement; all of them where there are fewer."""
+        for label in torch.unique(samples.y).tolist():
+            positions = (samples.y == label).nonzero().squeeze(1)
+            chosen = torch.randperm(len(positions), generator=generator)[:per_class]
+            self.put(group, label, samples.take(positions[chosen.to(positions.device)]))
+
+    def keep_first(self, per_class: int) -> None:
+        """Of every label in every group forgets all inputs but the first so many."""
+        for group in self._inputs.values():
+            for label, inputs in group.items():
+                group[label] = inputs[:per_class].clone()  # a mere view would keep what is forgotten in memory
+
+    def of_label(self, label: int) -> Tensor:
+        """Inputs (count, *input_shape) of a label in all groups, in the order in which they were put."""
+        return torch.cat([group[label] for group in self._inputs.values() if label in group])
+
+    def samples(self, group: int | None = None) -> Samples:
+        """What is stored of a group, or of all (None)."""
+        groups = self._inputs.values() if group is None else [self._inputs[group]]
+        kept = [(label, inputs) for stored in groups for label, inputs in stored.items()]
+        labels = [torch.full((len(inputs),), label, dtype=torch.int64, device=inputs.device) for label, inputs in kept]
+        return Samples(torch.cat([inputs for _, inputs in kept]), torch.cat(labels))
+
+
+def samples_of(experience: Any) -> Samples:
+    """Training samples of an experience: its tensors, or, of a stock Avalanche benchmark, all items in memory, with
+    whatever random transforms made of them this once."""
+    samples = in_memory_samples(experience)
+    if samples is not None:
+        return samples
+    items = [(item[0], int(item[1])) for item in experience.dataset.train()]
+    return Samples(torch.stack([x for x, _ in items]), torch.tensor([y for _, y in items]))

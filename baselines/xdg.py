@@ -1,0 +1,38 @@
+"""XdG: context-dependent gating. Every task switches off hidden units of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from hnet_bench.interfaces import Scenario, Setup, UserError
+
+if TYPE_CHECKING:
+    from baselines.training.xdg import XdgTemplate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Xdg:
+    """Masse et al. 2018 (PNAS 115), as in van de Ven & Tolias, arXiv 1904.07734, Table 4, and van de Ven et al. 2022,
+    Table 2: with a head for each task, and no other measure against forgetting.
+
+    Which units are gated is drawn once for each task; it must be known at test time, hence CL1 alone.
+    """
+
+    name: ClassVar[str] = "xdg"
+    scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
+
+    gated_fraction: float  # X: int(X * units) units of every hidden layer are gated
+    # before_bias: the gate multiplies a unit's input before the bias is added, so that a gated unit still gives
+    # relu(bias), as in the authors' code; after: a gated unit gives 0, as in the papers' text.
+    gate: Literal["before_bias", "after"] = "before_bias"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gated_fraction < 1:
+            raise UserError(f"gated_fraction of xdg must be at least 0 and below 1, found {self.gated_fraction}.")
+
+    def build(self, setup: Setup) -> XdgTemplate:
+        """The strategy for one run."""
+        from baselines.training.xdg import XdgTemplate
+
+        return XdgTemplate(setup=setup, settings=self)
