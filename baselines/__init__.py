@@ -3,4 +3,8 @@
 STRATEGIES = {
     "finetune": "baselines.finetune:Finetune",
     "joint": "baselines.joint:Joint",
+    "ewc": "baselines.ewc:Ewc",
+    "online_ewc": "baselines.online_ewc:OnlineEwc",
+    "si": "baselines.si:Si",
+    "mas": "baselines.mas:Mas",
 }
