@@ -18,7 +18,7 @@ class FisherSettings:
     # Of which log-likelihoods the squared gradients are averaged over samples. predicted: of the label that the model
     # finds most probable (van de Ven & Tolias 2019). exact: of every label, weighted by its probability (van de Ven et
     # al. 2022). true: of the sample's own label, the empirical Fisher.
-    fisher: Literal["predicted", "exact", "true"] = "predicted"
+    fisher: Fisher = "predicted"
     fisher_samples: int | None = None  # training samples of each experience, drawn at random; None: all
 
     def __post_init__(self) -> None:
@@ -28,3 +28,8 @@ class FisherSettings:
             raise UserError(f"fisher must be 'predicted', 'exact' or 'true', found {self.fisher!r}.")
         if self.fisher_samples is not None and self.fisher_samples < 1:
             raise UserError(f"fisher_samples must be at least 1, found {self.fisher_samples}.")
+
+    @property
+    def scale(self) -> float:
+        """Factor of the sum of squares in the loss."""
+        return self.strength / 2

@@ -34,6 +34,11 @@ class OnlineEwc(FisherSettings):
         if not 0 < self.decay <= 1:
             raise UserError(f"decay must be above 0 and at most 1, found {self.decay}.")
 
+    @property
+    def scale(self) -> float:
+        """Factor of the sum of squares in the loss."""
+        return super().scale * (self.decay if self.decay_in_penalty else 1)
+
     def build(self, setup: Setup) -> OnlineEwcTemplate:
         """The strategy for one run."""
         from baselines.training.ewc import OnlineEwcTemplate

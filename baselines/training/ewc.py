@@ -41,12 +41,7 @@ class EwcTemplate(AnchoredTemplate):
     ) -> None:
         self._settings = settings
         self._sample_order = setup.generator("fisher_samples")
-        super().__init__(setup=setup, scale=self.scale(settings), plugins=plugins, evaluator=evaluator)
-
-    @staticmethod
-    def scale(settings: FisherSettings) -> float:
-        """Factor of the sum of squares."""
-        return settings.strength / 2
+        super().__init__(setup=setup, scale=settings.scale, plugins=plugins, evaluator=evaluator)
 
     def consolidate(self) -> None:
         """Adds a penalty about the present weights."""
@@ -68,12 +63,6 @@ class OnlineEwcTemplate(EwcTemplate):
     """One penalty about the latest weights, with decaying importances; `settings` as in `baselines.online_ewc`."""
 
     _settings: OnlineEwc
-
-    @staticmethod
-    def scale(settings: FisherSettings) -> float:
-        """With the second decay, that of the penalty."""
-        assert isinstance(settings, OnlineEwc)
-        return settings.strength / 2 * (settings.decay if settings.decay_in_penalty else 1)
 
     def consolidate(self) -> None:
         """Moves the penalty to the present weights."""

@@ -44,8 +44,8 @@ class SiTemplate(AnchoredTemplate):
         before = [parameter.detach().clone() for parameter in parameters]
         super().optimizer_step()
         with torch.no_grad():
-            back = torch._foreach_sub(before, parameters)
-            torch._foreach_addcmul_(self._gain, gradients_of(parameters), back)
+            torch._foreach_sub_(before, parameters)
+            torch._foreach_addcmul_(self._gain, gradients_of(parameters), before)
 
     @torch.no_grad()
     def consolidate(self) -> None:
