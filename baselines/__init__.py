@@ -1,10 +1,18 @@
 """The methods that the hypernetwork methods are compared with. A new baseline is one file and one line here."""
 
 STRATEGIES = {
+    # Bounds.
     "finetune": "baselines.finetune:Finetune",
     "joint": "baselines.joint:Joint",
     "from_scratch": "baselines.from_scratch:FromScratch",
+    # A part of the network for each task.
     "xdg": "baselines.xdg:Xdg",
+    # Important parameters are held.
+    "ewc": "baselines.ewc:Ewc",
+    "online_ewc": "baselines.online_ewc:OnlineEwc",
+    "si": "baselines.si:Si",
+    "mas": "baselines.mas:Mas",
+    # Samples are stored.
     "er": "baselines.er:Er",
     "agem": "baselines.agem:Agem",
     "icarl": "baselines.icarl:Icarl",

@@ -1,0 +1,36 @@
+"""MAS, memory aware synapses: parameters stay near what they were, the more the outputs depend on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from hnet_bench.interfaces import Scenario, Setup, UserError
+
+if TYPE_CHECKING:
+    from baselines.training.mas import MasTemplate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mas:
+    """Loss + strength * sum over parameters i of Omega_i (theta_i - theta_i*)^2, theta* the latest weights.
+
+    After each experience Omega_i grows by the mean over its samples of the absolute gradient of the squared norm of
+    the outputs, those that compete in training. Aljundi et al. 2018, arXiv 1711.09601, the global variant. The
+    strength is not tuned; implementations commonly start from 1.
+    """
+
+    name: ClassVar[str] = "mas"
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+
+    strength: float = 1.0  # lambda
+
+    def __post_init__(self) -> None:
+        if not self.strength >= 0:
+            raise UserError(f"strength must not be negative, found {self.strength}.")
+
+    def build(self, setup: Setup) -> MasTemplate:
+        """The strategy for one run."""
+        from baselines.training.mas import MasTemplate
+
+        return MasTemplate(setup=setup, scale=self.strength)

@@ -1,0 +1,41 @@
+"""SI, synaptic intelligence: parameters stay near what they were, the more their movement has lowered the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from hnet_bench.interfaces import Scenario, Setup, UserError
+
+if TYPE_CHECKING:
+    from baselines.training.si import SiTemplate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Si:
+    """Loss + strength * sum over parameters i of Omega_i (theta_i - theta_i*)^2, theta* the latest weights.
+
+    After each experience Omega_i grows by w_i / (D_i^2 + damping): D_i is how far the parameter came, w_i the sum of
+    -gradient * movement over all steps, where the gradient is that of the whole loss, penalty included. Omega may be
+    negative. Zenke et al. 2017, arXiv 1703.04200, equations 4 and 5, whose own code leaves the penalty out of the
+    gradient; as here in van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5. Defaults are theirs for split MNIST in
+    CL1.
+    """
+
+    name: ClassVar[str] = "si"
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+
+    strength: float = 50.0  # c
+    damping: float = 0.1  # xi, keeps importances of parameters that hardly moved finite
+
+    def __post_init__(self) -> None:
+        if not self.strength >= 0:
+            raise UserError(f"strength must not be negative, found {self.strength}.")
+        if not self.damping > 0:
+            raise UserError(f"damping must be positive, found {self.damping}.")
+
+    def build(self, setup: Setup) -> SiTemplate:
+        """The strategy for one run."""
+        from baselines.training.si import SiTemplate
+
+        return SiTemplate(setup=setup, strength=self.strength, damping=self.damping)

@@ -1,0 +1,64 @@
+"""A penalty on moving important parameters, whose cost does not grow with the number of experiences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class QuadraticPenalty:
+    """scale * sum over k and i of F_ki (theta_i - theta_ki)^2, for importances F_k about anchors theta_k.
+
+    However many terms there are, they are one quadratic: scale * (sum over i of A_i (theta_i - m_i)^2 + constant) with
+    the total importance A and the weighted mean m of the anchors. So the gradient errs by no more than the rounding of
+    m does, and the value is exact to the same degree, where expanded squares would cancel.
+
+    Lists hold one tensor per parameter, in the order in which parameters are given.
+    """
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+        self.importance: list[Tensor] = []  # A; empty while there is nothing to protect
+        self.centre: list[Tensor] = []  # m
+        self.constant: Tensor | None = None  # of no influence on training; makes the value exact
+
+    @torch.no_grad()
+    def add(self, importance: Sequence[Tensor], anchor: Sequence[Tensor]) -> None:
+        """One more term. Importances must not be negative: the mean of the anchors could lie anywhere."""
+        if self.constant is None:
+            self.move(importance, anchor)
+            return
+        for total, centre, new, at in zip(self.importance, self.centre, importance, anchor, strict=True):
+            away = at - centre
+            old = total.clone()
+            total += new
+            # Where neither old nor new importances are positive there is no mean: the centre stays.
+            share = torch.where(total > 0, new / total, 0)
+            self.constant = self.constant + (old * share * away.square()).sum()
+            centre += share * away
+
+    @torch.no_grad()
+    def move(self, importance: Sequence[Tensor], anchor: Sequence[Tensor], decay: float = 1.0) -> None:
+        """All importances, `decay` times the old and the new ones, now about this one anchor. They may be negative."""
+        old = self.importance or [torch.zeros_like(tensor) for tensor in importance]
+        self.importance = [decay * before + new for before, new in zip(old, importance, strict=True)]
+        self.centre = [tensor.detach().clone() for tensor in anchor]
+        self.constant = self.centre[0].new_zeros(())
+
+    @torch.no_grad()
+    def add_gradient(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        """Adds the gradient at these parameters to `gradients`, in place."""
+        if self.importance:
+            away = torch._foreach_sub(list(parameters), self.centre)
+            torch._foreach_addcmul_(list(gradients), self.importance, away, value=2 * self.scale)
+
+    @torch.no_grad()
+    def value(self, parameters: Sequence[Tensor]) -> Tensor:
+        """The penalty at these parameters, a scalar."""
+        if self.constant is None:
+            return parameters[0].new_zeros(())
+        parts = zip(self.importance, parameters, self.centre, strict=True)
+        away = torch.stack([(weight * (at - centre).square()).sum() for weight, at, centre in parts])
+        return self.scale * (away.sum() + self.constant)

@@ -1,0 +1,77 @@
+"""Sizes of per-sample gradients in closed form equal those of one backward pass per sample, in float64."""
+
+import pytest
+import torch
+from torch import nn
+
+from baselines.training.per_sample import mean_sizes
+from hnet_bench.interfaces import UserError
+
+
+def network():
+    torch.manual_seed(0)
+    # The first layer has no bias, the last one two outputs that nobody looks at.
+    layers = [nn.Flatten(), nn.Linear(6, 5, bias=False), nn.ReLU(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 5)]
+    return nn.Sequential(*layers).double()
+
+
+def derivatives(outputs, labels):
+    """Two functions of the outputs: their sum of squares, and minus the cube of the one that the label names."""
+    yield torch.full_like(outputs[:, 0], 0.3), 2 * outputs
+    chosen = nn.functional.one_hot(labels, outputs.shape[1])
+    yield labels.double(), -3 * outputs**2 * chosen
+
+
+@pytest.mark.parametrize("size", [torch.square, torch.abs])
+def test_means_equal_a_backward_pass_per_sample(size):
+    model = network()
+    model[3].bias.requires_grad_(False)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    x, labels = torch.rand(7, 2, 3).double(), torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    batches = [(x[:4], labels[:4]), (x[4:], labels[4:])]
+    found = mean_sizes(model, parameters, batches, lambda x: model(x)[:, :3], derivatives, size)
+
+    expected = [torch.zeros_like(parameter) for parameter in parameters]
+    for sample, label in zip(x, labels, strict=True):
+        out = model(sample.unsqueeze(0))[0, :3]
+        for weight, function in ((0.3, (out**2).sum()), (float(label), -(out[label] ** 3))):
+            gradients = torch.autograd.grad(function, parameters, retain_graph=True)
+            for total, gradient in zip(expected, gradients, strict=True):
+                total += weight * size(gradient) / len(x)
+    assert len(found) == len(expected) == 4
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-15)
+    assert not any(tensor.requires_grad for tensor in found)
+    assert all(parameter.grad is None for parameter in parameters)
+
+
+def test_nothing_stays_behind_in_the_model():
+    model = network()
+    mean_sizes(model, list(model.parameters()), [(torch.rand(2, 6).double(), None)], model, lambda o, _: [], torch.abs)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def used_twice():
+    layer = nn.Linear(6, 6)
+    return nn.Sequential(layer, nn.ReLU(), layer)
+
+
+def tied():
+    model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
+    model[1].weight = model[0].weight
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6)), (2, 6), r"found one of shape \[6\] that belongs to 0"),
+        (tied(), (2, 6), r"found one of shape \[6, 6\] that belongs to 2"),
+        (used_twice(), (2, 6), "called again"),
+        (nn.Linear(6, 6), (2, 3, 6), "3 dimensions"),
+    ],
+)
+def test_models_for_which_the_closed_form_would_be_wrong_are_refused(model, shape, message):
+    batches = [(torch.rand(shape), torch.zeros(shape[0], dtype=torch.int64))]
+    with pytest.raises(UserError, match=message):
+        mean_sizes(model, list(model.parameters()), batches, model, derivatives, torch.square)
