@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Icarl:
     """Rebuffi et al. 2017 (arXiv 1611.07725), as in van de Ven & Tolias, arXiv 1904.07734, Table 4 (`budget`), and
-    van de Ven et al. 2022, Table 2 (`per_class`): exactly one of the two is given.
+    van de Ven et al. 2022, Table 2 (`per_class`).
 
     A unit for every class learns by binary cross-entropy: those of the present experience its labels, those of earlier
     ones what they said before, softened. Units of classes not yet seen take no part, whatever the protocol.
@@ -23,16 +23,13 @@ class Icarl:
     name: ClassVar[str] = "icarl"
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.CLASS,)
 
-    budget: int | None = None  # exemplars in all, divided anew among the classes seen so far
-    per_class: int | None = None  # exemplars of each class, for good
+    budget: int = 2000  # exemplars in all, divided anew among the classes seen so far
+    per_class: int | None = None  # if given, in place of the budget: exemplars of each class, for good
     temperature: float = 2.0  # that softens what units said before: sigmoid(logit / temperature)
     # Of the loss over the units of classes seen: the authors' first public code averages, their later one sums.
     reduction: Literal["sum", "mean"] = "sum"
 
     def __post_init__(self) -> None:
-        if (self.budget is None) == (self.per_class is None):
-            found = "neither" if self.budget is None else "both"
-            raise UserError(f"icarl expects either a budget of exemplars or a number per_class, found {found}.")
         for name in ("budget", "per_class"):
             number = getattr(self, name)
             if number is not None and number < 1:
@@ -42,10 +39,7 @@ class Icarl:
 
     def exemplars_per_class(self, classes: int) -> int:
         """How many exemplars of each class are kept when so many classes were seen."""
-        if self.per_class is not None:
-            return self.per_class
-        assert self.budget is not None
-        return self.budget // classes
+        return self.budget // classes if self.per_class is None else self.per_class
 
     def build(self, setup: Setup) -> IcarlTemplate:
         """The strategy for one run. Raises UserError if the budget leaves a class without exemplars."""

@@ -22,7 +22,7 @@ class Xdg:
     name: ClassVar[str] = "xdg"
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
-    gated_fraction: float  # X: int(X * units) units of every hidden layer are gated
+    gated_fraction: float = 0.95  # X: int(X * units) units of every hidden layer are gated; default: 2019, split MNIST
     # before_bias: the gate multiplies a unit's input before the bias is added, so that a gated unit still gives
     # relu(bias), as in the authors' code; after: a gated unit gives 0, as in the papers' text.
     gate: Literal["before_bias", "after"] = "before_bias"

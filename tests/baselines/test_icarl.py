@@ -227,8 +227,6 @@ def test_a_class_that_comes_again_keeps_its_number():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "either a budget of exemplars or a number per_class, found neither"),
-        ({"budget": 10, "per_class": 2}, "either a budget of exemplars or a number per_class, found both"),
         ({"budget": 0}, "budget of icarl must be at least 1, found 0"),
         ({"per_class": -1}, "per_class of icarl must be at least 1, found -1"),
         ({"budget": 9, "temperature": 0.0}, "temperature of icarl must be positive, found 0.0"),
