@@ -3,4 +3,5 @@
 STRATEGIES = {
     "finetune": "baselines.finetune:Finetune",
     "joint": "baselines.joint:Joint",
+    "lwf": "baselines.lwf:Lwf",
 }
