@@ -10,6 +10,7 @@ from torch.nn import functional
 from baselines.dgr import Dgr
 from baselines.dgr_distill import DgrDistill
 from baselines.finetune import Finetune
+from baselines.training.taught import decided_loss
 from baselines.training.vae import LATENT
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
@@ -110,6 +111,13 @@ def test_a_step_of_the_classifier_is_that_of_the_papers(task, scenario, active, 
     expected.backward()
     for found, parameter in zip(step.gradients, step.model.parameters(), strict=True):
         torch.testing.assert_close(found, parameter.grad.float(), rtol=1e-4, atol=1e-6)
+
+
+def test_decisions_of_a_teacher_that_knows_some_classes_in_any_order():
+    """Its first column is class 2, its second class 0: it decides for 2, then for 0."""
+    teacher, student = torch.tensor([[3.0, 1.0], [0.0, 1.0]]), torch.randn(2, 4, dtype=torch.float64)
+    log_q = student.log_softmax(1)
+    torch.testing.assert_close(decided_loss(student, teacher, [2, 0]), -(log_q[0, 2] + log_q[1, 0]) / 2)
 
 
 def vae_loss(vae, x, noise):
