@@ -12,6 +12,10 @@ STRATEGIES = {
     "online_ewc": "baselines.online_ewc:OnlineEwc",
     "si": "baselines.si:Si",
     "mas": "baselines.mas:Mas",
+    # What the classifier said before is repeated: on new inputs, on generated ones.
+    "lwf": "baselines.lwf:Lwf",
+    "dgr": "baselines.dgr:Dgr",
+    "dgr_distill": "baselines.dgr_distill:DgrDistill",
     # Samples are stored.
     "er": "baselines.er:Er",
     "agem": "baselines.agem:Agem",

@@ -1,0 +1,32 @@
+"""Learning without Forgetting: the current inputs, labelled by the classifier as it was, stand for all old ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from baselines.distillation_settings import DistillationSettings
+from hnet_bench.interfaces import Scenario, Setup
+
+if TYPE_CHECKING:
+    from baselines.training.lwf import LwfTemplate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lwf(DistillationSettings):
+    """Li & Hoiem 2017 in the forms that van de Ven & Tolias compare with; KD is the loss of `DistillationSettings`.
+
+    "shares" (arXiv 1904.07734): (1 / t) CE + (1 - 1 / t) KD in experience t, KD the mean over old heads in CL1.
+    "experiences" (van de Ven et al. 2022): CE + (t - 1) KD in CL1 (so the sum over old heads) and CL2, CE + KD in CL3.
+    """
+
+    name: ClassVar[str] = "lwf"
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+
+    weighting: Literal["shares", "experiences"] = "shares"  # of cross-entropy and distillation
+
+    def build(self, setup: Setup) -> LwfTemplate:
+        """The strategy for one run."""
+        from baselines.training.lwf import LwfTemplate
+
+        return LwfTemplate(setup=setup, settings=self)
