@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from hnet_bench.nets.products import Linear
+
 LATENT = 100
 
 
@@ -20,10 +22,10 @@ class SymmetricVae(nn.Module):
     def __init__(self, inputs: int, hidden_units: tuple[int, ...]) -> None:
         super().__init__()
         widths = (inputs, *hidden_units)
-        self.encoder = nn.Sequential(*[layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())])
-        self.mean = nn.Linear(widths[-1], LATENT)
-        self.log_variance = nn.Linear(widths[-1], LATENT, bias=False)
-        back = [layer for pair in pairwise((LATENT, *widths[::-1])) for layer in (nn.Linear(*pair), nn.ReLU())]
+        self.encoder = nn.Sequential(*[layer for pair in pairwise(widths) for layer in (Linear(*pair), nn.ReLU())])
+        self.mean = Linear(widths[-1], LATENT)
+        self.log_variance = Linear(widths[-1], LATENT, bias=False)
+        back = [layer for pair in pairwise((LATENT, *widths[::-1])) for layer in (Linear(*pair), nn.ReLU())]
         self.decoder = nn.Sequential(*back[:-1])
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from baselines.xdg import Xdg
 from hnet_bench.avalanche_adapter.classifier import Mlp, chosen_heads
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Settings, Setup
+from hnet_bench.nets.products import linear
 
 
 class GatedMlp(MultiTaskModule):  # type: ignore[misc]
@@ -62,7 +63,7 @@ class GatedMlp(MultiTaskModule):  # type: ignore[misc]
         layers = [layer for layer in self.mlp.hidden if isinstance(layer, nn.Linear)]
         for layer, gate in zip(layers, gates, strict=True):
             if self._before_bias:
-                values = functional.relu(torch.addcmul(layer.bias, gate, functional.linear(values, layer.weight)))
+                values = functional.relu(torch.addcmul(layer.bias, gate, linear(values, layer.weight)))
             else:
                 values = functional.relu(layer(values)) * gate
         outputs: Tensor = self.mlp.output(values)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.nets.products import Linear
 
 
 class Mlp(nn.Module):
@@ -21,10 +22,10 @@ class Mlp(nn.Module):
         layers: list[nn.Module] = [nn.Flatten()]
         width = setup.facts.inputs
         for units in setup.protocol.hidden_units:
-            layers += [nn.Linear(width, units), nn.ReLU()]
+            layers += [Linear(width, units), nn.ReLU()]
             width = units
         self.hidden = nn.Sequential(*layers)
-        self.output = nn.Linear(width, setup.outputs)
+        self.output = Linear(width, setup.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (batch, setup.outputs)."""

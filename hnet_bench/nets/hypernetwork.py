@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hnet_bench.nets.products import linear, matmul
+
 Activation = Literal["relu", "elu"]
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "elu": functional.elu}
 
@@ -97,7 +99,7 @@ class ChunkedHypernetwork(nn.Module):
             from_chunks = torch.addmm(biases[0], chunk_embeddings, weights[0][:, size:].t())
             values = activate(from_tasks.unsqueeze(1) + from_chunks)
             for weight, bias in zip(weights[1:], biases[1:], strict=True):
-                values = activate(functional.linear(values, weight, bias))
+                values = activate(linear(values.flatten(0, 1), weight, bias)).view(tasks, chunks, -1)
         else:
             values = torch.cat(
                 [
@@ -110,7 +112,7 @@ class ChunkedHypernetwork(nn.Module):
 
     def chunks(self, task: int) -> Tensor:
         """Generated chunks of one task, (chunks, chunk_size): the parameters, and what is cut off."""
-        return self.hidden(self.task_embeddings[task].unsqueeze(0))[0] @ self.output
+        return matmul(self.hidden(self.task_embeddings[task].unsqueeze(0))[0], self.output)
 
     def forward(self, task: int) -> Tensor:
         """Target parameters f_h(e_t, theta) of one task as a flat vector, (shape.generated,)."""

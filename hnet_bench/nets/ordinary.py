@@ -6,12 +6,14 @@ from itertools import pairwise
 
 from torch import nn
 
+from hnet_bench.nets.products import Linear
+
 
 def xavier_mlp(widths: tuple[int, ...]) -> nn.Sequential:
     """A ReLU MLP from flattened inputs to linear outputs: weights Xavier-uniform, biases 0."""
     layers: list[nn.Module] = [nn.Flatten()]
     for fan_in, fan_out in pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+        layers += [Linear(fan_in, fan_out), nn.ReLU()]
     network = nn.Sequential(*layers[:-1])
     xavier_initialise(network)
     return network

@@ -33,6 +33,7 @@ import torch
 from torch import Tensor
 
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
+from hnet_bench.nets.products import add_product, product
 
 
 def plain_loss(
@@ -125,18 +126,18 @@ class GramRegulariser:
         rows, scale = self._rows, 2 * self._scale
         h, d = hidden[:, :-1].flatten(0, 1), (hidden[:, :-1] - self._old_hidden[:, :-1]).flatten(0, 1)
         last_h, last_d = hidden[:, -1], hidden[:, -1] - self._old_hidden[:, -1]
-        moments = torch.cat([h.t() @ h, h.t() @ d], dim=1)  # sum of h'^T z over all chunks but the last
+        moments = torch.cat([product(h.t(), h), product(h.t(), d)], dim=1)  # sum of h'^T z over all chunks but the last
         moments_of_all = moments + last_h.t() @ torch.cat([last_h, last_d], dim=1)
-        product, product_of_all = hidden.new_zeros(2 * rows, rows), hidden.new_zeros(2 * rows, rows)  # S V'^T
+        through, through_all = hidden.new_zeros(2 * rows, rows), hidden.new_zeros(2 * rows, rows)  # S V'^T
         for block in self._blocks:
             self._renew(block, output)
-            of, to = (moments_of_all, product_of_all) if block.in_last_chunk else (moments, product)
-            output_gradient[:, block.columns].addmm_(of, block.stacked, alpha=scale)
-            to.addmm_(block.stacked, output[:, block.columns].t(), alpha=scale)
-        product += product_of_all
-        gradient = torch.addmm(h @ product[:rows], d, product[rows:]).view(len(hidden), -1, rows)
-        last_gradient = torch.addmm(last_h @ product_of_all[:rows], last_d, product_of_all[rows:])
-        return torch.cat([gradient, last_gradient.unsqueeze(1)], dim=1)
+            of, to = (moments_of_all, through_all) if block.in_last_chunk else (moments, through)
+            add_product(output_gradient[:, block.columns], of, block.stacked, scale)
+            add_product(to, block.stacked, output[:, block.columns].t(), scale)
+        through += through_all
+        gradient = add_product(product(h, through[:rows]), d, through[rows:])
+        last_gradient = torch.addmm(last_h @ through_all[:rows], last_d, through_all[rows:])
+        return torch.cat([gradient.view(len(hidden), -1, rows), last_gradient.unsqueeze(1)], dim=1)
 
     def _renew(self, block: _Block, output: Tensor) -> None:
         torch.sub(output[:, block.columns], block.stacked[self._rows :], out=block.stacked[: self._rows])

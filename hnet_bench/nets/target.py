@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hnet_bench.nets.products import affine, product
+
 
 @dataclass(frozen=True)
 class MlpShape:
@@ -65,9 +67,9 @@ class _FlatMlp(torch.autograd.Function):
         layers = shape.views(chunks.view(-1))
         activations = [x]
         for weight, bias in layers[:-1]:
-            activations.append(torch.addmm(bias, activations[-1], weight.t()).relu_())
+            activations.append(affine(activations[-1], weight, bias, relu=True))
         weight, bias = layers[-1]
-        outputs = torch.addmm(bias, activations[-1], weight.t())
+        outputs = affine(activations[-1], weight, bias)
         ctx.shape = shape
         ctx.save_for_backward(chunks, *activations)
         return outputs
@@ -83,10 +85,10 @@ class _FlatMlp(torch.autograd.Function):
         layers = shape.views(chunks.view(-1))
         gradients = shape.views(flat_gradient)
         for index in reversed(range(len(layers))):
-            torch.mm(gradient.t(), activations[index], out=gradients[index][0])
+            product(gradient.t(), activations[index], out=gradients[index][0])
             torch.sum(gradient, 0, out=gradients[index][1])
             if index > 0 or ctx.needs_input_grad[0]:
-                gradient = torch.mm(gradient, layers[index][0])
+                gradient = product(gradient, layers[index][0])
             if index > 0:
                 gradient.mul_(activations[index] > 0)
         return (gradient if ctx.needs_input_grad[0] else None), chunks_gradient, None

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.ordinary import xavier_mlp
+from hnet_bench.nets.products import affine
 from hnet_bench.nets.target import MlpShape, mlp_from_chunks
 
 LATENT = 100
@@ -74,19 +75,17 @@ class FrozenDecoders:
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def __init__(self, vae: GeneratedVae, tasks: int) -> None:
         self.tasks = tasks
-        by_task = [vae.shape.decoder.views(vae.hypernetwork(task)) for task in range(tasks)]
-        layers = list(zip(*by_task, strict=True))
-        self._weights = [torch.stack([weight for weight, _ in layer]).transpose(1, 2) for layer in layers]
-        self._biases = [torch.stack([bias for _, bias in layer]).unsqueeze(1) for layer in layers]
-        # A task's condition never changes, so what it adds to the first layer is a part of the bias.
-        conditions = torch.arange(tasks, device=self._weights[0].device)
-        self._biases[0] = self._biases[0] + self._weights[0][conditions, LATENT + conditions].unsqueeze(1)
-        self._weights[0] = self._weights[0][:, :LATENT].contiguous()
+        self._layers = [vae.shape.decoder.views(vae.hypernetwork(task)) for task in range(tasks)]
+        for task, ((weight, bias), *_) in enumerate(self._layers):
+            # A task's condition never changes, so what it adds to the first layer is a part of the bias.
+            self._layers[task][0] = weight[:, :LATENT].contiguous(), bias + weight[:, LATENT + task]
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def sample(self, latent: Tensor) -> Tensor:
         """Pixels in [0, 1], (tasks, count, inputs), for latent vectors (tasks, count, LATENT)."""
-        values = latent
-        for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
-            values = torch.baddbmm(bias, values, weight).relu_()
-        return torch.baddbmm(self._biases[-1], values, self._weights[-1]).sigmoid_()
+        samples = []
+        for values, (*hidden, (weight, bias)) in zip(latent, self._layers, strict=True):
+            for hidden_weight, hidden_bias in hidden:
+                values = affine(values, hidden_weight, hidden_bias, relu=True)
+            samples.append(affine(values, weight, bias))
+        return torch.stack(samples).sigmoid_()

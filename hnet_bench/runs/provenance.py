@@ -33,6 +33,7 @@ def provenance(*, strategy: object, device: str, threads: int, command: str, sta
         "device": device_name(device),
         "cpu": _cpu_name(),
         "threads": threads,
+        "matrix_products": _products(device),
         "platform": platform.platform(),
         "versions": {
             "python": platform.python_version(),
@@ -51,6 +52,13 @@ def code_sum() -> str:
     for path in sorted(files, key=lambda file: file.relative_to(package.parent).as_posix()):
         digest.update(path.relative_to(package.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _products(device: str) -> str:
+    """Which library computes matrix products: on the CPU it decides about the last digits and the time."""
+    from hnet_bench.nets.products import library
+
+    return library() if device == "cpu" else "PyTorch"
 
 
 def _file_sum(strategy: object) -> str | None:
