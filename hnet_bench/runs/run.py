@@ -108,7 +108,7 @@ def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:
     template = strategy.build(setup)
     if not isinstance(template, InMemoryTemplate):
         raise UserError(
-            f"Strategy '{strategy.name}' builds a {type(template).__name__}: expected a subclass of "
+            f"Strategy '{getattr(strategy, 'name', type(strategy).__name__)}' builds a {type(template).__name__}: expected a subclass of "
             "hnet_bench.avalanche_adapter.template.InMemoryTemplate, which trains for a given number of iterations."
         )
     _seed_everything(setup.seed, "training")
