@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol
+from hnet_bench.nets.products import product
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.training.model import GeneratedClassifier
 
@@ -179,12 +180,12 @@ def theirs():
 def matrix_products():
     """Makes a function that computes nothing but products of (m, k) and (k, n) matrices, for triples m, k, n."""
 
-    def make(*sizes):
-        operands = [(torch.rand(m, k), torch.rand(k, n), torch.empty(m, n)) for m, k, n in sizes]
+    def make(*sizes, multiply=product):
+        operands = [(torch.rand(m, k), torch.rand(k, n)) for m, k, n in sizes]
 
         def compute():
-            for left, right, result in operands:
-                torch.mm(left, right, out=result)
+            for left, right in operands:
+                multiply(left, right)
 
         return compute
 
