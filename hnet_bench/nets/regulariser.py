@@ -58,6 +58,10 @@ BLOCK_BYTES = 750_000
 LEAST_COLUMNS = 2048
 
 
+# Chunks whose hidden activations are held at once, so that memory and cache misses do not grow with the tasks.
+CHUNKS_AT_ONCE = 4096
+
+
 @dataclass(frozen=True)
 class _Block:
     """A range of columns of the last layer; S of these columns, whose upper half becomes D at every step."""
@@ -82,7 +86,10 @@ class GramRegulariser:
         with torch.no_grad():
             embeddings = list(hypernetwork.task_embeddings)[:old_tasks]
             self._embeddings = torch.stack([embedding.detach() for embedding in embeddings])
-            self._old_hidden = hypernetwork.hidden(self._embeddings)  # h*: (tasks, chunks, rows)
+            self._tasks_at_once = max(1, CHUNKS_AT_ONCE // hypernetwork.shape.chunks)
+            # h*: (tasks, chunks, rows); in the groups in which it is compared, so that it is the same to the last bit.
+            groups = [hypernetwork.hidden(group) for group in self._embeddings.split(self._tasks_at_once)]
+            self._old_hidden = torch.cat(groups)
             self._rows = len(hypernetwork.output)
             self._blocks = _blocks(hypernetwork)
 
@@ -98,12 +105,21 @@ class GramRegulariser:
         `theta` are the parameters at which the regulariser is taken (theta + delta with lookahead). They are not
         changed, and no value is copied to the host.
         """
-        small = [tensor.detach().requires_grad_() for tensor in theta[:-1]]
-        hidden = self._hypernetwork.hidden(self._embeddings, small)
-        with torch.no_grad():
-            hidden_gradient = self._last_layer_gradient(hidden.detach(), theta[-1].detach(), gradients[-1])
-        for gradient, addition in zip(gradients[:-1], torch.autograd.grad(hidden, small, hidden_gradient), strict=True):
-            gradient.add_(addition)
+        small, output = [tensor.detach().requires_grad_() for tensor in theta[:-1]], theta[-1].detach()
+        through = self._through_output(output)
+        moments = [output.new_zeros(self._rows, 2 * self._rows) for _ in range(2)]
+        for start in range(0, len(self._embeddings), self._tasks_at_once):
+            tasks = slice(start, start + self._tasks_at_once)
+            hidden = self._hypernetwork.hidden(self._embeddings[tasks], small)
+            with torch.no_grad():
+                hidden_gradient = self._hidden_gradient(hidden.detach(), self._old_hidden[tasks], through, moments)
+            additions = torch.autograd.grad(hidden, small, hidden_gradient)
+            for gradient, addition in zip(gradients[:-1], additions, strict=True):
+                gradient.add_(addition)
+        of_others, of_all = moments
+        for block in self._blocks:
+            of = of_all if block.in_last_chunk else of_others
+            add_product(gradients[-1][:, block.columns], of, block.stacked, 2 * self._scale)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def loss(self, theta: list[Tensor]) -> Tensor:
@@ -112,7 +128,8 @@ class GramRegulariser:
         From the changes z S themselves, one task at a time: where the change of h and that of V nearly cancel, the
         trace of the Gram form would lose digits that the changes still have.
         """
-        hidden = self._hypernetwork.hidden(self._embeddings, theta)
+        groups = [self._hypernetwork.hidden(group, theta) for group in self._embeddings.split(self._tasks_at_once)]
+        hidden = torch.cat(groups)
         z = torch.cat([hidden, hidden - self._old_hidden], dim=2)
         total = z.new_zeros(())
         for block in self._blocks:
@@ -121,22 +138,32 @@ class GramRegulariser:
                 total = total + (task_changes @ block.stacked).square().sum()
         return self._scale * total
 
-    def _last_layer_gradient(self, hidden: Tensor, output: Tensor, output_gradient: Tensor) -> Tensor:
-        """Adds the gradient with respect to V' to `output_gradient`; returns that with respect to h'."""
-        rows, scale = self._rows, 2 * self._scale
-        h, d = hidden[:, :-1].flatten(0, 1), (hidden[:, :-1] - self._old_hidden[:, :-1]).flatten(0, 1)
-        last_h, last_d = hidden[:, -1], hidden[:, -1] - self._old_hidden[:, -1]
-        moments = torch.cat([product(h.t(), h), product(h.t(), d)], dim=1)  # sum of h'^T z over all chunks but the last
-        moments_of_all = moments + last_h.t() @ torch.cat([last_h, last_d], dim=1)
-        through, through_all = hidden.new_zeros(2 * rows, rows), hidden.new_zeros(2 * rows, rows)  # S V'^T
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def _through_output(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """2 scale S V'^T over all columns, and over those that the last chunk uses; S is brought up to date."""
+        of_last = output.new_zeros(2 * self._rows, self._rows)
+        of_others = torch.zeros_like(of_last)
         for block in self._blocks:
             self._renew(block, output)
-            of, to = (moments_of_all, through_all) if block.in_last_chunk else (moments, through)
-            add_product(output_gradient[:, block.columns], of, block.stacked, scale)
-            add_product(to, block.stacked, output[:, block.columns].t(), scale)
-        through += through_all
-        gradient = add_product(product(h, through[:rows]), d, through[rows:])
-        last_gradient = torch.addmm(last_h @ through_all[:rows], last_d, through_all[rows:])
+            to = of_last if block.in_last_chunk else of_others
+            add_product(to, block.stacked, output[:, block.columns].t(), 2 * self._scale)
+        return of_others.add_(of_last), of_last
+
+    def _hidden_gradient(
+        self, hidden: Tensor, old_hidden: Tensor, through: tuple[Tensor, Tensor], moments: list[Tensor]
+    ) -> Tensor:
+        """Gradient with respect to h' of some tasks, (tasks, chunks, rows).
+
+        Adds their sums of h'^T z to `moments`: over all chunks but the last, and over all.
+        """
+        rows, (through_others, through_last) = self._rows, through
+        h, d = hidden[:, :-1].flatten(0, 1), (hidden[:, :-1] - old_hidden[:, :-1]).flatten(0, 1)
+        last_h, last_d = hidden[:, -1], hidden[:, -1] - old_hidden[:, -1]
+        of_others = torch.cat([product(h.t(), h), product(h.t(), d)], dim=1)
+        moments[0].add_(of_others)
+        moments[1].add_(of_others).add_(last_h.t() @ torch.cat([last_h, last_d], dim=1))
+        gradient = add_product(product(h, through_others[:rows]), d, through_others[rows:])
+        last_gradient = torch.addmm(last_h @ through_last[:rows], last_d, through_last[rows:])
         return torch.cat([gradient.view(len(hidden), -1, rows), last_gradient.unsqueeze(1)], dim=1)
 
     def _renew(self, block: _Block, output: Tensor) -> None:

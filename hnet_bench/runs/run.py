@@ -107,9 +107,8 @@ def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:
     _seed_everything(setup.seed, "initialisation")
     template = strategy.build(setup)
     if not isinstance(template, InMemoryTemplate):
-        name = getattr(strategy, "name", type(strategy).__name__)
         raise UserError(
-            f"Strategy '{name}' builds a {type(template).__name__}: expected a subclass of "
+            f"{type(strategy).__name__} builds a {type(template).__name__}: expected a subclass of "
             "hnet_bench.avalanche_adapter.template.InMemoryTemplate, which trains for a given number of iterations."
         )
     _seed_everything(setup.seed, "training")

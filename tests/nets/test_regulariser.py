@@ -12,7 +12,8 @@ from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
 
 @pytest.fixture(autouse=True)
 def narrow_blocks(monkeypatch):
-    """So that small sizes have several blocks of columns as well."""
+    """So that small sizes have several blocks of columns, and several groups of tasks, as well."""
+    monkeypatch.setattr(regulariser_module, "CHUNKS_AT_ONCE", 4)
     monkeypatch.setattr(regulariser_module, "BLOCK_BYTES", 0)
     monkeypatch.setattr(regulariser_module, "LEAST_COLUMNS", 4)
 
