@@ -15,16 +15,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hnet_bench import __version__, catalog
+from hnet_bench.arguments import SEVERAL, chosen_seeds, expand, hyperparameters_of, split_values
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.papers.table import Table, is_shipped, load_table, parse_value, table_names
+from hnet_bench.papers.table import Table, is_shipped, load_table, table_names
 from hnet_bench.runs.plan import CellState, runs_to_do, table_state
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, write_atomically
 from hnet_bench.scaffold import class_name_of, first_files
 
-# Options that take several values after one flag: `--scenarios CL1 CL3`.
-_SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set")
 _INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 # Typer keeps the class of all usage errors to itself.
 _UsageError: Any = typer.BadParameter.__base__
@@ -64,24 +62,6 @@ def main(argv: list[str] | None = None) -> int:
     except typer.Abort:
         return _INTERRUPTED
     return code if isinstance(code, int) else 0
-
-
-def expand(arguments: list[str]) -> list[str]:
-    """Repeats an option for each of its values, as Typer expects it: `--rows a b` becomes `--rows a --rows b`.
-
-    The values end at the next word that begins with a dash, or at the end.
-    """
-    expanded: list[str] = []
-    option = None
-    for word in arguments:
-        if word.startswith("-"):
-            option = word if word in _SEVERAL else None
-            expanded.append(word)
-        elif option and expanded[-1] != option:
-            expanded += [option, word]
-        else:
-            expanded.append(word)
-    return expanded
 
 
 @app.callback(invoke_without_command=True)
@@ -127,7 +107,7 @@ def run(
     hnet-bench run my_table.toml --device cuda
     """
     selected = _select(table, rows, scenarios)
-    chosen = _parse_seeds(seeds)
+    chosen = chosen_seeds(seeds)
     store = Store(results)
     states = _states(selected, table, store, chosen)
     _report_missing(states)
@@ -174,7 +154,7 @@ def status(
     hnet-bench status quick --json
     """
     selected = _select(table, rows, scenarios)
-    states = _states(selected, table, Store(results), _parse_seeds(seeds))
+    states = _states(selected, table, Store(results), chosen_seeds(seeds))
     if as_json:
         typer.echo(json.dumps([state.to_json() for state in states], indent=2))
     else:
@@ -251,7 +231,7 @@ def data_sets(
     from hnet_bench.reporting.terminal import print_columns
 
     folder = data or data_folder()
-    for name in _split(fetch) or []:
+    for name in split_values(fetch) or []:
         load(name, folder=folder, progress=typer.echo)
     typer.echo(f"Data folder: {folder}")
     found = data_status(folder)
@@ -308,7 +288,7 @@ def check(
 
     hnet-bench check my.py:MyStrategy --set strength=10.0 'widths=[5, 5]'
     """
-    hyperparameters = _parse_settings(settings)
+    hyperparameters = hyperparameters_of(settings)
     catalog.build("strategies", strategy, hyperparameters, where="the check")
     from hnet_bench.reporting.terminal import print_finding
 
@@ -326,28 +306,8 @@ def check(
 
 
 def _select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> Table:
-    chosen = [Scenario.parse(text) for text in _split(scenarios) or []]
-    return load_table(table).select(_split(rows), chosen or None)
-
-
-def _split(values: list[str] | None) -> list[str] | None:
-    """The values of an option that may be repeated, each with commas."""
-    return [part.strip() for value in values or [] for part in value.split(",") if part.strip()] or None
-
-
-def _parse_seeds(values: list[str] | None) -> tuple[int, ...] | None:
-    return None if not values else parse_seeds(",".join(values))
-
-
-def _parse_settings(given: list[str] | None) -> dict[str, Any]:
-    """Hyperparameters of KEY=VALUE; a value that is no TOML is taken as text."""
-    settings: dict[str, Any] = {}
-    for item in given or []:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UserError(f"Give hyperparameters as KEY=VALUE, found '{item}'.")
-        settings[key.strip()] = parse_value(value)
-    return settings
+    chosen = [Scenario.parse(text) for text in split_values(scenarios) or []]
+    return load_table(table).select(split_values(rows), chosen or None)
 
 
 def _states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
@@ -419,7 +379,7 @@ def _count(number: int, noun: str) -> str:
 
 def _advice(error: Any, arguments: list[str]) -> str:
     parameter = getattr(error, "param", None)
-    if parameter is not None and parameter.name == "table" and any(option in arguments for option in _SEVERAL):
+    if parameter is not None and parameter.name == "table" and any(option in arguments for option in SEVERAL):
         command = getattr(error.ctx, "info_name", "run")
         return f"Put TABLE first, as in hnet-bench {command} quick --rows finetune joint."
     path = error.ctx.command_path if error.ctx else "hnet-bench"

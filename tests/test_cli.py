@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hnet_bench.cli import expand, main
+from hnet_bench.arguments import expand
+from hnet_bench.cli import main
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.record import Record
