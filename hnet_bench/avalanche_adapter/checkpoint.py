@@ -49,7 +49,7 @@ def save_state(template: InMemoryTemplate) -> bytes:
 
     Gradients are not kept: every training step makes its own.
     """
-    trusted = _trusted_packages(template)
+    trusted = trusted_packages(template)
     try:
         data, tensors = flatten({**_parts(template), "random": _random_state()}, trusted)
     except NotKept as error:
@@ -66,7 +66,7 @@ def restore_state(template: InMemoryTemplate, content: bytes) -> None:
     """
     try:
         saved = torch.load(BytesIO(content), map_location=template.device, weights_only=True)
-        state = rebuild(json.loads(saved["data"]), saved["tensors"], _trusted_packages(template))
+        state = rebuild(json.loads(saved["data"]), saved["tensors"], trusted_packages(template))
         attributes, plugins = state["attributes"], state["plugins"]
         clock, random_state = state["clock"], state["random"]
     except Exception as error:
@@ -92,7 +92,8 @@ def _parts(template: InMemoryTemplate) -> dict[str, Any]:
     return {"attributes": kept_attributes(template), "plugins": plugins, "clock": dict(vars(template.clock))}
 
 
-def _trusted_packages(template: InMemoryTemplate) -> set[str]:
+def trusted_packages(template: InMemoryTemplate) -> set[str]:
+    """Packages whose classes a state may hold: torch, Avalanche, ours, and those of the template and its plugins."""
     owners = (template, *template.method_plugins)
     return {"torch", "avalanche", "hnet_bench", *(type(owner).__module__.partition(".")[0] for owner in owners)}
 

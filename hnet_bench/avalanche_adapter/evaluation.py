@@ -55,11 +55,11 @@ class Evaluator:
         finally:
             template.plugins.remove(collector)
         predictions = self._by_experience(torch.cat(collector.predictions))
-        score = [_agreement(found, labels) for found, labels in zip(predictions, self._labels, strict=True)]
+        score = [agreement(found, labels) for found, labels in zip(predictions, self._labels, strict=True)]
         if not collector.inferred_tasks:
             return Evaluation(score, None)
         inferred = self._by_experience(torch.cat(collector.inferred_tasks))
-        return Evaluation(score, [_agreement(tasks, index) for index, tasks in enumerate(inferred)])
+        return Evaluation(score, [agreement(tasks, index) for index, tasks in enumerate(inferred)])
 
     def _by_experience(self, values: Tensor) -> list[Tensor]:
         if self._blind:
@@ -93,5 +93,6 @@ def _stream(parts: list[Samples]) -> Any:
     return stream
 
 
-def _agreement(found: Tensor, expected: Tensor | int) -> float:
+def agreement(found: Tensor, expected: Tensor | int) -> float:
+    """Fraction of equal entries."""
     return int((found == expected).sum()) / len(found)

@@ -9,7 +9,7 @@ from avalanche.core import BaseSGDPlugin
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
-from hnet_bench.avalanche_adapter.evaluation import Evaluator
+from hnet_bench.avalanche_adapter.evaluation import Evaluator, agreement
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Scenario
 
@@ -45,16 +45,12 @@ def _dependence(template: InMemoryTemplate, benchmark: InMemoryBenchmark) -> str
                 found = predictions(template, experience, wrong_label=(index + shift) % len(stream))
                 if not torch.equal(found, alone[index]):
                     return "the task label that stands beside a sample"
-    expected = [_agreement(said, samples.y) for said, samples in zip(alone, benchmark.test, strict=True)]
+    expected = [agreement(said.cpu(), samples.y.cpu()) for said, samples in zip(alone, benchmark.test, strict=True)]
     # In CL2 and CL3 one pool in mixed order, in CL1 each experience; in either case in batches of another size.
     template.eval_mb_size = SMALL_BATCH + 4
     if Evaluator(benchmark).evaluate(template).score != expected:
         return "which experience is evaluated, or on the other samples of a batch"
     return None
-
-
-def _agreement(said: Tensor, labels: Tensor) -> float:
-    return int((said.cpu() == labels.cpu()).sum()) / len(labels)
 
 
 class _Listener(BaseSGDPlugin):  # type: ignore[misc]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark
-from hnet_bench.avalanche_adapter.checkpoint import kept_attributes, restore_state, save_state
+from hnet_bench.avalanche_adapter.checkpoint import kept_attributes, restore_state, save_state, trusted_packages
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
@@ -93,11 +93,9 @@ class Rehearsal:
 def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
     """Every parameter that a template holds somewhere and that needs gradients; of its model alone if that is all that
     can be searched."""
-    packages = {"torch", "avalanche", "hnet_bench", type(template).__module__.partition(".")[0]}
-    packages |= {type(plugin).__module__.partition(".")[0] for plugin in template.method_plugins}
     try:
         held = [kept_attributes(template), [vars(plugin) for plugin in template.method_plugins]]
-        data, tensors = flatten(held, packages)
+        data, tensors = flatten(held, trusted_packages(template))
     except NotKept:
         return [parameter.detach() for parameter in template.model.parameters() if parameter.requires_grad]
     objects = data["objects"]

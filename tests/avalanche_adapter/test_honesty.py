@@ -11,6 +11,7 @@ from torch import nn
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
+from hnet_bench.conformance.honesty import predictions
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
 
 PROTOCOL = TrainingProtocol(iterations=40, batch_size=16, hidden_units=(20,))
@@ -18,21 +19,6 @@ PROTOCOL = TrainingProtocol(iterations=40, batch_size=16, hidden_units=(20,))
 
 def setup_of(scenario):
     return Setup(scenario=scenario, facts=Synthetic().facts, protocol=PROTOCOL, seed=1)
-
-
-def predictions(template, experience):
-    """What a strategy says about the samples of one experience, in their order."""
-    said = []
-
-    class Listen:
-        def after_eval_forward(self, strategy, **kwargs):
-            said.append(strategy.mb_output.argmax(1))
-
-    listener = Listen()
-    template.plugins.append(listener)
-    template.eval([experience])
-    template.plugins.remove(listener)
-    return torch.cat(said)
 
 
 class Cheat(ClassifierTemplate):
