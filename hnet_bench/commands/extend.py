@@ -1,0 +1,74 @@
+"""`new` and `check`: a strategy of your own, begun and examined."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hnet_bench import catalog
+from hnet_bench.arguments import hyperparameters_of
+from hnet_bench.commands.options import count
+from hnet_bench.interfaces import UserError
+from hnet_bench.runs.store import write_atomically
+from hnet_bench.scaffold import class_name_of, first_files
+
+
+def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Such as my_method.")]) -> None:
+    """Begin a strategy of your own: NAME.py, which works, and NAME.toml, which compares it.
+
+    [bold]Example[/bold]
+
+    hnet-bench new my_method
+    """
+    files = first_files(name)
+    for file in files:
+        if Path(file).exists():
+            raise UserError(f"There is a file {file} here already, and it is left as it is: choose another name.")
+    if name in catalog.names("strategies"):
+        raise UserError(f"There is a strategy '{name}' already: choose another name.")
+    for file, text in files.items():
+        try:
+            write_atomically(Path(file), text.encode())
+        except OSError as error:
+            raise UserError(f"The file {file} cannot be written: {error.strerror}.") from error
+    typer.echo(f"Written: {' and '.join(files)}. Next:")
+    typer.echo(f"  hnet-bench check {name}.py:{class_name_of(name)}")
+    typer.echo(f"  hnet-bench run {name}.toml")
+
+
+def check(
+    strategy: Annotated[
+        str, typer.Argument(metavar="STRATEGY", help="A name that `hnet-bench list` shows, or my.py:MyStrategy.")
+    ],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, values as in TOML.")
+    ] = None,
+) -> None:
+    """Check that a strategy trains, repeats, resumes and does not cheat.
+
+    On a synthetic benchmark, in every scenario that it declares; in seconds.
+
+    [bold]Examples[/bold]
+
+    hnet-bench check hnet_ent
+
+    hnet-bench check my.py:MyStrategy --set strength=10.0 'widths=[5, 5]'
+    """
+    hyperparameters = hyperparameters_of(settings)
+    catalog.build("strategies", strategy, hyperparameters, where="the check")
+    from hnet_bench.reporting.terminal import print_finding
+
+    findings = []
+    with warnings.catch_warnings(record=True):  # those of Avalanche and what it imports are not the user's
+        from hnet_bench.conformance.kit import conformance
+
+        for finding in conformance(strategy, hyperparameters):
+            print_finding(finding.check, finding.scenario.label if finding.scenario else "", finding.problem)
+            findings.append(finding)
+    failed = sum(finding.problem is not None for finding in findings)
+    typer.echo(f"{strategy}: {count(len(findings), 'check')}, {failed or 'none'} failed.")
+    if failed:
+        raise typer.Exit(1)

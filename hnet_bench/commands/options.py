@@ -1,0 +1,72 @@
+"""What the verbs share: options, and the part of a table that they select."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hnet_bench import catalog
+from hnet_bench.arguments import split_values
+from hnet_bench.interfaces import Scenario
+from hnet_bench.papers.table import Table, is_shipped, load_table
+from hnet_bench.runs.plan import CellState, table_state
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
+
+TableName = Annotated[
+    str, typer.Argument(metavar="TABLE", help="A name that `hnet-bench list` shows, or a file of your own, name.toml.")
+]
+Rows = Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these rows of the table.")]
+Scenarios = Annotated[list[str] | None, typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.")]
+Seeds = Annotated[
+    list[str] | None, typer.Option(metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.")
+]
+Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the data sets. Default: $HNET_BENCH_DATA, else your cache folder."),
+]
+
+
+def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> Table:
+    """The part of a table that --rows and --scenarios choose. Raises UserError for what it does not have."""
+    chosen = [Scenario.parse(text) for text in split_values(scenarios) or []]
+    return load_table(table).select(split_values(rows), chosen or None)
+
+
+def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+    """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
+    # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
+    if not is_shipped(name):
+        for cell in table.cells:
+            resolve_cell(cell)
+    return table_state(table, store, seeds)
+
+
+def report_missing(states: list[CellState]) -> None:
+    """Says which cells cannot be run because a strategy or a benchmark is not there."""
+    missing = [state.cell for state in states if state.spec is None]
+    if missing:
+        names = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}
+        names |= {name for cell in missing if not catalog.is_known("benchmarks", name := cell.benchmark["name"])}
+        typer.echo(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(names))}.")
+
+
+def planned_runs(states: list[CellState]) -> int:
+    """Number of different runs."""
+    # Cells of the same spec share their runs.
+    return len({state.spec.with_seed(seed).key for state in states if state.spec for seed in state.planned_seeds})
+
+
+def print_results(table: Table, states: list[CellState]) -> None:
+    """Shows a table in the terminal."""
+    from hnet_bench.reporting import terminal
+
+    terminal.print_results(table, states)
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 run", "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

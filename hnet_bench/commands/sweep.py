@@ -1,0 +1,146 @@
+"""`run` and `status`: do the runs of a table, and see how far they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hnet_bench.arguments import chosen_seeds
+from hnet_bench.commands.options import (
+    Data,
+    Results,
+    Rows,
+    Scenarios,
+    Seeds,
+    TableName,
+    cell_states,
+    count,
+    planned_runs,
+    print_results,
+    report_missing,
+    select,
+)
+from hnet_bench.interfaces import UserError
+from hnet_bench.runs.plan import CellState, runs_to_do
+from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.store import Store
+
+INTERRUPTED = 130  # what shells report of a process that SIGINT ended
+
+
+def run(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: number of cores.")
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    results: Results = Path("results"),
+    data: Data = None,
+) -> None:
+    """Do the runs of a table that have no record yet.
+
+    Finished runs are never repeated: after an interruption or a failure,
+    the same command does what is left.
+
+    [bold]Examples[/bold]
+
+    hnet-bench run quick
+
+    hnet-bench run von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1 CL3 --seeds 1-5 -j 4
+
+    hnet-bench run my_table.toml --device cuda
+    """
+    selected = select(table, rows, scenarios)
+    chosen = chosen_seeds(seeds)
+    store = Store(results)
+    states = cell_states(selected, table, store, chosen)
+    report_missing(states)
+    if all(state.spec is None for state in states):
+        raise UserError(f"Nothing to run: no strategy of the chosen cells of table '{selected.name}' exists yet.")
+    todo = runs_to_do(states, store)
+    if not todo:
+        typer.echo(f"Nothing to do: all {planned_runs(states)} runs of {selected.name} are done.")
+        return
+    try:
+        failed = _sweep(todo, states, store, jobs=jobs, device=device, folder=data)
+    except KeyboardInterrupt:
+        done = sum(store.has(spec) for spec in todo)
+        typer.echo(
+            f"Interrupted: {done} of {count(len(todo), 'run')} finished, and their records are kept in {results}; "
+            "the same command does the rest.",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    print_results(selected, cell_states(selected, table, store, chosen))
+    place = "" if results == Path("results") else f" --results {results}"
+    typer.echo(f"For the page with all details: hnet-bench report {table}{place}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def status(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
+) -> None:
+    """Show how many runs of a table are done, and what they measured.
+
+    With --seeds only these seeds count; without, every seed that has a record does.
+
+    [bold]Examples[/bold]
+
+    hnet-bench status von_oswald_2020_table_1 --scenarios CL3
+
+    hnet-bench status quick --json
+    """
+    selected = select(table, rows, scenarios)
+    states = cell_states(selected, table, Store(results), chosen_seeds(seeds))
+    if as_json:
+        typer.echo(json.dumps([state.to_json() for state in states], indent=2))
+    else:
+        print_results(selected, states)
+
+
+def _sweep(
+    todo: list[RunSpec], states: list[CellState], store: Store, *, jobs: int | None, device: str, folder: Path | None
+) -> bool:
+    """Does the runs and shows them; True if any failed. What can be checked is checked before the first run."""
+    store.check_writable()
+    _load_data(todo, folder)
+    from hnet_bench.reporting.progress import Watcher
+    from hnet_bench.reporting.terminal import console
+    from hnet_bench.runs.engine import default_jobs, run_all
+
+    workers = min(jobs or default_jobs(), len(todo))
+    typer.echo(f"{count(len(todo), 'run')} to do, {workers} at a time.")
+    with Watcher(_run_names(todo, states), console()) as watcher:
+        run_all(todo, store=store, jobs=workers, device=device, folder=folder, observer=watcher)
+    for spec in todo:
+        if event := watcher.sweep.failures.get(spec.key):
+            place = store.failure_path(spec)
+            typer.echo(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", err=True)
+    return bool(watcher.sweep.failures)
+
+
+def _load_data(todo: list[RunSpec], folder: Path | None) -> None:
+    """Fetches and verifies each data set once, rather than in every worker."""
+    from hnet_bench.data.load import load
+
+    names = {name: None for spec in todo for name in spec.build_benchmark().datasets}
+    for name in names:
+        load(name, folder=folder, progress=typer.echo)
+
+
+def _run_names(todo: list[RunSpec], states: list[CellState]) -> dict[tuple[str, str, str, str], str]:
+    """How each run is called: by its row, since rows may differ in hyperparameters alone."""
+    rows = {(state.spec.folder, state.spec.digest): state.cell.row for state in reversed(states) if state.spec}
+    return {spec.key: f"{rows[spec.folder, spec.digest]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
