@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -32,7 +32,8 @@ class DgrTemplate(TaughtTemplate):
         plugins: Sequence[BasePlugin] | None = None,
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
-        self._replay: Iterator[tuple[Tensor, Tensor]] | None = None
+        self._replay_decoder: nn.Module | None = None
+        self._made: list[tuple[Tensor, Tensor]] = []  # replayed inputs, what the teacher says of them; not yet given
         self._last_replayed: Tensor | None = None
         super().__init__(setup=setup, distillation=distillation, plugins=plugins, evaluator=evaluator)
         self.generator = Generator(setup)
@@ -51,26 +52,25 @@ class DgrTemplate(TaughtTemplate):
     def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
         """Also fixes the generator that replays in the experience that begins."""
         super().check_model_and_optimizer(reset_optimizer_state, **kwargs)
-        self._replay = self._endless_replay(self.generator.frozen_decoder()) if self.task > 0 else None
+        self._replay_decoder = self.generator.frozen_decoder() if self.task > 0 else None
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        self._replay = self._last_replayed = None
+        self._replay_decoder = self._last_replayed = None
+        self._made = []
 
     def replayed(self) -> tuple[Tensor, Tensor]:
-        if self._replay is None:
+        if self._replay_decoder is None:
             raise RuntimeError("There is nothing to replay before the second experience.")
-        self._last_replayed, said = next(self._replay)
+        if not self._made:
+            size = self.setup.protocol.batch_size
+            x = self.generator.sample(_STEPS_AT_ONCE * size, decoder=self._replay_decoder)
+            batches = list(zip(x.split(size), self.said_before(x).split(size), strict=True))
+            self._made = batches[::-1]
+        self._last_replayed, said = self._made.pop()
         return self._last_replayed, said
 
     def optimizer_step(self) -> None:
         """A step of the classifier, then one of the generator."""
         super().optimizer_step()
         self.generator.learn(self.mb_x, self._last_replayed, self.weights())
-
-    def _endless_replay(self, decoder: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches (batch_size, inputs) that this decoder makes, and what the teacher says of them."""
-        size = self.setup.protocol.batch_size
-        while True:
-            x = self.generator.sample(_STEPS_AT_ONCE * size, decoder=decoder)
-            yield from zip(x.split(size), self.said_before(x).split(size), strict=True)

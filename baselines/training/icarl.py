@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,8 +127,7 @@ class BatchesWithTargets(EndlessBatches):
         super().__init__(samples, task_label=0, **rest)
         self._targets = targets
 
-    def __iter__(self) -> Iterator[Any]:
-        while True:
-            chosen = self._next_indices()
-            y, targets = self._samples.y.index_select(0, chosen), self._targets.index_select(0, chosen)
-            yield self._samples.take(chosen), y, targets, self._task_labels
+    def __next__(self) -> Any:
+        chosen = self._next_indices()
+        y, targets = self._samples.y.index_select(0, chosen), self._targets.index_select(0, chosen)
+        return self._samples.take(chosen), y, targets, self._task_labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from avalanche.core import BasePlugin
@@ -32,7 +32,7 @@ class StoringTemplate(ClassifierTemplate):
         self._per_class = per_class
         self._choice = setup.generator("buffer")
         self._replay_order = setup.generator("replay")
-        self._stored_batches: Iterator[Batch] | None = None
+        self._stored_batches: EndlessBatches | SideBySide | None = None
         super().__init__(setup=setup, plugins=plugins, evaluator=evaluator)
 
     def parameter_counts(self) -> Settings:
@@ -55,7 +55,7 @@ class StoringTemplate(ClassifierTemplate):
     def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
         """Also begins to draw from what is stored by now."""
         super().check_model_and_optimizer(reset_optimizer_state, **kwargs)
-        self._stored_batches = iter(self._new_batches()) if self.buffer.groups else None
+        self._stored_batches = self._new_batches() if self.buffer.groups else None
 
     def _new_batches(self) -> EndlessBatches | SideBySide:
         size = self.setup.protocol.batch_size

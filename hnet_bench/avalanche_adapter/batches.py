@@ -1,4 +1,7 @@
-"""Batches from tensors that stay in memory: an endless, reshuffled stream for training, a plain pass for evaluation."""
+"""Batches from tensors that stay in memory: an endless, reshuffled stream for training, a plain pass for evaluation.
+
+Streams for training are iterators whose position stands in their attributes, so that a checkpoint can hold it.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,12 @@ class EndlessBatches:
         self._generator = generator
         self._order = torch.empty(0, dtype=torch.int64, device=device)
 
-    def __iter__(self) -> Iterator[Batch]:
-        while True:
-            chosen = self._next_indices()
-            yield self._samples.take(chosen), self._samples.y.index_select(0, chosen), self._task_labels
+    def __iter__(self) -> EndlessBatches:
+        return self
+
+    def __next__(self) -> Batch:
+        chosen = self._next_indices()
+        return self._samples.take(chosen), self._samples.y.index_select(0, chosen), self._task_labels
 
     def _next_indices(self) -> Tensor:
         while len(self._order) < self._batch_size:
@@ -49,10 +54,13 @@ class SideBySide:
     def __init__(self, streams: list[EndlessBatches]) -> None:
         self._streams = streams
 
-    def __iter__(self) -> Iterator[Batch]:
-        for parts in zip(*self._streams, strict=True):
-            x, y, task_labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-            yield x, y, task_labels
+    def __iter__(self) -> SideBySide:
+        return self
+
+    def __next__(self) -> Batch:
+        parts = [next(stream) for stream in self._streams]
+        x, y, task_labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        return x, y, task_labels
 
 
 def one_pass(samples: Samples, *, task_label: int, batch_size: int, device: torch.device) -> Iterator[Batch]:
@@ -63,15 +71,35 @@ def one_pass(samples: Samples, *, task_label: int, batch_size: int, device: torc
         yield samples.take(indices), y, torch.full_like(y, task_label)
 
 
-def exactly(batches: Iterable[Any], count: int) -> Iterator[Any]:
-    """The first `count` items of `batches`, which is begun anew when it ends. Raises ValueError if it is empty."""
-    left = count
-    while left > 0:
-        before = left
-        for item in batches:
-            yield item
-            left -= 1
-            if left == 0:
-                return
-        if left == before:
-            raise ValueError("There must be at least one batch to train on, found none.")
+class Exactly:
+    """An iterator of the first `count` items of `batches`, which is begun anew whenever it ends.
+
+    Raises ValueError if it is empty.
+    """
+
+    def __init__(self, batches: Iterable[Any], count: int) -> None:
+        self.left = count  # items still to come
+        self._batches = batches
+        self._iterator: Iterator[Any] | None = None
+
+    def __iter__(self) -> Exactly:
+        return self
+
+    def __next__(self) -> Any:
+        if self.left == 0:
+            raise StopIteration
+        item = self._next()
+        self.left -= 1
+        return item
+
+    def _next(self) -> Any:
+        if self._iterator is not None:
+            try:
+                return next(self._iterator)
+            except StopIteration:
+                pass
+        self._iterator = iter(self._batches)
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            raise ValueError("There must be at least one batch to train on, found none.") from None

@@ -97,6 +97,16 @@ def concatenated(parts: Sequence[Samples], order: Tensor | None = None) -> Sampl
     return together
 
 
+def stored_tensors(parts: Sequence[Samples], device: torch.device) -> dict[str, Tensor]:
+    """The tensors that hold samples, as they lie on a device, each with a name that is the same in every process."""
+    named: dict[str, Tensor] = {}
+    for index, samples in enumerate(parts):
+        for name, value in vars(samples.to(device)).items():
+            if value is not None:
+                named[f"{index}.{name}"] = value
+    return named
+
+
 class _OneByOne(Dataset[tuple[Tensor, int]]):
     """Samples for loaders that ask for one at a time."""
 

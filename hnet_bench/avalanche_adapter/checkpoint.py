@@ -1,4 +1,4 @@
-"""A strategy's state as bytes, taken between two experiences, and put into another that was built in the same way.
+"""A strategy's state as bytes, taken between two steps, and put into another that was built in the same way.
 
 Everything that a template keeps is in it: networks, optimisers, random generators, buffers, what plugins remember. It
 is JSON and tensors, and reading it calls nothing, so a checkpoint that somebody else made can do no harm.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
 import numpy
 import torch
+from torch import Tensor
 
 from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten, rebuild
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
@@ -25,7 +26,6 @@ _TRANSIENT = frozenset(
         "clock",
         "count_step",
         "current_eval_stream",
-        "dataloader",
         "device",
         "evaluator",
         "experience",
@@ -44,29 +44,32 @@ class CheckpointError(Exception):
     """A state that cannot be saved or restored: one sentence."""
 
 
-def save_state(template: InMemoryTemplate) -> bytes:
-    """State of a template and of the global random generators. Raises CheckpointError that names what cannot be kept.
+def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = None) -> bytes:
+    """State of a template and of the global random generators, between experiences or after any step within one.
 
-    Gradients are not kept: every training step makes its own.
+    `data` are tensors that whoever restores the state has under the same names, see `benchmark.stored_tensors`; within
+    an experience the state would hold its samples without them. Gradients are not kept: every step makes its own.
+    Raises CheckpointError that names what cannot be kept.
     """
     trusted = trusted_packages(template)
     try:
-        data, tensors = flatten({**_parts(template), "random": _random_state()}, trusted)
+        graph, tensors = flatten({**_parts(template), "random": _random_state()}, trusted, data)
     except NotKept as error:
         raise CheckpointError(_culprit(template, trusted) or f"The state cannot be kept: {error}.") from error
     buffer = BytesIO()
-    torch.save({"data": json.dumps(data), "tensors": tensors}, buffer)
+    torch.save({"data": json.dumps(graph), "tensors": tensors}, buffer)
     return buffer.getvalue()
 
 
-def restore_state(template: InMemoryTemplate, content: bytes) -> None:
+def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str, Tensor] | None = None) -> None:
     """Puts a state into a template that the same strategy built with the same setup; inverse of `save_state`.
 
+    If it was taken within an experience, the next `train`, which must be on that experience, goes on from there.
     Raises CheckpointError for a content that is damaged or holds classes that are not known here.
     """
     try:
         saved = torch.load(BytesIO(content), map_location=template.device, weights_only=True)
-        state = rebuild(json.loads(saved["data"]), saved["tensors"], trusted_packages(template))
+        state = rebuild(json.loads(saved["data"]), saved["tensors"], trusted_packages(template), data)
         attributes, plugins = state["attributes"], state["plugins"]
         clock, random_state = state["clock"], state["random"]
     except Exception as error:
@@ -76,6 +79,7 @@ def restore_state(template: InMemoryTemplate, content: bytes) -> None:
     template.clock.__dict__.update(clock)
     for plugin, remembered in zip(template.method_plugins, plugins, strict=True):
         plugin.__dict__.update(remembered)
+    template.go_on()
     _set_random_state(random_state)
 
 

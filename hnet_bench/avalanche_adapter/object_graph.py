@@ -1,8 +1,9 @@
 """Objects as plain data and tensors, and back: a pickle that cannot call anything.
 
 `flatten` turns a graph of objects into JSON and a list of tensors, with every object once, however many hold it.
-`rebuild` makes instances of known classes without running their constructors, and sets their attributes. What is
-neither data, nor a tensor, nor an instance of a trusted class is refused with NotKept.
+Tensors that both sides have anyway, such as the data, are named rather than written. `rebuild` makes instances of known
+classes without running their constructors, and sets their attributes. What is neither data, nor a tensor, nor an
+instance of a trusted class is refused with NotKept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import random
 import sys
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -29,19 +30,27 @@ class NotKept(Exception):
     """Why something cannot be kept: half a sentence."""
 
 
-def flatten(root: Any, trusted: Collection[str]) -> tuple[dict[str, Any], list[Tensor]]:
-    """JSON and tensors of everything that `root` holds; `trusted` are names of packages whose classes may occur."""
-    writer = _Writer(trusted)
+def flatten(
+    root: Any, trusted: Collection[str], outside: Mapping[str, Tensor] | None = None
+) -> tuple[dict[str, Any], list[Tensor]]:
+    """JSON and tensors of everything that `root` holds; `trusted` are names of packages whose classes may occur.
+
+    The tensors of `outside` are known by their names to whoever rebuilds, and left out.
+    """
+    writer = _Writer(trusted, outside or {})
     return {"root": writer.node(root), "objects": writer.objects}, writer.tensors
 
 
-def rebuild(data: dict[str, Any], tensors: list[Tensor], trusted: Collection[str]) -> Any:
+def rebuild(
+    data: dict[str, Any], tensors: list[Tensor], trusted: Collection[str], outside: Mapping[str, Tensor] | None = None
+) -> Any:
     """Inverse of `flatten`, with the tensors where they are now. Raises NotKept for a class that is not trusted."""
-    return _Reader(data["objects"], tensors, trusted).value(data["root"])
+    return _Reader(data["objects"], tensors, trusted, outside or {}).value(data["root"])
 
 
 class _Writer:
-    def __init__(self, trusted: Collection[str]) -> None:
+    def __init__(self, trusted: Collection[str], outside: Mapping[str, Tensor]) -> None:
+        self._outside = {id(tensor): name for name, tensor in outside.items()}
         self.objects: list[Any] = []
         self.tensors: list[Tensor] = []
         self._trusted = trusted
@@ -72,6 +81,8 @@ class _Writer:
         return self._instance(value)
 
     def _tensor(self, value: Tensor) -> dict[str, Any]:
+        if id(value) in self._outside:
+            return {"outside": self._outside[id(value)]}
         if value.grad_fn is not None:
             raise NotKept("a tensor that is the result of a computation is still bound to it; keep value.detach()")
         self.tensors.append(value.detach())
@@ -124,8 +135,10 @@ _SPECIAL: list[tuple[Any, Callable[[_Writer, Any], dict[str, Any]]]] = [
 
 
 class _Reader:
-    def __init__(self, objects: list[Any], tensors: list[Tensor], trusted: Collection[str]) -> None:
-        self._objects, self._tensors, self._trusted = objects, tensors, trusted
+    def __init__(
+        self, objects: list[Any], tensors: list[Tensor], trusted: Collection[str], outside: Mapping[str, Tensor]
+    ) -> None:
+        self._objects, self._tensors, self._trusted, self._outside = objects, tensors, trusted, outside
         self._made: dict[int, Any] = {}
 
     def value(self, node: Any) -> Any:
@@ -162,6 +175,10 @@ class _Reader:
             if kind == "parameter":
                 return nn.Parameter(tensor, requires_grad=described["requires_grad"])
             return tensor.requires_grad_(described["requires_grad"])
+        if kind == "outside":
+            if content not in self._outside:
+                raise NotKept(f"there is no '{content}' here")
+            return self._outside[content]
         if kind in ("global", "enum"):
             found = self._global(content)
             return found[described["name"]] if kind == "enum" else found

@@ -15,12 +15,12 @@ import numpy
 import torch
 from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
-from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches, SideBySide, exactly, one_pass
+from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
+from hnet_bench.avalanche_adapter.resumable import ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 
 EVALUATION_BATCH = 1000
@@ -28,17 +28,15 @@ EVALUATION_BATCH = 1000
 EXCLUDED = -1e4
 
 
-class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
+class InMemoryTemplate(ResumableTemplate):
     """A SupervisedTemplate that follows a training protocol.
 
     Subclasses override what Avalanche's users override (`forward`, `criterion`, `backward`) and, where they differ from
-    the defaults, `trained_parameters`, `fresh_optimiser`, `iterations`, `parameter_counts`.
+    the defaults, `trained_parameters`, `fresh_optimiser`, `iterations`, `parameter_counts`, `further_phases`.
     """
 
     # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
     fresh_optimiser: ClassVar[bool] = False
-
-    dataloader: Any  # whatever yields batches
 
     def __init__(
         self,
@@ -55,7 +53,6 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         self.method_plugins = tuple(plugins or ())  # those that are part of the method, not those that watch it
         self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
-        # Called after every optimiser step outside Avalanche's loop; whoever watches a run replaces it.
         self.count_step: Callable[[], None] = _nothing
         self._data_order = setup.generator("data_order")
         self._more_data_order = setup.generator("more_data_order")
@@ -123,11 +120,10 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         adapted: nn.Module = super().model_adaptation(model) if self.is_training else (model or self.model)
         return adapted
 
-    def training_epoch(self, **kwargs: Any) -> None:
+    def prepare_main_loop(self) -> None:
         """`iterations` steps, from whatever loader there is: plugins such as replay put their own in its place."""
         self.own_batches = isinstance(self.dataloader, (EndlessBatches, SideBySide))
-        self.dataloader = exactly(self.dataloader, self.iterations)
-        super().training_epoch(**kwargs)
+        self.dataloader = Exactly(self.dataloader, self.iterations)
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         samples = in_memory_samples(self.experience)
@@ -136,7 +132,7 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         else:
             self.dataloader = self.endless_batches(samples, self._task_label(), self.setup.protocol.batch_size)
 
-    def more_batches(self, count: int) -> Iterator[Any]:
+    def more_batches(self, count: int) -> Exactly:
         """Batches of the present experience for what else a strategy trains on it: inputs first, then labels.
 
         Their order has a random stream of its own, so that they do not change what the main loop sees.
@@ -144,10 +140,9 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         main, self._data_order = self._data_order, self._more_data_order
         try:
             self.make_train_dataloader()
+            return Exactly(self.dataloader, count)
         finally:
-            self._data_order = main
-        for batch in exactly(self.dataloader, count):
-            yield [tensor.to(self.device) for tensor in batch]
+            self._data_order, self.dataloader = main, []
 
     def endless_batches(self, samples: Samples, task_label: int, batch_size: int) -> EndlessBatches:
         """Batches drawn with the run's own stream for the order of data."""
@@ -173,14 +168,15 @@ class InMemoryTemplate(SupervisedTemplate):  # type: ignore[misc]
         with preserved_random_state():
             return super().eval(exp_list, **kwargs)
 
-    def _before_training_exp(self, **kwargs: Any) -> None:
+    def begin_experience(self, **kwargs: Any) -> None:
+        """Takes note of the classes of the experience. Raises UserError if there are more than the setup says."""
         expected = self.setup.facts.experiences
         if self.tasks_seen == expected:
             raise UserError(f"The strategy was built for {expected} experiences and is asked to learn one more.")
         self.tasks_seen += 1
         self.classes_of.append(self._checked_classes())
         self.classes_seen = sorted({*self.classes_seen, *self.classes_of[-1]})
-        super()._before_training_exp(**kwargs)
+        super().begin_experience(**kwargs)
 
     def _checked_classes(self) -> list[int]:
         """Labels of the present experience. Raises UserError if they do not fit the scenario."""

@@ -22,6 +22,8 @@ from hnet_bench.runs.spec import resolve
 
 # How far above guessing the first experience must be learnt.
 MARGIN = 0.2
+# No divisor of the iterations of a rehearsal, so that a run is stopped in its main loop and in every phase.
+STEPS_BETWEEN_STOPS = 25
 
 
 class Subject:
@@ -141,17 +143,19 @@ def infers_from_inputs_alone(subject: Subject) -> str | None:
 
 
 def resumes(subject: Subject) -> str | None:
-    """Whether a run that is saved and restored after each experience ends as one that never stopped."""
-    last = subject.rehearsal.stream.experiences - 1
+    """Whether a run that is saved and restored, between experiences and within them, ends as one that never stopped."""
+    between = replace(subject.rehearsal, stop_after=range(subject.rehearsal.stream.experiences - 1))
+    expected = subject.first
     try:
-        stopped = replace(subject.rehearsal, stop_after=range(last)).play()
+        stopped = replace(between, stop_every=STEPS_BETWEEN_STOPS).play()
+        if stopped.same_parameters(expected) and stopped.evaluations == expected.evaluations:
+            return None
+        within = between.play().same_parameters(expected)
     except CheckpointError as error:
         return str(error)
-    if stopped.same_parameters(subject.first) and stopped.evaluations == subject.first.evaluations:
-        return None
     return (
-        "A run that was saved and restored between experiences ends differently: keep all state in attributes of the "
-        "template or of the plugins that it is built with, and none in closures or modules."
+        f"A run that was saved and restored {'within' if within else 'between'} experiences ends differently: keep all "
+        "state in attributes of the template or of the plugins that it is built with, and none in closures or modules."
     )
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark
-from hnet_bench.avalanche_adapter.checkpoint import kept_attributes, restore_state, save_state, trusted_packages
+from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark, stored_tensors
+from hnet_bench.avalanche_adapter.checkpoint import (
+    CheckpointError,
+    kept_attributes,
+    restore_state,
+    save_state,
+    trusted_packages,
+)
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten
+from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, Strategy, TrainingProtocol
@@ -48,6 +56,7 @@ class Rehearsal:
     evaluate: bool = True
     other_test_data: bool = False
     stop_after: Sequence[int] = ()  # experiences after which a fresh template goes on from a saved state
+    stop_every: int | None = None  # steps within an experience after which one does, if the state can be saved there
 
     def benchmark(self) -> InMemoryBenchmark:
         """The stream; always the same training data, so that a seed changes the strategy alone."""
@@ -78,16 +87,52 @@ class Rehearsal:
             evaluator.evaluate(template)
         evaluations = []
         for index, experience in enumerate(benchmark.avalanche.train_stream):
-            template.train(experience, eval_streams=[])
+            template = self._learnt(template, experience, benchmark)
             if self.evaluate:
                 evaluations.append(evaluator.evaluate(template))
             if index in self.stop_after:
-                content = save_state(template)
-                # Another seed, so that whatever a checkpoint forgot shows.
-                template = replace(self, seed=self.seed + 1).built()
-                template.setup = replace(template.setup, seed=self.seed)
-                restore_state(template, content)
+                template = self._restored(save_state(template), {})
         return Outcome(template, initial, trainable_parameters(template), evaluations)
+
+    def _learnt(self, template: InMemoryTemplate, experience: Any, benchmark: InMemoryBenchmark) -> InMemoryTemplate:
+        """The template, or the last of those that went on from it, when the experience is learnt."""
+        data = stored_tensors(benchmark.train, template.device)
+        while True:
+            if self.stop_every:
+                after_every_step(template, _Stopper(template, data, self.stop_every).count)
+            try:
+                template.train(experience, eval_streams=[])
+            except _Stopped as stopped:
+                template = self._restored(stopped.state, data)
+            else:
+                return template
+
+    def _restored(self, content: bytes, data: Mapping[str, Tensor]) -> InMemoryTemplate:
+        # Built with another seed, so that whatever a checkpoint forgot shows.
+        template = replace(self, seed=self.seed + 1).built()
+        template.setup = replace(template.setup, seed=self.seed)
+        restore_state(template, content, data)
+        return template
+
+
+class _Stopped(Exception):
+    def __init__(self, state: bytes) -> None:
+        super().__init__("stopped within an experience")
+        self.state = state
+
+
+class _Stopper:
+    """Ends training with _Stopped after so many steps."""
+
+    def __init__(self, template: InMemoryTemplate, data: Mapping[str, Tensor], steps: int) -> None:
+        self._template, self._data, self._left = template, data, steps
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            # Plugins of Avalanche's may hold what cannot be saved here; between experiences they must not.
+            with suppress(CheckpointError):
+                raise _Stopped(save_state(self._template, self._data))
 
 
 def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches, SideBySide, exactly, one_pass
+from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated
 
 CPU = torch.device("cpu")
@@ -70,13 +70,13 @@ def test_one_pass_is_in_order_and_complete():
 
 @pytest.mark.parametrize("count", [0, 1, 3, 8])
 def test_exactly_so_many(count):
-    assert len(list(exactly([1, 2, 3], count))) == count
-    assert len(list(exactly(itertools.count(), count))) == count
+    assert len(list(Exactly([1, 2, 3], count))) == count
+    assert len(list(Exactly(itertools.count(), count))) == count
 
 
 def test_nothing_cannot_be_repeated():
     with pytest.raises(ValueError, match="at least one batch"):
-        list(exactly([], 2))
+        list(Exactly([], 2))
 
 
 # Two experiences that share three inputs of four values, 0-3, 4-7 and 8-11; the second turns each input round.

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from hnet_bench.avalanche_adapter.batches import Exactly
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
@@ -60,8 +61,9 @@ def test_the_replay_model_learns_and_keeps_what_it_replays():
     model = ReplayModel(setup_of(Scenario.CLASS), HnetR(**REPLAY))
     means = [samples.x.mean(0) for samples in data.train]
     for task in range(2):
-        batches = (data.train[task].x[torch.randint(0, 100, (16,))] for _ in range(400))
-        model.learn(task, batches, lambda: None)
+        learning = model.learning(task, Exactly([], 0))
+        for _ in range(400):
+            learning.step([data.train[task].x[torch.randint(0, 100, (16,))]])
         examples = model.examples(50, torch.Generator().manual_seed(0)).mean(1)
         for old in range(task + 1):
             assert (examples[old] - means[old]).abs().mean() < 0.06

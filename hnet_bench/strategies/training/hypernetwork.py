@@ -67,6 +67,10 @@ class HypernetworkTemplate(InMemoryTemplate):
             if self._settings.lookahead:
                 self._lookahead = AdamLookahead(self.optimizer, hypernetwork.theta)
 
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self._regulariser = self._lookahead = None
+
     def forward(self) -> Tensor:
         if self.is_training and (self.own_batches or self.scenario is not Scenario.TASK):
             return self.full_width(self.classifier.head(self.mb_x, self.task), self.task)

@@ -7,7 +7,7 @@ model (but for the last experience). Adam starts anew with every experience, for
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -17,6 +17,7 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+from hnet_bench.avalanche_adapter.resumable import Phase
 from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.distillation import distillation_loss
 from hnet_bench.nets.ordinary import xavier_initialise
@@ -94,6 +95,7 @@ class ReplayClassifierTemplate(ClassifierTemplate):
         if not self.is_training or self._replay_outputs is None or self._replay_targets is None:
             return loss
         replayed = distillation_loss(self._replay_outputs, self._replay_targets, self._settings.temperature)
+        self._replay_outputs = self._replay_targets = None
         weight = self._settings.replay_weight
         return (1 - weight) * loss + weight * replayed
 
@@ -102,9 +104,13 @@ class ReplayClassifierTemplate(ClassifierTemplate):
         outputs: Tensor = model(x, tasks) if self.scenario is Scenario.TASK else self.active(model(x))
         return outputs
 
+    def further_phases(self) -> list[Callable[[], Phase]]:
+        """The replay model learns the experience, unless it is the last."""
+        return [self._replay_learning] if self.task < self.replay_model.tasks else []
+
+    def _replay_learning(self) -> Phase:
+        return self.replay_model.learning(self.task, self.more_batches(self.setup.protocol.iterations))
+
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         super()._train_exp(experience, eval_streams, **kwargs)
-        self._replay_outputs = self._replay_targets = None
-        if self.task < self.replay_model.tasks:
-            inputs = (x for x, *_ in self.more_batches(self.setup.protocol.iterations))
-            self.replay_model.learn(self.task, inputs, self.count_step)
+        self._replay = self._teacher = None

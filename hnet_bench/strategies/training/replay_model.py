@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from hnet_bench.avalanche_adapter.batches import Exactly
+from hnet_bench.avalanche_adapter.resumable import Phase
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.lookahead import AdamLookahead
@@ -47,23 +49,11 @@ class ReplayModel:
             ),
         ).to(self._device)
 
-    def learn(self, task: int, inputs: Iterable[Tensor], count_step: Callable[[], None]) -> None:
-        """Learns to replay the task of these batches (batch, ...), one step for each; Adam starts anew."""
-        hypernetwork = self.vae.hypernetwork
-        theta = hypernetwork.theta
-        trained = [*theta, hypernetwork.task_embeddings[task], *self.vae.encoder.parameters()]
-        optimiser = torch.optim.Adam(trained, lr=self._learning_rate, fused=True)
-        lookahead = AdamLookahead(optimiser, theta)
-        protected = task > 0 and self._strength > 0
-        regulariser = GramRegulariser(hypernetwork, task, self._strength) if protected else None
-        for x in inputs:
-            optimiser.zero_grad()
-            self.vae.loss(x, _normal(self._noise, self._device, len(x)), task).backward()
-            if regulariser is not None:
-                gradients = [parameter.grad for parameter in theta if parameter.grad is not None]
-                regulariser.add_gradient(lookahead.parameters(), gradients)
-            optimiser.step()
-            count_step()
+    def learning(self, task: int, batches: Exactly) -> ReplayLearning:
+        """The phase that learns to replay the task of these batches."""
+        return ReplayLearning(
+            self.vae, task, batches, learning_rate=self._learning_rate, strength=self._strength, noise=self._noise
+        )
 
     def replay(self, old_tasks: int, batch_size: int) -> ReplayedBatches:
         """Batches of samples of the first `old_tasks` tasks, from their decoders as they are now."""
@@ -81,6 +71,39 @@ class ReplayModel:
             "replay_decoder_target": self.vae.shape.decoder.parameters,
             "replay_encoder": sum(parameter.numel() for parameter in self.vae.encoder.parameters()),
         }
+
+
+class ReplayLearning(Phase):
+    """Learns to replay a task from its inputs; Adam starts anew."""
+
+    def __init__(
+        self,
+        vae: GeneratedVae,
+        task: int,
+        batches: Exactly,
+        *,
+        learning_rate: float,
+        strength: float,
+        noise: torch.Generator,
+    ) -> None:
+        super().__init__(batches)
+        self._vae, self._task, self._noise = vae, task, noise
+        hypernetwork = vae.hypernetwork
+        self._theta = hypernetwork.theta
+        trained = [*self._theta, hypernetwork.task_embeddings[task], *vae.encoder.parameters()]
+        self._optimiser = torch.optim.Adam(trained, lr=learning_rate, fused=True)
+        self._lookahead = AdamLookahead(self._optimiser, self._theta)
+        protected = task > 0 and strength > 0
+        self._regulariser = GramRegulariser(hypernetwork, task, strength) if protected else None
+
+    def step(self, batch: list[Tensor]) -> None:
+        x = batch[0]
+        self._optimiser.zero_grad()
+        self._vae.loss(x, _normal(self._noise, x.device, len(x)), self._task).backward()
+        if self._regulariser is not None:
+            gradients = [parameter.grad for parameter in self._theta if parameter.grad is not None]
+            self._regulariser.add_gradient(self._lookahead.parameters(), gradients)
+        self._optimiser.step()
 
 
 class ReplayedBatches:

@@ -8,23 +8,24 @@ those of HNET+ENT with the same seed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy
 import torch
 from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from hnet_bench.avalanche_adapter.batches import Exactly
+from hnet_bench.avalanche_adapter.resumable import Phase
 from hnet_bench.avalanche_adapter.template import per_task
 from hnet_bench.interfaces import Settings, Setup
 from hnet_bench.nets.ordinary import xavier_mlp
 from hnet_bench.strategies.hnet_tir import HnetTir
 from hnet_bench.strategies.training.examples import replay_examples
 from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
-from hnet_bench.strategies.training.replay_model import ReplayModel
+from hnet_bench.strategies.training.replay_model import ReplayedBatches, ReplayModel
 
 
 class TaskInferenceTemplate(HypernetworkTemplate):
@@ -71,26 +72,51 @@ class TaskInferenceTemplate(HypernetworkTemplate):
             outputs[positions] = self.full_width(head, task)
         return outputs
 
-    def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
-        super()._train_exp(experience, eval_streams, **kwargs)
-        if self.task > 0:
-            self._train_inference()
-        if self.task < self.replay_model.tasks:
-            inputs = (x for x, *_ in self.more_batches(self.setup.protocol.iterations))
-            self.replay_model.learn(self.task, inputs, self.count_step)
+    def further_phases(self) -> list[Callable[[], Phase]]:
+        """From the second experience on the inference network learns, and but for the last the replay model."""
+        phases: list[Callable[[], Phase]] = [self._inference_learning] if self.task > 0 else []
+        return [*phases, self._replay_learning] if self.task < self.replay_model.tasks else phases
 
-    def _train_inference(self) -> None:
-        """Softmax over the tasks seen so far, real samples and replayed ones weighted as the settings say."""
-        protocol, seen = self.setup.protocol, self.tasks_seen
-        optimiser = torch.optim.Adam(self.inference.parameters(), lr=protocol.learning_rate, fused=True)
-        replay = self.replay_model.replay(self.task, protocol.batch_size)
-        for (x, *_), (replayed, tasks) in zip(self.more_batches(protocol.iterations), replay, strict=False):
-            optimiser.zero_grad()
-            outputs = self.inference(torch.cat([x.flatten(1), replayed]))[:, :seen]
-            present = torch.full((len(x),), self.task, dtype=torch.int64, device=x.device)
-            real_loss = functional.cross_entropy(outputs[: len(x)], present)
-            replay_loss = functional.cross_entropy(outputs[len(x) :], tasks)
-            loss: Tensor = (1 - self._replay_weight) * real_loss + self._replay_weight * replay_loss
-            loss.backward()
-            optimiser.step()
-            self.count_step()
+    def _inference_learning(self) -> Phase:
+        protocol = self.setup.protocol
+        return InferenceLearning(
+            self.inference,
+            self.task,
+            self.more_batches(protocol.iterations),
+            replay=self.replay_model.replay(self.task, protocol.batch_size),
+            learning_rate=protocol.learning_rate,
+            replay_weight=self._replay_weight,
+        )
+
+    def _replay_learning(self) -> Phase:
+        return self.replay_model.learning(self.task, self.more_batches(self.setup.protocol.iterations))
+
+
+class InferenceLearning(Phase):
+    """Softmax over the tasks seen so far, real samples and replayed ones weighted as the settings say."""
+
+    def __init__(
+        self,
+        inference: nn.Module,
+        task: int,
+        batches: Exactly,
+        *,
+        replay: ReplayedBatches,
+        learning_rate: float,
+        replay_weight: float,
+    ) -> None:
+        super().__init__(batches)
+        self._inference, self._task, self._replay, self._replay_weight = inference, task, replay, replay_weight
+        self._optimiser = torch.optim.Adam(inference.parameters(), lr=learning_rate, fused=True)
+
+    def step(self, batch: list[Tensor]) -> None:
+        x = batch[0]
+        replayed, tasks = next(self._replay)
+        self._optimiser.zero_grad()
+        outputs = self._inference(torch.cat([x.flatten(1), replayed]))[:, : self._task + 1]
+        present = torch.full((len(x),), self._task, dtype=torch.int64, device=x.device)
+        real_loss = functional.cross_entropy(outputs[: len(x)], present)
+        replay_loss = functional.cross_entropy(outputs[len(x) :], tasks)
+        loss: Tensor = (1 - self._replay_weight) * real_loss + self._replay_weight * replay_loss
+        loss.backward()
+        self._optimiser.step()

@@ -1,0 +1,115 @@
+"""Training that can be saved after any step and goes on elsewhere as if it had not stopped.
+
+Avalanche's `train` is one long call. Here everything that it and the strategy know between two steps stands in
+attributes, so that `checkpoint` can save it; `train`, called once more on the same experience, enters where it left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from avalanche.core import BaseSGDPlugin
+from avalanche.training.templates import SupervisedTemplate
+from torch import Tensor
+
+from hnet_bench.avalanche_adapter.batches import Exactly
+
+
+class Phase:
+    """Something else that an experience trains after its main loop: one step for each batch.
+
+    What a subclass needs from one step to the next must stand in its attributes.
+    """
+
+    def __init__(self, batches: Exactly) -> None:
+        self.batches = batches
+
+    def step(self, batch: list[Tensor]) -> None:
+        """One step with a batch of the present experience: inputs, labels, task labels, as its template makes them."""
+        raise NotImplementedError
+
+
+class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
+    """A SupervisedTemplate whose experience is a main loop, which is Avalanche's, and then any number of phases."""
+
+    # Called after every optimiser step outside Avalanche's loop; whoever watches a run replaces it.
+    count_step: Callable[[], None]
+
+    def __init__(self, **settings: Any) -> None:
+        self.within_experience = False  # between the beginning and the end of training on an experience
+        self._entered_anew = False  # a state from within an experience was restored: its `train` is to go on
+        self._main_loop_over = False
+        self._phases_over = 0
+        self._phase: Phase | None = None
+        super().__init__(**settings)
+
+    def further_phases(self) -> list[Callable[[], Phase]]:
+        """Makers of the phases of the present experience, in order; each is called when its phase begins."""
+        return []
+
+    def go_on(self) -> None:
+        """Says that this template was restored: the next `train` goes on with what had begun, if anything had."""
+        self._entered_anew = self.within_experience
+
+    def _before_training(self, **kwargs: Any) -> None:
+        if not self._entered_anew:
+            super()._before_training(**kwargs)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        if self._entered_anew:
+            return
+        self._main_loop_over, self._phases_over, self._phase = False, 0, None
+        self.begin_experience(**kwargs)
+        self.within_experience = True
+
+    def begin_experience(self, **kwargs: Any) -> None:
+        """What is done once, before the first step on an experience; Avalanche's `_before_training_exp`."""
+        super()._before_training_exp(**kwargs)
+
+    def _before_training_epoch(self, **kwargs: Any) -> None:
+        if not self._entered_anew:
+            super()._before_training_epoch(**kwargs)
+
+    def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
+        if not self._main_loop_over:
+            super()._train_exp(experience, eval_streams, **kwargs)
+            self._main_loop_over = True
+            self.dataloader: Any = []
+        self._entered_anew = False
+        for make in self.further_phases()[self._phases_over :]:
+            self._phase = self._phase or make()
+            for batch in self._phase.batches:
+                self._phase.step([tensor.to(self.device) for tensor in batch])
+                self.count_step()
+            self._phase = None
+            self._phases_over += 1
+
+    def training_epoch(self, **kwargs: Any) -> None:
+        """The main loop; a loader that was restored is where it was."""
+        if not self._entered_anew:
+            self.prepare_main_loop()
+        self._entered_anew = False
+        super().training_epoch(**kwargs)
+
+    def prepare_main_loop(self) -> None:
+        """What is done just before the first step; may replace the loader."""
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.within_experience = False
+
+
+def after_every_step(template: ResumableTemplate, call: Callable[[], None]) -> None:
+    """Has a function called after every optimiser step that the template counts, in the main loop and in its phases."""
+    template.plugins.append(_AfterStep(call))
+    template.count_step = call
+
+
+class _AfterStep(BaseSGDPlugin):  # type: ignore[misc]
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        self._call = call
+
+    def after_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        self._call()
