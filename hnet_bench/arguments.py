@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from hnet_bench.config import parse_value
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.papers.table import parse_value
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
-SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set")
+SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger")
+LOGGERS = ("csv", "tensorboard", "wandb")
 
 
 def expand(arguments: list[str]) -> list[str]:
@@ -38,6 +39,15 @@ def split_values(values: list[str] | None) -> list[str] | None:
 def chosen_seeds(values: list[str] | None) -> tuple[int, ...] | None:
     """Seeds of an option that may be repeated, None if it was not given."""
     return None if not values else parse_seeds(",".join(values))
+
+
+def known_loggers(values: list[str] | None) -> tuple[str, ...]:
+    """Names of loggers of an option that may be repeated. Raises UserError for one that is not known."""
+    names = tuple(split_values(values) or ())
+    for name in names:
+        if name not in LOGGERS:
+            raise UserError(f"Unknown logger '{name}': expected {', '.join(LOGGERS)}.")
+    return names
 
 
 def hyperparameters_of(given: list[str] | None) -> dict[str, Any]:

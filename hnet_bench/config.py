@@ -11,13 +11,39 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hnet_bench.interfaces import Settings, UserError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 T = TypeVar("T")
+
+
+def read_toml(path: Path) -> Settings:
+    """Content of a TOML file. Raises UserError that names it if it cannot be read."""
+    try:
+        content: Settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise UserError(f"{path} could not be read: {error.strerror}.") from error
+    return content
+
+
+def parse_value(text: str) -> Any:
+    """A single value as TOML writes it, such as 1e3, true or [5, 5]; what is no TOML is taken as text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:

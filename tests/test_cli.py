@@ -194,7 +194,12 @@ def test_a_damaged_record_is_named_and_left_alone(user_table: Path, engine: Engi
 def test_a_run_does_every_seed_of_every_cell(user_table: Path, engine: Engine, capsys: Capture) -> None:
     assert main(["run", "mine.toml", "-j", "3", "--device", "cpu"]) == 0
     (call,) = engine.calls
-    assert (len(call["specs"]), call["jobs"], call["device"], call["folder"]) == (6, 3, "cpu", None)
+    assert (len(call["specs"]), call["cluster"].jobs, call["options"].device, call["options"].folder) == (
+        6,
+        3,
+        "cpu",
+        None,
+    )
     out = capsys.readouterr().out
     assert "[6/6] finished joint CL3 seed 2" in out
     assert "60.00 ± 0.00 (2)" in out
@@ -260,7 +265,7 @@ def test_each_data_set_is_loaded_once_from_the_chosen_folder(
     monkeypatch.setattr("hnet_bench.data.load.load", lambda name, *, folder, progress: loaded.append((name, folder)))
     assert main(["run", "quick", "--data", str(tmp_path), "--results", str(tmp_path / "results")]) == 0
     assert loaded == [("mnist", tmp_path)]
-    assert engine.calls[0]["folder"] == tmp_path
+    assert engine.calls[0]["options"].folder == tmp_path
 
 
 def test_the_json_of_status_has_exactly_the_promised_keys(

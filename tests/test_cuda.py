@@ -11,7 +11,8 @@ from hnet_bench.conformance.rehearsal import PROTOCOL
 from hnet_bench.interfaces import Scenario, Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
-from hnet_bench.runs.run import build_template, run
+from hnet_bench.runs.learning import build_template
+from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no CUDA device here.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hnet_bench.arguments import chosen_seeds
+from hnet_bench.arguments import chosen_seeds, known_loggers
 from hnet_bench.commands.options import (
     Data,
     Results,
@@ -28,6 +28,10 @@ from hnet_bench.runs.plan import CellState, runs_to_do
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
+if TYPE_CHECKING:
+    from hnet_bench.runs.cluster import Cluster
+    from hnet_bench.runs.engine import Options
+
 INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 
 
@@ -37,16 +41,32 @@ def run(
     scenarios: Scenarios = None,
     seeds: Seeds = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: number of cores.")
+        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores.")
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    gpu_slots: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Runs that share one GPU. Default: 1.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use this Dask cluster, such as tcp://10.0.0.1:8786.")
+    ] = None,
+    slurm: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")
+    ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
+    ] = 120,
+    logger: Annotated[
+        list[str] | None, typer.Option(metavar="csv|tensorboard|wandb...", help="Also tell these loggers.")
+    ] = None,
+    logs: Annotated[Path, typer.Option(metavar="DIR", help="Where loggers write.")] = Path("logs"),
     results: Results = Path("results"),
     data: Data = None,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
     Finished runs are never repeated: after an interruption or a failure,
-    the same command does what is left.
+    the same command does what is left, from the last checkpoint.
 
     [bold]Examples[/bold]
 
@@ -54,8 +74,21 @@ def run(
 
     hnet-bench run von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1 CL3 --seeds 1-5 -j 4
 
-    hnet-bench run my_table.toml --device cuda
+    hnet-bench run my_table.toml --device cuda --gpu-slots 4
+
+    hnet-bench run my_table.toml --slurm cluster.toml -j 40
     """
+    from hnet_bench.runs.cluster import Cluster
+    from hnet_bench.runs.engine import Options
+
+    cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=slurm, gpu_slots=gpu_slots)
+    options = Options(
+        device=device,
+        folder=data,
+        seconds_between_checkpoints=checkpoint_every,
+        loggers=known_loggers(logger),
+        logs=logs,
+    )
     selected = select(table, rows, scenarios)
     chosen = chosen_seeds(seeds)
     store = Store(results)
@@ -68,7 +101,7 @@ def run(
         typer.echo(f"Nothing to do: all {planned_runs(states)} runs of {selected.name} are done.")
         return
     try:
-        failed = _sweep(todo, states, store, jobs=jobs, device=device, folder=data)
+        failed = _sweep(todo, states, store, cluster, options)
     except KeyboardInterrupt:
         done = sum(store.has(spec) for spec in todo)
         typer.echo(
@@ -110,20 +143,18 @@ def status(
         print_results(selected, states)
 
 
-def _sweep(
-    todo: list[RunSpec], states: list[CellState], store: Store, *, jobs: int | None, device: str, folder: Path | None
-) -> bool:
+def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: Cluster, options: Options) -> bool:
     """Does the runs and shows them; True if any failed. What can be checked is checked before the first run."""
     store.check_writable()
-    _load_data(todo, folder)
+    if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
+        _load_data(todo, options.folder)
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
-    from hnet_bench.runs.engine import default_jobs, run_all
+    from hnet_bench.runs.engine import run_all
 
-    workers = min(jobs or default_jobs(), len(todo))
-    typer.echo(f"{count(len(todo), 'run')} to do, {workers} at a time.")
+    typer.echo(f"{count(len(todo), 'run')} to do.")
     with Watcher(_run_names(todo, states), console()) as watcher:
-        run_all(todo, store=store, jobs=workers, device=device, folder=folder, observer=watcher)
+        run_all(todo, store=store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce)
     for spec in todo:
         if event := watcher.sweep.failures.get(spec.key):
             place = store.failure_path(spec)

@@ -25,7 +25,7 @@ from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, Strategy, TrainingProtocol
-from hnet_bench.runs.run import build_template
+from hnet_bench.runs.learning import build_template
 
 PROTOCOL = TrainingProtocol(iterations=60, batch_size=16, learning_rate=1e-2, hidden_units=(24,))
 

@@ -20,19 +20,13 @@ of the cell are added to those of the row. What reported numbers share may stand
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hnet_bench.config import from_settings, to_settings
+from hnet_bench.config import from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.papers.seeds import parse_seeds
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PAPERS = Path(__file__).parent
 
@@ -158,21 +152,7 @@ def load_table(name: str) -> Table:
         if name.endswith(".toml"):
             raise UserError(f"There is no table file {name}.")
         raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}.") from error
-    except OSError as error:
-        raise UserError(f"{path} could not be read: {error.strerror}.") from error
-    return parse_table(path.stem, content)
-
-
-def parse_value(text: str) -> Any:
-    """A single value as TOML writes it, such as 1e3, true or [5, 5]; what is no TOML is taken as text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    return parse_table(path.stem, read_toml(path))
 
 
 def parse_table(name: str, content: Settings) -> Table:

@@ -106,6 +106,10 @@ class Watcher:
         if line and (self._live is None or event.kind != "started"):
             self._console.print(Text(line), soft_wrap=True)
 
+    def announce(self, sentence: str) -> None:
+        """Prints a sentence above the display."""
+        self._console.print(Text(sentence), soft_wrap=True)
+
     def name(self, event: Event) -> str:
         """How the run of an event is called."""
         return self._names.get(event.key, event.run_id)

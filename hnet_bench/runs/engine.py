@@ -1,50 +1,29 @@
-"""The engine: hands runs to Dask worker processes and stores what comes back.
+"""The engine: hands runs to Dask workers, tries again what a dying worker left, and counts what comes back.
 
-Each worker is one process with one thread, loads torch and Avalanche once, and does one run after another. A record is
-written by the worker that made it, so nothing finished is lost whatever becomes of this process.
+A record is written by the worker that made it, so nothing finished is lost whatever becomes of this process; a run that
+was under way goes on from its checkpoint, in whichever process takes it up.
 """
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
-import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dask
-from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed import as_completed
 
-from hnet_bench.interfaces import Settings
+from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
+from hnet_bench.runs.cluster import GPU, Cluster, connected, gpu_count, workers_wanted
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
+from hnet_bench.runs.work import Orders, Result, do
 
-_TOPIC = "hnet_bench"
-_SETTINGS = {
-    # A run lasts minutes to hours and is held up by nothing that a restart would mend.
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.scheduler.worker-saturation": 1.0,
-    "distributed.comm.timeouts.connect": "120s",
-}
-_WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONWARNINGS": "ignore",
-    # glibc gives big blocks back to the system as soon as they are free, and Dask makes it do so sooner; a training
-    # step allocates the same megabytes again and again, and would spend much of its time on page faults.
-    "MALLOC_TRIM_THRESHOLD_": str(2**29),
-    "MALLOC_MMAP_THRESHOLD_": str(2**29),
-}
+# How often a run is tried that ends with an exception, or takes its worker with it without having advanced.
+_TRIES = {"error": 2, "died": 3}
 
 
 @dataclass(frozen=True)
@@ -55,107 +34,126 @@ class Outcome:
     failed: tuple[str, ...]
 
 
-def run_all(
-    specs: list[RunSpec], *, store: Store, jobs: int, device: str, folder: Path | None, observer: Observer
-) -> Outcome:
-    """Does these runs in `jobs` processes and stores their records.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How runs are done; none of it changes what they measure."""
 
-    `device` is "auto", "cpu" or "cuda"; `folder` holds the data sets. `observer` is called in this process, from
-    another thread. A run that fails leaves its traceback in the store and stops no other. KeyboardInterrupt ends the
-    workers; finished records stay. Raises UserError if there is no such device.
+    device: str = "auto"  # or "cpu", "cuda"
+    folder: Path | None = None  # of the data sets
+    seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS
+    loggers: tuple[str, ...] = ()  # of Avalanche: "csv", "tensorboard", "wandb"
+    logs: Path | None = None  # where these write
+
+
+def run_all(
+    specs: list[RunSpec],
+    *,
+    store: Store,
+    cluster: Cluster,
+    options: Options,
+    observer: Observer,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Outcome:
+    """Does these runs and stores their records.
+
+    `observer` is called in this process, from another thread; `announce` is told about the cluster. A run that fails
+    leaves its traceback in the store and stops no other. KeyboardInterrupt ends the workers that were started here;
+    finished records stay. Raises UserError if there is no such device or no such cluster.
     """
     if not specs:
         return Outcome(0, ())
-    failed: list[str] = []
-    done = 0
-    with _client(min(jobs, len(specs))) as client:
+    gpus = gpu_count() if cluster.is_local and options.device != "cpu" else 0
+    workers = workers_wanted(cluster, len(specs), gpus)
+    with connected(cluster, workers) as client:
         # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
-        chosen_device = client.submit(_resolve_device, device).result()
-        client.subscribe_topic(_TOPIC, lambda message: observer(Event(**message[1]["event"])))
-        futures = client.map(
-            _do,
-            [spec.to_json() for spec in specs],
-            pure=False,
+        device = client.submit(_resolve_device, options.device, pure=False).result()
+        topic = f"hnet_bench-{uuid.uuid4().hex}"
+        client.subscribe_topic(topic, lambda message: observer(Event(**message[1]["event"])))
+        if cluster.is_local:
+            announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
+        if _has_dashboard():
+            announce(f"Dashboard: {client.dashboard_link}")
+        orders = Orders(
             store=store.root.resolve(),
-            device=chosen_device,
-            folder=folder.resolve() if folder else None,
+            device=device,
+            folder=options.folder.resolve() if options.folder else None,
             command=command_line(),
+            topic=topic,
+            gpus=gpus,
+            seconds_between_checkpoints=options.seconds_between_checkpoints,
+            loggers=options.loggers,
+            logs=options.logs.resolve() if options.logs else None,
         )
-        specs_of = {future.key: spec for future, spec in zip(futures, specs, strict=True)}
-        for future in as_completed(futures):
-            spec = specs_of[future.key]
-            problem = _problem_of(future, spec, store)
-            if problem is None:
+        # On this machine the number of workers is the number of slots; elsewhere workers declare theirs to Dask.
+        shared = {GPU: 1} if cluster.gpu_slots and device == "cuda" and not cluster.is_local else None
+        return _Sweep(client, orders, store, observer, shared).finish(specs)
+
+
+@dataclass
+class _Sweep:
+    client: Any
+    orders: Orders
+    store: Store
+    observer: Observer
+    resources: dict[str, int] | None
+    _tries: dict[tuple[str, ...], int] = field(default_factory=dict)
+    _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
+
+    def finish(self, specs: list[RunSpec]) -> Outcome:
+        """Hands out all runs and waits for them."""
+        specs_of = {self._submit(spec): spec for spec in specs}
+        failed: list[str] = []
+        done = 0
+        waiting = as_completed(list(specs_of))
+        for future in waiting:
+            spec = specs_of.pop(future)
+            result = self._result(future, spec)
+            if result.kind == "done":
                 done += 1
-                observer(event_of(spec, "finished"))
+                self.observer(event_of(spec, "finished"))
+            elif self._is_hopeless(spec, result):
+                failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
+                self.observer(event_of(spec, "failed", message=result.problem))
             else:
-                failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {problem}")
-                observer(event_of(spec, "failed", message=problem))
-    return Outcome(done, tuple(failed))
+                again = self._submit(spec)
+                specs_of[again] = spec
+                waiting.add(again)
+        return Outcome(done, tuple(failed))
+
+    def _submit(self, spec: RunSpec) -> Any:
+        name = f"{spec.run_id}-{uuid.uuid4().hex[:8]}"
+        return self.client.submit(do, spec.to_json(), self.orders, key=name, pure=False, resources=self.resources)
+
+    def _result(self, future: Any, spec: RunSpec) -> Result:
+        if future.status == "finished":
+            result: Result = future.result()
+            return result
+        if self.store.has(spec):  # the worker died after its work was done
+            return Result("done")
+        # The worker died before it could say anything, or what it said could not be sent.
+        problem = f"the worker process ended: {future.exception()!r}"
+        self.store.write_failure(spec, {"problem": problem, "traceback": ""})
+        return Result("died", problem)
+
+    def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:
+        """Whether not to try again; a run that has advanced since the last try is not counted as tried."""
+        if result.kind in ("elsewhere", "mistake"):
+            return result.kind == "mistake"
+        steps = steps_kept(self.store.checkpoint_path(spec))
+        if steps > self._steps.get(spec.key, 0):
+            self._steps[spec.key] = steps
+            self._tries[spec.key] = 0
+        self._tries[spec.key] = self._tries.get(spec.key, 0) + 1
+        return self._tries[spec.key] >= _TRIES[result.kind]
 
 
-def _problem_of(future: Any, spec: RunSpec, store: Store) -> str | None:
-    """One line on what went wrong with a run, None if it is stored."""
-    if future.status == "finished":
-        problem: str | None = future.result()
-        return problem
-    # The worker died before it could say anything, or what it said could not be sent.
-    problem = f"the worker process ended: {future.exception()!r}"
-    store.write_failure(spec, {"problem": problem, "traceback": ""})
-    return problem
+def _has_dashboard() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("bokeh") is not None
 
 
 def _resolve_device(name: str) -> str:
     from hnet_bench.runs.run import resolve_device
 
     return resolve_device(name)
-
-
-def _do(content: Settings, *, store: Path, device: str, folder: Path | None, command: str) -> str | None:
-    """In a worker: one run. Returns None, or one line on what went wrong."""
-    from hnet_bench.runs.run import run_with_artefacts
-
-    worker = get_worker()
-
-    def tell(event: Event) -> None:
-        worker.log_event(_TOPIC, {"event": event.to_json()})
-
-    spec, target = RunSpec.from_json(content), Store(store)
-    if target.has(spec):  # another sweep over the same store was faster
-        return None
-    tell(event_of(spec, "started"))
-    try:
-        # Some of Avalanche's plugins announce their own deprecation at every experience, whatever filters are set.
-        with warnings.catch_warnings(record=True):
-            record, artefacts = run_with_artefacts(spec, device=device, folder=folder, observer=tell, command=command)
-        target.write(spec, record, artefacts)
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        target.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
-        return problem
-    finally:
-        # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
-        gc.collect()
-    return None
-
-
-@contextmanager
-def _client(workers: int) -> Iterator[Client]:
-    # Dask tells at length of every connection that closes; whoever watches a sweep has no use for it.
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    settings = {**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-def default_jobs() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -30,17 +30,29 @@ def provenance(*, strategy: object, device: str, threads: int, command: str, sta
         "command": command,
         "started": _iso(started),
         "finished": _iso(datetime.now(timezone.utc)),
-        "device": device_name(device),
-        "cpu": _cpu_name(),
+        **machine(device),
         "threads": threads,
         "matrix_products": _products(device),
         "platform": platform.platform(),
-        "versions": {
-            "python": platform.python_version(),
-            "hnet_bench": hnet_bench.__version__,
-            **{name: _version(name) for name in _DISTRIBUTIONS},
-        },
+        "versions": _versions(),
     }
+
+
+def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
+    """What two processes must have in common for one to go on with the other's run, by words that a message can use."""
+    return {
+        "spec": spec,
+        "code": code_sum(),
+        "strategy file": _file_sum(strategy),
+        "version of a library": _versions(),
+        "kind of device": device,
+        "library of matrix products": _products(device),
+    }
+
+
+def machine(device: str) -> Settings:
+    """What a run is computed on."""
+    return {"device": device_name(device), "cpu": _cpu_name()}
 
 
 @cache
@@ -102,6 +114,14 @@ def _dirty() -> bool | None:
     # Results and reports come and go while a sweep runs; they do not change what a run does.
     changes = _git("status", "--porcelain", "--", "hnet_bench", "baselines", "pyproject.toml")
     return None if changes is None else bool(changes)
+
+
+def _versions() -> Settings:
+    return {
+        "python": platform.python_version(),
+        "hnet_bench": hnet_bench.__version__,
+        **{name: _version(name) for name in _DISTRIBUTIONS},
+    }
 
 
 def _version(distribution: str) -> str | None:

@@ -3,6 +3,7 @@
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.json      a record: the run is done
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.npz       small arrays beside it, where there are any
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.failed    what went wrong, until a later try succeeds
+    ... .checkpoint, .lock, .log                                         of a run that is under way, or was
 
 A file is written under a temporary name, flushed and renamed, so a reader never sees half a record and parallel
 workers never share a file. Stores merge by copying.
@@ -96,6 +97,18 @@ class Store:
     def failure_path(self, spec: RunSpec) -> Path:
         """Where it is noted that the last try of a run failed, and why."""
         return self.path(spec).with_suffix(".failed")
+
+    def checkpoint_path(self, spec: RunSpec) -> Path:
+        """Where the checkpoint of a run stands while it is under way."""
+        return self.path(spec).with_suffix(".checkpoint")
+
+    def log_path(self, spec: RunSpec) -> Path:
+        """Where a run writes what happens to it."""
+        return self.path(spec).with_suffix(".log")
+
+    def lock_path(self, spec: RunSpec) -> Path:
+        """The file that the process which does a run holds locked."""
+        return self.path(spec).with_suffix(".lock")
 
     def _seeds(self, spec: RunSpec, suffix: str) -> tuple[int, ...]:
         found = (self.root / spec.folder).glob(f"seed*-{spec.digest}.{suffix}")

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.runs.engine import run_all
+from hnet_bench.runs.cluster import Cluster
+from hnet_bench.runs.engine import Options, run_all
+from hnet_bench.runs.events import ignore
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
 from hnet_bench.runs.store import Store
@@ -21,6 +23,16 @@ def spec_of(strategy, scenario, seed=1, iterations=30):
         hyperparameters={"chunk_size": 200} if strategy.startswith("hnet") else {},
         seed=seed,
         where="a test",
+    )
+
+
+def sweep_of(specs, store, *, jobs=2, observer=ignore, **options):
+    return run_all(
+        specs,
+        store=store,
+        cluster=Cluster(jobs=jobs),
+        options=Options(**{"device": "cpu", **options}),
+        observer=observer,
     )
 
 
@@ -47,7 +59,7 @@ def sweep(tmp_path_factory):
     bad = spec_of(f"{broken}:Broken", Scenario.TASK)
     store = Store(folder / "results")
     events = []
-    outcome = run_all([*good, bad], store=store, jobs=2, device="cpu", folder=None, observer=events.append)
+    outcome = sweep_of([*good, bad], store, observer=events.append)
     return good, bad, store, outcome, events
 
 
@@ -85,10 +97,10 @@ def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path):
         pytest.skip("this machine has a CUDA device")
     store = Store(tmp_path)
     with pytest.raises(UserError, match="torch finds none here"):
-        run_all([spec_of("joint", Scenario.TASK)], store=store, jobs=1, device="cuda", folder=None, observer=print)
+        sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, device="cuda")
     assert not list(tmp_path.rglob("*.*"))
 
 
 def test_nothing_to_do_starts_no_worker(tmp_path):
-    outcome = run_all([], store=Store(tmp_path), jobs=2, device="cpu", folder=None, observer=print)
+    outcome = sweep_of([], Store(tmp_path))
     assert (outcome.done, outcome.failed) == (0, ())

@@ -1,0 +1,107 @@
+"""The checkpoint of a run that is under way: a file beside its record-to-be, replaced as a whole and then removed.
+
+One line of JSON (which run, made by which code, how far, what was measured so far), then the strategy's state as
+`avalanche_adapter.checkpoint` writes it. A checkpoint that does not fit the run or the code is not used: the run begins
+anew rather than go on with something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from hnet_bench.interfaces import Settings
+from hnet_bench.runs.store import write_atomically
+
+_FORMAT = 1
+SECONDS_BETWEEN_CHECKPOINTS = 120.0
+_log = logging.getLogger("hnet_bench.run")
+
+
+@dataclass
+class Progress:
+    """What a run knows between two steps, beside the strategy's state. Times are in seconds."""
+
+    steps: int = 0  # optimiser steps done
+    elapsed: float = 0.0  # in all, also by earlier processes
+    in_experience: float = 0.0  # spent on training the present experience
+    untrained: list[float] = field(default_factory=list)  # scores before training
+    score: list[list[float]] = field(default_factory=list)  # a row for each experience that is over
+    task_inference: list[list[float] | None] = field(default_factory=list)
+    train: list[float] = field(default_factory=list)  # of each experience that is over
+    evaluate: list[float] = field(default_factory=list)
+    peak_memory_bytes: int | None = None
+    resumes: list[Settings] = field(default_factory=list)  # where earlier processes left off, and on which machine
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoint file of one run. `identity` says what a checkpoint must have been made by and for."""
+
+    path: Path
+    identity: Settings
+    seconds_between: float = SECONDS_BETWEEN_CHECKPOINTS
+
+    def write(self, progress: Progress, state: bytes) -> bool:
+        """Replaces the checkpoint; False, with a warning in the log, if the disk does not take it."""
+        header = {
+            "checkpoint": _FORMAT,
+            "identity": self.identity,
+            "progress": asdict(progress),
+            "sha256": hashlib.sha256(state).hexdigest(),
+        }
+        began = time.perf_counter()
+        try:
+            write_atomically(self.path, json.dumps(header).encode() + b"\n" + state)
+        except OSError as error:
+            # The run itself needs no checkpoint.
+            _log.warning("checkpoint could not be written: %s", error.strerror)
+            return False
+        size, seconds = len(state) / 2**20, time.perf_counter() - began
+        _log.info("checkpoint after step %d: %.1f MiB in %.2f s", progress.steps, size, seconds)
+        return True
+
+    def read(self) -> tuple[Progress, bytes] | None:
+        """The checkpoint, None if there is none that fits; the log says why."""
+        try:
+            line, _, state = self.path.read_bytes().partition(b"\n")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("checkpoint could not be read: %s", error.strerror)
+            return None
+        problem = self._problem(line, state)
+        if problem:
+            _log.warning("checkpoint is not used, the run begins anew: %s", problem)
+            return None
+        return Progress(**json.loads(line)["progress"]), state
+
+    def remove(self) -> None:
+        """Forgets the checkpoint."""
+        self.path.unlink(missing_ok=True)
+
+    def _problem(self, line: bytes, state: bytes) -> str | None:
+        try:
+            header = json.loads(line)
+            if header["checkpoint"] != _FORMAT:
+                return f"it has format {header['checkpoint']}, expected {_FORMAT}"
+            if header["sha256"] != hashlib.sha256(state).hexdigest():
+                return "its content is damaged"
+            identity = header["identity"]
+        except (ValueError, KeyError, TypeError):
+            return "it is damaged"
+        differing = [key for key in self.identity if identity.get(key) != self.identity[key]]
+        return f"it was made with another {' and '.join(differing)}" if differing else None
+
+
+def steps_kept(path: Path) -> int:
+    """Optimiser steps that a checkpoint holds; 0 if there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            return int(json.loads(file.readline())["progress"]["steps"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0

@@ -1,0 +1,177 @@
+"""Where runs are done: worker processes on this machine, a Dask cluster that is there, or one that Slurm starts.
+
+Whatever it is, each worker is one process with one thread, which does one run after another.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+import psutil
+from distributed import Client, LocalCluster, WorkerPlugin
+
+from hnet_bench.config import read_toml
+from hnet_bench.interfaces import Settings, UserError
+
+GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
+_SETTINGS = {
+    # A run lasts minutes to hours and is held up by nothing that a restart would mend.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.scheduler.worker-saturation": 1.0,
+    # The engine itself decides how often a run whose worker died is tried again: it knows whether the run advanced.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.comm.timeouts.connect": "120s",
+}
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    # glibc gives big blocks back to the system as soon as they are free, and Dask makes it do so sooner; a training
+    # step allocates the same megabytes again and again, and would spend much of its time on page faults.
+    "MALLOC_TRIM_THRESHOLD_": str(2**29),
+    "MALLOC_MMAP_THRESHOLD_": str(2**29),
+}
+_SECONDS_TO_CONNECT = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """What a sweep runs on. Of `scheduler` and `slurm` at most one is given; without either, this machine."""
+
+    jobs: int | None = None  # runs at a time; default: physical cores, or GPUs times slots; on Slurm, the profile's
+    scheduler: str | None = None  # address of a Dask scheduler whose workers see the same results and data
+    slurm: Path | None = None  # TOML with the settings of dask-jobqueue's SLURMCluster
+    gpu_slots: int | None = None  # runs that share one GPU; default 1
+
+    def __post_init__(self) -> None:
+        if self.scheduler and self.slurm:
+            raise UserError("Give --scheduler or --slurm, not both: either a cluster is there or Slurm starts one.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the workers are started here."""
+        return not (self.scheduler or self.slurm)
+
+
+def workers_wanted(cluster: Cluster, runs: int, gpus: int) -> int:
+    """Number of processes on this machine for so many runs; `gpus` is 0 unless the runs are to use them."""
+    slots = gpus * (cluster.gpu_slots or 1)
+    return max(1, min(cluster.jobs or slots or physical_cores(), runs))
+
+
+def physical_cores() -> int:
+    """Number of physical cores among those that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, psutil.cpu_count(logical=False) or usable)
+
+
+def gpu_count() -> int:
+    """Number of CUDA devices on this machine; asks torch, in a process of its own, only where there is a driver."""
+    if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
+        return 0
+    ask = "import torch; print(torch.cuda.device_count())"
+    found = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    return int(found.stdout) if found.returncode == 0 else 0
+
+
+@contextmanager
+def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
+    """A client of the cluster; what was started for it ends with it. Raises UserError if it cannot be had."""
+    # Dask tells at length of every connection that closes; whoever watches a sweep has no use for it.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
+        if cluster.scheduler:
+            opened = _existing(cluster.scheduler)
+        elif cluster.slurm:
+            opened = _slurm(cluster.slurm, cluster.jobs)
+        else:
+            opened = _local(workers)
+        with opened as client:
+            yield client
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        client.register_plugin(_EndsWithItsParent())
+        yield client
+
+
+@contextmanager
+def _existing(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=_SECONDS_TO_CONNECT)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UserError(
+            f"No Dask scheduler answers at '{address}' ({error}): start one with `dask scheduler`, and workers with "
+            "`dask worker ADDRESS --nthreads 1`."
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _slurm(profile: Path, jobs: int | None) -> Iterator[Client]:
+    try:
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        raise UserError("--slurm needs dask-jobqueue: pip install hnet_bench[slurm].") from error
+    settings = slurm_settings(read_toml(profile), str(profile))
+    wanted = jobs or settings.pop("jobs", 1)
+    settings.pop("jobs", None)
+    try:
+        cluster = SLURMCluster(**settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"dask-jobqueue does not accept the profile {profile}: {error}.") from error
+    with cluster, Client(cluster) as client:
+        cluster.scale(jobs=wanted)  # type: ignore[no-untyped-call, unused-ignore]
+        yield client
+
+
+def slurm_settings(content: Settings, where: str) -> Settings:
+    """Settings of SLURMCluster from a profile, with what every worker of ours needs.
+
+    A job has `processes` workers (default 1), each with one core. Raises UserError for a profile without memory.
+    """
+    settings = {"processes": 1, **content}
+    if "memory" not in settings:
+        raise UserError(f'The Slurm profile {where} must say how much memory a job needs, such as memory = "4GB".')
+    settings.setdefault("cores", settings["processes"])
+    exports = [f"export {name}={value}" for name, value in _WORKER_ENVIRONMENT.items()]
+    settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
+    return settings
+
+
+class _EndsWithItsParent(WorkerPlugin):  # type: ignore[misc, unused-ignore]
+    """Ends a worker when the process that started it is gone, however it went: a killed sweep leaves nothing behind."""
+
+    def setup(self, worker: Any) -> None:
+        import threading
+        import time
+
+        parent = os.getppid()
+
+        def watch() -> None:
+            while os.getppid() == parent:
+                time.sleep(0.5)
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,209 @@
+"""How a run learns: experience by experience, from wherever an earlier process left off."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from pathlib import Path
+
+import numpy
+import torch
+
+from hnet_bench.avalanche_adapter.benchmark import stored_tensors
+from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
+from hnet_bench.avalanche_adapter.evaluation import Evaluator
+from hnet_bench.avalanche_adapter.loggers import Loggers
+from hnet_bench.avalanche_adapter.resumable import after_every_step
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
+from hnet_bench.runs.checkpoint import Checkpoints, Progress
+from hnet_bench.runs.events import Observer, event_of
+from hnet_bench.runs.memory import peak_bytes
+from hnet_bench.runs.provenance import machine
+from hnet_bench.runs.spec import RunSpec
+
+_SECONDS_BETWEEN_EVENTS = 0.5
+_log = logging.getLogger("hnet_bench.run")
+
+
+class Learning:
+    """A strategy that learns a benchmark, from wherever the checkpoint left it."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        *,
+        device: str,
+        folder: Path | None,
+        observer: Observer,
+        checkpoints: Checkpoints | None,
+        loggers: Loggers | None,
+    ) -> None:
+        self._clock = _Clock()
+        self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
+        _seed_everything(spec.seed, "initialisation")
+        benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
+        self.data_sums = benchmark.data_sums
+        self._stream = benchmark.avalanche.train_stream
+        self._evaluator = Evaluator(benchmark)
+        setup = Setup(
+            scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
+        )
+        self.strategy = spec.build_strategy()
+        self.template = build_template(self.strategy, setup)
+        self._data = stored_tensors(benchmark.train, self.template.device)
+        self.progress = self._resumed() or Progress()
+        self._clock.count_earlier(self.progress.elapsed)
+        if not self.progress.untrained:
+            self.progress.untrained = self._evaluator.evaluate(self.template).score
+        if loggers is not None:
+            self.template.plugins.append(loggers)
+        after_every_step(self.template, self._after_step)
+
+    def learn(self) -> None:
+        """Learns every experience that is not over, with an evaluation on all experiences after each."""
+        try:
+            self._learn()
+        finally:
+            if self._loggers is not None:
+                self._loggers.close()
+
+    def _learn(self) -> None:
+        progress, template = self.progress, self.template
+        while len(progress.score) < len(self._stream):
+            begun = time.perf_counter() - progress.in_experience
+            self._experience_begun = begun
+            template.train(self._stream[len(progress.score)], eval_streams=[])
+            trained = time.perf_counter()
+            evaluation = self._evaluator.evaluate(template)
+            progress.train.append(round(trained - begun, 3))
+            progress.evaluate.append(round(time.perf_counter() - trained, 3))
+            progress.score.append(evaluation.score)
+            progress.task_inference.append(evaluation.task_inference)
+            progress.in_experience = 0.0
+            progress.elapsed = self._clock.elapsed()
+            progress.peak_memory_bytes = self._peak()
+            self._log_scores()
+            if self._loggers is not None:
+                self._loggers.evaluated(template, evaluation)
+            if len(progress.score) < len(self._stream):
+                self._save()
+
+    def _resumed(self) -> Progress | None:
+        """Restores the strategy, if there is a checkpoint that fits."""
+        found = self._checkpoints.read() if self._checkpoints else None
+        if found is None:
+            return None
+        progress, state = found
+        try:
+            restore_state(self.template, state, self._data)
+        except CheckpointError as error:
+            _log.warning("checkpoint is not used, the run begins anew: %s", error)
+            self.template = build_template(self.strategy, self.template.setup)
+            return None
+        left = {"experience": len(progress.score), "step": progress.steps, **machine(str(self.template.device.type))}
+        progress.resumes.append(left)
+        _log.info("goes on in experience %d after step %d", len(progress.score), progress.steps)
+        return progress
+
+    def _after_step(self) -> None:
+        self.progress.steps += 1
+        if self._clock.event_is_due():
+            self._observer(
+                event_of(
+                    self._spec,
+                    "progress",
+                    done=self.progress.steps,
+                    total=self.template.planned_steps,
+                    seconds=self._clock.elapsed(),
+                )
+            )
+        if self._checkpoints and self._clock.checkpoint_is_due(self._checkpoints.seconds_between):
+            self.progress.in_experience = time.perf_counter() - self._experience_begun
+            self._save()
+
+    def _save(self) -> None:
+        if self._checkpoints is None:
+            return
+        self.progress.elapsed = self._clock.elapsed()
+        self.progress.peak_memory_bytes = self._peak()
+        try:
+            state = save_state(self.template, self._data)
+        except CheckpointError as error:
+            # A plugin may hold what cannot be kept within an experience; `hnet-bench check` asks for more.
+            _log.warning("no checkpoint after step %d: %s", self.progress.steps, error)
+        else:
+            self._checkpoints.write(self.progress, state)
+        self._clock.checkpoint_was_written()
+
+    def _peak(self) -> int | None:
+        # Also that of earlier processes.
+        return max(filter(None, (peak_bytes(), self.progress.peak_memory_bytes)), default=None)
+
+    def _log_scores(self) -> None:
+        scores = " ".join(f"{100 * score:.2f}" for score in self.progress.score[-1])
+        done = len(self.progress.score)
+        _log.info(
+            "experience %d of %d learnt in %.1f s; scores in %%: %s",
+            done,
+            len(self._stream),
+            self.progress.train[-1],
+            scores,
+        )
+
+
+class _Clock:
+    """Time since a run began, also in earlier processes, and what is due."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._last_event = self._last_checkpoint = self._began
+
+    def count_earlier(self, elapsed: float) -> None:
+        """Adds the seconds that earlier processes took."""
+        self._began -= elapsed
+
+    def elapsed(self) -> float:
+        """Seconds."""
+        return time.perf_counter() - self._began
+
+    def event_is_due(self) -> bool:
+        """True at most a few times a second."""
+        now = time.perf_counter()
+        if now - self._last_event < _SECONDS_BETWEEN_EVENTS:
+            return False
+        self._last_event = now
+        return True
+
+    def checkpoint_is_due(self, seconds: float) -> bool:
+        """Whether the last one is so long ago."""
+        return time.perf_counter() - self._last_checkpoint >= seconds
+
+    def checkpoint_was_written(self) -> None:
+        """Begins to count anew."""
+        self._last_checkpoint = time.perf_counter()
+
+
+def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:
+    """What a strategy builds, with every global random generator seeded for the training that follows.
+
+    Raises UserError if it builds something else than a template of ours.
+    """
+    # Initial parameters depend on the seed and on nothing that was drawn before, such as by the benchmark.
+    _seed_everything(setup.seed, "initialisation")
+    template = strategy.build(setup)
+    if not isinstance(template, InMemoryTemplate):
+        raise UserError(
+            f"{type(strategy).__name__} builds a {type(template).__name__}: expected a subclass of "
+            "hnet_bench.avalanche_adapter.template.InMemoryTemplate, which trains for a given number of iterations."
+        )
+    _seed_everything(setup.seed, "training")
+    return template
+
+
+def _seed_everything(seed: int, stream: str) -> None:
+    value = stream_seed(seed, stream)
+    random.seed(value)
+    numpy.random.seed(value % 2**32)
+    torch.manual_seed(value)

@@ -1,0 +1,162 @@
+"""What a worker process does: one run, from its checkpoint if there is one, to its record or its failure."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, TypeAlias
+
+from distributed import get_worker
+
+from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.checkpoint import Checkpoints
+from hnet_bench.runs.events import Event, event_of
+from hnet_bench.runs.provenance import identity
+from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.store import Store
+
+Kind: TypeAlias = Literal["done", "elsewhere", "error", "mistake", "died"]
+_SECONDS_TO_WAIT_FOR_OTHERS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What all runs of a sweep have in common, as it is sent to workers."""
+
+    store: Path
+    device: str
+    folder: Path | None  # of the data sets
+    command: str
+    topic: str  # of the events
+    gpus: int = 1  # on the machine, if the workers are to share them by number
+    seconds_between_checkpoints: float
+    loggers: tuple[str, ...] = ()
+    logs: Path | None = None  # where these loggers write
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a try ended. `elsewhere`: another process is doing the run. `mistake`: the user can mend it. `died`: so did
+    the worker, as the engine finds."""
+
+    kind: Kind
+    problem: str = ""  # one line
+
+
+def do(content: Settings, orders: Orders) -> Result:
+    """In a worker: one try at the run of a spec."""
+    from hnet_bench.runs.run import run_with_artefacts
+
+    worker = get_worker()
+
+    def tell(event: Event) -> None:
+        worker.log_event(orders.topic, {"event": event.to_json()})
+
+    spec, store = RunSpec.from_json(content), Store(orders.store)
+    device = _numbered(orders, worker.name)
+    with _only_here(store.log_path(spec)) as log_file:
+        if store.has(spec):  # another sweep over the same store was faster
+            return Result("done")
+        if log_file is None:
+            time.sleep(_SECONDS_TO_WAIT_FOR_OTHERS)
+            return Result("elsewhere")
+        tell(event_of(spec, "started"))
+        try:
+            with _logged(log_file):
+                checkpoints = Checkpoints(
+                    store.checkpoint_path(spec),
+                    identity(spec=spec.to_json(), strategy=spec.build_strategy(), device=orders.device),
+                    orders.seconds_between_checkpoints,
+                )
+                record, artefacts = run_with_artefacts(
+                    spec,
+                    device=device,
+                    folder=orders.folder,
+                    observer=tell,
+                    command=orders.command,
+                    checkpoints=checkpoints,
+                    loggers=_loggers(spec, orders),
+                )
+                store.write(spec, record, artefacts)
+                checkpoints.remove()
+                _log.info("record written")
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            store.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
+            return Result("mistake" if isinstance(error, UserError) else "error", problem)
+        finally:
+            # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
+            gc.collect()
+    return Result("done")
+
+
+_log = logging.getLogger("hnet_bench.run")
+
+
+def _numbered(orders: Orders, worker: Any) -> str:
+    """The device of a worker: those of a machine with several GPUs take them in turn."""
+    if orders.device != "cuda" or orders.gpus < 2:
+        return orders.device
+    return f"cuda:{int(worker) % orders.gpus}"
+
+
+def _loggers(spec: RunSpec, orders: Orders) -> Any:
+    if not orders.loggers or orders.logs is None:
+        return None
+    from hnet_bench.avalanche_adapter.loggers import make_loggers
+
+    return make_loggers(orders.loggers, orders.logs / spec.folder / spec.run_id, spec.to_json())
+
+
+@contextmanager
+def _only_here(path: Path) -> Iterator[IO[str] | None]:
+    """The log file of a run, locked as long as this process works on the run; None if another process holds it.
+
+    The system lets go of the lock when the process ends, however it ends. Where there are no locks every process may
+    do the run: they write the same record.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        except (ImportError, OSError):
+            pass
+        yield file
+
+
+@contextmanager
+def _logged(file: IO[str]) -> Iterator[None]:
+    """Has what happens to a run written to its log, warnings included, each once."""
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("hnet_bench")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    # Some of Avalanche's plugins announce their own deprecation at every experience, whatever filters are set.
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            logger.info("%s: %s", category.__name__, message)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
