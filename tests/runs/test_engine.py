@@ -1,13 +1,14 @@
 """The engine: every run ends as a record or as a failure that says why, and the number of processes changes nothing."""
 
 import json
+from threading import Thread
 
 import pytest
 import torch
 
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.cluster import Cluster
-from hnet_bench.runs.engine import Options, run_all
+from hnet_bench.runs.engine import Options, Outcome, run_all
 from hnet_bench.runs.events import ignore
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
@@ -20,7 +21,7 @@ def spec_of(strategy, scenario, seed=1, iterations=30):
         scenario=scenario,
         protocol={"iterations": iterations, "batch_size": 16, "hidden_units": [20]},
         strategy=strategy,
-        hyperparameters={"chunk_size": 200} if strategy.startswith("hnet") else {},
+        hyperparameters={"chunk_size": 200} if strategy.startswith("hnet") and strategy != "hnet_r" else {},
         seed=seed,
         where="a test",
     )
@@ -104,3 +105,109 @@ def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path):
 def test_nothing_to_do_starts_no_worker(tmp_path):
     outcome = sweep_of([], Store(tmp_path))
     assert (outcome.done, outcome.failed) == (0, ())
+
+
+MORTAL = """
+import os, signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from hnet_bench.interfaces import Scenario
+
+@dataclass(frozen=True, kw_only=True)
+class Mortal:
+    name: ClassVar[str] = "mortal"
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+    deaths: int = 1
+    marks: str = ""
+    def build(self, setup):
+        from avalanche.core import BaseSGDPlugin
+        from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+        marks, deaths = Path(self.marks), self.deaths
+        class Dies(BaseSGDPlugin):
+            "Ends its process in the second experience, as often as asked."
+            def before_training_exp(self, strategy, **kwargs):
+                if strategy.task == 1 and len(list(marks.iterdir())) < deaths:
+                    (marks / str(os.getpid())).touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+        template = ClassifierTemplate(setup=setup)
+        template.plugins.append(Dies())
+        return template
+"""
+
+
+def mortal(folder, deaths):
+    (folder / "mortal.py").write_text(MORTAL)
+    (folder / "marks").mkdir()
+    return resolve(
+        benchmark={"name": "synthetic"},
+        scenario=Scenario.CLASS,
+        protocol={"iterations": 30, "batch_size": 16, "hidden_units": [20]},
+        strategy=f"{folder}/mortal.py:Mortal",
+        hyperparameters={"deaths": deaths, "marks": str(folder / "marks")},
+        seed=1,
+        where="a test",
+    )
+
+
+def test_a_run_whose_worker_dies_goes_on_elsewhere_and_takes_no_other_with_it(tmp_path):
+    dying, sound = mortal(tmp_path, deaths=1), spec_of("finetune", Scenario.CLASS)
+    store = Store(tmp_path / "results")
+    assert sweep_of([dying, sound], store) == Outcome(2, ())
+    record = store.read(store.path(dying))
+    assert [left["experience"] for left in record.provenance["resumes"]] == [1]
+    # Without its deaths the strategy is fine-tuning.
+    assert record.score == store.read(store.path(sound)).score
+    assert not store.failed_seeds(dying)
+    assert not list(store.root.rglob("*.checkpoint"))
+
+
+def test_a_run_that_kills_every_worker_is_a_failure_in_the_end(tmp_path):
+    dying, store = mortal(tmp_path, deaths=10**6), Store(tmp_path / "results")
+    outcome = sweep_of([dying], store, jobs=1)
+    assert outcome.done == 0
+    assert "the worker process ended" in outcome.failed[0]
+    assert store.failed_seeds(dying) == (1,)
+    assert 3 <= len(list((tmp_path / "marks").iterdir())) <= 5
+
+
+def test_a_run_has_a_log(sweep):
+    good, bad, store, *_ = sweep
+    log = store.log_path(good[0]).read_text()
+    assert "experience 3 of 3 learnt" in log
+    assert "checkpoint after step 500" in log
+    assert log.rstrip().endswith("record written")
+    assert store.log_path(bad).exists()
+
+
+def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
+    """The second sweep finds runs locked by the first, waits, and takes them as done."""
+    specs = [spec_of("finetune", Scenario.CLASS, seed, iterations=400) for seed in (1, 2, 3)]
+    store, started = Store(tmp_path / "results"), []
+
+    def watch(event):
+        if event.kind == "started":
+            started.append(event.run_id)
+
+    outcomes = []
+    threads = [Thread(target=lambda: outcomes.append(sweep_of(specs, store, jobs=1, observer=watch))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [Outcome(3, ())] * 2
+    assert sorted(started) == sorted(spec.run_id for spec in specs)
+
+
+def test_loggers_change_nothing_and_write(tmp_path):
+    spec = spec_of("hnet_r", Scenario.CLASS, iterations=120)
+    store = Store(tmp_path / "results")
+    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard"), logs=tmp_path / "logs")
+    assert outcome == Outcome(1, ())
+    watched, alone = store.read(store.path(spec)), run(spec)
+    assert (watched.score, watched.diagnostics) == (alone.score, alone.diagnostics)
+    folder = tmp_path / "logs" / spec.folder / spec.run_id
+    lines = (folder / "csv" / "eval_results.csv").read_text().splitlines()
+    assert len(lines) == 1 + 9
+    assert lines[-1].startswith(f"2,2,{watched.score[2][2]:.4f}")
+    assert any((folder / "tensorboard").iterdir())

@@ -1,0 +1,140 @@
+"""A run that was stopped, however often and wherever, ends in the record of one that never was."""
+
+import errno
+import json
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from hnet_bench.interfaces import Scenario
+from hnet_bench.runs.checkpoint import Checkpoints, Progress, steps_kept
+from hnet_bench.runs.run import run_with_artefacts
+from hnet_bench.runs.spec import resolve
+
+TIMES = {"seconds", "peak_memory_bytes", "provenance"}
+
+
+def spec_of(strategy, scenario, seed=1):
+    return resolve(
+        benchmark={"name": "synthetic"},
+        scenario=scenario,
+        protocol={"iterations": 20, "batch_size": 16, "hidden_units": [20]},
+        strategy=strategy,
+        hyperparameters={"chunk_size": 200} if strategy.startswith("hnet") and strategy != "hnet_r" else {},
+        seed=seed,
+        where="a test",
+    )
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@dataclass(frozen=True)
+class Fragile(Checkpoints):
+    """The process ends after so many checkpoints."""
+
+    left: list[int] = field(default_factory=lambda: [1])
+
+    def write(self, progress, state):
+        written = super().write(progress, state)
+        self.left[0] -= 1
+        if self.left[0] == 0:
+            raise Killed
+        return written
+
+
+@pytest.mark.parametrize(
+    ("strategy", "scenario"),
+    [("hnet_tir", Scenario.CLASS), ("dgr", Scenario.TASK), ("er", Scenario.CLASS), ("hnet_r", Scenario.DOMAIN)],
+)
+def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy, scenario):
+    spec = spec_of(strategy, scenario)
+    whole, whole_artefacts = run_with_artefacts(spec)
+    stops = 0
+    while True:
+        # A checkpoint at every step; the process dies at the 17th, so also in later phases and between experiences.
+        checkpoints = Fragile(tmp_path / "checkpoint", {"code": 1}, 0.0, left=[17])
+        try:
+            record, artefacts = run_with_artefacts(spec, checkpoints=checkpoints)
+            break
+        except Killed:
+            stops += 1
+            assert steps_kept(checkpoints.path) > 0
+    assert stops >= 3
+    assert artefacts == whole_artefacts
+    found, expected = record.to_json(), whole.to_json()
+    assert {key for key in found if found[key] != expected[key]} <= TIMES
+    assert len(record.seconds["train"]) == len(whole.seconds["train"])
+    assert len(record.provenance["resumes"]) == stops
+    assert whole.provenance["resumes"] == []
+
+
+def test_seconds_of_all_processes_add_up(tmp_path):
+    spec = spec_of("finetune", Scenario.CLASS)
+    with pytest.raises(Killed):
+        run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {}, 0.0, left=[25]))
+    header, _, state = (tmp_path / "c").read_bytes().partition(b"\n")
+    content = json.loads(header)
+    content["progress"].update(elapsed=1000.0, in_experience=500.0)
+    (tmp_path / "c").write_bytes(json.dumps(content).encode() + b"\n" + state)
+    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
+    assert 1000 < record.seconds["total"] < 1100
+    assert 500 < record.seconds["train"][1] < 600
+
+
+STATE = b"\x00\n\xff" * 100
+
+
+def written(path, **identity):
+    checkpoints = Checkpoints(path, identity)
+    assert checkpoints.write(Progress(steps=7, score=[[0.5]]), STATE)
+    return checkpoints
+
+
+def test_what_is_written_is_read(tmp_path):
+    progress, state = written(tmp_path / "c", code="a").read()
+    assert (progress.steps, progress.score, state) == (7, [[0.5]], STATE)
+    assert steps_kept(tmp_path / "c") == 7
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(tmp_path):
+    assert Checkpoints(tmp_path / "c", {}).read() is None
+    assert steps_kept(tmp_path / "c") == 0
+
+
+def test_a_checkpoint_of_other_code_is_not_used(tmp_path, caplog):
+    checkpoints = written(tmp_path / "c", code="a", device="cpu")
+    assert replace(checkpoints, identity={"code": "b", "device": "cpu"}).read() is None
+    assert "begins anew: it was made with another code" in caplog.text
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30, -1])
+def test_a_truncated_checkpoint_is_not_used(tmp_path, caplog, cut):
+    checkpoints = written(tmp_path / "c")
+    (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:cut])
+    assert checkpoints.read() is None
+    assert "damaged" in caplog.text
+
+
+def test_a_disk_that_is_full_costs_the_checkpoint_alone(tmp_path, caplog, monkeypatch):
+    checkpoints = written(tmp_path / "c")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hnet_bench.runs.checkpoint.write_atomically", full)
+    assert not checkpoints.write(Progress(steps=9), STATE)
+    assert "No space left on device" in caplog.text
+    assert checkpoints.read()[0].steps == 7
+
+
+def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
+    """Checkpoints are due by a clock that cannot be set; the date is for people."""
+    spec = spec_of("finetune", Scenario.TASK)
+    expected, _ = run_with_artefacts(spec)
+    moments = iter(range(10**9, 0, -(10**6)))
+    monkeypatch.setattr("time.time", lambda: next(moments))
+    found, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}, 0.0))
+    assert found.score == expected.score
+    assert found.seconds["total"] > 0
