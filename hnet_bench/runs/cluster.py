@@ -1,11 +1,13 @@
 """Where runs are done: worker processes on this machine, a Dask cluster that is there, or one that Slurm starts.
 
-Whatever it is, each worker is one process with one thread, which does one run after another.
+Whatever it is, each worker is one process with one thread, which does one run after another. When this process ends,
+however it ends, so do the workers that it started (Dask's nannies see to it).
 """
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -14,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dask
 import psutil
-from distributed import Client, LocalCluster, WorkerPlugin
+from distributed import Client, LocalCluster
+from distributed.utils import get_mp_context
 
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import Settings, UserError
@@ -106,13 +108,25 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
 @contextmanager
 def _local(workers: int) -> Iterator[Client]:
     with (
+        _forked(),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
         ) as cluster,
         Client(cluster) as client,
     ):
-        client.register_plugin(_EndsWithItsParent())
         yield client
+
+
+@contextmanager
+def _forked() -> Iterator[None]:
+    """Workers are forked from a process that has loaded what they need, where the system can do that."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        yield
+        return
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        # The first call chooses what is loaded in advance, so ours must follow it.
+        get_mp_context().set_forkserver_preload(["distributed", "hnet_bench.runs.preload"])
+        yield
 
 
 @contextmanager
@@ -158,20 +172,3 @@ def slurm_settings(content: Settings, where: str) -> Settings:
     exports = [f"export {name}={value}" for name, value in _WORKER_ENVIRONMENT.items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
     return settings
-
-
-class _EndsWithItsParent(WorkerPlugin):  # type: ignore[misc, unused-ignore]
-    """Ends a worker when the process that started it is gone, however it went: a killed sweep leaves nothing behind."""
-
-    def setup(self, worker: Any) -> None:
-        import threading
-        import time
-
-        parent = os.getppid()
-
-        def watch() -> None:
-            while os.getppid() == parent:
-                time.sleep(0.5)
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()

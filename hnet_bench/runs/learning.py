@@ -53,6 +53,7 @@ class Learning:
         self.strategy = spec.build_strategy()
         self.template = build_template(self.strategy, setup)
         self._data = stored_tensors(benchmark.train, self.template.device)
+        _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
         self.progress = self._resumed() or Progress()
         self._clock.count_earlier(self.progress.elapsed)
         if not self.progress.untrained:
@@ -60,6 +61,7 @@ class Learning:
         if loggers is not None:
             self.template.plugins.append(loggers)
         after_every_step(self.template, self._after_step)
+        self._clock.checkpoint_was_written()
 
     def learn(self) -> None:
         """Learns every experience that is not over, with an evaluation on all experiences after each."""

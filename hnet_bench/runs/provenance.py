@@ -66,6 +66,13 @@ def code_sum() -> str:
     return digest.hexdigest()
 
 
+def remember_code() -> None:
+    """Takes note of the code as it is now, for all later records of this process and of its children."""
+    code_sum()
+    _git("rev-parse", "HEAD")
+    _dirty()
+
+
 def _products(device: str) -> str:
     """Which library computes matrix products: on the CPU it decides about the last digits and the time."""
     from hnet_bench.nets.products import library

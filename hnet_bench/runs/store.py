@@ -129,3 +129,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partials(path: Path) -> None:
+    """Removes what processes that were killed while they wrote left behind, of all files of the run at `path`.
+
+    Only for whoever knows that no process is writing them now.
+    """
+    for partial in path.parent.glob(f".{path.stem}.*.partial"):
+        partial.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.events import Event, event_of
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.store import Store, remove_partials
 
 Kind: TypeAlias = Literal["done", "elsewhere", "error", "mistake", "died"]
 _SECONDS_TO_WAIT_FOR_OTHERS = 2.0
@@ -128,6 +128,7 @@ def _only_here(path: Path) -> Iterator[IO[str] | None]:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_partials(path)
         except BlockingIOError:
             yield None
             return

@@ -211,3 +211,14 @@ def test_loggers_change_nothing_and_write(tmp_path):
     assert len(lines) == 1 + 9
     assert lines[-1].startswith(f"2,2,{watched.score[2][2]:.4f}")
     assert any((folder / "tensorboard").iterdir())
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
+    spec, store = spec_of("finetune", Scenario.CLASS), Store(tmp_path)
+    store.path(spec).parent.mkdir(parents=True)
+    left = store.path(spec).with_name(f".{spec.run_id}.checkpoint.0123abcd.partial")
+    others = store.path(spec).with_name(f".{spec.with_seed(11).run_id}.checkpoint.0123abcd.partial")
+    for path in (left, others):
+        path.write_bytes(b"half")
+    assert sweep_of([spec], store, jobs=1) == Outcome(1, ())
+    assert (left.exists(), others.exists()) == (False, True)
