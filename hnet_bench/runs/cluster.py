@@ -156,7 +156,8 @@ def _slurm(profile: Path, jobs: int | None) -> Iterator[Client]:
     except (TypeError, ValueError) as error:
         raise UserError(f"dask-jobqueue does not accept the profile {profile}: {error}.") from error
     with cluster, Client(cluster) as client:
-        cluster.scale(jobs=wanted)  # type: ignore[no-untyped-call, unused-ignore]
+        # Adapting to a fixed number replaces jobs that end, where scaling would not.
+        cluster.adapt(minimum_jobs=wanted, maximum_jobs=wanted)
         yield client
 
 

@@ -1,0 +1,85 @@
+"""A small sweep as a user would start it, and its store."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+TABLE = """
+title = "A sweep over a cluster"
+seeds = "1-4"
+[settings.small]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 1500, batch_size = 64, hidden_units = [100] }
+[[rows]]
+name = "hnet_r"
+settings = "small"
+[rows.CL3]
+strategy = "hnet_r"
+"""
+
+
+class Sweep:
+    """`hnet-bench run` in a process of its own; its lines can be waited for."""
+
+    def __init__(self, folder, *options):
+        self.results = folder / "results"
+        self.lines = []
+        (folder / "cluster_sweep.toml").write_text(TABLE)
+        command = [sys.executable, "-m", "hnet_bench.cli", "run", str(folder / "cluster_sweep.toml"), *options]
+        self.process = subprocess.Popen(
+            [*command, "--device", "cpu", "--checkpoint-every", "0.2", "--results", str(self.results)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def wait_for(self, text, seconds=180):
+        """Waits for a line that contains the text."""
+        self._wait(lambda: any(text in line for line in self.lines), f"'{text}'", seconds)
+
+    def wait_for_checkpoint(self, seconds=180):
+        """Waits until a run is under way."""
+        self._wait(lambda: any(self.results.rglob("*.checkpoint")), "a checkpoint", seconds)
+
+    def _wait(self, came, what, seconds):
+        deadline = time.monotonic() + seconds
+        while not came():
+            assert self.process.poll() is None, "".join(self.lines)
+            assert time.monotonic() < deadline, f"{what} did not come:\n" + "".join(self.lines)
+            time.sleep(0.05)
+
+    def records(self):
+        """The records when the sweep has ended well."""
+        assert self.process.wait(timeout=300) == 0, "".join(self.lines)
+        self._reader.join()
+        found = [json.loads(path.read_text()) for path in self.results.rglob("*.json")]
+        return {record["run_id"]: record for record in found}
+
+
+@pytest.fixture
+def begin(tmp_path):
+    begun = []
+
+    def start(*options):
+        begun.append(Sweep(tmp_path, *options))
+        return begun[-1]
+
+    yield start
+    for sweep in begun:
+        sweep.process.kill()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    os.environ["OMP_NUM_THREADS"] = "1"
