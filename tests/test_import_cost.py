@@ -19,6 +19,8 @@ MODULES = (
     "reporting.tables",
     "reporting.markdown",
     "reporting.terminal",
+    "reporting.render",
+    "reporting.verdicts",
     "reporting.progress",
     "runs.store",
     "runs.spec",

@@ -46,7 +46,7 @@ def test_margins_follow_from_the_papers_own_spread_and_from_nothing_that_was_mea
             assert cell.reported.spread is not None
             assert cell.reported.spread_kind == "sem"
             sem = cell.reported.spread
-            expected = 0.01 if sem <= 0.0025 else 0.03 if sem <= 0.01 else 0.05
+            expected = 0.005 if sem <= 0.0005 else 0.01 if sem <= 0.0025 else 0.03 if sem <= 0.01 else 0.05
             assert cell.reported.margin == expected, cell.where
 
 
