@@ -60,7 +60,7 @@ def report(
     from hnet_bench.reporting.render import render
 
     store = _store(results)
-    made = [_build(name, store) for name in tables or _kept(store)]
+    made = [_build(name, store) for name in tables] if tables else _kept(store)
     files = {name: content for one in made for name, content in render(one).items()}
     if check:
         _check(files, reports, [one.name for one in made] if tables else None)
@@ -142,14 +142,10 @@ def _build(name: str, store: Store) -> Report:
     return build_report(table, cell_states(table, name, store), command=name)
 
 
-def _kept(store: Store) -> list[str]:
-    """The tables that a report without names is about: those with records, but for trials."""
-    tables = [load_table(name) for name in table_names()]
-    return [
-        table.name
-        for table in tables
-        if not table.trial and any(state.records for state in cell_states(table, table.name, store))
-    ]
+def _kept(store: Store) -> list[Report]:
+    """What a report without names is about: all shipped tables with records, but for trials."""
+    names = [name for name in table_names() if not load_table(name).trial]
+    return [one for one in (_build(name, store) for name in names) if any(cell.measured for cell in one.cells)]
 
 
 def _check(files: dict[str, bytes], reports: Path, tables: list[str] | None) -> None:
