@@ -15,7 +15,7 @@ from hnet_bench.reporting.model import Report
 from hnet_bench.reporting.tables import made_with, reported_sources
 
 # \@nodocument is \relax between \begin{document} and \end{document} and nowhere else.
-_HEAD = r"""% Compiles on its own. To include it in a document, load amssymb, booktabs and graphicx there and \input this file.
+_HEAD = r"""% Compiles on its own. In a document that loads amssymb, booktabs and graphicx it can be \input.
 \makeatletter
 \ifx\@nodocument\relax\else
   \def\hnetbenchalone{}
