@@ -1,7 +1,8 @@
 """The command line, `hnet-bench`: the only file that reads argv. Its verbs stand in `commands/`.
 
 What is imported here at the top loads neither torch nor Avalanche; `run` imports the engine when there is work to do.
-Exit codes: 0 success, 1 some runs failed, 2 something the user can mend (one sentence on stderr), 130 interrupted.
+Exit codes: 0 success, 1 some runs failed or numbers are off, 2 something the user can mend (one sentence on stderr) or
+no verdict yet, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def _program(
 app.command()(sweep.run)
 app.command()(sweep.status)
 app.command()(report.report)
+app.command()(report.verify)
 app.command("list")(show.list_all)
 app.command("data")(show.data_sets)
 app.command()(extend.new)

@@ -102,7 +102,7 @@ def test_without_arguments_there_is_help(capsys: Capture) -> None:
     assert main([]) == 0
     out = capsys.readouterr().out
     assert "Usage" in out
-    for command in ("run", "status", "report", "list", "data"):
+    for command in ("run", "status", "report", "verify", "list", "data"):
         assert command in out
 
 
@@ -113,12 +113,12 @@ def test_the_version_is_that_of_the_package(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"hnet-bench {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "status", "report"])
+@pytest.mark.parametrize("command", ["run", "status", "report", "verify"])
 def test_an_unknown_table_is_refused(command: str, capsys: Capture) -> None:
     assert "Unknown table 'quik': known are quick" in refusal([command, "quik"], capsys)
 
 
-@pytest.mark.parametrize("command", ["run", "status"])
+@pytest.mark.parametrize("command", ["run", "status", "verify"])
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -289,13 +289,96 @@ def test_status_shows_a_line_for_each_cell(user_table: Path, capsys: Capture) ->
     assert "87.19 ± 0.94†" in out
 
 
+KINDS = ("md", "html", "tex", "csv", "json", "svg")
+
+
 def test_a_report_is_written_and_printed_and_stays_the_same(user_table: Path, engine: Engine, capsys: Capture) -> None:
     assert main(["run", "mine.toml"]) == 0
     assert main(["report", "mine.toml"]) == 0
-    assert capsys.readouterr().out.endswith("Written to reports/mine.md and reports/mine.svg\n")
+    assert capsys.readouterr().out.endswith("Written: reports/mine.md, .html, .tex, .csv, .json, .svg\n")
     assert main(["report", "mine.toml", "--reports", "again"]) == 0
-    for name in ("mine.md", "mine.svg"):
-        assert Path("again", name).read_bytes() == Path("reports", name).read_bytes()
+    assert sorted(path.name for path in Path("reports").iterdir()) == sorted(f"mine.{kind}" for kind in KINDS)
+    for name in Path("reports").iterdir():
+        assert Path("again", name.name).read_bytes() == name.read_bytes()
+
+
+def test_a_check_names_what_is_stale_and_writes_nothing(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    assert main(["report", "mine.toml"]) == 0
+    assert main(["report", "mine.toml", "--check"]) == 0
+    assert "6 files in reports checked" in capsys.readouterr().out
+    before = {path: path.read_bytes() for path in Path("reports").iterdir()}
+    assert main(["run", "mine.toml"]) == 0
+    capsys.readouterr()
+    assert main(["report", "mine.toml", "--check"]) == 1
+    captured = capsys.readouterr()
+    assert "reports/mine.md differs from line" in captured.err
+    assert "hnet-bench report writes them anew" in captured.err
+    assert captured.out == ""
+    assert before == {path: path.read_bytes() for path in Path("reports").iterdir()}
+
+
+def test_a_report_without_names_is_about_all_tables_with_records_but_for_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_of: RecordOf, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 0
+    assert capsys.readouterr().out == "Nothing to report: no shipped table has a record in results.\n"
+    for name in ("quick", "split_hnet_tir_ablation"):
+        spec = resolve_cell(load_table(name).cells[1], seed=1)  # which no other table has
+        Store(Path("results")).write(spec, record_of(spec))
+    assert main(["report"]) == 0
+    assert {path.stem for path in Path("reports").iterdir()} == {"split_hnet_tir_ablation"}
+    Path("reports/quick.md").write_text("of a trial")
+    assert main(["report", "--check"]) == 0
+    Path("reports/gone.md").write_text("of a table that is gone")
+    capsys.readouterr()
+    assert main(["report", "--check"]) == 1
+    assert capsys.readouterr().err.startswith("reports/gone.md is superfluous\n1 file in reports")
+
+
+@pytest.mark.parametrize(
+    ("scores", "code", "outcome"),
+    [
+        ((0.70, 0.701, 0.702), 0, "1 reproduced"),
+        ((0.80, 0.801, 0.802), 1, "1 above"),
+        ((0.50, 0.501, 0.502), 1, "1 below"),
+        ((0.50, 0.701, 0.902), 2, "1 inconclusive"),
+        ((), 2, "1 not run"),
+    ],
+)
+def test_the_exit_code_of_verify_is_its_verdict(
+    scores: tuple[float, ...], code: int, outcome: str, user_table: Path, record_of: RecordOf, capsys: Capture
+) -> None:
+    reported = 'mean = 70.0, spread = 0.1, spread_kind = "sem", n = 20, margin = 1.0, known = "recalled"'
+    user_table.write_text(user_table.read_text().replace("mean = 87.19", f"{reported} }}\n# {{ mean = 87.19"))
+    for seed, score in enumerate(scores, start=1):
+        spec = resolve_cell(load_table("mine.toml").cells[0], seed=seed)
+        Store(Path("results")).write(spec, record_of(spec, score=[[score]]))
+    assert main(["verify", "mine.toml"]) == code
+    captured = capsys.readouterr()
+    assert captured.out.endswith(f"{outcome}\n")
+    assert captured.err == ""
+    assert main(["verify", "mine.toml", "--json"]) == code
+    (cell,) = json.loads(capsys.readouterr().out)
+    assert f"1 {cell['verdict']['outcome']}" == outcome
+
+
+def test_verify_looks_at_the_chosen_part_alone(user_table: Path, record_of: RecordOf, capsys: Capture) -> None:
+    user_table.write_text(user_table.read_text().replace("n = 20", "n = 20, margin = 5.0"))
+    for seed in (1, 2, 3, 4):
+        spec = resolve_cell(load_table("mine.toml").cells[0], seed=seed)
+        Store(Path("results")).write(spec, record_of(spec, score=[[0.1 if seed == 4 else 0.87 + 0.001 * seed]]))
+    assert main(["verify", "mine.toml", "--seeds", "1-3"]) == 0
+    assert main(["verify", "mine.toml"]) == 2
+    capsys.readouterr()
+    assert "no number is reported for the chosen cells" in refusal(["verify", "mine.toml", "--rows", "joint"], capsys)
+
+
+def test_verify_asks_for_a_margin(user_table: Path, capsys: Capture) -> None:
+    message = refusal(["verify", "mine.toml"], capsys)
+    assert message.startswith("No margin is declared for row 'finetune' (CL1) of table 'mine'")
+    assert "no number is reported" in refusal(["verify", "quick"], capsys)
 
 
 def test_list_names_tables_strategies_and_benchmarks(tmp_path: Path, capsys: Capture) -> None:

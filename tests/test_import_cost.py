@@ -19,6 +19,8 @@ MODULES = (
     "reporting.tables",
     "reporting.markdown",
     "reporting.terminal",
+    "reporting.render",
+    "reporting.verdicts",
     "reporting.progress",
     "runs.store",
     "runs.spec",
@@ -48,6 +50,20 @@ for arguments in (["--help"], ["list"], ["status", "quick"], ["status", "von_osw
 """
     python(code, tmp_path)
     assert (tmp_path / "reports" / "quick.md").is_file()
+
+
+def test_a_report_of_all_records_needs_neither_torch_nor_avalanche(tmp_path: Path) -> None:
+    results = Path(__file__).parent.parent / "results"
+    code = f"""
+import sys
+for name in ("torch", "torchvision", "avalanche", "dask", "distributed"):
+    sys.modules[name] = None  # importing it raises ImportError
+from hnet_bench.cli import main
+assert main(["report", "--results", {str(results)!r}]) == 0
+assert main(["report", "--results", {str(results)!r}, "--check"]) == 0
+"""
+    python(code, tmp_path)
+    assert (tmp_path / "reports" / "von_oswald_2020_table_1.json").is_file()
 
 
 def test_status_as_json_does_without_numpy_and_jinja2(tmp_path: Path) -> None:

@@ -1,46 +1,167 @@
-"""`report`: what was measured beside what is reported, as files."""
+"""`report` and `verify`: what was measured beside what is reported, as files and as verdicts."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hnet_bench.commands.options import Results, TableName, cell_states, print_results
+from hnet_bench.arguments import chosen_seeds
+from hnet_bench.commands.options import (
+    Results,
+    Rows,
+    Scenarios,
+    Seeds,
+    TableName,
+    cell_states,
+    count,
+    print_results,
+    select,
+)
 from hnet_bench.interfaces import UserError
-from hnet_bench.papers.table import load_table
+from hnet_bench.papers.table import load_table, table_names
 from hnet_bench.runs.store import Store, write_atomically
+
+if TYPE_CHECKING:
+    from hnet_bench.reporting.model import Report
+
+_OFF, _UNDECIDED = 1, 2
 
 
 def report(
-    table: TableName,
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TABLE]...",
+            help="Names that `hnet-bench list` shows, or files of your own. Default: every shipped table that has "
+            "a record, but for those that are for trying things out (quick).",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; name every file that is not what the records give.")
+    ] = False,
     results: Results = Path("results"),
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the pages.")] = Path("reports"),
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")] = Path("reports"),
 ) -> None:
-    """Write the page and the picture of a table, REPORTS/TABLE.md and .svg, from its records.
+    """Write tables with all their numbers, REPORTS/TABLE.md, .html, .tex, .csv, .json and .svg.
 
-    The same records give the same bytes.
+    The same records give the same bytes. With --check the exit code is 1 if
+    any file is missing, superfluous or differs.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     hnet-bench report quick
-    """
-    from hnet_bench.reporting.figure import svg
-    from hnet_bench.reporting.markdown import page
 
-    loaded = load_table(table)
-    states = cell_states(loaded, table, Store(results))
-    picture = svg(states)
-    files = {
-        f"{loaded.name}.md": page(loaded, states, command=table, picture=f"{loaded.name}.svg" if picture else None)
-    }
-    if picture:
-        files[f"{loaded.name}.svg"] = picture
-    for name, text in files.items():
+    hnet-bench report --check
+    """
+    from hnet_bench.reporting.render import render
+
+    store = _store(results)
+    made = [_build(name, store) for name in tables] if tables else _kept(store)
+    files = {name: content for one in made for name, content in render(one).items()}
+    if check:
+        _check(files, reports, [one.name for one in made] if tables else None)
+        return
+    for name, content in files.items():
         try:
-            write_atomically(reports / name, text.encode())
+            write_atomically(reports / name, content)
         except OSError as error:
             raise UserError(f"The report {reports / name} cannot be written: {error.strerror}.") from error
-    print_results(loaded, states)
-    typer.echo(f"Written to {' and '.join(str(reports / name) for name in files)}")
+    if tables:
+        for name, one in zip(tables, made, strict=True):
+            print_results(load_table(name), list(one.states))
+    for one in made:
+        kinds = [Path(name).suffix for name in files if Path(name).stem == one.name]
+        typer.echo(f"Written: {reports / one.name}{', '.join(kinds)}")
+    if not made:
+        typer.echo(f"Nothing to report: no shipped table has a record in {results}.")
+
+
+def verify(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
+) -> None:
+    """Judge each measured number of a table against the reported one.
+
+    Two one-sided tests at 5 % against the margin that the table declares
+    (docs/verdicts.md). Exit code 0: all are reproduced. 1: at least one is
+    above or below. 2: neither, something is inconclusive or not run; then
+    there are verdicts on the standard output, unlike after a wrong command,
+    which ends with 2 and "Error:" as it does everywhere.
+
+    [bold]Examples[/bold]
+
+    hnet-bench verify von_oswald_2020_table_1
+
+    hnet-bench verify von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1
+    """
+    from hnet_bench.reporting.data_files import cell_json
+    from hnet_bench.reporting.model import build_report
+    from hnet_bench.reporting.terminal import print_verdicts
+
+    selected, chosen = select(table, rows, scenarios), chosen_seeds(seeds)
+    if not any(cell.reported for cell in selected.cells):
+        raise UserError(f"Nothing to verify: no number is reported for the chosen cells of table '{selected.name}'.")
+    for cell in selected.cells:
+        if cell.reported and cell.reported.margin is None:
+            raise UserError(
+                f"No margin is declared for {cell.where}: write one into its `reported`, in the table's unit, such as "
+                "margin = 1.0, and do so before you look at the results."
+            )
+    states = cell_states(selected, table, _store(results), chosen)
+    built = build_report(selected, states, command=table)
+    outcomes = built.outcomes
+    if as_json:
+        typer.echo(json.dumps([cell_json(cell) for cell in built.cells if cell.verdict], indent=2))
+    else:
+        print_verdicts(built)
+        typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
+    if outcomes["above"] or outcomes["below"]:
+        raise typer.Exit(_OFF)
+    if outcomes["inconclusive"] or outcomes["not run"]:
+        raise typer.Exit(_UNDECIDED)
+
+
+def _store(results: Path) -> Store:
+    from hnet_bench.reporting.read_once import ReadOnce
+
+    return ReadOnce(results)
+
+
+def _build(name: str, store: Store) -> Report:
+    from hnet_bench.reporting.model import build_report
+
+    table = load_table(name)
+    return build_report(table, cell_states(table, name, store), command=name)
+
+
+def _kept(store: Store) -> list[Report]:
+    """What a report without names is about: all shipped tables with records, but for trials."""
+    names = [name for name in table_names() if not load_table(name).trial]
+    return [one for one in (_build(name, store) for name in names) if any(cell.measured for cell in one.cells)]
+
+
+def _check(files: dict[str, bytes], reports: Path, tables: list[str] | None) -> None:
+    from hnet_bench.reporting.render import stale
+
+    trials = [name for name in table_names() if load_table(name).trial]
+    problems = stale(files, reports, ours=tables, others=[] if tables else trials)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        import matplotlib
+
+        typer.echo(
+            f"{count(len(problems), 'file')} in {reports} not as the records give them: hnet-bench report writes them "
+            f"anew. Pictures depend on the version of matplotlib, here {matplotlib.__version__}.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    typer.echo(f"{count(len(files), 'file')} in {reports} checked: all are what the records give.")

@@ -16,13 +16,17 @@ A TOML of this schema is all that a sweep needs; users' own tables have the same
 
 `hyperparameters` of a row or a cell is a table of values or the NAME of a shared one, `[hyperparameters.NAME]`; those
 of the cell are added to those of the row. What reported numbers share may stand in `[reported]` and in their row.
+
+`unit` is how the numbers of the file are written and printed; `better` says which direction is. A `margin` among what
+is reported is the difference, in that unit, below which a measured number counts as the reported one (see
+docs/verdicts.md). It is declared before anything is measured.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
@@ -30,15 +34,20 @@ from hnet_bench.papers.seeds import parse_seeds
 
 PAPERS = Path(__file__).parent
 
+# percent: fractions in records, written and printed times 100. fraction: printed as they are. mse: mean squared errors.
+Unit: TypeAlias = Literal["percent", "fraction", "mse"]
+Better: TypeAlias = Literal["higher", "lower"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """A number as a paper reports it, as a fraction, and how we know it."""
+    """A number as a paper reports it, in the unit of records (fractions, never percent), and how we know it."""
 
     mean: float
     spread: float | None = None
     spread_kind: Literal["sem", "sd"] | None = None
     n: int | None = None  # number of seeds
+    margin: float | None = None  # what differs by less counts as reproduced; None: nobody declared it
     # verified: read in the paper or its authors' own text; second-hand: read in somebody's transcription;
     # recalled: written down from memory, not checked against the paper's text.
     known: Literal["verified", "second-hand", "recalled"]
@@ -58,6 +67,10 @@ class Cell:
     strategy: str
     hyperparameters: Settings
     reported: Reported | None
+    unit: Unit = "percent"
+    better: Better = "higher"
+    # A bound that the methods of the table are held against, such as joint training: never counted as its best.
+    reference: bool = False
 
     @property
     def where(self) -> str:
@@ -75,6 +88,17 @@ class Table:
     note: str
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
+    trial: bool = False  # for trying things out: no part of the reports that a repository keeps
+
+    @property
+    def unit(self) -> Unit:
+        """How its numbers are written."""
+        return self.cells[0].unit
+
+    @property
+    def better(self) -> Better:
+        """Which direction is the better one."""
+        return self.cells[0].better
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -105,7 +129,9 @@ class _File:
     source: str = ""
     note: str = ""
     seeds: str = "1"
-    unit: Literal["percent", "fraction"] = "percent"
+    unit: Unit = "percent"
+    better: Better = "higher"
+    trial: bool = False
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] = field(default_factory=dict)
 
@@ -123,6 +149,7 @@ class _Row:
     label: str = ""
     hyperparameters: str | dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] = field(default_factory=dict)
+    reference: bool = False
     CL1: dict[str, Any] | None = None
     CL2: dict[str, Any] | None = None
     CL3: dict[str, Any] | None = None
@@ -175,7 +202,13 @@ def parse_table(name: str, content: Settings) -> Table:
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     return Table(
-        name=name, title=file.title, source=file.source, note=file.note, seeds=parse_seeds(file.seeds), cells=cells
+        name=name,
+        title=file.title,
+        source=file.source,
+        note=file.note,
+        seeds=parse_seeds(file.seeds),
+        cells=cells,
+        trial=file.trial,
     )
 
 
@@ -198,6 +231,9 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
             **_hyperparameters(file, entry.hyperparameters, where),
         },
         reported=_reported(file, row, entry, where),
+        unit=file.unit,
+        better=file.better,
+        reference=row.reference,
     )
 
 
@@ -219,11 +255,21 @@ def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported
         return None
     settings = {**file.reported, **row.reported, **entry.reported}
     reported = from_settings(Reported, settings, where=f"'reported' in {where}")
-    if file.unit == "fraction":
+    _check_reported(reported, where)
+    if file.unit != "percent":
         return reported
+    numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
     # Rounding undoes the last-digit noise of dividing a printed decimal by 100.
-    spread = None if reported.spread is None else round(reported.spread / 100, 12)
-    return replace(reported, mean=round(reported.mean / 100, 12), spread=spread)
+    return replace(reported, **{name: round(value / 100, 12) for name, value in numbers.items() if value is not None})
+
+
+def _check_reported(reported: Reported, where: str) -> None:
+    if reported.spread is not None and reported.spread < 0:
+        raise UserError(f"'spread' in {where} must not be negative, found {reported.spread:g}.")
+    if reported.margin is not None and reported.margin <= 0:
+        raise UserError(f"'margin' in {where} must be positive, found {reported.margin:g}.")
+    if reported.n is not None and reported.n < 1:
+        raise UserError(f"'n' in {where} must be a number of seeds, found {reported.n}.")
 
 
 def reported_json(reported: Reported | None) -> Settings | None:

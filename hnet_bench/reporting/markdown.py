@@ -1,87 +1,52 @@
-"""A table of results as a Markdown page. The same records and papers give the same bytes, so no page holds a date."""
+"""A report as a Markdown page. The same records and papers give the same bytes, so no page holds a date."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-from hnet_bench.papers.table import Table
-from hnet_bench.reporting.tables import (
-    Details,
-    ResultRow,
-    details,
-    legend,
-    made_with,
-    reported_sources,
-    result_rows,
-    scenarios,
-)
-from hnet_bench.runs.plan import CellState
+from hnet_bench.reporting.grid import Entry, Grid
+from hnet_bench.reporting.grids import grids_of
+from hnet_bench.reporting.model import Report
+from hnet_bench.reporting.tables import made_with, reported_sources
 
-# Heading of each column and the field of `Details` that it shows.
-_DETAIL_COLUMNS = {
-    "": "label",
-    "Scenario": "scenario",
-    "Seeds": "seeds",
-    "During": "during",
-    "Final": "final",
-    "Forgetting": "forgetting",
-    "Task inference": "task_inference",
-    "Trained parameters": "trained_parameters",
-    "Compression ratio": "compression_ratio",
-    "Seconds per run": "seconds",
-    "Diagnostics": "diagnostics",
-}
-_DETAIL_LEGEND = """\
-Means over seeds. During: accuracy on each experience right after training on it, in percent. Final: after the last \
-one. Forgetting: best earlier accuracy minus the final one, in percentage points. Task inference: how often the task \
-was inferred right after the last experience, in percent. Compression ratio: trained parameters over those of the \
-network that classifies. Seconds depend on the machine."""
+_RULES = {"left": "---", "right": "---:", "center": ":---:"}
 
 
-def page(table: Table, states: Sequence[CellState], *, command: str, picture: str | None = None) -> str:
-    """The page of a table: what is measured beside what is reported, then the details of each measured cell.
+def page(report: Report, *, picture: str | None = None) -> str:
+    """The page of a table: measured beside reported, verdicts, details, and where all of it comes from.
 
-    `command` is how the command line calls the table, `picture` the name of an image beside the page.
+    `picture` is the name of an image beside the page.
     """
-    parts = [f"# {table.title}"]
-    parts += [f"Source: {table.source}."] if table.source else []
-    parts += [table.note.strip()] if table.note else []
-    parts += [f"![Measured and reported accuracy]({picture})"] if picture else []
-    parts += ["## Accuracy in percent", _results(result_rows(states), scenarios(states)), _bullets(legend(states))]
-    found = details(states)
-    if found:
-        parts += ["## Details", _details(found), _DETAIL_LEGEND]
-    known = reported_sources(states)
+    parts = [f"# {report.title}"]
+    parts += [f"Source: {report.source}."] if report.source else []
+    parts += [report.note] if report.note else []
+    parts += [f"![Measured and reported numbers]({picture})"] if picture else []
+    for grid in grids_of(report):
+        parts += [f"## {grid.title}", _table(grid), _bullets(grid.notes)]
+    known = reported_sources(report.states)
     if known:
         parts += ["## How the reported numbers are known", _bullets(known)]
-    made = made_with(states)
+    made = made_with(report.states)
     if made:
         parts += ["## What the records were made with", _bullets(made)]
-    return "\n\n".join([*parts, f"To run what is missing: `hnet-bench run {command}`."]) + "\n"
+    return "\n\n".join([*parts, f"To run what is missing: `hnet-bench run {report.command}`."]) + "\n"
 
 
-def _results(rows: Sequence[ResultRow], columns: Sequence[str]) -> str:
-    any_reported = any(cell.reported for row in rows for cell in row.cells)
-    kinds = ("measured", "reported") if any_reported else ("measured",)
-    header = ["", *(f"{scenario} {kind}" for scenario in columns for kind in kinds)]
-    body = [
-        [row.label, *(getattr(row.cell(scenario), kind, "") for scenario in columns for kind in kinds)] for row in rows
-    ]
-    return _grid(header, body, left=1)
+def _table(grid: Grid) -> str:
+    """A Markdown table; a group of columns stands in the headings of its members."""
+    header = [" ".join(filter(None, (column.group, column.heading))) for column in grid.columns]
+    rule = [_RULES[column.align] for column in grid.columns]
+    body = [[_field(entry) for entry in row] for row in grid.rows]
+    return "\n".join(_line(line) for line in ([_escape(text) for text in header], rule, *body))
 
 
-def _details(found: Sequence[Details]) -> str:
-    # A column that is empty throughout says nothing.
-    columns = {
-        heading: name for heading, name in _DETAIL_COLUMNS.items() if any(getattr(entry, name) for entry in found)
-    }
-    return _grid(list(columns), [[getattr(entry, name) for name in columns.values()] for entry in found], left=2)
+def _field(entry: Entry) -> str:
+    return f"**{_escape(entry.text)}**" if entry.best else _escape(entry.text)
 
 
-def _grid(header: Sequence[str], body: Iterable[Sequence[str]], *, left: int) -> str:
-    """A Markdown table; its first `left` columns are aligned to the left, the others to the right."""
-    rule = ["---" if index < left else "---:" for index in range(len(header))]
-    return "\n".join("| " + " | ".join(_escape(text) for text in line) + " |" for line in (header, rule, *body))
+def _line(fields: Sequence[str]) -> str:
+    return "| " + " | ".join(fields) + " |"
 
 
 def _bullets(lines: Iterable[str]) -> str:
@@ -89,4 +54,5 @@ def _bullets(lines: Iterable[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Text as it is to be read; an underscore within a word is one anyway."""
+    return re.sub(r"[\\|*`<]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)

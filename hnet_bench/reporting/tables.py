@@ -1,19 +1,16 @@
-"""From states of cells to text: the only place where fractions become percent and numbers are rounded.
+"""From numbers to text: the only place where fractions become percent and numbers are rounded.
 
-The text is laid out by `markdown` and `terminal`; both show the same strings.
+What the text is laid out in, `markdown`, `latex`, `html` and `terminal`, shows these strings.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hnet_bench.metrics import average_accuracy, during_accuracy, forgetting, summarise
-from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.papers.table import Reported
+from hnet_bench.papers.table import Reported, Unit
 from hnet_bench.runs.plan import CellState
-from hnet_bench.runs.record import Record
 
 NOT_RUN = "not run"
 MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
@@ -24,67 +21,43 @@ _MEANING = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResultCell:
-    """One row in one scenario, measured and reported."""
+@dataclass(frozen=True)
+class Scale:
+    """How the scores of a table are written."""
 
-    scenario: str
-    measured: str
-    reported: str  # "" if nothing is reported
-    done: int
-    failed: int
-    planned: int
+    heading: str  # of a table of scores
+    score: str  # what one score is
+    differences: str  # unit of a difference of two scores
+    factor: float
+    form: str  # of a number, after the factor
 
+    def text(self, score: float) -> str:
+        """A score or a difference, rounded."""
+        text = format(self.factor * score, self.form)
+        return text.removeprefix("-") if float(text) == 0 else text
 
-@dataclass(frozen=True, kw_only=True)
-class ResultRow:
-    """One row of a table, with the scenarios that it has."""
+    def signed(self, difference: float) -> str:
+        """A difference with its sign, also the plus."""
+        text = self.text(difference)
+        return text if text.startswith("-") else f"+{text}"
 
-    name: str
-    label: str
-    cells: tuple[ResultCell, ...]
-
-    def cell(self, scenario: str) -> ResultCell | None:
-        """The cell in this scenario, if the row has one."""
-        return next((cell for cell in self.cells if cell.scenario == scenario), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Details:
-    """What else the records of a cell tell; means over seeds."""
-
-    label: str
-    scenario: str
-    seeds: str
-    during: str
-    final: str
-    forgetting: str
-    task_inference: str
-    trained_parameters: str
-    compression_ratio: str
-    seconds: str
-    diagnostics: str
+    def with_spread(self, mean: float, spread: float | None) -> str:
+        """ "69.48 ± 0.80", or "69.48" without a spread."""
+        return self.text(mean) if spread is None else f"{self.text(mean)} ± {self.text(spread)}"
 
 
-def result_rows(states: Sequence[CellState]) -> list[ResultRow]:
-    """The rows of a table, in its order."""
-    by_row: dict[str, list[CellState]] = {}
-    for state in states:
-        by_row.setdefault(state.cell.row, []).append(state)
-    return [
-        ResultRow(name=name, label=group[0].cell.label, cells=tuple(_result_cell(state) for state in group))
-        for name, group in by_row.items()
-    ]
-
-
-def details(states: Sequence[CellState]) -> list[Details]:
-    """One entry for every cell that has a record."""
-    return [_details(state) for state in states if state.records]
+_PERCENT = Scale("Accuracy in percent", "test accuracy", "percentage points", 100.0, ".2f")
+SCALES: dict[Unit, Scale] = {
+    "percent": _PERCENT,
+    "fraction": Scale("Accuracy", "test accuracy", "accuracy", 1.0, ".4f"),
+    "mse": Scale("Mean squared error", "mean squared error on test data", "mean squared error", 1.0, "#.3g"),
+}
 
 
 def legend(states: Sequence[CellState]) -> list[str]:
     """What the numbers and marks of these cells mean, one sentence each."""
-    lines = ["Measured: average test accuracy over all experiences after the last one; mean ± SEM (number of seeds)."]
+    scale = SCALES[states[0].cell.unit]
+    lines = [f"Measured: average {scale.score} over all experiences after the last one; mean ± SEM (number of seeds)."]
     reported = [state.cell.reported for state in states if state.cell.reported]
     if not reported:
         return lines
@@ -112,7 +85,7 @@ def reported_sources(states: Sequence[CellState]) -> list[str]:
 
 
 def made_with(states: Sequence[CellState]) -> list[str]:
-    """The versions of the code, the versions of torch and the processors behind the records, with numbers of runs."""
+    """The versions of the code, the versions of torch and the processors behind the records, and the time they took."""
     by_run = {(state.cell.scenario, record.run_id): record for state in states for record in state.records}
     kinds: dict[str, Counter[str]] = {"Code": Counter(), "torch": Counter(), "Device": Counter()}
     for record in by_run.values():
@@ -122,11 +95,13 @@ def made_with(states: Sequence[CellState]) -> list[str]:
         kinds["torch"][str(made.get("versions", {}).get("torch"))] += 1
         device = made.get("device")
         kinds["Device"][str(made.get("cpu") if device == "cpu" else device)] += 1
-    return [
-        f"{kind}: {', '.join(f'{name} ({count} runs)' for name, count in sorted(counter.items()))}"
+    lines = [
+        f"{kind}: {', '.join(f'{name} ({_runs(count)})' for name, count in sorted(counter.items()))}"
         for kind, counter in kinds.items()
         if counter
     ]
+    total = sum(record.seconds["total"] for record in by_run.values())
+    return [*lines, f"Time: {duration(total)} in all, one run at a time"] if lines else []
 
 
 def scenarios(states: Sequence[CellState]) -> list[str]:
@@ -139,12 +114,14 @@ def measured_text(state: CellState) -> str:
     summary = state.summary
     if summary is None:
         return NOT_RUN
-    return f"{_with_spread(summary.mean, summary.sem)} ({summary.n})"
+    return f"{SCALES[state.cell.unit].with_spread(summary.mean, summary.sem)} ({summary.n})"
 
 
-def reported_text(reported: Reported | None) -> str:
+def reported_text(reported: Reported | None, unit: Unit = "percent") -> str:
     """ "69.48 ± 0.80" with the mark of how it is known, "" for None."""
-    return "" if reported is None else _with_spread(reported.mean, reported.spread) + MARKS[reported.known]
+    if reported is None:
+        return ""
+    return SCALES[unit].with_spread(reported.mean, reported.spread) + MARKS[reported.known]
 
 
 def percent(fraction: float) -> str:
@@ -153,8 +130,16 @@ def percent(fraction: float) -> str:
     >>> percent(0.6948)
     '69.48'
     """
-    text = f"{100 * fraction:.2f}"
-    return "0.00" if text == "-0.00" else text
+    return _PERCENT.text(fraction)
+
+
+def probability(p: float) -> str:
+    """A p-value in as many digits as anybody needs.
+
+    >>> probability(0.0004)
+    '< 0.001'
+    """
+    return "< 0.001" if p < 0.001 else "> 0.999" if p > 0.999 else f"{p:.3f}"
 
 
 def duration(seconds: float) -> str:
@@ -171,53 +156,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _result_cell(state: CellState) -> ResultCell:
-    return ResultCell(
-        scenario=state.cell.scenario.label,
-        measured=measured_text(state),
-        reported=reported_text(state.cell.reported),
-        done=len(state.records),
-        failed=len(state.failed_seeds),
-        planned=len(state.planned_seeds),
-    )
-
-
-def _details(state: CellState) -> Details:
-    records = state.records
-    inferred = [average_accuracy(record.task_inference) for record in records if record.task_inference]
-    return Details(
-        label=state.cell.label,
-        scenario=state.cell.scenario.label,
-        seeds=format_seeds(tuple(record.spec["seed"] for record in records)),
-        during=_mean_percent(during_accuracy(record.score) for record in records),
-        final=_mean_percent(average_accuracy(record.score) for record in records),
-        forgetting=_mean_percent(forgetting(record.score) for record in records),
-        task_inference=_mean_percent(inferred),
-        trained_parameters=f"{records[0].parameters['trained']:,}",
-        compression_ratio=f"{records[0].parameters['compression_ratio']:.3f}",
-        seconds=f"{_mean([record.seconds['total'] for record in records]):.1f}",
-        diagnostics=_diagnostics(records),
-    )
-
-
-def _diagnostics(records: Sequence[Record]) -> str:
-    names = sorted({name for record in records for name in record.diagnostics})
-    means = {name: _mean([record.diagnostics.get(name, 0) for record in records]) for name in names}
-    return ", ".join(f"{name} {mean:g}" for name, mean in means.items())
-
-
-def _mean_percent(fractions: Iterable[float]) -> str:
-    values = list(fractions)
-    return percent(_mean(values)) if values else ""
-
-
-def _mean(values: Sequence[float]) -> float:
-    summary = summarise(values)
-    return summary.mean if summary else 0.0
-
-
-def _with_spread(mean: float, spread: float | None) -> str:
-    return percent(mean) if spread is None else f"{percent(mean)} ± {percent(spread)}"
+def _runs(number: int) -> str:
+    return f"{number} run{'' if number == 1 else 's'}"
 
 
 def _spread_meaning(reported: Reported) -> str:

@@ -11,9 +11,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from hnet_bench.papers.table import Table
-from hnet_bench.reporting.tables import legend, result_rows
+from hnet_bench.reporting.model import Report
+from hnet_bench.reporting.tables import legend, measured_text, reported_text
+from hnet_bench.reporting.verdict_grid import verdict_grid
+from hnet_bench.reporting.verdicts import Outcome
 from hnet_bench.runs.plan import CellState
 
+_STYLES: dict[Outcome | None, str] = {"reproduced": "green", "above": "bold red", "below": "bold red"}
 _WIDTH_OF_FILES = 200  # where there is no terminal to fit in, nothing should be wrapped
 
 
@@ -24,15 +28,34 @@ def console() -> Console:
 
 def print_results(table: Table, states: Sequence[CellState]) -> None:
     """Prints what is measured beside what is reported, with the number of runs done."""
-    grid = _grid("Row", "Scenario", right=("Done", "Failed", "Planned", "Measured (%)", "Reported (%)"))
-    for row in result_rows(states):
-        for cell in row.cells:
-            counts = (str(cell.done), str(cell.failed or ""), str(cell.planned))
-            grid.add_row(*_texts((row.name, cell.scenario, *counts, cell.measured, cell.reported)))
+    grid = _grid("Row", "Scenario", right=("Done", "Failed", "Planned", "Measured", "Reported"))
+    for state in states:
+        counts = (str(len(state.records)), str(len(state.failed_seeds) or ""), str(len(state.planned_seeds)))
+        numbers = (measured_text(state), reported_text(state.cell.reported, state.cell.unit))
+        grid.add_row(*_texts((state.cell.row, state.cell.scenario.label, *counts, *numbers)))
     output = console()
     output.print(Text(f"{table.name}: {table.title}", style="bold"))
     output.print(grid)
     for line in legend(states):
+        output.print(Text(line, style="dim"))
+
+
+def print_verdicts(report: Report) -> None:
+    """Prints the verdict on each cell that has a reported number, and what it rests on."""
+    output = console()
+    output.print(Text(f"{report.name}: {report.title}", style="bold"))
+    found = verdict_grid(report)
+    if found is None:
+        return
+    grid = _grid()
+    for column in found.columns:
+        grid.add_column(column.heading, justify=column.align)
+    for index, row in enumerate(found.rows):
+        if index in found.sections:
+            grid.add_section()
+        grid.add_row(*(Text(entry.text, style=_STYLES.get(entry.outcome, "")) for entry in row))
+    output.print(grid)
+    for line in found.notes:
         output.print(Text(line, style="dim"))
 
 

@@ -39,10 +39,28 @@ def test_protocols_of_cells_without_a_strategy_are_sound_too(name: str) -> None:
         )
 
 
+@pytest.mark.parametrize("name", table_names())
+def test_margins_follow_from_the_papers_own_spread_and_from_nothing_that_was_measured(name: str) -> None:
+    for cell in load_table(name).cells:
+        if cell.reported is not None:
+            assert cell.reported.spread is not None
+            assert cell.reported.spread_kind == "sem"
+            sem = cell.reported.spread
+            expected = 0.005 if sem <= 0.0005 else 0.01 if sem <= 0.0025 else 0.03 if sem <= 0.01 else 0.05
+            assert cell.reported.margin == expected, cell.where
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_bounds_do_not_compete(name: str) -> None:
+    for cell in load_table(name).cells:
+        assert cell.reference == (cell.strategy in ("finetune", "joint")), cell.where
+
+
 def test_the_quick_table_comes_first_and_is_short() -> None:
     assert table_names()[0] == "quick"
     quick = load_table("quick")
     assert quick.seeds == (1,)
+    assert [name for name in table_names() if load_table(name).trial] == ["quick"]
     assert quick.rows == ("finetune", "joint", "hnet_ent")
     assert {cell.protocol["iterations"] for cell in quick.cells} == {400}
     assert all(cell.reported is None for cell in quick.cells)

@@ -61,6 +61,26 @@ def test_fractions_stay_as_they_are() -> None:
     assert reported.mean == 0.5
 
 
+def test_a_margin_is_inherited_like_the_rest_and_scaled_like_the_mean() -> None:
+    made = with_cell({"reported": {"known": "recalled", "margin": 3.0}}, reported={"mean": 69.48})
+    table = {**made, "reported": {"margin": 1.0}}
+    reported = parse_table("t", table).cells[0].reported
+    assert reported is not None
+    assert reported.margin == 0.03
+    table["rows"][0]["CL1"]["reported"]["margin"] = 5.0
+    reported = parse_table("t", table).cells[0].reported
+    assert reported is not None
+    assert reported.margin == 0.05
+
+
+def test_a_table_may_hold_errors_of_which_less_is_better() -> None:
+    made = with_cell({"reference": True}, reported={"mean": 0.05, "margin": 0.01, "known": "verified"})
+    table = parse_table("t", {**made, "unit": "mse", "better": "lower", "trial": True})
+    assert (table.unit, table.better, table.trial, table.cells[0].reference) == ("mse", "lower", True, True)
+    assert table.cells[0].reported is not None
+    assert (table.cells[0].reported.mean, table.cells[0].reported.margin) == (0.05, 0.01)
+
+
 def test_a_selection_keeps_the_order_of_the_table() -> None:
     rows = [{"name": name, "settings": "s", "CL1": {"strategy": "x"}, "CL3": {"strategy": "x"}} for name in "ab"]
     table = parse_table("t", content(rows=rows)).select(["b", "a"], [Scenario.CLASS])
@@ -88,6 +108,10 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         (with_cell(reported={"mean": 1.0}), "'known' is missing"),
         (with_cell(reported={"mean": 1.0, "known": "guessed"}), "'guessed'"),
         (with_cell(reported={"mean": "high", "known": "verified"}), "'mean'"),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "margin": 0}), "'margin' in row 'a' (CL1)"),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "spread": -1}), "'spread' in row 'a' (CL1)"),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "n": 0}), "'n' in row 'a' (CL1)"),
+        (content(unit="per mille"), "'unit' in table 't'"),
     ],
 )
 def test_a_broken_table_is_an_error_that_says_where(broken: Settings, words: str) -> None:

@@ -9,12 +9,17 @@ import pytest
 
 from hnet_bench.papers.table import Table, load_table
 from hnet_bench.reporting.markdown import page
+from hnet_bench.reporting.model import build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
 RecordOf = Callable[..., Record]
+
+
+def text_of(table: Table, store: Store, command: str = "mine.toml") -> str:
+    return page(build_report(table, table_state(table, store), command=command))
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def store(table: Table, tmp_path: Path, record_of: RecordOf) -> Store:
 
 
 def test_measured_stands_beside_reported(table: Table, store: Store) -> None:
-    text = page(table, table_state(table, store), command="mine.toml")
+    text = text_of(table, store)
     assert text.startswith("# A table of my own\n\n## Accuracy in percent\n")
     assert "|  | CL1 measured | CL1 reported | CL3 measured | CL3 reported |\n| --- | ---: |" in text
     assert "| Fine-tuning | 60.00 ± 10.00 (2) | 87.19 ± 0.94† | not run |  |\n" in text
@@ -43,29 +48,29 @@ def test_measured_stands_beside_reported(table: Table, store: Store) -> None:
 
 
 def test_details_leave_out_columns_that_say_nothing(table: Table, store: Store) -> None:
-    text = page(table, table_state(table, store), command="mine.toml")
+    text = text_of(table, store)
     assert "| Fine-tuning | CL1 | 1-2 | 60.00 | 60.00 | 0.00 | 1,200 | 1.200 | 2.2 |\n" in text
     assert "| Task inference |" not in text
     assert "| Diagnostics |" not in text
 
 
 def test_without_records_there_are_no_details(table: Table, tmp_path: Path) -> None:
-    text = page(table, table_state(table, Store(tmp_path / "none")), command="mine.toml")
+    text = text_of(table, Store(tmp_path / "none"))
     assert "## Details" not in text
     assert "not run" in text
 
 
 def test_the_same_records_give_the_same_bytes_wherever_they_lie(table: Table, store: Store, tmp_path: Path) -> None:
     elsewhere = store.root.rename(tmp_path / "elsewhere")
-    once = page(table, table_state(table, Store(elsewhere)), command="mine.toml")
-    assert once == page(table, table_state(table, Store(elsewhere.rename(tmp_path / "again"))), command="mine.toml")
+    once = text_of(table, Store(elsewhere))
+    assert once == text_of(table, Store(elsewhere.rename(tmp_path / "again")))
     assert str(tmp_path) not in once
 
 
 @pytest.mark.parametrize("name", ["quick", "von_oswald_2020_table_1"])
 def test_a_shipped_table_says_how_to_run_it(name: str, tmp_path: Path) -> None:
     shipped = load_table(name)
-    text = page(shipped, table_state(shipped, Store(tmp_path)), command=name)
+    text = text_of(shipped, Store(tmp_path), name)
     assert text.endswith(f"`hnet-bench run {name}`.\n")
     assert ("Source: von Oswald et al." in text) == (name != "quick")
 
@@ -73,4 +78,4 @@ def test_a_shipped_table_says_how_to_run_it(name: str, tmp_path: Path) -> None:
 def test_a_label_cannot_break_the_table(table: Table, tmp_path: Path, user_table: Path) -> None:
     user_table.write_text(user_table.read_text().replace("Fine-tuning", "Fine|tuning"))
     changed = load_table(str(user_table))
-    assert "| Fine\\|tuning | not run |" in page(changed, table_state(changed, Store(tmp_path / "none")), command="x")
+    assert "| Fine\\|tuning | not run |" in text_of(changed, Store(tmp_path / "none"))

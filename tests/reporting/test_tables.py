@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import Cell, Reported
 from hnet_bench.reporting.tables import (
-    details,
+    SCALES,
     duration,
     legend,
     measured_text,
     percent,
+    probability,
     reported_sources,
     reported_text,
-    result_rows,
     scenarios,
 )
 from hnet_bench.runs.plan import CellState
@@ -98,37 +97,25 @@ def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
     assert "‡" not in lines
 
 
-def test_rows_gather_their_scenarios_in_order() -> None:
-    states = [state("b"), state("a", Scenario.TASK), state("a")]
-    rows = result_rows(states)
-    assert [(row.name, row.label, [cell.scenario for cell in row.cells]) for row in rows] == [
-        ("b", "B", ["CL3"]),
-        ("a", "A", ["CL1", "CL3"]),
-    ]
-    assert rows[0].cell("CL1") is None
-    assert scenarios(states) == ["CL1", "CL3"]
+def test_a_scale_writes_numbers_as_its_table_does() -> None:
+    assert SCALES["percent"].with_spread(0.6948, 0.008) == "69.48 ± 0.80"
+    assert SCALES["fraction"].with_spread(0.6948, 0.008) == "0.6948 ± 0.0080"
+    assert SCALES["mse"].with_spread(0.00123456, None) == "0.00123"
+    assert SCALES["mse"].text(0.5) == "0.500"
+    signed = [SCALES["percent"].signed(value) for value in (0.01, -0.01, 0.0, -1e-9)]
+    assert signed == ["+1.00", "-1.00", "+0.00", "+0.00"]
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0499, "0.050"), (1e-9, "< 0.001"), (0.99999, "> 0.999"), (0.5, "0.500")])
+def test_a_p_value_has_three_decimals_at_most(p: float, text: str) -> None:
+    assert probability(p) == text
+
+
+def test_scenarios_are_listed_in_order() -> None:
+    assert scenarios([state("b"), state("a", Scenario.TASK), state("a")]) == ["CL1", "CL3"]
 
 
 def test_reported_sources_name_the_cells_of_each() -> None:
     recalled = Reported(mean=0.5, known="recalled")
     states = [state("a", Scenario.TASK, reported=recalled), state("a", reported=PAPER), state("b", reported=recalled)]
     assert reported_sources(states) == ["recalled: A CL1; B CL3", "verified (read in the paper): A CL3"]
-
-
-def test_details_are_means_over_seeds(spec_of: SpecOf, record_of: RecordOf) -> None:
-    spec = spec_of()
-    changes: list[dict[str, Any]] = [
-        {"score": [[0.9, 0.1], [0.5, 0.7]], "task_inference": [[1.0, 0.0], [0.6, 0.8]], "diagnostics": {"nan": 4}},
-        {"score": [[1.0, 0.1], [0.8, 0.8]], "task_inference": [[1.0, 0.0], [0.7, 0.9]], "diagnostics": {"nan": 1}},
-    ]
-    records = [record_of(spec.with_seed(seed), **change) for seed, change in enumerate(changes, start=1)]
-    (found,) = details([state(spec=spec, records=records), state(spec=spec)])
-    assert (found.seeds, found.during, found.final, found.forgetting) == ("1-2", "85.00", "70.00", "30.00")
-    assert (found.task_inference, found.diagnostics) == ("75.00", "nan 2.5")
-    assert (found.trained_parameters, found.compression_ratio, found.seconds) == ("1,200", "1.200", "2.2")
-
-
-def test_what_a_method_does_not_have_is_left_empty(spec_of: SpecOf, record_of: RecordOf) -> None:
-    spec = spec_of()
-    (found,) = details([state(spec=spec, records=[record_of(spec)])])
-    assert (found.task_inference, found.diagnostics) == ("", "")

@@ -1,0 +1,75 @@
+"""A table with everything that a report can show: two benchmarks, a bound, all verdicts, marks and empty cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hnet_bench.interfaces import Settings
+from hnet_bench.papers.table import Table, parse_table
+from hnet_bench.reporting.model import Report, build_report
+from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
+
+# Strategy, what is reported, and the final accuracies over seeds 1, 2, 3, ... of each row.
+ROWS: dict[str, tuple[str, float | None, tuple[float, ...]]] = {
+    "upper": ("joint", None, (0.99, 0.98, 0.97)),
+    "good": ("er", 70.0, (0.70, 0.71, 0.69)),
+    "high": ("lwf", 50.0, (0.70, 0.71, 0.70)),
+    "low": ("si", 90.0, (0.20, 0.21, 0.20)),
+    "open": ("ewc", 60.0, (0.55, 0.65, 0.72)),
+    "single": ("mas", 60.0, (0.60,)),
+    "elsewhere": ("finetune", 60.0, ()),
+}
+
+
+def _row(name: str) -> Settings:
+    strategy, mean, _ = ROWS[name]
+    cell: Settings = {"strategy": strategy}
+    if mean is not None:
+        cell["reported"] = {"mean": mean, "known": "recalled" if name == "low" else "verified"}
+    settings = "digits" if name == "elsewhere" else "clusters"
+    label = f"{name} & 100 % of _it_"  # what LaTeX and HTML would take for something else
+    return {"name": name, "label": label, "settings": settings, "reference": name == "upper", "CL3": cell}
+
+
+@pytest.fixture
+def rich_table() -> Table:
+    content: dict[str, Any] = {
+        "title": "A table & its marks",
+        "source": "Nobody et al. 2020",
+        "note": "Costs 5 % of {x}_1 ~ <nothing>.",
+        "seeds": "1-3",
+        "settings": {
+            "clusters": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}},
+            "digits": {"benchmark": {"name": "split_mnist", "class_order": "fixed"}, "protocol": {"iterations": 5}},
+        },
+        "reported": {"spread": 0.2, "spread_kind": "sem", "n": 20, "margin": 2.5},
+        "rows": [_row(name) for name in ROWS],
+    }
+    # A row in two scenarios, so that the others have an empty field.
+    content["rows"][1]["CL1"] = {"strategy": "er"}
+    return parse_table("rich", content)
+
+
+@pytest.fixture
+def rich_store(rich_table: Table, tmp_path: Path, record_of: Callable[..., Record]) -> Store:
+    store = Store(tmp_path / "results")
+    for cell in rich_table.cells:
+        scores = ROWS[cell.row][2] if cell.scenario.label == "CL3" else ()
+        for seed, final in enumerate(scores, start=1):
+            spec = resolve_cell(cell, seed)
+            inferred = [[1.0, 0.0], [0.5, 0.7]] if cell.row == "good" else None
+            score = [[0.9, 0.1], [final - 0.005, final + 0.005]]
+            store.write(spec, record_of(spec, score=score, task_inference=inferred, peak_memory_bytes=2**30))
+    return store
+
+
+@pytest.fixture
+def rich_report(rich_table: Table, rich_store: Store) -> Report:
+    return build_report(rich_table, table_state(rich_table, rich_store), command="rich.toml")

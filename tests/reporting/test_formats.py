@@ -1,0 +1,216 @@
+"""Every format says the same: each is read back, as a reader would, and held against the model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from hnet_bench.papers.table import Table
+from hnet_bench.reporting import data_files, html, latex, markdown
+from hnet_bench.reporting.data_files import COLUMNS
+from hnet_bench.reporting.grids import grids_of
+from hnet_bench.reporting.model import Report, build_report
+from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.store import Store
+
+Rows = list[list[str]]
+
+
+def of_model(report: Report) -> list[Rows]:
+    """The rows of every grid, what is best in asterisks."""
+    return [
+        [[f"*{entry.text}*" if entry.best else entry.text for entry in row] for row in grid.rows]
+        for grid in grids_of(report)
+    ]
+
+
+def of_markdown(text: str) -> list[Rows]:
+    found = []
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()[2:]]
+        found.append([[re.sub(r"\\(.)", r"\1", field.replace("**", "*").strip()) for field in row] for row in rows])
+    return found
+
+
+def of_latex(text: str) -> list[Rows]:
+    found = []
+    for tabular in re.findall(r"\\midrule\n(.*?)\\bottomrule", text, re.DOTALL):
+        rows = [line for line in tabular.splitlines() if line.endswith(r"\\")]
+        found.append([[plain(field.strip()) for field in re.split(r"(?<!\\)&", row[:-2])] for row in rows])
+    return found
+
+
+def plain(field: str) -> str:
+    """What LaTeX would print."""
+    field = re.sub(r"^\{\\bfseries\\boldmath (.*)\}$", r"*\1*", field)
+    signs = {r"\pm": "±", r"\approx": "≈", r"^\circ": "°", r"\checkmark": "✓"}
+    signs |= {r"\blacktriangledown": "▼", r"\blacktriangle": "▲", "-": "-", "<": "<", ">": ">"}
+    for sign, character in signs.items():
+        field = field.replace(f"${sign}$", character)
+    field = field.replace(r"\dag{}", "†").replace(r"\ddag{}", "‡")
+    return re.sub(r"\\([&%_#${}])", r"\1", field)
+
+
+class Page(HTMLParser):
+    """Collects the fields of the bodies of all tables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: list[Rows] = []
+        self.headings: Rows = []
+        self._body = self._field = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag in ("tbody", "thead"):
+            self._body = tag == "tbody"
+        elif tag == "tr":
+            (self.tables[-1] if self._body else self.headings).append([])
+        elif tag in ("td", "th"):
+            (self.tables[-1] if self._body else self.headings)[-1].append("")
+            self._field = True
+        elif tag == "strong":
+            self.handle_data("*")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "strong":
+            self.handle_data("*")
+        elif tag in ("td", "th"):
+            self._field = False
+
+    def handle_data(self, data: str) -> None:
+        rows = self.tables[-1] if self._body else self.headings
+        if rows and rows[-1] and self._field:
+            rows[-1][-1] += data
+
+
+def of_html(text: str) -> list[Rows]:
+    page = Page()
+    page.feed(text)
+    return [[[field.strip() for field in row] for row in table] for table in page.tables]
+
+
+def test_markdown_latex_and_html_show_the_same_fields(rich_report: Report) -> None:
+    expected = of_model(rich_report)
+    assert [len(table) for table in expected] == [7, 5, 6]
+    assert of_markdown(markdown.page(rich_report)) == expected
+    assert of_latex(latex.document(rich_report)) == expected
+    assert of_html(html.page(rich_report)) == expected
+
+
+def test_the_shipped_tables_too(tmp_path: Path) -> None:
+    from hnet_bench.papers.table import load_table
+
+    table = load_table("von_oswald_2020_table_1")
+    store = Store(Path(__file__).parent.parent.parent / "results")
+    report = build_report(table, table_state(table, store), command=table.name)
+    expected = of_model(report)
+    assert len(expected[0]) == 12
+    assert any(field.startswith("*") for row in expected[0] for field in row)
+    assert of_markdown(markdown.page(report)) == expected
+    assert of_latex(latex.document(report)) == expected
+    assert of_html(html.page(report)) == expected
+
+
+def test_csv_and_json_hold_the_numbers_that_the_pages_show(rich_report: Report) -> None:
+    lines = list(csv.DictReader(io.StringIO(data_files.as_csv(rich_report))))
+    cells = json.loads(data_files.as_json(rich_report))["cells"]
+    shown = {row[0]: row for row in of_markdown(markdown.page(rich_report))[0]}
+    assert len(lines) == len(cells) == len(rich_report.cells) == 8
+    for line, cell in zip(lines, cells, strict=True):
+        assert (line["row"], line["scenario"]) == (cell["row"], cell["scenario"])
+        if cell["scenario"] == "CL3" and cell["measured"]:
+            for mean, sem in (
+                (float(line["measured_final_mean"]), float(line["measured_final_sem"] or "nan")),
+                (cell["measured"]["final"]["mean"], cell["measured"]["final"]["sem"]),
+            ):
+                spread = f" ± {100 * sem:.2f}" if cell["measured"]["final"]["n"] > 1 else ""
+                text = f"{100 * mean:.2f}{spread} ({cell['measured']['final']['n']})"
+                assert shown[line["label"]][4].strip("*").startswith(text)
+
+
+def test_the_verdicts_of_csv_and_json_are_those_of_the_pages(rich_report: Report) -> None:
+    cells = {(cell["label"], cell["scenario"]): cell for cell in json.loads(data_files.as_json(rich_report))["cells"]}
+    lines = {
+        (line["label"], line["scenario"]): line for line in csv.DictReader(io.StringIO(data_files.as_csv(rich_report)))
+    }
+    for row in of_markdown(markdown.page(rich_report))[1]:
+        label, scenario, seeds, difference, interval, margin, _, outcome, equal, _ = row
+        verdict, line = cells[label, scenario]["verdict"], lines[label, scenario]
+        assert verdict["seeds"] == int(seeds)
+        assert f"{round(100 * verdict['difference'], 2) + 0.0:+.2f}" == difference  # 0.0 takes the sign from a zero
+        if interval:
+            assert f"{100 * verdict['interval_low']:+.2f} to {100 * verdict['interval_high']:+.2f}" == interval
+            assert float(line["verdict_interval_low"]) == verdict["interval_low"]
+        assert f"{100 * verdict['margin']:.2f}" == margin
+        assert verdict["outcome"] == line["verdict_outcome"] == outcome.rstrip("†‡")
+        assert str(verdict["seeds_if_equal"] or "") == line["verdict_seeds_if_equal"] == equal
+
+
+def test_the_columns_of_the_csv_are_the_same_for_every_table(
+    rich_table: Table, tmp_path: Path, rich_report: Report
+) -> None:
+    empty = build_report(rich_table, table_state(rich_table, Store(tmp_path / "none")), command="")
+    headers = [data_files.as_csv(report).splitlines()[0] for report in (empty, rich_report)]
+    assert headers[0] == headers[1] == ",".join(COLUMNS).replace(".", "_")
+
+
+def test_groups_of_columns_stand_above_them(rich_report: Report) -> None:
+    page = Page()
+    page.feed(html.page(rich_report))
+    headings = [[text.strip() for text in row] for row in page.headings]
+    assert headings[0] == ["", "CL1", "CL3"]
+    assert headings[1] == ["", *2 * ["measured", "reported", "verdict"]]
+    text = latex.document(rich_report)
+    assert r"\multicolumn{1}{c}{} & \multicolumn{3}{c}{CL1} & \multicolumn{3}{c}{CL3} \\" in text
+    assert r"\cmidrule(lr){2-4}\cmidrule(lr){5-7}" in text
+
+
+def test_a_new_benchmark_is_set_apart(rich_report: Report) -> None:
+    assert [len(body) for body in grids_of(rich_report)[0].bodies] == [6, 1]
+    assert html.page(rich_report).count("<tbody>") == 4
+    assert latex.document(rich_report).count("\\midrule") == 4
+
+
+def test_html_escapes_and_fetches_nothing_from_elsewhere(rich_report: Report) -> None:
+    text = html.page(rich_report, picture="rich.svg")
+    assert "<nothing>" not in text
+    assert "&lt;nothing&gt;" in text
+    assert re.findall(r'(?:src|href)="([^"]*)"', text) == ["rich.svg"]
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        (r"50 % of a_b & c#d $5", r"50 \% of a\_b \& c\#d \$5"),
+        ("-1.5 to +2.0, 1-3, x-y", "$-$1.5 to +2.0, 1-3, x-y"),
+        ("{~^}\\", r"\{\textasciitilde{}\textasciicircum{}\}\textbackslash{}"),
+    ],
+)
+def test_latex_sets_text_letter_for_letter(text: str, escaped: str) -> None:
+    assert latex.escape(text) == escaped
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is absent")
+def test_latex_compiles_alone_and_within_a_paper(rich_report: Report, tmp_path: Path) -> None:
+    (tmp_path / "rich.tex").write_text(latex.document(rich_report))
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{amssymb,booktabs,graphicx}"
+        r"\begin{document}\input{rich}\input{rich}\end{document}"
+    )
+    for name in ("rich", "paper"):
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Overfull" not in done.stdout
+        assert (tmp_path / f"{name}.pdf").stat().st_size > 10_000

@@ -1,0 +1,103 @@
+"""All files of a report at once, and what keeps a folder from holding them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hnet_bench.papers.table import Table
+from hnet_bench.reporting.model import Report, build_report
+from hnet_bench.reporting.read_once import ReadOnce
+from hnet_bench.reporting.render import render, stale
+from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
+
+FILES = {"a.md": b"one\ntwo\n", "a.svg": b"<svg/>\n"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Holds exactly `FILES`."""
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def test_the_same_records_give_the_same_bytes_in_any_order_of_reading(
+    rich_table: Table, rich_report: Report, rich_store: Store
+) -> None:
+    again = build_report(rich_table, table_state(rich_table, ReadOnce(rich_store.root)), command="rich.toml")
+    files = render(rich_report)
+    assert sorted(files) == [f"rich.{kind}" for kind in ("csv", "html", "json", "md", "svg", "tex")]
+    assert files == render(again)
+    assert all(content.endswith(b"\n") for content in files.values())
+
+
+def test_without_records_there_is_no_picture(rich_table: Table, tmp_path: Path) -> None:
+    files = render(build_report(rich_table, table_state(rich_table, Store(tmp_path)), command=""))
+    assert "rich.svg" not in files
+    assert b"rich.svg" not in b"".join(files.values())
+
+
+def test_a_folder_as_it_should_be_has_no_problems(folder: Path) -> None:
+    assert stale(FILES, folder, ours=None, others=[]) == []
+
+
+def test_what_differs_is_missing_or_superfluous_is_named(folder: Path) -> None:
+    (folder / "a.md").write_bytes(b"one\n2\n")
+    (folder / "a.svg").unlink()
+    (folder / "b.md").write_bytes(b"")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "c.png").write_bytes(b"")
+    assert stale(FILES, folder, ours=None, others=[]) == [
+        f"{folder / 'a.md'} differs from line 2 on",
+        f"{folder / 'a.svg'} is missing",
+        f"{folder / 'b.md'} is superfluous",
+        f"{folder / 'deep' / 'c.png'} is superfluous",
+    ]
+
+
+def test_a_file_that_only_lost_its_end_differs_too(folder: Path) -> None:
+    (folder / "a.md").write_bytes(b"one\ntwo")
+    assert stale(FILES, folder, ours=None, others=[]) == [f"{folder / 'a.md'} differs from line 2 on"]
+
+
+def test_files_of_trials_and_hidden_ones_may_stay(folder: Path) -> None:
+    for name in ("quick.md", ".a.md.partial"):
+        (folder / name).write_bytes(b"")
+    assert stale(FILES, folder, ours=None, others=["quick"]) == []
+
+
+def test_asked_about_one_table_the_files_of_others_do_not_count(folder: Path) -> None:
+    (folder / "b.md").write_bytes(b"")
+    (folder / "a.old").write_bytes(b"")
+    assert stale(FILES, folder, ours=["a"], others=[]) == [f"{folder / 'a.old'} is superfluous"]
+
+
+def test_a_folder_that_does_not_exist_lacks_everything(tmp_path: Path) -> None:
+    assert len(stale(FILES, tmp_path / "none", ours=None, others=[])) == 2
+
+
+def test_each_record_is_read_once(
+    rich_table: Table, rich_store: Store, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
+) -> None:
+    read: list[Path] = []
+    plain = Store.read
+
+    def counted(store: Store, path: Path) -> Record:
+        read.append(path)
+        return plain(store, path)
+
+    monkeypatch.setattr(Store, "read", counted)
+    store = ReadOnce(rich_store.root)
+    states = [table_state(rich_table, store) for _ in range(2)]
+    assert states[0] == states[1]
+    assert len(read) == len(set(read)) == 16
+    # What is new is seen all the same.
+    spec = resolve_cell(rich_table.cells[0], 9)
+    rich_store.write(spec, record_of(spec))
+    assert len(store.records(spec)) == len(store.done_seeds(spec)) == 4
