@@ -9,7 +9,7 @@ from hnet_bench.papers.seeds import parse_seeds
 from hnet_bench.papers.table import parse_value
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
-SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set")
+SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--formats")
 
 
 def expand(arguments: list[str]) -> list[str]:

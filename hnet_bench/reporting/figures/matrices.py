@@ -1,0 +1,100 @@
+"""Score matrices as heat maps, mean over seeds: small multiples, a row of panels for each row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+
+from hnet_bench.reporting.figures.axes import LABEL_WIDTH
+from hnet_bench.reporting.figures.estimates import Array
+from hnet_bench.reporting.figures.multiples import multiples
+from hnet_bench.reporting.figures.sheet import Grid, Sheet, sheet
+from hnet_bench.reporting.figures.style import HEAT, SMALL
+from hnet_bench.reporting.figures.subject import Subject, scores, seeds_text
+from hnet_bench.runs.plan import CellState
+
+# Above this number of experiences cells are pixels of an image: as shapes they would make files of megabytes.
+_MOST_SHAPES = 12
+
+
+def figure(subject: Subject) -> Figure | None:
+    """A heat map for each cell that has a record; None if there is none."""
+    states = subject.measured
+    if not states:
+        return None
+    plan = multiples(states)
+    page = sheet(
+        Grid(
+            rows=len(plan.rows),
+            columns=len(plan.columns),
+            panel=(0.95, 0.95),
+            gap=(0.55, 0.14),
+            breaks=plan.blocks,
+            left=LABEL_WIDTH + 0.5,
+            right=0.95,
+        ),
+        title=f"{subject.table.title}: {subject.quantity.name} matrices",
+        caption=f"{seeds_text(states)} Means over seeds. Above the diagonal: experiences not yet learned.",
+        reduced=subject.reduced,
+    )
+    means = {place: mean_matrix(state, subject.quantity.factor) for place, state in plan.cells.items()}
+    limits = _limits(list(means.values()), subject.quantity.ceiling)
+    mesh: Any = None
+    for (row, column), mean in means.items():
+        panel = page.panels[row][column]
+        mesh = draw(panel, mean, limits)
+        lowest, first = plan.is_lowest(row, column), column == plan.leftmost(row)
+        panel.tick_params(labelleft=first, labelbottom=lowest)
+        if lowest:
+            panel.set_xlabel("tested on", labelpad=1, size=SMALL)
+        if first:
+            panel.set_ylabel("trained up to", labelpad=1, size=SMALL)
+    plan.label(page, subject)
+    _add_scale(page, mesh, subject.quantity.label)
+    return page.figure
+
+
+def draw(axes: Axes, matrix: Array, limits: tuple[float, float]) -> ScalarMappable:
+    """Draws a matrix (T, T) of values on the colour scale: row i after training on i, column j tested on j; NaN is
+    left white. Returns what a colour bar needs."""
+    experiences = len(matrix)
+    colours: dict[str, Any] = {"cmap": HEAT, "vmin": limits[0], "vmax": limits[1]}
+    if experiences <= _MOST_SHAPES:
+        edges = numpy.arange(experiences + 1) + 0.5
+        mesh: ScalarMappable = axes.pcolormesh(edges, edges, matrix, linewidth=0, **colours)
+    else:
+        extent = (0.5, experiences + 0.5, experiences + 0.5, 0.5)
+        mesh = axes.imshow(matrix, interpolation="none", aspect="auto", extent=extent, **colours)
+    axes.set_ylim(experiences + 0.5, 0.5)
+    axes.set_xlim(0.5, experiences + 0.5)
+    ticks = range(1, experiences + 1) if experiences < 8 else (1, (experiences + 1) // 2, experiences)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_yticks(ticks, [str(tick) for tick in ticks])
+    axes.tick_params(length=0, pad=2)
+    axes.grid(visible=False)
+    return mesh
+
+
+def mean_matrix(state: CellState, factor: float) -> Array:
+    """Mean over seeds, (T, T), on the axis."""
+    mean: Array = factor * scores(state.records).mean(axis=0)
+    return mean
+
+
+def _limits(matrices: Sequence[Array], ceiling: float | None) -> tuple[float, float]:
+    if ceiling is not None:
+        return 0.0, ceiling
+    return 0.0, max(float(numpy.nanmax(matrix)) for matrix in matrices)
+
+
+def _add_scale(page: Sheet, mesh: ScalarMappable, label: str) -> None:
+    """A colour scale to the right of the last panel of the first row."""
+    place = page.panels[0][-1].get_position()
+    width = page.figure.get_figwidth()
+    axes = page.figure.add_axes((place.x1 + 0.22 / width, place.y0, 0.12 / width, place.height))
+    page.figure.colorbar(mesh, cax=axes).set_label(label)

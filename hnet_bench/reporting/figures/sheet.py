@@ -1,0 +1,182 @@
+"""A sheet: panels in a grid, between a title above and a caption below that say what is shown.
+
+Everything is placed in inches from measured texts. Matplotlib's own layout engines take longer than the drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from hnet_bench.reporting.figures.style import BLACK, SMALL, TEXT, TITLE
+
+_EDGE = 0.12  # inches around everything
+_LEADING = 1.35  # line height over font size
+_LEGEND_MARK = 0.5  # inches that the sample of a legend's entry takes beside its text
+_NARROWEST = 5.2
+_BREAK = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Sizes in inches. `gap` stands between panels (across, down); `left`, `right` and `bottom` hold labels beside
+    the grid, `head` the titles above the first row of panels."""
+
+    rows: int = 1
+    columns: int = 1
+    panel: tuple[float, float] = (2.6, 2.0)
+    gap: tuple[float, float] = (0.3, 0.3)
+    breaks: tuple[int, ...] = ()  # rows that stand apart from the one above, by `_BREAK` more
+    left: float = 0.55
+    right: float = 0.1
+    bottom: float = 0.42
+    head: float = 0.25
+
+    def drop(self, row: int) -> float:
+        """How far the top of a row lies below that of the first."""
+        return row * (self.panel[1] + self.gap[1]) + _BREAK * sum(first <= row for first in self.breaks)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure and its panels, row by row."""
+
+    figure: Figure
+    panels: tuple[tuple[Axes, ...], ...]
+
+    @property
+    def flat(self) -> list[Axes]:
+        """All panels, row by row."""
+        return [panel for row in self.panels for panel in row]
+
+
+def sheet(grid: Grid, *, title: str, caption: str, reduced: str = "", legend: Sequence[Any] = ()) -> Sheet:
+    """A figure with a title, a caption, a banner if the budget was reduced, a legend of `legend` if it is not empty."""
+    inner = grid.columns * grid.panel[0] + (grid.columns - 1) * grid.gap[0]
+    width = max(grid.left + inner + grid.right, _NARROWEST) + 2 * _EDGE
+    room = width - 2 * _EDGE
+    above: list[tuple[str, float, bool]] = [(line, TITLE, True) for line in wrap(title, room, TITLE, bold=True)]
+    banner = wrap(f"Reduced: {reduced}", room - 0.2, TEXT, bold=True) if reduced else []
+    below = wrap(caption, room, SMALL)
+    columns, lines = _legend_shape(legend, room)
+
+    heights = {
+        "title": sum(_line(size) for _, size, _ in above) + 0.06,
+        "banner": len(banner) * _line(TEXT) + 0.14 if banner else 0.0,
+        "legend": lines * _line(TEXT) * 1.12 + 0.12 if legend else 0.0,
+        "panels": grid.head + grid.drop(grid.rows - 1) + grid.panel[1] + grid.bottom,
+        "caption": len(below) * _line(SMALL) + 0.05,
+    }
+    height = sum(heights.values()) + 2 * _EDGE
+    figure = Figure(figsize=(width, height))
+    top = height - _EDGE
+    top = _write(figure, [text for text, _, _ in above], top, size=TITLE, weight="bold") - 0.06
+    if banner:
+        _write(figure, banner, top - 0.04, size=TEXT, weight="bold", indent=0.08, box=True)
+        top -= heights["banner"]
+    if legend:
+        figure.legend(
+            handles=list(legend),
+            loc="upper left",
+            bbox_to_anchor=((_EDGE - 0.05) / width, top / height),
+            ncols=columns,
+            borderaxespad=0,
+            columnspacing=1.2,
+            labelspacing=0.3,
+            handlelength=2.6,
+        )
+        top -= heights["legend"]
+    _write(figure, below, _EDGE + len(below) * _line(SMALL), size=SMALL, color="#444444")
+    return Sheet(figure, _panels(figure, grid, _EDGE + grid.left, top - grid.head))
+
+
+def width_of(text: str, size: float, *, bold: bool = False) -> float:
+    """Width of a line of text in inches; the widest one where there are several."""
+    return max((_width(line, size, bold) for line in text.splitlines()), default=0.0)
+
+
+def wrap(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
+    """The text in lines of at most this width in inches; a longer word stands alone."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and _width(f"{lines[-1]} {word}", size, bold) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def label_width(labels: Sequence[str], size: float = TEXT) -> float:
+    """Room in inches that labels need beside panels."""
+    return max((width_of(label, size) for label in labels), default=0.0) + 0.15
+
+
+@lru_cache(maxsize=4096)
+def _width(line: str, size: float, bold: bool) -> float:
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    return float(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]) / 72
+
+
+def _line(size: float) -> float:
+    return size * _LEADING / 72
+
+
+def _write(
+    figure: Figure,
+    lines: Sequence[str],
+    top: float,
+    *,
+    size: float,
+    indent: float = 0.0,
+    box: bool = False,
+    **look: Any,
+) -> float:
+    """Writes lines from `top` (inches) downwards and returns where they end."""
+    frame = {"boxstyle": "square,pad=0.35", "facecolor": "#fff3c4", "edgecolor": BLACK, "linewidth": 0.8}
+    figure.text(
+        (_EDGE + indent) / figure.get_figwidth(),
+        top / figure.get_figheight(),
+        "\n".join(lines),
+        size=size,
+        va="top",
+        linespacing=_LEADING / 1.2,
+        parse_math=False,
+        bbox=frame if box else None,
+        **look,
+    )
+    return top - len(lines) * _line(size)
+
+
+def _legend_shape(legend: Sequence[Any], room: float) -> tuple[int, int]:
+    """Columns and lines that fit."""
+    if not legend:
+        return 0, 0
+    widest = max(width_of(str(handle.get_label()), TEXT) for handle in legend) + _LEGEND_MARK + 0.15
+    columns = max(1, min(len(legend), int(room // widest)))
+    return columns, -(-len(legend) // columns)
+
+
+def _panels(figure: Figure, grid: Grid, left: float, top: float) -> tuple[tuple[Axes, ...], ...]:
+    width, height = figure.get_figwidth(), figure.get_figheight()
+    across = grid.panel[0] + grid.gap[0]
+    return tuple(
+        tuple(
+            figure.add_axes(
+                (
+                    (left + column * across) / width,
+                    (top - grid.panel[1] - grid.drop(row)) / height,
+                    grid.panel[0] / width,
+                    grid.panel[1] / height,
+                )
+            )
+            for column in range(grid.columns)
+        )
+        for row in range(grid.rows)
+    )
