@@ -10,11 +10,8 @@ import numpy
 from matplotlib.axes import Axes
 
 from hnet_bench.reporting.figures.estimates import Array, mean_intervals
-from hnet_bench.reporting.figures.sheet import wrap
-from hnet_bench.reporting.figures.style import GREY, TEXT, Look
+from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Quantity
-
-LABEL_WIDTH = 1.3  # inches that the names of rows take beside small panels
 
 
 def score_limits(values: Iterable[Array], quantity: Quantity) -> tuple[float, float]:
@@ -58,10 +55,16 @@ def asides(curves: int) -> list[float]:
     return [step * (index - (curves - 1) / 2) for index in range(curves)]
 
 
-def number_experiences(axes: Axes, experiences: int, *, labels: bool = True) -> None:
-    """Ticks of an axis of experiences at 1, 2, ...; where there are many at round numbers."""
+def shown(values: Array) -> Array:
+    """What an axis should have room for: the means of `values` (n, T) of n seeds, and the lower ends of intervals."""
+    mean, half = mean_intervals(values)
+    return numpy.concatenate([mean, numpy.maximum(mean - half, 0)])
+
+
+def number_experiences(axes: Axes, experiences: int) -> None:
+    """An axis of experiences with ticks at 1, 2, ...; where there are many at round numbers."""
     ticks = experience_ticks(experiences)
-    axes.set_xticks(ticks, [str(tick) for tick in ticks] if labels else [""] * len(ticks))
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlim(0.5, experiences + 0.5)
 
 
@@ -73,39 +76,3 @@ def experience_ticks(experiences: int) -> list[int]:
         return list(range(2, experiences + 1, 2))
     step = max(1, round(experiences / 5 / 10) * 10)
     return [1, *range(step, experiences + 1, step)]
-
-
-def say(axes: Axes, sentence: str) -> Axes:
-    """Leaves the axes empty but for a sentence."""
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, sentence, ha="center", va="center", size=TEXT, color=GREY, transform=axes.transAxes)
-    return axes
-
-
-def label_row(axes: Axes, label: str, width: float = LABEL_WIDTH, *, aside: float = 36) -> None:
-    """Writes the name of a row `aside` points to the left of its first panel, in several lines where it is long."""
-    axes.annotate(
-        "\n".join(wrap(label, width, TEXT)),
-        (0, 0.5),
-        (-aside, 0),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        size=TEXT,
-        parse_math=False,
-    )
-
-
-def note_above_labels(axes: Axes, text: str, *, aside: float = 36) -> None:
-    """Writes what the vertical axes show above the names of the rows."""
-    axes.annotate(
-        text,
-        (0, 1),
-        (-aside, 6),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="right",
-        size=TEXT,
-        style="italic",
-    )

@@ -32,6 +32,7 @@ def figure(subject: Subject) -> Figure | None:
         panel=(2.6, 0.3 * len(rows) + 0.15),
         gap=(0.25, 0),
         left=label_width(list(labels.values())),
+        lines="x",
     )
     page = sheet(
         grid,
@@ -41,11 +42,12 @@ def figure(subject: Subject) -> Figure | None:
         reduced=subject.reduced,
         legend=_legend(measured),
     )
-    for panel, scenario in zip(page.flat, shown, strict=True):
+    for column, scenario in enumerate(shown):
+        panel = page.panel(0, column)
         found = [state for state in measured if state.cell.scenario.label == scenario]
         draw_scenario(panel, found, rows, subject.quantity)
         panel.set_title(SCENARIO_NAMES[scenario])
-        panel.set_yticks(range(len(rows)), [labels[row] for row in rows] if panel is page.flat[0] else [])
+        panel.set_yticks(range(len(rows)), [labels[row] for row in rows] if column == 0 else [])
         panel.tick_params(axis="y", length=0, labelsize=TEXT)
         panel.set_ylim(len(rows) - 0.4, -0.6)
     return page.figure
@@ -68,7 +70,6 @@ def draw_scenario(axes: Axes, states: Sequence[CellState], rows: Sequence[str], 
             axes.errorbar(mean, position, xerr=spread, fmt="D", color=_REPORTED, ms=5, markerfacecolor="none")
     axes.set_xlim(0, None if quantity.ceiling is None else 1.02 * quantity.ceiling)
     axes.set_xlabel(f"average {quantity.label}")
-    axes.grid(visible=False, axis="y")
     return axes
 
 

@@ -41,7 +41,7 @@ def figure(subject: Subject) -> Figure | None:
         legend=[Line2D([], [], label=name, **look) for name, look in _LOOKS.items()],
     )
     keys = [key[:3] for key in curves]
-    for panel, (key, members) in zip(page.flat, curves.items(), strict=True):
+    for panel, (key, members) in zip(page.first(len(curves)), curves.items(), strict=True):
         pairs = [during_and_final(state, subject.quantity.factor) for state in members]
         draw(
             panel,

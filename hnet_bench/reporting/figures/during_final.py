@@ -9,15 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import (
-    LABEL_WIDTH,
-    errorbars,
-    note_above_labels,
-    number_experiences,
-    score_limits,
-)
+from hnet_bench.reporting.figures.axes import errorbars, number_experiences, score_limits
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
-from hnet_bench.reporting.figures.multiples import ASIDE, Multiples, multiples
+from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, Multiples, multiples, write_beside
 from hnet_bench.reporting.figures.sheet import Grid, Sheet, sheet
 from hnet_bench.reporting.figures.style import BLUE, VERMILION
 from hnet_bench.reporting.figures.subject import MANY, Quantity, Subject, scores, seeds_text
@@ -41,7 +35,7 @@ def figure(subject: Subject) -> Figure | None:
             panel=(1.75, 0.72),
             gap=(0.35, 0.18),
             breaks=plan.blocks,
-            left=LABEL_WIDTH + 0.5,
+            left=LABEL_WIDTH + ASIDE,
         ),
         title=f"{subject.table.title}: during and final",
         caption=f"{seeds_text(states)} Points: means over seeds. {INTERVALS} Each column has a scale of its own.",
@@ -53,7 +47,7 @@ def figure(subject: Subject) -> Figure | None:
     )
     _fill(page, plan, subject.quantity)
     plan.label(page, subject)
-    note_above_labels(page.panels[0][0], subject.quantity.label, aside=ASIDE)
+    write_beside(page, subject.quantity.label, 0, height=1.1, va="bottom", style="italic")
     return page.figure
 
 
@@ -81,12 +75,12 @@ def _fill(page: Sheet, plan: Multiples, quantity: Quantity) -> None:
         for column in range(len(plan.columns))
     ]
     for (row, column), (during, final) in values.items():
-        panel = page.panels[row][column]
+        panel = page.panel(row, column)
         draw(panel, during, final, ceiling=quantity.ceiling)
         panel.set_ylim(*limits[column])
         panel.locator_params(axis="y", nbins=3)
-        lowest = plan.is_lowest(row, column)
-        number_experiences(panel, during.shape[1], labels=lowest)
-        panel.grid(visible=False, axis="x")
-        if lowest:
+        number_experiences(panel, during.shape[1])
+        if plan.is_lowest(row, column):
             panel.set_xlabel("experience", labelpad=1)
+        else:
+            panel.set_xticks([])

@@ -37,28 +37,25 @@ def figure(subject: Subject) -> Figure | None:
         return None
     columns = max(len(arrays["task_embeddings"]) for *_, arrays in found)
     page = sheet(
-        Grid(rows=len(found), columns=columns, panel=(1.65, 1.65), gap=(0.14, 0.75), right=0.75, head=0.42),
+        Grid(rows=len(found), columns=columns, panel=(1.65, 1.65), gap=(0.14, 0.75), right=0.75, head=0.42, lines=""),
         title=f"{subject.table.title}: accuracy over the space of task embeddings",
         caption="One seed for each row of panels, the lowest, after the last task. Colour: accuracy on the task of the "
         "panel with the embedding at that point. Numbered points: the learned embeddings; the star "
         "is that of the panel.",
         reduced=subject.reduced,
     )
-    for line, (state, seed, arrays) in zip(page.panels, found, strict=True):
+    for row, (state, seed, arrays) in enumerate(found):
         tasks = len(arrays["task_embeddings"])
-        for task, panel in enumerate(line[:tasks]):
+        for task in range(tasks):
+            panel = page.panel(row, task)
             draw(panel, arrays, task)
             heading = f"{state.cell.label}, {state.cell.scenario.label}, seed {seed}\n" if task == 0 else ""
             panel.set_title(f"{heading}task {task + 1}", parse_math=False)
             panel.set_xlabel("first component")
             panel.tick_params(labelleft=task == 0)
-        line[0].set_ylabel("second component")
-        for panel in line[tasks:]:
-            panel.remove()
-        place = line[tasks - 1].get_position()
-        width = page.figure.get_figwidth()
-        scale = page.figure.add_axes((place.x1 + 0.14 / width, place.y0, 0.12 / width, place.height))
-        page.figure.colorbar(line[0].images[0], cax=scale).set_label("accuracy, %")
+            if task == 0:
+                panel.set_ylabel("second component")
+        page.scale(panel.images[0], row, tasks - 1, "accuracy, %")
     return page.figure
 
 
@@ -98,7 +95,6 @@ def draw(axes: Axes, arrays: Mapping[str, Array], task: int) -> Axes:
             color=BLACK,
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )
-    axes.grid(visible=False)
     return axes
 
 

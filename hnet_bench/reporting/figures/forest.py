@@ -39,6 +39,7 @@ def figure(subject: Subject) -> Figure | None:
             panel=(2.5, 0.26 * len(rows) + 0.15),
             gap=(0.25, 0),
             left=label_width(list(labels.values())),
+            lines="x",
         ),
         title=f"{subject.table.title}: measured minus reported",
         caption=f"{seeds_text(states)} Averages after the last experience. Bars: {100 * CONFIDENCE:.0f} % t "
@@ -47,7 +48,8 @@ def figure(subject: Subject) -> Figure | None:
         reduced=subject.reduced,
         legend=_legend(states, subject),
     )
-    for panel, scenario in zip(page.flat, shown, strict=True):
+    for column, scenario in enumerate(shown):
+        panel = page.panel(0, column)
         found = [state for state in states if state.cell.scenario.label == scenario]
         draw(
             panel,
@@ -60,7 +62,7 @@ def figure(subject: Subject) -> Figure | None:
         unit = "percentage points" if subject.quantity.unit == "%" else subject.quantity.name
         panel.set_xlabel(f"difference, {unit}")
         panel.set_ylim(len(rows) - 0.4, -0.6)
-        panel.set_yticks(range(len(rows)), [labels[row] for row in rows] if panel is page.flat[0] else [])
+        panel.set_yticks(range(len(rows)), [labels[row] for row in rows] if column == 0 else [])
         panel.tick_params(axis="y", length=0, labelsize=TEXT)
     return page.figure
 
@@ -97,7 +99,6 @@ def draw(
                 if abs(end) > reach:
                     axes.plot(reach if end > 0 else -reach, position, arrow, color=BLUE, clip_on=False, markersize=5)
         axes.plot(estimate.mean, position, mark, color=BLUE, markerfacecolor=filled, markersize=5)
-    axes.grid(visible=False, axis="y")
     return axes
 
 

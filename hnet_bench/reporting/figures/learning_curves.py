@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, score_limits
+from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, score_limits, shown
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import Look
@@ -40,16 +40,14 @@ def figure(subject: Subject) -> Figure | None:
         reduced=subject.reduced,
         legend=_legend(subject),
     )
-    for panel, (key, members) in zip(page.flat, grouped.items(), strict=False):
+    for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         for state, aside in zip(members, asides(len(members)), strict=True):
             draw(panel, curves[id(state)], subject.look(state), aside=aside, ceiling=subject.quantity.ceiling)
-        panel.set_ylim(*score_limits([curves[id(state)].mean(axis=0) for state in members], subject.quantity))
+        panel.set_ylim(*score_limits([shown(curves[id(state)]) for state in members], subject.quantity))
         number_experiences(panel, key[1])
         panel.set_title(group_title(key, list(grouped)))
         panel.set_xlabel("experiences learned")
         panel.set_ylabel(f"average {subject.quantity.label}")
-    for panel in page.flat[len(grouped) :]:
-        panel.remove()
     return page.figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import band, number_experiences, score_limits
+from hnet_bench.reporting.figures.axes import band, number_experiences, score_limits, shown
 from hnet_bench.reporting.figures.estimates import FEWEST_SEEDS
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.subject import MANY, Subject, group_title, groups, scores, seeds_text
@@ -26,11 +26,11 @@ def figure(subject: Subject) -> Figure | None:
         reduced=subject.reduced,
         legend=[Line2D([], [], label=state.cell.label, **subject.look(state).style) for state in rows.values()],
     )
-    for panel, (key, members) in zip(page.flat, grouped.items(), strict=True):
+    for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         finals = [subject.quantity.factor * scores(state.records)[:, -1] for state in members]
         for state, final in zip(members, finals, strict=True):
             band(panel, final, subject.quantity.ceiling, subject.look(state))
-        panel.set_ylim(*score_limits([final.mean(axis=0) for final in finals], subject.quantity))
+        panel.set_ylim(*score_limits([shown(final) for final in finals], subject.quantity))
         number_experiences(panel, key[1])
         panel.set_title(group_title(key, list(grouped)))
         panel.set_xlabel("task, in the order of learning")

@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from hnet_bench.reporting.figures.axes import LABEL_WIDTH
 from hnet_bench.reporting.figures.estimates import Array
-from hnet_bench.reporting.figures.multiples import multiples
-from hnet_bench.reporting.figures.sheet import Grid, Sheet, sheet
+from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, multiples
+from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import HEAT, SMALL
 from hnet_bench.reporting.figures.subject import Subject, scores, seeds_text
 from hnet_bench.runs.plan import CellState
@@ -35,8 +34,9 @@ def figure(subject: Subject) -> Figure | None:
             panel=(0.95, 0.95),
             gap=(0.55, 0.14),
             breaks=plan.blocks,
-            left=LABEL_WIDTH + 0.5,
+            left=LABEL_WIDTH + ASIDE,
             right=0.95,
+            lines="",
         ),
         title=f"{subject.table.title}: {subject.quantity.name} matrices",
         caption=f"{seeds_text(states)} Means over seeds. Above the diagonal: experiences not yet learned.",
@@ -46,16 +46,18 @@ def figure(subject: Subject) -> Figure | None:
     limits = _limits(list(means.values()), subject.quantity.ceiling)
     mesh: Any = None
     for (row, column), mean in means.items():
-        panel = page.panels[row][column]
+        panel = page.panel(row, column)
         mesh = draw(panel, mean, limits)
-        lowest, first = plan.is_lowest(row, column), column == plan.leftmost(row)
-        panel.tick_params(labelleft=first, labelbottom=lowest)
-        if lowest:
+        ticks = _ticks(len(mean))
+        if plan.is_lowest(row, column):
+            panel.set_xticks(ticks, [str(tick) for tick in ticks])
             panel.set_xlabel("tested on", labelpad=1, size=SMALL)
-        if first:
+        if column == plan.leftmost(row):
+            panel.set_yticks(ticks, [str(tick) for tick in ticks])
             panel.set_ylabel("trained up to", labelpad=1, size=SMALL)
+        panel.tick_params(length=0, pad=2)
     plan.label(page, subject)
-    _add_scale(page, mesh, subject.quantity.label)
+    page.scale(mesh, 0, len(plan.columns) - 1, subject.quantity.label)
     return page.figure
 
 
@@ -72,11 +74,8 @@ def draw(axes: Axes, matrix: Array, limits: tuple[float, float]) -> ScalarMappab
         mesh = axes.imshow(matrix, interpolation="none", aspect="auto", extent=extent, **colours)
     axes.set_ylim(experiences + 0.5, 0.5)
     axes.set_xlim(0.5, experiences + 0.5)
-    ticks = range(1, experiences + 1) if experiences < 8 else (1, (experiences + 1) // 2, experiences)
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.set_yticks(ticks, [str(tick) for tick in ticks])
-    axes.tick_params(length=0, pad=2)
-    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
     return mesh
 
 
@@ -92,9 +91,5 @@ def _limits(matrices: Sequence[Array], ceiling: float | None) -> tuple[float, fl
     return 0.0, max(float(numpy.nanmax(matrix)) for matrix in matrices)
 
 
-def _add_scale(page: Sheet, mesh: ScalarMappable, label: str) -> None:
-    """A colour scale to the right of the last panel of the first row."""
-    place = page.panels[0][-1].get_position()
-    width = page.figure.get_figwidth()
-    axes = page.figure.add_axes((place.x1 + 0.22 / width, place.y0, 0.12 / width, place.height))
-    page.figure.colorbar(mesh, cax=axes).set_label(label)
+def _ticks(experiences: int) -> list[int]:
+    return list(range(1, experiences + 1)) if experiences < 8 else [1, (experiences + 1) // 2, experiences]

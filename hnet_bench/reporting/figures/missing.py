@@ -19,12 +19,12 @@ def sentence(subject: Subject) -> str:
 def figure(subject: Subject, what: str) -> Figure:
     """An empty frame with the sentence; `what` names the figure."""
     page = sheet(
-        Grid(panel=_PANEL, left=0.05, right=0.05, bottom=0.1, head=0.05),
+        Grid(panel=_PANEL, left=0.05, right=0.05, bottom=0.1, head=0.05, lines=""),
         title=subject.table.title,
         caption=f"Not drawn: {what}.",
         reduced=subject.reduced,
     )
-    (panel,) = page.flat
+    panel = page.panel(0)
     panel.set_xticks([])
     panel.set_yticks([])
     for spine in panel.spines.values():

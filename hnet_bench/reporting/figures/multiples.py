@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from hnet_bench.reporting.figures.axes import label_row, say
-from hnet_bench.reporting.figures.sheet import Sheet
+from hnet_bench.reporting.figures.sheet import Sheet, wrap
+from hnet_bench.reporting.figures.style import GREY, TEXT
 from hnet_bench.reporting.figures.subject import SCENARIO_NAMES, Subject
 from hnet_bench.reporting.tables import scenarios
 from hnet_bench.runs.plan import CellState
 
-ASIDE = 36  # points from a panel to the name of its row
+ASIDE = 0.5  # inches from a panel to the name of its row
+LABEL_WIDTH = 1.3  # inches that such a name may take
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,22 @@ class Multiples:
         return min(column for at, column in self.cells if at == row)
 
     def label(self, sheet: Sheet, subject: Subject) -> None:
-        """Names rows and columns, and says of the other panels that they were not run, or leaves them empty."""
+        """Names rows and columns, and says which of the other panels were not run."""
         planned = {(state.cell.row, state.cell.scenario.label) for state in subject.states}
-        for row, panels in enumerate(sheet.panels):
-            label_row(panels[0], self.cells[row, self.leftmost(row)].cell.label, aside=ASIDE)
-            for column, panel in enumerate(panels):
-                if (row, column) not in self.cells:
-                    say(panel, "not run" if (self.rows[row], self.columns[column]) in planned else "")
-        for panel, scenario in zip(sheet.panels[0], self.columns, strict=True):
-            panel.set_title(SCENARIO_NAMES[scenario])
+        for row, name in enumerate(self.rows):
+            text = self.cells[row, self.leftmost(row)].cell.label
+            write_beside(sheet, "\n".join(wrap(text, LABEL_WIDTH, TEXT)), row, va="center")
+            for column, scenario in enumerate(self.columns):
+                if (row, column) not in self.cells and (name, scenario) in planned:
+                    sheet.write("not run", row, column, (0.5, 0.5), ha="center", va="center", color=GREY)
+        for column, scenario in enumerate(self.columns):
+            over = 1 + 0.08 / sheet.grid.panel[1]
+            sheet.write(SCENARIO_NAMES[scenario], 0, column, (0, over), va="bottom")
+
+
+def write_beside(sheet: Sheet, text: str, row: int, *, height: float = 0.5, **look: Any) -> None:
+    """Writes to the left of a row of panels, at a height from 0 to 1 of its panels."""
+    sheet.write(text, row, 0, (-ASIDE / sheet.grid.panel[0], height), ha="right", **look)
 
 
 def multiples(states: Sequence[CellState]) -> Multiples:

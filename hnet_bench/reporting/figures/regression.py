@@ -58,7 +58,7 @@ def figure(subject: Subject) -> Figure | None:
     )
     low = min(float(arrays["regression_true"].min()) for *_, arrays in found)
     high = max(float(arrays["regression_true"].max()) for *_, arrays in found)
-    for index, (panel, (state, seed, arrays)) in enumerate(zip(page.flat, found, strict=False)):
+    for index, (panel, (state, seed, arrays)) in enumerate(zip(page.first(len(found)), found, strict=True)):
         draw(panel, arrays)
         # A forgotten function may be anywhere: the true ones set the scale.
         panel.set_ylim(low - 0.35 * (high - low), high + 0.25 * (high - low))
@@ -66,8 +66,6 @@ def figure(subject: Subject) -> Figure | None:
         panel.set_xlabel("x")
         if index % columns == 0:
             panel.set_ylabel("y")
-    for panel in page.flat[len(found) :]:
-        panel.remove()
     return page.figure
 
 

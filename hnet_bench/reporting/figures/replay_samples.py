@@ -51,17 +51,21 @@ def figure(subject: Subject) -> Figure | None:
     head = 0.1 + 0.16 * max(title.count("\n") + 1 for title in titles)
     page = sheet(
         Grid(
-            rows=-(-len(found) // columns), columns=columns, panel=size, gap=(0.62, head + 0.1), bottom=0.08, head=head
+            rows=-(-len(found) // columns),
+            columns=columns,
+            panel=size,
+            gap=(0.62, head + 0.1),
+            bottom=0.08,
+            head=head,
+            lines="",
         ),
         title=f"{subject.table.title}: replayed samples",
         caption=_caption([samples for *_, samples in found]),
         reduced=subject.reduced,
     )
-    for panel, (_, _, samples), title in zip(page.flat, found, titles, strict=False):
+    for panel, (_, _, samples), title in zip(page.first(len(found)), found, titles, strict=True):
         draw(panel, samples)
         panel.set_title(title, parse_math=False)
-    for panel in page.flat[len(found) :]:
-        panel.remove()
     return page.figure
 
 
@@ -77,7 +81,6 @@ def draw(axes: Axes, samples: Samples) -> Axes:
     axes.set_xticks([])
     axes.tick_params(length=0, labelsize=SMALL)
     axes.spines[:].set_visible(False)
-    axes.grid(visible=False)
     return axes
 
 

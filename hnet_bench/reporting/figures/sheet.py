@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
@@ -38,6 +39,7 @@ class Grid:
     right: float = 0.1
     bottom: float = 0.42
     head: float = 0.25
+    lines: Literal["x", "y", ""] = "y"  # the axis whose ticks have lines across the panel
 
     def drop(self, row: int) -> float:
         """How far the top of a row lies below that of the first."""
@@ -46,15 +48,44 @@ class Grid:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A figure and its panels, row by row."""
+    """A figure and the places of its panels, which exist once they are asked for: axes are what costs time."""
 
     figure: Figure
-    panels: tuple[tuple[Axes, ...], ...]
+    grid: Grid
+    corner: tuple[float, float]  # the upper left one of the first panel, in inches from the lower left of the figure
 
-    @property
-    def flat(self) -> list[Axes]:
-        """All panels, row by row."""
-        return [panel for row in self.panels for panel in row]
+    def panel(self, row: int, column: int = 0) -> Axes:
+        """New axes at a place of the grid."""
+        x, y = self._lower_left(row, column)
+        width, height = self.figure.get_size_inches()
+        axes = self.figure.add_axes((x / width, y / height, self.grid.panel[0] / width, self.grid.panel[1] / height))
+        if self.grid.lines:
+            axes.grid(axis=self.grid.lines)
+        return axes
+
+    def first(self, count: int) -> list[Axes]:
+        """New axes at the first places of the grid, row by row."""
+        return [self.panel(*divmod(index, self.grid.columns)) for index in range(count)]
+
+    def scale(self, mappable: ScalarMappable, row: int, column: int, label: str) -> None:
+        """A colour scale to the right of a place."""
+        x, y = self._lower_left(row, column)
+        width, height = self.figure.get_size_inches()
+        axes = self.figure.add_axes(
+            ((x + self.grid.panel[0] + 0.15) / width, y / height, 0.12 / width, self.grid.panel[1] / height)
+        )
+        self.figure.colorbar(mappable, cax=axes).set_label(label)
+
+    def write(self, text: str, row: int, column: int, at: tuple[float, float], **look: Any) -> None:
+        """Text at a place: `at` is (0, 0) in its lower left corner and (1, 1) in its upper right one."""
+        x, y = self._lower_left(row, column)
+        width, height = self.figure.get_size_inches()
+        x, y = x + at[0] * self.grid.panel[0], y + at[1] * self.grid.panel[1]
+        self.figure.text(x / width, y / height, text, parse_math=False, **look)
+
+    def _lower_left(self, row: int, column: int) -> tuple[float, float]:
+        x = self.corner[0] + column * (self.grid.panel[0] + self.grid.gap[0])
+        return x, self.corner[1] - self.grid.drop(row) - self.grid.panel[1]
 
 
 def sheet(grid: Grid, *, title: str, caption: str, reduced: str = "", legend: Sequence[Any] = ()) -> Sheet:
@@ -94,7 +125,7 @@ def sheet(grid: Grid, *, title: str, caption: str, reduced: str = "", legend: Se
         )
         top -= heights["legend"]
     _write(figure, below, _EDGE + len(below) * _line(SMALL), size=SMALL, color="#444444")
-    return Sheet(figure, _panels(figure, grid, _EDGE + grid.left, top - grid.head))
+    return Sheet(figure, grid, (_EDGE + grid.left, top - grid.head))
 
 
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
@@ -105,11 +136,16 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
 def wrap(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
     """The text in lines of at most this width in inches; a longer word stands alone."""
     lines: list[str] = []
+    used = 0.0
+    space = _width("n n", size, bold) - _width("nn", size, bold)
     for word in text.split():
-        if lines and _width(f"{lines[-1]} {word}", size, bold) <= width:
+        needed = _width(word, size, bold)  # word by word, since words recur and measuring is slow
+        if lines and used + space + needed <= width:
             lines[-1] += f" {word}"
+            used += space + needed
         else:
             lines.append(word)
+            used = needed
     return lines
 
 
@@ -161,22 +197,3 @@ def _legend_shape(legend: Sequence[Any], room: float) -> tuple[int, int]:
     widest = max(width_of(str(handle.get_label()), TEXT) for handle in legend) + _LEGEND_MARK + 0.15
     columns = max(1, min(len(legend), int(room // widest)))
     return columns, -(-len(legend) // columns)
-
-
-def _panels(figure: Figure, grid: Grid, left: float, top: float) -> tuple[tuple[Axes, ...], ...]:
-    width, height = figure.get_figwidth(), figure.get_figheight()
-    across = grid.panel[0] + grid.gap[0]
-    return tuple(
-        tuple(
-            figure.add_axes(
-                (
-                    (left + column * across) / width,
-                    (top - grid.panel[1] - grid.drop(row)) / height,
-                    grid.panel[0] / width,
-                    grid.panel[1] / height,
-                )
-            )
-            for column in range(grid.columns)
-        )
-        for row in range(grid.rows)
-    )

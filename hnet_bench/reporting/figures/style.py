@@ -47,7 +47,6 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.grid": True,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.3,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, score_limits
+from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, score_limits, shown
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import GREY, Look
@@ -37,18 +37,16 @@ def figure(subject: Subject) -> Figure | None:
         reduced=subject.reduced,
         legend=[Line2D([], [], label=state.cell.label, **subject.look(state).style) for state in rows.values()],
     )
-    for panel, (key, members) in zip(page.flat, grouped.items(), strict=False):
+    for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         values = [inferred_at_the_end(state) for state in members]
         for state, shares, aside in zip(members, values, asides(len(members)), strict=True):
             draw(panel, shares, subject.look(state), aside=aside)
         panel.axhline(100 / key[1], color=GREY, linestyle=":", linewidth=1)
-        panel.set_ylim(*score_limits([*values, numpy.array([100 / key[1]])], ACCURACY))
+        panel.set_ylim(*score_limits([*map(shown, values), numpy.array([100 / key[1]])], ACCURACY))
         number_experiences(panel, key[1])
         panel.set_title(group_title(key, list(grouped)))
         panel.set_xlabel("task")
         panel.set_ylabel("task inferred right, %")
-    for panel in page.flat[len(grouped) :]:
-        panel.remove()
     return page.figure
 
 

@@ -49,7 +49,7 @@ def figure(subject: Subject) -> Figure | None:
         reduced=subject.reduced,
         legend=[Patch(label=name, edgecolor=BLACK, linewidth=0.5, **look) for name, look in _LOOKS.items()],
     )
-    for panel, (key, by_row) in zip(page.flat, found.items(), strict=True):
+    for panel, (key, by_row) in zip(page.first(len(found)), found.items(), strict=True):
         curves = four_curves(by_row, subject.quantity.factor)
         draw(panel, curves, ceiling=subject.quantity.ceiling)
         panel.set_ylim(*score_limits([values.mean(axis=0) for values in curves.values()], subject.quantity))
@@ -67,7 +67,6 @@ def draw(axes: Axes, curves: Mapping[str, Array], *, ceiling: float | None = 100
         at = numpy.arange(1, values.shape[1] + 1) + (index - 1.5) * _WIDTH
         axes.bar(at, values.mean(axis=0), width=_WIDTH, edgecolor=BLACK, linewidth=0.5, **look)
         errorbars(axes, at, values, ceiling, linestyle="", color=BLACK)
-    axes.grid(visible=False, axis="x")
     return axes
 
 
