@@ -4,31 +4,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hnet_bench.reporting.figures.estimates import Array, mean_intervals
 from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Quantity
 
 
-def score_limits(values: Iterable[Array], quantity: Quantity) -> tuple[float, float]:
-    """Limits of an axis of scores that show all values (on the axis, NaN is left out), and the ceiling if there is one.
+def scale_scores(axes: Axes, values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> None:
+    """Scales the vertical axis such that all values (on the axis, NaN is left out) can be seen; about `ticks` numbers.
 
-    The lower one is a round number: at most 95 of 100, so that tiny differences do not look large.
+    Below a ceiling the scale is linear. Its lower end is a round number, at most 95 of 100, so that tiny differences do
+    not look large. Errors, which have no ceiling and may differ by orders of magnitude, have a logarithmic scale.
     """
     every = numpy.concatenate([numpy.ravel(part) for part in values])
     every = every[numpy.isfinite(every)]
-    low, high = float(every.min(initial=math.inf)), float(every.max(initial=-math.inf))
-    if not math.isfinite(low):
-        return 0.0, quantity.ceiling or 1.0
-    if quantity.ceiling is None:
-        return 0.0, high * 1.08 or 1.0
-    bottom = 95.0 if low > 96 else max(0.0, min(90.0, 10 * math.floor((low - 2) / 10)))
-    bottom *= quantity.ceiling / 100
-    return bottom, quantity.ceiling + 0.03 * (quantity.ceiling - bottom)
+    if quantity.ceiling is not None:
+        low = float(every.min(initial=quantity.ceiling))
+        percent = 100 * low / quantity.ceiling
+        bottom = 95.0 if percent > 96 else max(0.0, min(90.0, 10 * math.floor((percent - 2) / 10)))
+        bottom *= quantity.ceiling / 100
+        axes.set_ylim(bottom, quantity.ceiling + 0.03 * (quantity.ceiling - bottom))
+        axes.yaxis.set_major_locator(MaxNLocator(ticks))
+        return
+    positive = every[every > 0]
+    if positive.size:
+        logarithmic(axes, "y", positive, ticks=ticks)
+
+
+def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: int = 6) -> None:
+    """Makes an axis logarithmic, with room for positive values and at most this many plain round numbers."""
+    low, high = float(values.min()) / 2, float(values.max()) * 2
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    shown = round_numbers(low, high, ticks)
+    axis.set_ticks(shown, [f"{number:g}" for number in shown])
+    axis.set_minor_locator(NullLocator())
+
+
+def round_numbers(low: float, high: float, most: int) -> list[float]:
+    """1, 2, 5 and their powers of ten from `low` to `high`; where they are too many, powers of ten or some of these."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = [([1, 2, 5], 1), *(([1], step) for step in range(1, len(powers) + 1))]
+    for mantissas, step in steps:
+        numbers = [m * 10.0**power for power in powers[::step] for m in mantissas if low <= m * 10.0**power <= high]
+        if len(numbers) <= most:
+            break
+    return numbers
 
 
 def errorbars(axes: Axes, at: Array, values: Array, ceiling: float | None, **look: Any) -> Axes:
@@ -74,5 +100,5 @@ def experience_ticks(experiences: int) -> list[int]:
         return list(range(1, experiences + 1))
     if experiences < MANY:
         return list(range(2, experiences + 1, 2))
-    step = max(1, round(experiences / 5 / 10) * 10)
+    step = max(5, round(experiences / 50) * 10)
     return [1, *range(step, experiences + 1, step)]

@@ -9,14 +9,13 @@ import numpy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from hnet_bench.reporting.figures.axes import errorbars, score_limits
+from hnet_bench.reporting.figures.axes import errorbars, logarithmic, scale_scores
 from hnet_bench.reporting.figures.during_final import during_and_final
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import BLUE, GREY, VERMILION
-from hnet_bench.reporting.figures.subject import Subject, group_title, groups, seeds_text
+from hnet_bench.reporting.figures.subject import Subject, group_titles, groups, head_of, seeds_text
 from hnet_bench.runs.plan import CellState
 
 _FEWEST_RATIOS = 3
@@ -31,16 +30,17 @@ def figure(subject: Subject) -> Figure | None:
     curves = _curves(subject.measured)
     if not curves:
         return None
+    titles = group_titles([key[:3] for key in curves])
     states = [state for members in curves.values() for state in members]
     page = sheet(
-        Grid(columns=len(curves), panel=(3.4, 2.5), gap=(0.6, 0), head=0.4),
-        title=f"{subject.table.title}: accuracy against compression",
+        Grid(columns=len(curves), panel=(3.4, 2.5), gap=(0.6, 0), head=head_of(titles.values())),
+        title=subject.table.title,
+        what="Accuracy against compression",
         caption=f"{seeds_text(states)} Average over experiences, right after training on each (during) and after the "
         f"last (final); means over seeds. {INTERVALS} Dotted: as many parameters as the network that classifies.",
         reduced=subject.reduced,
         legend=[Line2D([], [], label=name, **look) for name, look in _LOOKS.items()],
     )
-    keys = [key[:3] for key in curves]
     for panel, (key, members) in zip(page.first(len(curves)), curves.items(), strict=True):
         pairs = [during_and_final(state, subject.quantity.factor) for state in members]
         draw(
@@ -50,8 +50,8 @@ def figure(subject: Subject) -> Figure | None:
             [final.mean(axis=1) for _, final in pairs],
             ceiling=subject.quantity.ceiling,
         )
-        panel.set_ylim(*score_limits([part.mean(axis=1) for pair in pairs for part in pair], subject.quantity))
-        panel.set_title(f"{key[3]}, {group_title(key[:3], keys)}", parse_math=False)
+        scale_scores(panel, [part.mean(axis=1) for pair in pairs for part in pair], subject.quantity)
+        panel.set_title(f"{key[3]}, {titles[key[:3]]}", parse_math=False)
         panel.set_xlabel("compression ratio: trained parameters / those of the classifier")
         panel.set_ylabel(f"average {subject.quantity.label}")
     return page.figure
@@ -74,13 +74,8 @@ def draw(
         for index in order:
             errorbars(axes, numpy.array([ratios[index]]), values[index][:, None], ceiling, **{**look, "linestyle": ""})
     axes.axvline(1, color=GREY, linestyle=":", linewidth=1)
-    axes.set_xscale("log")
-    # Plain numbers at 1, 2, 5 and their powers of ten, rather than 10^-1.
-    ticks = [mantissa * 10.0**power for power in range(-4, 3) for mantissa in (1, 2, 5)]
-    axes.set_xticks([tick for tick in ticks if 0.8 * min(ratios) <= tick <= 1.25 * max(ratios)])
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(0.85 * min(ratios), 1.18 * max(*ratios, 1))
+    logarithmic(axes, "x", numpy.array([*ratios, 1.0]))
+    axes.set_xlim(0.85 * min(ratios), 1.18 * max(*ratios, 1.0))
     return axes
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import errorbars, number_experiences, score_limits
+from hnet_bench.reporting.figures.axes import errorbars, number_experiences, scale_scores
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, Multiples, multiples, write_beside
 from hnet_bench.reporting.figures.sheet import Grid, Sheet, sheet
@@ -37,7 +37,8 @@ def figure(subject: Subject) -> Figure | None:
             breaks=plan.blocks,
             left=LABEL_WIDTH + ASIDE,
         ),
-        title=f"{subject.table.title}: during and final",
+        title=subject.table.title,
+        what="During and final",
         caption=f"{seeds_text(states)} Points: means over seeds. {INTERVALS} Each column has a scale of its own.",
         reduced=subject.reduced,
         legend=[
@@ -70,15 +71,11 @@ def during_and_final(state: CellState, factor: float) -> tuple[Array, Array]:
 
 def _fill(page: Sheet, plan: Multiples, quantity: Quantity) -> None:
     values = {place: during_and_final(state, quantity.factor) for place, state in plan.cells.items()}
-    limits = [
-        score_limits([part for place, pair in values.items() if place[1] == column for part in pair], quantity)
-        for column in range(len(plan.columns))
-    ]
     for (row, column), (during, final) in values.items():
         panel = page.panel(row, column)
         draw(panel, during, final, ceiling=quantity.ceiling)
-        panel.set_ylim(*limits[column])
-        panel.locator_params(axis="y", nbins=3)
+        together = [part for place in values if place[1] == column for part in values[place]]
+        scale_scores(panel, together, quantity, ticks=3)
         number_experiences(panel, during.shape[1])
         if plan.is_lowest(row, column):
             panel.set_xlabel("experience", labelpad=1)

@@ -38,7 +38,8 @@ def figure(subject: Subject) -> Figure | None:
     columns = max(len(arrays["task_embeddings"]) for *_, arrays in found)
     page = sheet(
         Grid(rows=len(found), columns=columns, panel=(1.65, 1.65), gap=(0.14, 0.75), right=0.75, head=0.42, lines=""),
-        title=f"{subject.table.title}: accuracy over the space of task embeddings",
+        title=subject.table.title,
+        what="Accuracy over the space of task embeddings",
         caption="One seed for each row of panels, the lowest, after the last task. Colour: accuracy on the task of the "
         "panel with the embedding at that point. Numbered points: the learned embeddings; the star "
         "is that of the panel.",

@@ -41,7 +41,8 @@ def figure(subject: Subject) -> Figure | None:
             left=label_width(list(labels.values())),
             lines="x",
         ),
-        title=f"{subject.table.title}: measured minus reported",
+        title=subject.table.title,
+        what="Measured minus reported",
         caption=f"{seeds_text(states)} Averages after the last experience. Bars: {100 * CONFIDENCE:.0f} % t "
         "interval of the difference (Welch); one seed has none. Arrows: the bar goes on outside. Each panel "
         "has a scale of its own.",
@@ -78,6 +79,7 @@ def draw(
     """Draws differences at their positions, in the axis' units; `margins` are half widths of what counts as equal."""
     reach = _reach(estimates, margins)
     axes.set_xlim(-reach, reach)
+    axes.locator_params(axis="x", nbins=5)
     axes.axvline(0, color=BLACK, linewidth=0.9)
     for position, estimate, margin, mark in zip(positions, estimates, margins, marks, strict=True):
         if margin is not None:

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, score_limits, shown
+from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import Look
-from hnet_bench.reporting.figures.subject import MANY, Subject, group_title, groups, scores, seeds_text
+from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, scores, seeds_text
 
 
 def figure(subject: Subject) -> Figure | None:
@@ -25,16 +25,17 @@ def figure(subject: Subject) -> Figure | None:
     if not states:
         return None
     grouped = groups(states)
-    columns = min(3, len(grouped))
+    columns, titles = min(3, len(grouped)), group_titles(list(grouped))
     page = sheet(
         Grid(
             rows=-(-len(grouped) // columns),
             columns=columns,
             panel=(2.75, 2.4),
             gap=(0.6, 0.85),
-            head=0.4 if "\n" in group_title(next(iter(grouped)), list(grouped)) else 0.25,
+            head=head_of(titles.values()),
         ),
-        title=f"{subject.table.title}: learning curves",
+        title=subject.table.title,
+        what="Learning curves",
         caption=f"{seeds_text(states)} {subject.quantity.name.capitalize()}: average over the experiences seen so far; "
         f"lines: means over seeds. {INTERVALS.replace('Bars', 'Bars or bands')}",
         reduced=subject.reduced,
@@ -43,9 +44,9 @@ def figure(subject: Subject) -> Figure | None:
     for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         for state, aside in zip(members, asides(len(members)), strict=True):
             draw(panel, curves[id(state)], subject.look(state), aside=aside, ceiling=subject.quantity.ceiling)
-        panel.set_ylim(*score_limits([shown(curves[id(state)]) for state in members], subject.quantity))
+        scale_scores(panel, [shown(curves[id(state)]) for state in members], subject.quantity)
         number_experiences(panel, key[1])
-        panel.set_title(group_title(key, list(grouped)))
+        panel.set_title(titles[key])
         panel.set_xlabel("experiences learned")
         panel.set_ylabel(f"average {subject.quantity.label}")
     return page.figure

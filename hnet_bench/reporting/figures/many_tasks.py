@@ -5,10 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import band, number_experiences, score_limits, shown
+from hnet_bench.reporting.figures.axes import band, number_experiences, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import FEWEST_SEEDS
 from hnet_bench.reporting.figures.sheet import Grid, sheet
-from hnet_bench.reporting.figures.subject import MANY, Subject, group_title, groups, scores, seeds_text
+from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, scores, seeds_text
 
 
 def figure(subject: Subject) -> Figure | None:
@@ -17,10 +17,12 @@ def figure(subject: Subject) -> Figure | None:
     if not states:
         return None
     grouped = groups(states)
+    titles = group_titles(list(grouped))
     rows = {state.cell.row: state for state in states}
     page = sheet(
-        Grid(rows=len(grouped), panel=(6.2, 2.4), gap=(0, 0.85), head=0.4),
-        title=f"{subject.table.title}: each task after all",
+        Grid(rows=len(grouped), panel=(6.2, 2.4), gap=(0, 0.85), head=head_of(titles.values())),
+        title=subject.table.title,
+        what="Each task after all",
         caption=f"{seeds_text(states)} {subject.quantity.name.capitalize()} on each task after the last one; lines: "
         f"means over seeds; bands: 95 % t interval of the mean, from {FEWEST_SEEDS} seeds on.",
         reduced=subject.reduced,
@@ -30,9 +32,9 @@ def figure(subject: Subject) -> Figure | None:
         finals = [subject.quantity.factor * scores(state.records)[:, -1] for state in members]
         for state, final in zip(members, finals, strict=True):
             band(panel, final, subject.quantity.ceiling, subject.look(state))
-        panel.set_ylim(*score_limits([shown(final) for final in finals], subject.quantity))
+        scale_scores(panel, [shown(final) for final in finals], subject.quantity)
         number_experiences(panel, key[1])
-        panel.set_title(group_title(key, list(grouped)))
+        panel.set_title(titles[key])
         panel.set_xlabel("task, in the order of learning")
         panel.set_ylabel(f"final {subject.quantity.label}")
     return page.figure

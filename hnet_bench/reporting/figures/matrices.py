@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from hnet_bench.reporting.figures.estimates import Array
@@ -38,16 +39,17 @@ def figure(subject: Subject) -> Figure | None:
             right=0.95,
             lines="",
         ),
-        title=f"{subject.table.title}: {subject.quantity.name} matrices",
+        title=subject.table.title,
+        what=f"{subject.quantity.name.capitalize()} matrices",
         caption=f"{seeds_text(states)} Means over seeds. Above the diagonal: experiences not yet learned.",
         reduced=subject.reduced,
     )
     means = {place: mean_matrix(state, subject.quantity.factor) for place, state in plan.cells.items()}
-    limits = _limits(list(means.values()), subject.quantity.ceiling)
+    norm = _norm(list(means.values()), subject.quantity.ceiling)
     mesh: Any = None
     for (row, column), mean in means.items():
         panel = page.panel(row, column)
-        mesh = draw(panel, mean, limits)
+        mesh = draw(panel, mean, norm)
         ticks = _ticks(len(mean))
         if plan.is_lowest(row, column):
             panel.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -61,11 +63,11 @@ def figure(subject: Subject) -> Figure | None:
     return page.figure
 
 
-def draw(axes: Axes, matrix: Array, limits: tuple[float, float]) -> ScalarMappable:
+def draw(axes: Axes, matrix: Array, norm: Normalize) -> ScalarMappable:
     """Draws a matrix (T, T) of values on the colour scale: row i after training on i, column j tested on j; NaN is
     left white. Returns what a colour bar needs."""
     experiences = len(matrix)
-    colours: dict[str, Any] = {"cmap": HEAT, "vmin": limits[0], "vmax": limits[1]}
+    colours: dict[str, Any] = {"cmap": HEAT, "norm": norm}
     if experiences <= _MOST_SHAPES:
         edges = numpy.arange(experiences + 1) + 0.5
         mesh: ScalarMappable = axes.pcolormesh(edges, edges, matrix, linewidth=0, **colours)
@@ -85,10 +87,13 @@ def mean_matrix(state: CellState, factor: float) -> Array:
     return mean
 
 
-def _limits(matrices: Sequence[Array], ceiling: float | None) -> tuple[float, float]:
+def _norm(matrices: Sequence[Array], ceiling: float | None) -> Normalize:
+    """The colour scale of all panels; logarithmic for errors, as on axes."""
     if ceiling is not None:
-        return 0.0, ceiling
-    return 0.0, max(float(numpy.nanmax(matrix)) for matrix in matrices)
+        return Normalize(0, ceiling)
+    every = numpy.concatenate([matrix.ravel() for matrix in matrices])
+    every = every[every > 0]
+    return LogNorm(every.min(), every.max()) if every.size else Normalize(0, 1)
 
 
 def _ticks(experiences: int) -> list[int]:

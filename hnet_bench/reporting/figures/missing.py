@@ -21,7 +21,8 @@ def figure(subject: Subject, what: str) -> Figure:
     page = sheet(
         Grid(panel=_PANEL, left=0.05, right=0.05, bottom=0.1, head=0.05, lines=""),
         title=subject.table.title,
-        caption=f"Not drawn: {what}.",
+        what=what,
+        caption="",
         reduced=subject.reduced,
     )
     panel = page.panel(0)

@@ -43,8 +43,9 @@ def figure(subject: Subject) -> Figure | None:
     tasks = len(found[0][2]["regression_fit"])
     columns = min(3, len(found))
     page = sheet(
-        Grid(rows=-(-len(found) // columns), columns=columns, panel=(2.5, 2.1), gap=(0.3, 0.75)),
-        title=f"{subject.table.title}: fitted functions",
+        Grid(rows=-(-len(found) // columns), columns=columns, panel=(2.5, 2.1), gap=(0.45, 0.75)),
+        title=subject.table.title,
+        what="Fitted functions",
         caption="One seed for each panel, the lowest, after the last task. Dashed: the true functions. Thick bars: "
         "where the training inputs of each task lie.",
         reduced=subject.reduced,

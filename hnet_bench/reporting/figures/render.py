@@ -80,7 +80,7 @@ def drawn(subject: Subject) -> Iterator[tuple[str, Figure]]:
         with style():
             figure = kind.figure(subject)
             if figure is None and name in (MAIN, *subject.declared):
-                figure = missing.figure(subject, kind.title.lower())
+                figure = missing.figure(subject, kind.title)
         if figure is not None:
             yield name, figure
 

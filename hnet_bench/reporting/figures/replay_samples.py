@@ -13,7 +13,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.figures.estimates import Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet, wrap
 from hnet_bench.reporting.figures.style import SMALL, TEXT
-from hnet_bench.reporting.figures.subject import SCENARIO_NAMES, Subject
+from hnet_bench.reporting.figures.subject import SCENARIO_NAMES, Subject, head_of
 from hnet_bench.runs.plan import CellState
 
 # Arrays of bytes in the archive beside a record: of a generator that knows tasks, and of one that does not.
@@ -48,7 +48,7 @@ def figure(subject: Subject) -> Figure | None:
     columns = min(3, len(found))
     size = (_PER_LINE * _SIDE, max(len(samples.images) for *_, samples in found) * _SIDE)
     titles = ["\n".join([*wrap(state.cell.label, size[0], TEXT), place]) for place, state, _ in found]
-    head = 0.1 + 0.16 * max(title.count("\n") + 1 for title in titles)
+    head = head_of(titles)
     page = sheet(
         Grid(
             rows=-(-len(found) // columns),
@@ -59,7 +59,8 @@ def figure(subject: Subject) -> Figure | None:
             head=head,
             lines="",
         ),
-        title=f"{subject.table.title}: replayed samples",
+        title=subject.table.title,
+        what="Replayed samples",
         caption=_caption([samples for *_, samples in found]),
         reduced=subject.reduced,
     )

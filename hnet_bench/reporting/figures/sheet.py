@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from hnet_bench.reporting.figures.style import BLACK, SMALL, TEXT, TITLE
+from hnet_bench.reporting.figures.style import BLACK, SMALL, SUBTITLE, TEXT, TITLE
 
 _EDGE = 0.12  # inches around everything
+_SPACE = 0.06  # inches between the parts above the panels
 _LEADING = 1.35  # line height over font size
 _LEGEND_MARK = 0.5  # inches that the sample of a legend's entry takes beside its text
 _NARROWEST = 5.2
@@ -88,42 +89,39 @@ class Sheet:
         return x, self.corner[1] - self.grid.drop(row) - self.grid.panel[1]
 
 
-def sheet(grid: Grid, *, title: str, caption: str, reduced: str = "", legend: Sequence[Any] = ()) -> Sheet:
-    """A figure with a title, a caption, a banner if the budget was reduced, a legend of `legend` if it is not empty."""
+def sheet(grid: Grid, *, title: str, what: str, caption: str, reduced: str = "", legend: Sequence[Any] = ()) -> Sheet:
+    """A figure with a title, what is shown, a banner if the budget was reduced, a legend of `legend` if it is not
+    empty, and a caption."""
     inner = grid.columns * grid.panel[0] + (grid.columns - 1) * grid.gap[0]
     width = max(grid.left + inner + grid.right, _NARROWEST) + 2 * _EDGE
     room = width - 2 * _EDGE
-    above: list[tuple[str, float, bool]] = [(line, TITLE, True) for line in wrap(title, room, TITLE, bold=True)]
+    headings = wrap(title, room, TITLE, bold=True)
+    kinds = wrap(what, room, SUBTITLE)
     banner = wrap(f"Reduced: {reduced}", room - 0.2, TEXT, bold=True) if reduced else []
     below = wrap(caption, room, SMALL)
     columns, lines = _legend_shape(legend, room)
-
-    heights = {
-        "title": sum(_line(size) for _, size, _ in above) + 0.06,
-        "banner": len(banner) * _line(TEXT) + 0.14 if banner else 0.0,
-        "legend": lines * _line(TEXT) * 1.12 + 0.12 if legend else 0.0,
-        "panels": grid.head + grid.drop(grid.rows - 1) + grid.panel[1] + grid.bottom,
-        "caption": len(below) * _line(SMALL) + 0.05,
-    }
-    height = sum(heights.values()) + 2 * _EDGE
+    height = (
+        len(headings) * _line(TITLE)
+        + len(kinds) * _line(SUBTITLE)
+        + _SPACE
+        + (len(banner) * _line(TEXT) + 2 * _SPACE if banner else 0.0)
+        + (lines * _line(TEXT) * 1.12 + 2 * _SPACE if legend else 0.0)
+        + grid.head
+        + grid.drop(grid.rows - 1)
+        + grid.panel[1]
+        + grid.bottom
+        + len(below) * _line(SMALL)
+        + _SPACE
+        + 2 * _EDGE
+    )
     figure = Figure(figsize=(width, height))
-    top = height - _EDGE
-    top = _write(figure, [text for text, _, _ in above], top, size=TITLE, weight="bold") - 0.06
+    top = _write(figure, headings, height - _EDGE, size=TITLE, weight="bold")
+    top = _write(figure, kinds, top, size=SUBTITLE) - _SPACE
     if banner:
-        _write(figure, banner, top - 0.04, size=TEXT, weight="bold", indent=0.08, box=True)
-        top -= heights["banner"]
+        top = _write(figure, banner, top - 0.04, size=TEXT, weight="bold", indent=0.08, box=True) - 2 * _SPACE + 0.04
     if legend:
-        figure.legend(
-            handles=list(legend),
-            loc="upper left",
-            bbox_to_anchor=((_EDGE - 0.05) / width, top / height),
-            ncols=columns,
-            borderaxespad=0,
-            columnspacing=1.2,
-            labelspacing=0.3,
-            handlelength=2.6,
-        )
-        top -= heights["legend"]
+        _add_legend(figure, legend, columns, top)
+        top -= lines * _line(TEXT) * 1.12 + 2 * _SPACE
     _write(figure, below, _EDGE + len(below) * _line(SMALL), size=SMALL, color="#444444")
     return Sheet(figure, grid, (_EDGE + grid.left, top - grid.head))
 
@@ -188,6 +186,20 @@ def _write(
         **look,
     )
     return top - len(lines) * _line(size)
+
+
+def _add_legend(figure: Figure, legend: Sequence[Any], columns: int, top: float) -> None:
+    width, height = figure.get_size_inches()
+    figure.legend(
+        handles=list(legend),
+        loc="upper left",
+        bbox_to_anchor=((_EDGE - 0.05) / width, top / height),
+        ncols=columns,
+        borderaxespad=0,
+        columnspacing=1.2,
+        labelspacing=0.3,
+        handlelength=2.6,
+    )
 
 
 def _legend_shape(legend: Sequence[Any], room: float) -> tuple[int, int]:

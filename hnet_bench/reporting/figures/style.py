@@ -22,7 +22,7 @@ PALE, GRID = "#eeeeee", "#dddddd"
 HEAT = "cividis"
 
 # Points.
-TITLE, TEXT, SMALL = 10.0, 8.0, 7.0
+TITLE, SUBTITLE, TEXT, SMALL = 10.0, 9.0, 8.0, 7.0
 
 _COLOURS = (BLUE, VERMILION, GREEN, BLACK, PURPLE, ORANGE, SKY)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")

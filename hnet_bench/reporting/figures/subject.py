@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -129,17 +129,21 @@ def groups(states: Sequence[CellState]) -> dict[tuple[str, int, str], list[CellS
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0][:2]), item[0][2])))
 
 
-def group_title(key: tuple[str, int, str], keys: Sequence[tuple[str, int, str]]) -> str:
-    """What stands above the axes of a group: the scenario, and the benchmark where there are several."""
-    benchmark, experiences, scenario = key
-    if len({other[:2] for other in keys}) == 1:
-        return SCENARIO_NAMES[scenario]
-    return f"{benchmark}, {experiences} experiences\n{SCENARIO_NAMES[scenario]}"
+def group_titles(keys: Sequence[tuple[str, int, str]]) -> dict[tuple[str, int, str], str]:
+    """What stands above the axes of each group: the scenario, below the benchmark where there are several."""
+    several = len({key[:2] for key in keys}) > 1
+    return {key: (f"{key[0]}, {key[1]} experiences\n" if several else "") + SCENARIO_NAMES[key[2]] for key in keys}
+
+
+def head_of(titles: Iterable[str]) -> float:
+    """Inches that the highest of these titles takes above its axes."""
+    return 0.1 + 0.16 * max(title.count("\n") + 1 for title in titles)
 
 
 def _load(path: Path) -> dict[str, Array]:
     try:
-        with numpy.load(path, allow_pickle=False) as archive:
+        # Opened here, since numpy leaves the file open if it is damaged.
+        with path.open("rb") as file, numpy.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise UserError(

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, score_limits, shown
+from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import GREY, Look
-from hnet_bench.reporting.figures.subject import ACCURACY, MANY, Subject, group_title, groups, seeds_text
+from hnet_bench.reporting.figures.subject import ACCURACY, MANY, Subject, group_titles, groups, head_of, seeds_text
 from hnet_bench.runs.plan import CellState
 
 
@@ -21,7 +21,7 @@ def figure(subject: Subject) -> Figure | None:
     if not states:
         return None
     grouped = groups(states)
-    columns = min(3, len(grouped))
+    columns, titles = min(3, len(grouped)), group_titles(list(grouped))
     rows = {state.cell.row: state for state in states}
     page = sheet(
         Grid(
@@ -29,9 +29,10 @@ def figure(subject: Subject) -> Figure | None:
             columns=columns,
             panel=(2.75, 2.1),
             gap=(0.6, 0.85),
-            head=0.4 if "\n" in group_title(next(iter(grouped)), list(grouped)) else 0.25,
+            head=head_of(titles.values()),
         ),
-        title=f"{subject.table.title}: task inference",
+        title=subject.table.title,
+        what="Task inference",
         caption=f"{seeds_text(states)} Share of test samples whose task is inferred right after the last experience; "
         f"means over seeds. {INTERVALS} Dotted: chance.",
         reduced=subject.reduced,
@@ -42,9 +43,9 @@ def figure(subject: Subject) -> Figure | None:
         for state, shares, aside in zip(members, values, asides(len(members)), strict=True):
             draw(panel, shares, subject.look(state), aside=aside)
         panel.axhline(100 / key[1], color=GREY, linestyle=":", linewidth=1)
-        panel.set_ylim(*score_limits([*map(shown, values), numpy.array([100 / key[1]])], ACCURACY))
+        scale_scores(panel, [*map(shown, values), numpy.array([100 / key[1]])], ACCURACY)
         number_experiences(panel, key[1])
-        panel.set_title(group_title(key, list(grouped)))
+        panel.set_title(titles[key])
         panel.set_xlabel("task")
         panel.set_ylabel("task inferred right, %")
     return page.figure

@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from hnet_bench.reporting.figures.axes import errorbars, number_experiences, score_limits
+from hnet_bench.reporting.figures.axes import errorbars, number_experiences, scale_scores
 from hnet_bench.reporting.figures.during_final import during_and_final
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import BLACK, BLUE, GREEN, ORANGE, SKY
-from hnet_bench.reporting.figures.subject import Subject, group_title, groups, seeds_text
+from hnet_bench.reporting.figures.subject import Subject, group_titles, groups, head_of, seeds_text
 from hnet_bench.runs.plan import CellState
 
 ROWS = ("hnet", "from_scratch", "fine_tuned")
@@ -27,7 +27,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "during": {"facecolor": SKY, "hatch": ""},
     "final": {"facecolor": BLUE, "hatch": ""},
     "from scratch": {"facecolor": ORANGE, "hatch": "////"},
-    "fine-tuned": {"facecolor": GREEN, "hatch": "...."},
+    "fine-tuned": {"facecolor": GREEN, "hatch": "xx"},
 }
 _WIDTH = 0.2  # of a bar, in experiences
 
@@ -41,10 +41,12 @@ def figure(subject: Subject) -> Figure | None:
     }
     if not found:
         return None
+    titles = group_titles(list(found))
     states = [by_row[row] for by_row in found.values() for row in ROWS]
     page = sheet(
-        Grid(rows=len(found), panel=(6.2, 2.4), gap=(0, 0.85), head=0.4),
-        title=f"{subject.table.title}: during, final, from scratch, fine-tuned",
+        Grid(rows=len(found), panel=(6.2, 2.4), gap=(0, 0.85), head=head_of(titles.values())),
+        title=subject.table.title,
+        what="During, final, from scratch, fine-tuned",
         caption=f"{seeds_text(states)} Means over seeds. {INTERVALS.replace('Bars', 'Black bars')}",
         reduced=subject.reduced,
         legend=[Patch(label=name, edgecolor=BLACK, linewidth=0.5, **look) for name, look in _LOOKS.items()],
@@ -52,9 +54,9 @@ def figure(subject: Subject) -> Figure | None:
     for panel, (key, by_row) in zip(page.first(len(found)), found.items(), strict=True):
         curves = four_curves(by_row, subject.quantity.factor)
         draw(panel, curves, ceiling=subject.quantity.ceiling)
-        panel.set_ylim(*score_limits([values.mean(axis=0) for values in curves.values()], subject.quantity))
+        scale_scores(panel, [values.mean(axis=0) for values in curves.values()], subject.quantity)
         number_experiences(panel, key[1])
-        panel.set_title(group_title(key, list(found)))
+        panel.set_title(titles[key])
         panel.set_xlabel("task")
         panel.set_ylabel(subject.quantity.label)
     return page.figure
