@@ -20,7 +20,7 @@ def figures(
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the figures.")] = Path("reports"),
     formats: Annotated[list[str] | None, typer.Option(metavar="svg|pdf|png...", help="Default: svg.")] = None,
 ) -> None:
-    """Draw the figures of a table from its records, REPORTS/TABLE.svg and REPORTS/TABLE-KIND.svg.
+    """Draw the figures of a table from its records, REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
 
     The same records give the same bytes.
 

@@ -47,10 +47,12 @@ def mean_intervals(values: Array, confidence: float = 0.95) -> tuple[Array, Arra
 
 
 def difference(values: Sequence[float], reported: Reported, confidence: float = 0.90) -> Estimate:
-    """Mean of `values` (one for each seed) less the reported mean, with Welch's interval of the difference.
+    """Mean of `values` (one for each seed) less the reported mean, with the interval of the difference.
 
-    The reported mean counts as exact where the paper gives no spread, or a standard deviation without its number of
-    seeds; with a SEM but no number of seeds its degrees of freedom are taken as infinite. One seed has no interval.
+    Its width is that of Cochran and Cox (1950): the t quantiles of both means, weighted by their squared errors. With
+    few seeds it errs less often than Welch's. The reported mean counts as exact where the paper gives no spread, or a
+    standard deviation without its number of seeds; with a SEM but no number of seeds its quantile is the normal one.
+    One seed has no interval.
     """
     summary = summarise(values)
     if summary is None:
@@ -59,14 +61,12 @@ def difference(values: Sequence[float], reported: Reported, confidence: float = 
     if summary.sem is None:
         return Estimate(gap, None)
     theirs = _reported_sem(reported)
-    variance = summary.sem**2 + theirs**2
-    if variance == 0:
+    degrees = reported.n - 1 if reported.n and reported.n > 1 else math.inf
+    error = math.hypot(summary.sem, theirs)
+    if error == 0:
         return Estimate(gap, 0.0)
-    # Welch-Satterthwaite.
-    share = summary.sem**4 / (summary.n - 1)
-    share += theirs**4 / (reported.n - 1) if reported.n and reported.n > 1 else 0.0
-    degrees = variance**2 / share if share else math.inf
-    return Estimate(gap, quantile(confidence, degrees) * math.sqrt(variance))
+    weighted = quantile(confidence, summary.n - 1) * summary.sem**2 + quantile(confidence, degrees) * theirs**2
+    return Estimate(gap, weighted / error)
 
 
 def _reported_sem(reported: Reported) -> float:

@@ -44,7 +44,7 @@ def figure(subject: Subject) -> Figure | None:
         title=subject.table.title,
         what="Measured minus reported",
         caption=f"{seeds_text(states)} Averages after the last experience. Bars: {100 * CONFIDENCE:.0f} % t "
-        "interval of the difference (Welch); one seed has none. Arrows: the bar goes on outside. Each panel "
+        "interval of the difference (Cochran and Cox); one seed has none. Arrows: the bar goes on outside. Each panel "
         "has a scale of its own.",
         reduced=subject.reduced,
         legend=_legend(states, subject),
@@ -56,7 +56,7 @@ def figure(subject: Subject) -> Figure | None:
             panel,
             [rows.index(state.cell.row) for state in found],
             [_difference(state, subject.quantity.factor) for state in found],
-            margins=[_margin(state, subject) for state in found],
+            margins=[_margin(state, subject.quantity.factor) for state in found],
             marks=[_MARKS[state.cell.reported.known] if state.cell.reported else "o" for state in found],
         )
         panel.set_title(SCENARIO_NAMES[scenario])
@@ -120,12 +120,10 @@ def _difference(state: CellState, factor: float) -> Estimate:
     return Estimate(factor * found.mean, None if found.half is None else factor * found.half)
 
 
-def _margin(state: CellState, subject: Subject) -> float | None:
-    """The margin of the cell, else that of its table (fractions there), on the axis."""
-    margin = getattr(state.cell, "margin", None)
-    if margin is None:
-        margin = getattr(subject.table, "margin", None)
-    return None if margin is None else subject.quantity.factor * float(margin)
+def _margin(state: CellState, factor: float) -> float | None:
+    """The margin declared with the reported number, on the axis; None if nobody declared one."""
+    margin = getattr(state.cell.reported, "margin", None)
+    return None if margin is None else factor * float(margin)
 
 
 def _legend(states: Sequence[CellState], subject: Subject) -> list[Line2D | Patch]:
@@ -148,6 +146,6 @@ def _legend(states: Sequence[CellState], subject: Subject) -> list[Line2D | Patc
                 label="hollow: a single seed",
             )
         )
-    if any(_margin(state, subject) is not None for state in states):
+    if any(_margin(state, subject.quantity.factor) is not None for state in states):
         entries.append(Patch(facecolor=PALE, edgecolor="#bbbbbb", linewidth=0.5, label="margin that counts as equal"))
     return entries

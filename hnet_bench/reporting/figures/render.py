@@ -1,7 +1,7 @@
 """All figures of a table, as files: the one thing here that commands and pages call.
 
     files = render_all(Subject(table=table, states=states, store=store, command="quick"), formats=("svg",))
-    # {"quick.svg": ..., "quick-learning-curves.svg": ..., ...}
+    # {"quick.svg": ..., "quick.learning-curves.svg": ..., ...}
 
 A kind is drawn where the records have what it shows. The comparison bars are always among the files, and so is what the
 table asks for by `figures = ["regression"]`; where they have no record yet, they say what to run.
@@ -86,8 +86,8 @@ def drawn(subject: Subject) -> Iterator[tuple[str, Figure]]:
 
 
 def file_name(table: str, kind: str, suffix: str) -> str:
-    """ "quick.svg" for the comparison bars, "quick-forest.svg" for another kind."""
-    return f"{table}.{suffix}" if kind == MAIN else f"{table}-{kind}.{suffix}"
+    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind; the table ends at the first dot."""
+    return f"{table}.{suffix}" if kind == MAIN else f"{table}.{kind}.{suffix}"
 
 
 def known_format(text: str) -> str:

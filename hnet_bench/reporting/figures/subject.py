@@ -40,7 +40,9 @@ class Quantity:
 
 
 ACCURACY = Quantity(name="accuracy", unit="%", factor=100.0, ceiling=100.0)
+FRACTION = Quantity(name="accuracy", unit="as a fraction", factor=1.0, ceiling=1.0)
 SQUARED_ERROR = Quantity(name="mean squared error", unit="", factor=1.0, ceiling=None)
+_UNITS = {"percent": ACCURACY, "fraction": FRACTION, "mse": SQUARED_ERROR}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Subject:
     """A table with its states, in the table's order; `command` is how the command line calls the table.
 
     Attributes of the table that it need not have: `reduced`, why its numbers are no reproduction at full budget;
-    `score`, "accuracy" (default) or "mean_squared_error"; `figures`, names of the kinds that it must have.
+    `unit`, one of percent (default), fraction and mse; `figures`, names of the kinds that it must have.
     """
 
     table: Table
@@ -69,7 +71,7 @@ class Subject:
     @property
     def quantity(self) -> Quantity:
         """What the scores are."""
-        return SQUARED_ERROR if getattr(self.table, "score", "accuracy") == "mean_squared_error" else ACCURACY
+        return _UNITS[getattr(self.table, "unit", "percent")]
 
     @property
     def measured(self) -> list[CellState]:

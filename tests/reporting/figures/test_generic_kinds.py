@@ -107,7 +107,8 @@ def test_rows_that_do_not_infer_the_task_have_no_such_figure(subject_of: Subject
 
 def test_a_forest_shows_the_difference_in_points_the_margin_and_what_is_known(subject_of: SubjectOf) -> None:
     reported = {"CL1": {"mean": 59.0, "spread": 0.5, "spread_kind": "sem", "n": 20, "known": "recalled"}}
-    subject = subject_of({"a": {"CL1": [SOUND, OTHER]}}, reported=reported, on_table={"margin": 0.01})
+    subject = subject_of({"a": {"CL1": [SOUND, OTHER]}}, reported=reported)
+    object.__setattr__(subject.states[0].cell.reported, "margin", 0.01)
     figure = forest.figure(subject)
     assert figure is not None
     (axes,) = figure.axes

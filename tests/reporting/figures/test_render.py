@@ -44,12 +44,12 @@ def rich_subject(subject_of: SubjectOf, **changes: Any) -> Subject:
 def test_a_table_has_the_figures_that_its_records_can_fill(subject_of: SubjectOf) -> None:
     assert list(render_all(rich_subject(subject_of))) == [
         "made_up.svg",
-        "made_up-forest.svg",
-        "made_up-learning-curves.svg",
-        "made_up-during-and-final.svg",
-        "made_up-matrices.svg",
-        "made_up-task-inference.svg",
-        "made_up-replay-samples.svg",
+        "made_up.forest.svg",
+        "made_up.learning-curves.svg",
+        "made_up.during-and-final.svg",
+        "made_up.matrices.svg",
+        "made_up.task-inference.svg",
+        "made_up.replay-samples.svg",
     ]
 
 
