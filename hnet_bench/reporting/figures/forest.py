@@ -38,7 +38,7 @@ def figure(subject: Subject) -> Figure | None:
             columns=len(shown),
             panel=(2.5, 0.26 * len(rows) + 0.15),
             gap=(0.25, 0),
-            left=label_width(list(labels.values())),
+            left=label_width(list(labels.values())) + 0.06,
             lines="x",
         ),
         title=subject.table.title,
@@ -64,7 +64,7 @@ def figure(subject: Subject) -> Figure | None:
         panel.set_xlabel(f"difference, {unit}")
         panel.set_ylim(len(rows) - 0.4, -0.6)
         panel.set_yticks(range(len(rows)), [labels[row] for row in rows] if column == 0 else [])
-        panel.tick_params(axis="y", length=0, labelsize=TEXT)
+        panel.tick_params(axis="y", length=0, pad=7, labelsize=TEXT)
     return page.figure
 
 

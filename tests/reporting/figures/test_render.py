@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -168,8 +167,7 @@ def test_committed_records_make_small_files() -> None:
     files = render_all(Subject(table=table, states=states, store=store, command=table.name))
     assert len(files) >= 6
     sizes = {name: len(content) for name, content in files.items()}
-    assert max(sizes.values()) < 400_000, sizes
-    assert hashlib.sha256(files[f"{table.name}.svg"]).digest()
+    assert max(sizes.values()) < 300_000, sizes
 
 
 def test_the_command_writes_what_it_lists(
