@@ -9,7 +9,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import parse_seeds
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
-SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger")
+SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats")
 LOGGERS = ("csv", "tensorboard", "wandb")
 
 

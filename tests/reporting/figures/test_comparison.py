@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from hnet_bench.papers.table import load_table
-from hnet_bench.reporting.figure import draw_scenario, svg
+from hnet_bench.reporting.figure import svg
+from hnet_bench.reporting.figures.comparison import draw_scenario
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell

@@ -1,0 +1,104 @@
+"""What several kinds of figures do with axes: limits, ticks, marks of what is not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from hnet_bench.reporting.figures.estimates import Array, mean_intervals
+from hnet_bench.reporting.figures.style import Look
+from hnet_bench.reporting.figures.subject import MANY, Quantity
+
+
+def scale_scores(axes: Axes, values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> None:
+    """Scales the vertical axis such that all values (on the axis, NaN is left out) can be seen; about `ticks` numbers.
+
+    Below a ceiling the scale is linear. Its lower end is a round number, at most 95 of 100, so that tiny differences do
+    not look large. Errors, which have no ceiling and may differ by orders of magnitude, have a logarithmic scale.
+    """
+    every = numpy.concatenate([numpy.ravel(part) for part in values])
+    every = every[numpy.isfinite(every)]
+    if quantity.ceiling is not None:
+        low = float(every.min(initial=quantity.ceiling))
+        percent = 100 * low / quantity.ceiling
+        bottom = 95.0 if percent > 96 else max(0.0, min(90.0, 10 * math.floor((percent - 2) / 10)))
+        bottom *= quantity.ceiling / 100
+        axes.set_ylim(bottom, quantity.ceiling + 0.03 * (quantity.ceiling - bottom))
+        axes.yaxis.set_major_locator(MaxNLocator(ticks))
+        return
+    positive = every[every > 0]
+    if positive.size:
+        logarithmic(axes, "y", positive, ticks=ticks)
+
+
+def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: int = 6) -> None:
+    """Makes an axis logarithmic, with room for positive values and at most this many plain round numbers."""
+    low, high = float(values.min()) / 2, float(values.max()) * 2
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    shown = round_numbers(low, high, ticks)
+    axis.set_ticks(shown, [f"{number:g}" for number in shown])
+    axis.set_minor_locator(NullLocator())
+
+
+def round_numbers(low: float, high: float, most: int) -> list[float]:
+    """1, 2, 5 and their powers of ten from `low` to `high`; where they are too many, powers of ten or some of these."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = [([1, 2, 5], 1), *(([1], step) for step in range(1, len(powers) + 1))]
+    for mantissas, step in steps:
+        numbers = [m * 10.0**power for power in powers[::step] for m in mantissas if low <= m * 10.0**power <= high]
+        if len(numbers) <= most:
+            break
+    return numbers
+
+
+def errorbars(axes: Axes, at: Array, values: Array, ceiling: float | None, **look: Any) -> Axes:
+    """Draws the means of `values` (n, T) of n seeds at `at` (T), with their intervals as far as scores can go."""
+    mean, half = mean_intervals(values)
+    upper = half if ceiling is None else numpy.minimum(half, ceiling - mean)
+    axes.errorbar(at, mean, yerr=(numpy.minimum(half, mean), upper), elinewidth=0.9, **look)
+    return axes
+
+
+def band(axes: Axes, values: Array, ceiling: float | None, look: Look) -> Axes:
+    """Draws the means of `values` (n, T) of n seeds at 1 to T as a line, with their intervals as a band."""
+    mean, half = mean_intervals(values)
+    at = numpy.arange(1, len(mean) + 1)
+    axes.plot(at, mean, markevery=max(1, len(mean) // 10), **look.style)
+    upper = mean + half if ceiling is None else numpy.minimum(mean + half, ceiling)
+    axes.fill_between(at, numpy.maximum(mean - half, 0), upper, color=look.colour, alpha=0.2, linewidth=0)
+    return axes
+
+
+def asides(curves: int) -> list[float]:
+    """How far each of several curves is shifted, so that their bars can be told apart."""
+    step = min(0.1, 0.4 / curves)
+    return [step * (index - (curves - 1) / 2) for index in range(curves)]
+
+
+def shown(values: Array) -> Array:
+    """What an axis should have room for: the means of `values` (n, T) of n seeds, and the lower ends of intervals."""
+    mean, half = mean_intervals(values)
+    return numpy.concatenate([mean, numpy.maximum(mean - half, 0)])
+
+
+def number_experiences(axes: Axes, experiences: int) -> None:
+    """An axis of experiences with ticks at 1, 2, ...; where there are many at round numbers."""
+    ticks = experience_ticks(experiences)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlim(0.5, experiences + 0.5)
+
+
+def experience_ticks(experiences: int) -> list[int]:
+    """Numbers of experiences, from 1, that get a tick."""
+    if experiences <= 10:
+        return list(range(1, experiences + 1))
+    if experiences < MANY:
+        return list(range(2, experiences + 1, 2))
+    step = max(5, round(experiences / 50) * 10)
+    return [1, *range(step, experiences + 1, step)]

@@ -1,0 +1,153 @@
+"""What a figure is about: a table, what the store holds of it, and what all of its figures say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy
+
+from hnet_bench.interfaces import UserError
+from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.papers.table import Table
+from hnet_bench.reporting.figures.estimates import Array
+from hnet_bench.reporting.figures.style import Look, look
+from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.store import Store
+
+SCENARIO_NAMES = {"CL1": "CL1: task given", "CL2": "CL2: domain", "CL3": "CL3: class"}
+
+# From this number of experiences on they are too many for a marker and a tick label each.
+MANY = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """What the scores of a table are."""
+
+    name: str
+    unit: str  # "" for a plain number
+    factor: float  # from records to the axis
+    ceiling: float | None  # the best possible value on the axis, where there is one
+
+    @property
+    def label(self) -> str:
+        """The text of an axis."""
+        return f"{self.name}, {self.unit}" if self.unit else self.name
+
+
+ACCURACY = Quantity(name="accuracy", unit="%", factor=100.0, ceiling=100.0)
+FRACTION = Quantity(name="accuracy", unit="as a fraction", factor=1.0, ceiling=1.0)
+SQUARED_ERROR = Quantity(name="mean squared error", unit="", factor=1.0, ceiling=None)
+_UNITS = {"percent": ACCURACY, "fraction": FRACTION, "mse": SQUARED_ERROR}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A table with its states, in the table's order; `command` is how the command line calls the table.
+
+    Attributes of the table that it need not have: `reduced`, why its numbers are no reproduction at full budget;
+    `unit`, one of percent (default), fraction and mse; `figures`, names of the kinds that it must have.
+    """
+
+    table: Table
+    states: Sequence[CellState]
+    store: Store
+    command: str
+
+    @property
+    def reduced(self) -> str:
+        """What was reduced, "" at full budget."""
+        return str(getattr(self.table, "reduced", "") or "")
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Kinds of figures that the table asks for."""
+        return tuple(getattr(self.table, "figures", ()))
+
+    @property
+    def quantity(self) -> Quantity:
+        """What the scores are."""
+        return _UNITS[getattr(self.table, "unit", "percent")]
+
+    @property
+    def measured(self) -> list[CellState]:
+        """The cells that have a record."""
+        return [state for state in self.states if state.records]
+
+    @property
+    def coverage(self) -> str:
+        """Says how many cells have no record; "" if all have one."""
+        absent = len(self.states) - len(self.measured)
+        return f"{absent} of {len(self.states)} cells have no record yet." if absent else ""
+
+    def look(self, state: CellState) -> Look:
+        """What a row is drawn with in all figures of the table."""
+        return look(self.table.rows.index(state.cell.row))
+
+    def arrays(self, state: CellState) -> tuple[int, dict[str, Array]] | None:
+        """The lowest seed of a cell that keeps arrays beside its record, and these; None if there is none.
+
+        Raises UserError that names a file which is no NumPy archive.
+        """
+        for record in state.records:
+            if state.spec is None:
+                break
+            seed: int = record.spec["seed"]
+            path = self.store.path(state.spec.with_seed(seed)).with_suffix(".npz")
+            if path.is_file():
+                return seed, _load(path)
+        return None
+
+
+def scores(records: Sequence[Record]) -> Array:
+    """Score matrices (n, T, T) of the seeds of a cell; NaN where nothing was evaluated."""
+    return numpy.array([record.score for record in records], dtype=numpy.float64)
+
+
+def seeds_text(states: Sequence[CellState]) -> str:
+    """ "Seeds 1-5." or, where cells have different ones, "Seeds 1-9 (1 to 9 in a cell)." """
+    seeds = [tuple(record.spec["seed"] for record in state.records) for state in states]
+    every = sorted({seed for cell in seeds for seed in cell})
+    noun = "Seed" if len(every) == 1 else "Seeds"
+    least, most = min(map(len, seeds)), max(map(len, seeds))
+    if len(set(seeds)) == 1:
+        return f"{noun} {format_seeds(tuple(every))}."
+    number = str(least) if least == most else f"{least} to {most}"
+    return f"{noun} {format_seeds(tuple(every))} ({number} in a cell)."
+
+
+def groups(states: Sequence[CellState]) -> dict[tuple[str, int, str], list[CellState]]:
+    """Cells that can share axes: by the benchmark's name, its number of experiences and the scenario's label."""
+    found: dict[tuple[str, int, str], list[CellState]] = {}
+    for state in states:
+        key = (state.cell.benchmark["name"], len(state.records[0].score), state.cell.scenario.label)
+        found.setdefault(key, []).append(state)
+    # Benchmarks in the table's order, scenarios in theirs.
+    order = list(dict.fromkeys(key[:2] for key in found))
+    return dict(sorted(found.items(), key=lambda item: (order.index(item[0][:2]), item[0][2])))
+
+
+def group_titles(keys: Sequence[tuple[str, int, str]]) -> dict[tuple[str, int, str], str]:
+    """What stands above the axes of each group: the scenario, below the benchmark where there are several."""
+    several = len({key[:2] for key in keys}) > 1
+    return {key: (f"{key[0]}, {key[1]} experiences\n" if several else "") + SCENARIO_NAMES[key[2]] for key in keys}
+
+
+def head_of(titles: Iterable[str]) -> float:
+    """Inches that the highest of these titles takes above its axes."""
+    return 0.1 + 0.16 * max(title.count("\n") + 1 for title in titles)
+
+
+def _load(path: Path) -> dict[str, Array]:
+    try:
+        # Opened here, since numpy leaves the file open if it is damaged.
+        with path.open("rb") as file, numpy.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise UserError(
+            f"The arrays {path} could not be read ({error}): move the file away to draw the rest."
+        ) from error
