@@ -16,10 +16,10 @@ seeds = "1-4"
 benchmark = { name = "synthetic" }
 protocol = { iterations = 1500, batch_size = 64, hidden_units = [100] }
 [[rows]]
-name = "hnet_r"
+name = "dgr"
 settings = "small"
 [rows.CL3]
-strategy = "hnet_r"
+strategy = "dgr"
 """
 
 
@@ -39,6 +39,13 @@ class Sweep:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def close(self):
+        """Ends it, if it has not ended."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        self.process.stdout.close()
 
     def _read(self):
         for line in self.process.stdout:
@@ -77,7 +84,7 @@ def begin(tmp_path):
 
     yield start
     for sweep in begun:
-        sweep.process.kill()
+        sweep.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
