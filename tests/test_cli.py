@@ -181,14 +181,27 @@ def test_a_corrupt_data_file_is_refused_before_any_run(tmp_path: Path, engine: E
     assert engine.calls == []
 
 
-def test_a_damaged_record_is_named_and_left_alone(user_table: Path, engine: Engine, capsys: Capture) -> None:
+def test_a_damaged_record_is_named_not_counted_and_done_again(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
     assert main(["run", "mine.toml"]) == 0
     record = min(Path("results").rglob("*.json"))
     record.write_text("{")
     capsys.readouterr()
-    for command in ("run", "status", "report"):
-        assert record.name in refusal([command, "mine.toml"], capsys)
-    assert record.read_text() == "{"
+    for command in ("status", "report"):
+        assert main([command, "mine.toml"]) == 0
+        captured = capsys.readouterr()
+        (line,) = captured.err.splitlines()
+        assert line.startswith(f"Damaged, not counted: The record {record} could not be read")
+        assert "60.00 (1)" in captured.out  # one of two seeds is left
+        assert record.read_text() == "{"
+    assert main(["run", "mine.toml"]) == 0
+    assert str(record) in capsys.readouterr().err
+    assert len(engine.calls[1]["specs"]) == 1
+    (kept,) = record.parent.glob(f"{record.name}.damaged-*")
+    assert kept.read_text() == "{"
+    assert main(["status", "mine.toml"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_run_does_every_seed_of_every_cell(user_table: Path, engine: Engine, capsys: Capture) -> None:

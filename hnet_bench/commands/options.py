@@ -54,6 +54,14 @@ def report_missing(states: list[CellState]) -> None:
         typer.echo(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(names))}.")
 
 
+def report_damage(states: list[CellState]) -> None:
+    """Names on stderr each file that does not count although it stands in the place of a record, and each conflict."""
+    for problem in dict.fromkeys(one.problem for state in states for one in state.damaged):
+        typer.echo(f"Damaged, not counted: {problem} To do that run again: hnet-bench run.", err=True)
+    for path in dict.fromkeys(path for state in states for path in state.conflicts):
+        typer.echo(f"Conflict, not counted: {path} has other scores than the record beside it.", err=True)
+
+
 def planned_runs(states: list[CellState]) -> int:
     """Number of different runs."""
     # Cells of the same spec share their runs.

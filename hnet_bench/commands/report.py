@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hnet_bench.commands.options import Results, TableName, cell_states, print_results
+from hnet_bench.commands.options import Results, TableName, cell_states, print_results, report_damage
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.store import Store, write_atomically
+from hnet_bench.runs.files import write_atomically
+from hnet_bench.runs.store import Store
 
 
 def report(
@@ -31,6 +32,7 @@ def report(
 
     loaded = load_table(table)
     states = cell_states(loaded, table, Store(results))
+    report_damage(states)
     picture = svg(states)
     files = {
         f"{loaded.name}.md": page(loaded, states, command=table, picture=f"{loaded.name}.svg" if picture else None)

@@ -20,6 +20,7 @@ from hnet_bench.commands.options import (
     count,
     planned_runs,
     print_results,
+    report_damage,
     report_missing,
     select,
 )
@@ -61,6 +62,7 @@ def run(
     store = Store(results)
     states = cell_states(selected, table, store, chosen)
     report_missing(states)
+    report_damage(states)
     if all(state.spec is None for state in states):
         raise UserError(f"Nothing to run: no strategy of the chosen cells of table '{selected.name}' exists yet.")
     todo = runs_to_do(states, store)
@@ -104,6 +106,7 @@ def status(
     """
     selected = select(table, rows, scenarios)
     states = cell_states(selected, table, Store(results), chosen_seeds(seeds))
+    report_damage(states)
     if as_json:
         typer.echo(json.dumps([state.to_json() for state in states], indent=2))
     else:
