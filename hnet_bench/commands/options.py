@@ -13,6 +13,7 @@ from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 TableName = Annotated[
@@ -42,7 +43,7 @@ def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | 
     if not is_shipped(name):
         for cell in table.cells:
             resolve_cell(cell)
-    return table_state(table, store, seeds)
+    return table_state(table, store, seeds, Judge())
 
 
 def report_missing(states: list[CellState]) -> None:

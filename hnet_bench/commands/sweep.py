@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +26,7 @@ from hnet_bench.commands.options import (
     select,
 )
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.plan import CellState, runs_to_do
+from hnet_bench.runs.plan import CellState, runs_to_do, stale_files
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -43,6 +44,9 @@ def run(
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
     results: Results = Path("results"),
     data: Data = None,
+    rerun_stale: Annotated[
+        bool, typer.Option("--rerun-stale", help="Also renew the records whose strategy's code has changed since.")
+    ] = False,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
@@ -61,6 +65,8 @@ def run(
     chosen = chosen_seeds(seeds)
     store = Store(results)
     states = cell_states(selected, table, store, chosen)
+    if rerun_stale:
+        store = replace(store, renew=stale_files(states, store))
     report_missing(states)
     report_damage(states)
     if all(state.spec is None for state in states):

@@ -13,7 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def run_all(
             _do,
             [spec.to_json() for spec in specs],
             pure=False,
-            store=store.root.resolve(),
+            store=replace(store, root=store.root.resolve()),
             device=chosen_device,
             folder=folder.resolve() if folder else None,
             command=command_line(),
@@ -111,7 +111,7 @@ def _resolve_device(name: str) -> str:
     return resolve_device(name)
 
 
-def _do(content: Settings, *, store: Path, device: str, folder: Path | None, command: str) -> str | None:
+def _do(content: Settings, *, store: Store, device: str, folder: Path | None, command: str) -> str | None:
     """In a worker: one run. Returns None, or one line on what went wrong."""
     from hnet_bench.runs.run import run_with_artefacts
 
@@ -120,18 +120,18 @@ def _do(content: Settings, *, store: Path, device: str, folder: Path | None, com
     def tell(event: Event) -> None:
         worker.log_event(_TOPIC, {"event": event.to_json()})
 
-    spec, target = RunSpec.from_json(content), Store(store)
-    if target.has(spec):  # another sweep over the same store was faster
+    spec = RunSpec.from_json(content)
+    if store.has(spec):  # another sweep over the same store was faster
         return None
     tell(event_of(spec, "started"))
     try:
         # Some of Avalanche's plugins announce their own deprecation at every experience, whatever filters are set.
         with warnings.catch_warnings(record=True):
             record, artefacts = run_with_artefacts(spec, device=device, folder=folder, observer=tell, command=command)
-        target.write(spec, record, artefacts)
+        store.write(spec, record, artefacts)
     except Exception as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        target.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
+        store.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
         return problem
     finally:
         # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.

@@ -8,8 +8,10 @@ from pathlib import Path
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, cell_spec
+from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Damaged, Listing, Store
 
 
@@ -24,6 +26,7 @@ class CellState:
     records: tuple[Record, ...]
     damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
     conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
+    stale_seeds: tuple[int, ...] = ()  # those whose record was made before the strategy's code changed
 
     @property
     def summary(self) -> Summary | None:
@@ -46,29 +49,48 @@ class CellState:
         }
 
 
-def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+def table_state(
+    table: Table, store: Store, seeds: tuple[int, ...] | None = None, judge: Judge | None = None
+) -> list[CellState]:
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
-    seed that has a record counts as done."""
+    seed that has a record counts as done. Only a judge can tell which records are stale."""
     listing = Listing(store.root)
     planned = table.seeds if seeds is None else seeds
-    return [_cell_state(cell, planned, seeds, store, listing) for cell in table.cells]
+    return [_cell_state(cell, planned, seeds, store, listing, judge) for cell in table.cells]
 
 
 def _cell_state(
-    cell: Cell, planned: tuple[int, ...], only: tuple[int, ...] | None, store: Store, listing: Listing
+    cell: Cell,
+    planned: tuple[int, ...],
+    only: tuple[int, ...] | None,
+    store: Store,
+    listing: Listing,
+    judge: Judge | None,
 ) -> CellState:
     spec = cell_spec(cell)
     if spec is None:
         return CellState(cell=cell, spec=None, planned_seeds=planned, failed_seeds=(), records=())
     found = store.examine(spec, listing)
+    records = tuple(record for record in found.records if only is None or record.spec["seed"] in only)
     return CellState(
         cell=cell,
         spec=spec,
         planned_seeds=planned,
         failed_seeds=tuple(seed for seed in found.failed_seeds if only is None or seed in only),
-        records=tuple(record for record in found.records if only is None or record.spec["seed"] in only),
+        records=records,
         damaged=found.damaged,
         conflicts=found.conflicts,
+        stale_seeds=tuple(record.spec["seed"] for record in records if judge and judge.is_stale(record)),
+    )
+
+
+def stale_files(states: list[CellState], store: Store) -> frozenset[str]:
+    """SHA-256 of the file of every stale record: what `Store.renew` takes."""
+    return frozenset(
+        file_sum(store.path(state.spec.with_seed(seed)))
+        for state in states
+        if state.spec is not None
+        for seed in state.stale_seeds
     )
 
 

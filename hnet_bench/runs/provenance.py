@@ -19,14 +19,17 @@ from hnet_bench.interfaces import Settings
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
 
 
-def provenance(*, strategy: object, device: str, threads: int, command: str, started: datetime) -> Settings:
-    """What a record says of the run's surroundings; `started` in UTC."""
+def provenance(
+    *, strategy: object, code: dict[str, str], device: str, threads: int, command: str, started: datetime
+) -> Settings:
+    """What a record says of the run's surroundings; `code` is `Code.hashes`, `started` in UTC."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": _dirty(),
         "code_sha256": code_sum(),
         # Of its own, since it may stand in a user's file or in a package of somebody else.
         "strategy_sha256": _file_sum(strategy),
+        "code": code,
         "command": command,
         "started": _iso(started),
         "finished": _iso(datetime.now(timezone.utc)),

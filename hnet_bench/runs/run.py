@@ -22,6 +22,7 @@ from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
+from hnet_bench.runs.code import code_of
 from hnet_bench.runs.events import Observer, event_of, ignore
 from hnet_bench.runs.memory import peak_bytes, reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
@@ -58,6 +59,7 @@ def run_with_artefacts(
     record says it was made by (default: this process's). Raises UserError for what the user can mend.
     """
     started, clock = datetime.now(timezone.utc), time.perf_counter()
+    code = code_of(spec.strategy, spec.benchmark).hashes()  # now: a run may last longer than its files stay unedited
     reset_peak()
     torch.set_num_threads(_THREADS)
     _seed_everything(spec.seed, "initialisation")
@@ -82,7 +84,12 @@ def run_with_artefacts(
         data=benchmark.data_sums,
         diagnostics=dict(template.diagnostics),
         provenance=provenance(
-            strategy=strategy, device=device, threads=_THREADS, command=command or command_line(), started=started
+            strategy=strategy,
+            code=code,
+            device=device,
+            threads=_THREADS,
+            command=command or command_line(),
+            started=started,
         ),
     )
     check_scores(record.score, f"run {spec.run_id}")
