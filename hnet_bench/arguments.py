@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 from hnet_bench.interfaces import UserError
@@ -10,6 +12,8 @@ from hnet_bench.papers.table import parse_value
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
 SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set")
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def expand(arguments: list[str]) -> list[str]:
@@ -38,6 +42,20 @@ def split_values(values: list[str] | None) -> list[str] | None:
 def chosen_seeds(values: list[str] | None) -> tuple[int, ...] | None:
     """Seeds of an option that may be repeated, None if it was not given."""
     return None if not values else parse_seeds(",".join(values))
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time such as 90m, 2h, 1d, 3600s or 1h30m. Raises UserError for anything else and for zero.
+
+    >>> seconds_of("1h30m")
+    5400.0
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", text.lower())
+    rest = re.sub(r"\d+(?:\.\d+)?\s*[smhd]|\s", "", text.lower())
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if rest or not 0 < seconds < math.inf:
+        raise UserError(f"'{text}' is not a time: expected for example 90m, 2h, 1d, 3600s or 1h30m.")
+    return seconds
 
 
 def hyperparameters_of(given: list[str] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import typer
 
 from hnet_bench import __version__
 from hnet_bench.arguments import SEVERAL, expand
-from hnet_bench.commands import extend, report, show, store, sweep
+from hnet_bench.commands import extend, plan, report, show, store, sweep
 from hnet_bench.commands.sweep import INTERRUPTED
 from hnet_bench.interfaces import UserError
 
@@ -60,6 +60,7 @@ def _program(
 
 
 app.command()(sweep.run)
+app.command()(plan.plan)
 app.command()(sweep.status)
 app.command()(report.report)
 app.command()(store.merge)

@@ -25,6 +25,7 @@ from hnet_bench.commands.options import (
     report_missing,
     select,
 )
+from hnet_bench.commands.plan import within_budget
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files
 from hnet_bench.runs.spec import RunSpec
@@ -47,6 +48,9 @@ def run(
     rerun_stale: Annotated[
         bool, typer.Option("--rerun-stale", help="Also renew the records whose strategy's code has changed since.")
     ] = False,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what is expected to end within 90m, 2h, 1d, ...")
+    ] = None,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
@@ -59,7 +63,7 @@ def run(
 
     hnet-bench run von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1 CL3 --seeds 1-5 -j 4
 
-    hnet-bench run my_table.toml --device cuda
+    hnet-bench run my_table.toml --device cuda --budget 2h
     """
     selected = select(table, rows, scenarios)
     chosen = chosen_seeds(seeds)
@@ -75,6 +79,8 @@ def run(
     if not todo:
         typer.echo(f"Nothing to do: all {planned_runs(states)} runs of {selected.name} are done.")
         return
+    if budget:
+        todo = within_budget(todo, states, store, budget=budget, jobs=jobs, device=device, folder=data)
     try:
         failed = _sweep(todo, states, store, jobs=jobs, device=device, folder=data)
     except KeyboardInterrupt:

@@ -34,7 +34,7 @@ def provenance(
         "started": _iso(started),
         "finished": _iso(datetime.now(timezone.utc)),
         "device": device_name(device),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "threads": threads,
         "matrix_products": _products(device),
         "platform": platform.platform(),
@@ -115,7 +115,8 @@ def _version(distribution: str) -> str | None:
 
 
 @cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Model of the processor and the number of its cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
