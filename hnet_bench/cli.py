@@ -13,7 +13,7 @@ import typer
 
 from hnet_bench import __version__
 from hnet_bench.arguments import SEVERAL, expand
-from hnet_bench.commands import extend, plan, report, show, store, sweep
+from hnet_bench.commands import extend, plan, report, show, store, sweep, trace
 from hnet_bench.commands.sweep import INTERRUPTED
 from hnet_bench.interfaces import UserError
 
@@ -63,6 +63,8 @@ app.command()(sweep.run)
 app.command()(plan.plan)
 app.command()(sweep.status)
 app.command()(report.report)
+app.command()(trace.trace)
+app.command()(trace.rerun)
 app.command()(store.merge)
 app.command("list")(show.list_all)
 app.command("data")(show.data_sets)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +77,14 @@ def print_results(table: Table, states: list[CellState]) -> None:
     from hnet_bench.reporting import terminal
 
     terminal.print_results(table, states)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps what Avalanche and its dependencies say when they are imported and used from the user, as workers do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def count(number: int, noun: str) -> str:

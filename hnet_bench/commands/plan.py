@@ -21,6 +21,7 @@ from hnet_bench.commands.options import (
     TableName,
     cell_states,
     count,
+    quiet_libraries,
     report_damage,
     select,
 )
@@ -162,10 +163,11 @@ def expects_gpu(device: Device) -> bool:
 
 def _probe(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
     typer.echo(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", err=True)
-    from hnet_bench.runs.probe import probe
-    from hnet_bench.runs.run import resolve_device
+    with quiet_libraries():
+        from hnet_bench.runs.probe import probe
+        from hnet_bench.runs.run import resolve_device
 
-    return probe(spec, device=resolve_device(device), folder=folder)
+        return probe(spec, device=resolve_device(device), folder=folder)
 
 
 def _todo_of(states: list[CellState], todo: list[RunSpec]) -> list[int]:
