@@ -38,7 +38,7 @@ FILE = st.fixed_dictionaries(
 )
 STORE = st.lists(FILE, max_size=5)
 WITHOUT_SUPERSEDED = st.lists(FILE.filter(lambda file: file["kind"] != "superseded"), max_size=5)
-RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
+RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_both_directions_give_the_same_files_and_repeating_changes_nothing(
         assert snapshot(into_a) == after
 
 
-@settings(RELAXED, max_examples=40)
+@settings(RELAXED, max_examples=20)
 @given(stores=st.lists(WITHOUT_SUPERSEDED, min_size=3, max_size=3))
 def test_the_order_of_three_stores_does_not_matter(
     spec_of: SpecOf, record_of: RecordOf, stores: list[list[dict[str, Any]]]
