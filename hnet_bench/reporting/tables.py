@@ -88,7 +88,10 @@ def legend(states: Sequence[CellState]) -> list[str]:
     """What the numbers and marks of these cells mean, one sentence each."""
     lines = ["Measured: average test accuracy over all experiences after the last one; mean ± SEM (number of seeds)."]
     if any(state.stale_seeds for state in states):
-        lines.append(f"{STALE} stale: the code of the strategy has changed since some of these runs were made.")
+        lines.append(
+            f"{STALE} stale: the code of the strategy has changed since some of these runs were made; "
+            "hnet-bench run with --rerun-stale renews them."
+        )
     reported = [state.cell.reported for state in states if state.cell.reported]
     if not reported:
         return lines

@@ -6,7 +6,7 @@ For each run the files of both stores are pooled, and what the pool says decides
   beside it, then that whose file has the least SHA-256. Times and hardware are all that is given up with the others.
 * Records with different scores are all kept. The same rule says which of them counts; the others stand beside it as
   `.conflict-<8 hex>.json`.
-* A record that one store has superseded does not come back from the other.
+* A record that one store has superseded does not come back from the other: a file of the same content is left out.
 * A failure is kept while there is no record. Damaged files are kept as `.damaged-<8 hex>` and never count.
 """
 
@@ -50,12 +50,6 @@ class _Candidate:
     def scores(self) -> str:
         return checksum([self.record.score, self.record.task_inference])
 
-    @property
-    def origin(self) -> str:
-        """The same for records with the same scores from the same code."""
-        made = self.record.provenance
-        return checksum([self.scores, made.get("code") or made.get("commit")])
-
 
 @dataclass
 class _Pool:
@@ -64,7 +58,7 @@ class _Pool:
     run_id: str
     candidates: dict[bytes, _Candidate] = field(default_factory=dict)
     archives: dict[bytes, bytes] = field(default_factory=dict)  # a record's content -> the arrays beside it
-    superseded: set[str] = field(default_factory=set)  # `_Candidate.origin`
+    superseded: set[bytes] = field(default_factory=set)  # contents
     failures: list[bytes] = field(default_factory=list)
     aside: dict[str, bytes] = field(default_factory=dict)  # by file name: what is kept and never counts
     problems: dict[str, str] = field(default_factory=dict)  # by file name: what is wrong with a damaged file
@@ -79,8 +73,8 @@ class _Pool:
         elif name != f"{self.run_id}.npz":
             # Arrays are named after their record; if two differ, which one stays must not depend on the order.
             self.aside[name] = min(content, self.aside.get(name, content))
-            if ".superseded-" in name and path.suffix == ".json" and (record := _sound(path)):
-                self.superseded.add(_Candidate(content, record).origin)
+            if ".superseded-" in name and path.suffix == ".json":
+                self.superseded.add(content)
 
     def _add_record(self, path: Path, content: bytes) -> None:
         archive = path.with_suffix(".npz")
@@ -99,7 +93,9 @@ class _Pool:
 
     def chosen(self) -> list[_Candidate]:
         """One record for each set of scores, the one that counts first."""
-        found = [one for one in self.candidates.values() if one.origin not in self.superseded]
+        # Renewing a record ends with the new one in the place of the old; if it was cut off, the old one still counts.
+        everything = self.candidates.values()
+        found = [one for one in everything if one.content not in self.superseded] or everything
         best: dict[str, _Candidate] = {}
         for candidate in sorted(found, key=self._order):
             best.setdefault(candidate.scores, candidate)
@@ -197,10 +193,3 @@ def _write(folder: Path, before: list[Path], files: dict[str, bytes]) -> None:
 
 def _stem(run_id: str, candidate: _Candidate, chosen: list[_Candidate]) -> str:
     return run_id if candidate is chosen[0] else f"{run_id}.conflict-{short_hash(candidate.content)}"
-
-
-def _sound(path: Path) -> Record | None:
-    try:
-        return read_record(path)
-    except UserError:
-        return None

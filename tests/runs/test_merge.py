@@ -231,6 +231,34 @@ def test_a_superseded_record_does_not_come_back(
     assert theirs.records(spec) == [new]
 
 
+def test_a_record_that_was_being_renewed_when_the_power_failed_still_counts(
+    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    spec, (ours, theirs) = spec_of(), stores
+    path = ours.write(spec, record_of(spec))
+    content = path.read_bytes()
+    path.with_name(f"{spec.run_id}.superseded-{short_hash(content)}.json").write_bytes(content)
+    theirs.write(spec.with_seed(2), record_of(spec.with_seed(2)))
+    united(stores)
+    assert ours.done_seeds(spec) == (1, 2)
+
+
+def test_going_back_to_the_code_before_keeps_the_record_that_counts(
+    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    spec, (ours, theirs) = spec_of(), stores
+    one, two, again = (
+        record_of(spec, provenance={"code": {"mine": code}, "started": started})
+        for code, started in (("a" * 12, "1"), ("b" * 12, "2"), ("a" * 12, "3"))
+    )
+    path = ours.write(spec, one)
+    for record in (two, again):
+        Store(ours.root, renew=frozenset({file_sum(path)})).write(spec, record)
+    theirs.write(spec.with_seed(2), record_of(spec.with_seed(2)))
+    united(stores)
+    assert ours.examine(spec).records[0] == again
+
+
 def test_a_merge_that_a_full_disk_ends_loses_nothing_and_is_completed_later(
     stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
