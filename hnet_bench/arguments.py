@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 from hnet_bench.config import parse_value
@@ -11,6 +13,8 @@ from hnet_bench.papers.seeds import parse_seeds
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
 SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats")
 LOGGERS = ("csv", "tensorboard", "wandb")
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def expand(arguments: list[str]) -> list[str]:
@@ -48,6 +52,20 @@ def known_loggers(values: list[str] | None) -> tuple[str, ...]:
         if name not in LOGGERS:
             raise UserError(f"Unknown logger '{name}': expected {', '.join(LOGGERS)}.")
     return names
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time such as 90m, 2h, 1d, 3600s or 1h30m. Raises UserError for anything else and for zero.
+
+    >>> seconds_of("1h30m")
+    5400.0
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", text.lower())
+    rest = re.sub(r"\d+(?:\.\d+)?\s*[smhd]|\s", "", text.lower())
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if rest or not 0 < seconds < math.inf:
+        raise UserError(f"'{text}' is not a time: expected for example 90m, 2h, 1d, 3600s or 1h30m.")
+    return seconds
 
 
 def hyperparameters_of(given: list[str] | None) -> dict[str, Any]:

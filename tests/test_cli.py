@@ -34,6 +34,7 @@ class Engine:
         self.broken: set[str] = set()
         self.interrupt_after: int | None = None
         self.calls: list[dict[str, Any]] = []
+        self.made_by: dict[str, Any] = {"commit": "unknown"}
 
     def __call__(self, specs: list[RunSpec], *, store: Store, observer: Observer, **how: Any) -> None:
         self.calls.append({"specs": specs, **how})
@@ -45,7 +46,7 @@ class Engine:
                 store.write_failure(spec, {"problem": "ValueError: broken", "traceback": ""})
                 observer(told(spec, "failed", "ValueError: broken"))
             else:
-                store.write(spec, self.record_of(spec))
+                store.write(spec, self.record_of(spec, provenance=self.made_by))
                 observer(told(spec, "finished"))
 
 
@@ -181,14 +182,27 @@ def test_a_corrupt_data_file_is_refused_before_any_run(tmp_path: Path, engine: E
     assert engine.calls == []
 
 
-def test_a_damaged_record_is_named_and_left_alone(user_table: Path, engine: Engine, capsys: Capture) -> None:
+def test_a_damaged_record_is_named_not_counted_and_done_again(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
     assert main(["run", "mine.toml"]) == 0
     record = min(Path("results").rglob("*.json"))
     record.write_text("{")
     capsys.readouterr()
-    for command in ("run", "status", "report"):
-        assert record.name in refusal([command, "mine.toml"], capsys)
-    assert record.read_text() == "{"
+    for command in ("status", "report"):
+        assert main([command, "mine.toml"]) == 0
+        captured = capsys.readouterr()
+        (line,) = captured.err.splitlines()
+        assert line.startswith(f"Damaged, not counted: The record {record} could not be read")
+        assert "60.00 (1)" in captured.out  # one of two seeds is left
+        assert record.read_text() == "{"
+    assert main(["run", "mine.toml"]) == 0
+    assert str(record) in capsys.readouterr().err
+    assert len(engine.calls[1]["specs"]) == 1
+    (kept,) = record.parent.glob(f"{record.name}.damaged-*")
+    assert kept.read_text() == "{"
+    assert main(["status", "mine.toml"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_run_does_every_seed_of_every_cell(user_table: Path, engine: Engine, capsys: Capture) -> None:
@@ -212,6 +226,32 @@ def test_a_finished_table_has_nothing_to_do(user_table: Path, engine: Engine, ca
     assert main(["run", "mine.toml"]) == 0
     assert capsys.readouterr().out == "Nothing to do: all 6 runs of mine are done.\n"
     assert len(engine.calls) == 1
+
+
+def test_stale_records_are_marked_and_renewed_when_asked(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    monkeypatch.setattr(
+        "hnet_bench.runs.staleness.Judge.is_stale",
+        lambda self, record: record.spec["strategy"]["name"] == "joint" and record.provenance["commit"] == "unknown",
+    )
+    capsys.readouterr()
+    for command in ("status", "report"):
+        assert main([command, "mine.toml"]) == 0
+        out = capsys.readouterr().out
+        assert out.count("60.00 (1)§") == 1
+        assert "§ stale: the code of the strategy has changed" in out
+    assert "60.00 (1)§" in Path("reports/mine.md").read_text()
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+    engine.made_by = {"commit": "new"}
+    assert main(["run", "mine.toml", "--seeds", "1", "--rerun-stale"]) == 0
+    assert [spec.strategy for spec in engine.calls[1]["specs"]] == ["joint"]
+    assert "§" not in capsys.readouterr().out
+    assert len(list(Path("results").rglob("*.superseded-*.json"))) == 1
+    assert main(["run", "mine.toml", "--seeds", "1", "--rerun-stale"]) == 0
+    assert len(engine.calls) == 2
 
 
 def test_more_seeds_later_do_only_the_new_ones(user_table: Path, engine: Engine) -> None:

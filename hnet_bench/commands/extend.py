@@ -12,7 +12,7 @@ from hnet_bench import catalog
 from hnet_bench.arguments import hyperparameters_of
 from hnet_bench.commands.options import count
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.store import write_atomically
+from hnet_bench.runs.files import write_atomically
 from hnet_bench.scaffold import class_name_of, first_files
 
 

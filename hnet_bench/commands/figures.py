@@ -11,7 +11,8 @@ from hnet_bench.arguments import split_values
 from hnet_bench.commands.options import Results, TableName, cell_states, count
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.store import Store, write_atomically
+from hnet_bench.runs.files import write_atomically
+from hnet_bench.runs.store import Store
 
 
 def figures(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +16,7 @@ from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 TableName = Annotated[
@@ -42,7 +46,7 @@ def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | 
     if not is_shipped(name):
         for cell in table.cells:
             resolve_cell(cell)
-    return table_state(table, store, seeds)
+    return table_state(table, store, seeds, Judge())
 
 
 def report_missing(states: list[CellState]) -> None:
@@ -52,6 +56,14 @@ def report_missing(states: list[CellState]) -> None:
         names = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}
         names |= {name for cell in missing if not catalog.is_known("benchmarks", name := cell.benchmark["name"])}
         typer.echo(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(names))}.")
+
+
+def report_damage(states: list[CellState]) -> None:
+    """Names on stderr each file that does not count although it stands in the place of a record, and each conflict."""
+    for problem in dict.fromkeys(one.problem for state in states for one in state.damaged):
+        typer.echo(f"Damaged, not counted: {problem} To do that run again: hnet-bench run.", err=True)
+    for path in dict.fromkeys(path for state in states for path in state.conflicts):
+        typer.echo(f"Conflict, not counted: {path} has other scores than the record beside it.", err=True)
 
 
 def planned_runs(states: list[CellState]) -> int:
@@ -65,6 +77,14 @@ def print_results(table: Table, states: list[CellState]) -> None:
     from hnet_bench.reporting import terminal
 
     terminal.print_results(table, states)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps what Avalanche and its dependencies say when they are imported and used from the user, as workers do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def count(number: int, noun: str) -> str:

@@ -18,11 +18,13 @@ from hnet_bench.commands.options import (
     cell_states,
     count,
     print_results,
+    report_damage,
     select,
 )
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table, table_names
-from hnet_bench.runs.store import Store, write_atomically
+from hnet_bench.runs.files import write_atomically
+from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
     from hnet_bench.reporting.model import Report
@@ -61,6 +63,8 @@ def report(
 
     store = _store(results)
     made = [_build(name, store) for name in tables] if tables else _kept(store)
+    for one in made:
+        report_damage(list(one.states))
     files = {name: content for one in made for name, content in render(one).items()}
     if check:
         _check(files, reports, [one.name for one in made] if tables else None)
@@ -116,6 +120,7 @@ def verify(
                 "margin = 1.0, and do so before you look at the results."
             )
     states = cell_states(selected, table, _store(results), chosen)
+    report_damage(states)
     built = build_report(selected, states, command=table)
     outcomes = built.outcomes
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,11 +21,13 @@ from hnet_bench.commands.options import (
     count,
     planned_runs,
     print_results,
+    report_damage,
     report_missing,
     select,
 )
+from hnet_bench.commands.plan import within_budget
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.plan import CellState, runs_to_do
+from hnet_bench.runs.plan import CellState, runs_to_do, stale_files
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -62,6 +65,12 @@ def run(
     logs: Annotated[Path, typer.Option(metavar="DIR", help="Where loggers write.")] = Path("logs"),
     results: Results = Path("results"),
     data: Data = None,
+    rerun_stale: Annotated[
+        bool, typer.Option("--rerun-stale", help="Also renew the records whose strategy's code has changed since.")
+    ] = False,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what is expected to end within 90m, 2h, 1d, ...")
+    ] = None,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
@@ -77,6 +86,8 @@ def run(
     hnet-bench run my_table.toml --device cuda --gpu-slots 4
 
     hnet-bench run my_table.toml --slurm cluster.toml -j 40
+
+    hnet-bench run my_table.toml --device cuda --budget 2h
     """
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.engine import Options
@@ -93,13 +104,18 @@ def run(
     chosen = chosen_seeds(seeds)
     store = Store(results)
     states = cell_states(selected, table, store, chosen)
+    if rerun_stale:
+        store = replace(store, renew=stale_files(states, store))
     report_missing(states)
+    report_damage(states)
     if all(state.spec is None for state in states):
         raise UserError(f"Nothing to run: no strategy of the chosen cells of table '{selected.name}' exists yet.")
     todo = runs_to_do(states, store)
     if not todo:
         typer.echo(f"Nothing to do: all {planned_runs(states)} runs of {selected.name} are done.")
         return
+    if budget:
+        todo = within_budget(todo, states, store, budget=budget, jobs=jobs, device=device, folder=data)
     try:
         failed = _sweep(todo, states, store, cluster, options)
     except KeyboardInterrupt:
@@ -137,6 +153,7 @@ def status(
     """
     selected = select(table, rows, scenarios)
     states = cell_states(selected, table, Store(results), chosen_seeds(seeds))
+    report_damage(states)
     if as_json:
         typer.echo(json.dumps([state.to_json() for state in states], indent=2))
     else:

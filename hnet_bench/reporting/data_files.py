@@ -78,6 +78,7 @@ def _measured(measured: Measured) -> Settings:
         "final": _summary(measured.final),
         "during": _summary(measured.during),
         "forgetting": _summary(measured.forgetting),
+        "stale_seeds": list(measured.stale_seeds),
         "task_inference": _summary(measured.task_inference),
         "trained_parameters": measured.trained_parameters,
         "compression_ratio": measured.compression_ratio,

@@ -6,7 +6,7 @@ from hnet_bench.metrics import Summary
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Measured, Report, ReportCell
-from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, legend, percent, reported_text
+from hnet_bench.reporting.tables import NOT_RUN, SCALES, STALE, Scale, legend, percent, reported_text
 from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.reporting.verdicts import Outcome
 
@@ -95,7 +95,8 @@ def _result_field(cell: ReportCell | None, kind: str, report: Report) -> Entry:
         if cell.measured is None:
             return Entry(NOT_RUN)
         final = cell.measured.final
-        text = f"{SCALES[report.unit].with_spread(final.mean, final.sem)} ({final.n}){_RANK_MARKS[cell.rank]}"
+        marks = f"{STALE if cell.measured.stale_seeds else ''}{_RANK_MARKS[cell.rank]}"
+        text = f"{SCALES[report.unit].with_spread(final.mean, final.sem)} ({final.n}){marks}"
         return Entry(text, best=cell.rank == "best")
     if kind == "reported":
         return Entry(reported_text(cell.reported, report.unit))

@@ -14,9 +14,10 @@ from hnet_bench.metrics import ScoreMatrix, Summary, average_accuracy, during_ac
 from hnet_bench.papers.table import Better, Reported, Table, Unit
 from hnet_bench.reporting.ranking import Competitor, Rank, ranks
 from hnet_bench.reporting.verdicts import Outcome, Verdict, verdict
+from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec, canonical_json
+from hnet_bench.runs.spec import RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class Measured:
     seconds: Summary
     peak_memory_bytes: Summary | None  # of those runs that know it
     diagnostics: Mapping[str, float]  # means over seeds
+    stale_seeds: tuple[int, ...]  # of records made before the strategy's code changed
     records: tuple[str, ...]  # paths below the results folder, in the order of `scores`
 
 
@@ -136,6 +138,7 @@ def _measured(state: CellState, scores: Mapping[int, float]) -> Measured:
         seconds=_summary([record.seconds["total"] for record in records]),
         peak_memory_bytes=summarise(memory),
         diagnostics=_diagnostics(records),
+        stale_seeds=state.stale_seeds,
         records=tuple(_path(state.spec, seed) for seed in scores),
     )
 

@@ -15,6 +15,8 @@ from hnet_bench.runs.plan import CellState
 NOT_RUN = "not run"
 MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
 
+STALE = "§"
+
 _MEANING = {
     "second-hand": "read in somebody else's transcription of the paper",
     "recalled": "written down from memory, not checked against the paper",
@@ -58,6 +60,11 @@ def legend(states: Sequence[CellState]) -> list[str]:
     """What the numbers and marks of these cells mean, one sentence each."""
     scale = SCALES[states[0].cell.unit]
     lines = [f"Measured: average {scale.score} over all experiences after the last one; mean ± SEM (number of seeds)."]
+    if any(state.stale_seeds for state in states):
+        lines.append(
+            f"{STALE} stale: the code of the strategy has changed since some of these runs were made; "
+            "hnet-bench run with --rerun-stale renews them."
+        )
     reported = [state.cell.reported for state in states if state.cell.reported]
     if not reported:
         return lines
@@ -110,11 +117,12 @@ def scenarios(states: Sequence[CellState]) -> list[str]:
 
 
 def measured_text(state: CellState) -> str:
-    """ "69.48 ± 0.80 (20)", "69.48 (1)" or "not run"."""
+    """ "69.48 ± 0.80 (20)", "69.48 (1)" or "not run", with a mark if a record is stale."""
     summary = state.summary
     if summary is None:
         return NOT_RUN
-    return f"{SCALES[state.cell.unit].with_spread(summary.mean, summary.sem)} ({summary.n})"
+    text = SCALES[state.cell.unit].with_spread(summary.mean, summary.sem)
+    return f"{text} ({summary.n}){STALE if state.stale_seeds else ''}"
 
 
 def reported_text(reported: Reported | None, unit: Unit = "percent") -> str:

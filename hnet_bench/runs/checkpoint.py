@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.runs.store import write_atomically
+from hnet_bench.runs.files import write_atomically
 
 _FORMAT = 1
 SECONDS_BETWEEN_CHECKPOINTS = 120.0

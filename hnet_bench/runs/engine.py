@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def run_all(
         if _has_dashboard():
             announce(f"Dashboard: {client.dashboard_link}")
         orders = Orders(
-            store=store.root.resolve(),
+            store=replace(store, root=store.root.resolve()),
             device=device,
             folder=options.folder.resolve() if options.folder else None,
             command=command_line(),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, cell_spec
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.staleness import Judge
+from hnet_bench.runs.store import Damaged, Listing, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,9 @@ class CellState:
     planned_seeds: tuple[int, ...]
     failed_seeds: tuple[int, ...]
     records: tuple[Record, ...]
+    damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
+    conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
+    stale_seeds: tuple[int, ...] = ()  # those whose record was made before the strategy's code changed
 
     @property
     def summary(self) -> Summary | None:
@@ -43,24 +49,56 @@ class CellState:
         }
 
 
-def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+def table_state(
+    table: Table, store: Store, seeds: tuple[int, ...] | None = None, judge: Judge | None = None
+) -> list[CellState]:
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
-    seed that has a record counts as done."""
-    return [_cell_state(cell, table.seeds if seeds is None else seeds, seeds, store) for cell in table.cells]
+    seed that has a record counts as done. Only a judge can tell which records are stale."""
+    listing = Listing(store.root)
+    planned = table.seeds if seeds is None else seeds
+    return [_cell_state(cell, planned, seeds, store, listing, judge) for cell in table.cells]
 
 
-def _cell_state(cell: Cell, planned: tuple[int, ...], only: tuple[int, ...] | None, store: Store) -> CellState:
+def _cell_state(
+    cell: Cell,
+    planned: tuple[int, ...],
+    only: tuple[int, ...] | None,
+    store: Store,
+    listing: Listing,
+    judge: Judge | None,
+) -> CellState:
     spec = cell_spec(cell)
-    failed: tuple[int, ...] = ()
-    records: tuple[Record, ...] = ()
-    if spec is not None:
-        failed = tuple(seed for seed in store.failed_seeds(spec) if only is None or seed in only)
-        records = tuple(record for record in store.records(spec) if only is None or record.spec["seed"] in only)
-    return CellState(cell=cell, spec=spec, planned_seeds=planned, failed_seeds=failed, records=records)
+    if spec is None:
+        return CellState(cell=cell, spec=None, planned_seeds=planned, failed_seeds=(), records=())
+    found = store.examine(spec, listing)
+    records = tuple(record for record in found.records if only is None or record.spec["seed"] in only)
+    return CellState(
+        cell=cell,
+        spec=spec,
+        planned_seeds=planned,
+        failed_seeds=tuple(seed for seed in found.failed_seeds if only is None or seed in only),
+        records=records,
+        damaged=found.damaged,
+        conflicts=found.conflicts,
+        stale_seeds=tuple(record.spec["seed"] for record in records if judge and judge.is_stale(record)),
+    )
+
+
+def stale_files(states: list[CellState], store: Store) -> frozenset[str]:
+    """SHA-256 of the file of every stale record: what `Store.renew` takes."""
+    return frozenset(
+        file_sum(store.path(state.spec.with_seed(seed)))
+        for state in states
+        if state.spec is not None
+        for seed in state.stale_seeds
+    )
 
 
 def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
-    """Runs without a record: first one seed of every cell, then the next. Cells with the same spec share their runs."""
+    """Runs without a sound record, or whose record is to be renewed: first one seed of every cell, then the next.
+
+    Cells with the same spec share their runs.
+    """
     todo: dict[tuple[str, str], RunSpec] = {}
     rounds = max((len(state.planned_seeds) for state in states), default=0)
     for index in range(rounds):
@@ -68,6 +106,7 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
             if state.spec is None or index >= len(state.planned_seeds):
                 continue
             spec = state.spec.with_seed(state.planned_seeds[index])
-            if not store.has(spec):
+            done = any(record.spec["seed"] == spec.seed for record in state.records)
+            if not done or (store.renew and not store.has(spec)):
                 todo[(str(spec.folder), spec.run_id)] = spec
     return list(todo.values())

@@ -19,14 +19,18 @@ from hnet_bench.interfaces import Settings
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
 
 
-def provenance(*, strategy: object, device: str, threads: int, command: str, started: datetime) -> Settings:
-    """What a record says of the run's surroundings; `started` in UTC."""
+def provenance(
+    *, strategy: object, code: dict[str, str], device: str, threads: int, command: str, started: datetime
+) -> Settings:
+    """What a record says of the run's surroundings; `code` is `Code.hashes`, `started` in UTC."""
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": _dirty(),
+        # A file that is edited while a sweep runs may or may not have been loaded before.
+        "dirty": True if _sum_of_files() != code_sum() else _dirty(),
         "code_sha256": code_sum(),
         # Of its own, since it may stand in a user's file or in a package of somebody else.
         "strategy_sha256": _file_sum(strategy),
+        "code": code,
         "command": command,
         "started": _iso(started),
         "finished": _iso(datetime.now(timezone.utc)),
@@ -52,12 +56,17 @@ def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
 
 def machine(device: str) -> Settings:
     """What a run is computed on."""
-    return {"device": device_name(device), "cpu": _cpu_name()}
+    return {"device": device_name(device), "cpu": cpu_name()}
 
 
 @cache
 def code_sum() -> str:
-    """SHA-256 over the names and contents of this package's and the baselines' Python files, with or without git."""
+    """SHA-256 over the names and contents of this package's and the baselines' Python files, with or without git, as
+    they were when this was first asked."""
+    return _sum_of_files()
+
+
+def _sum_of_files() -> str:
     package = Path(hnet_bench.__file__).parent
     files = [*package.rglob("*.py"), *(package.parent / "baselines").rglob("*.py")]
     digest = hashlib.sha256()
@@ -139,7 +148,8 @@ def _version(distribution: str) -> str | None:
 
 
 @cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Model of the processor and the number of its cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -18,6 +18,7 @@ import torch
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.checkpoint import Checkpoints
+from hnet_bench.runs.code import code_of
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.memory import reset_peak
@@ -51,6 +52,7 @@ def run_with_artefacts(
     Raises UserError for what the user can mend.
     """
     started = datetime.now(timezone.utc)
+    code = code_of(spec.strategy, spec.benchmark).hashes()  # now: a run may last longer than its files stay unedited
     reset_peak()
     torch.set_num_threads(_THREADS)
     learning = Learning(spec, device=device, folder=folder, observer=observer, checkpoints=checkpoints, loggers=loggers)
@@ -72,6 +74,7 @@ def run_with_artefacts(
         provenance={
             **provenance(
                 strategy=learning.strategy,
+                code=code,
                 device=device,
                 threads=_THREADS,
                 command=command or command_line(),

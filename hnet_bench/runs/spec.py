@@ -6,16 +6,14 @@ seeds of one cell share the digits, and a changed default gives new ones.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from hnet_bench import catalog
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, TrainingProtocol, UserError
 from hnet_bench.papers.table import Cell
+from hnet_bench.runs.canonical import folder_of, spec_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +55,7 @@ class RunSpec:
     @property
     def digest(self) -> str:
         """12 hex digits of everything but the seed."""
-        content = self.to_json()
-        del content["seed"]
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]
+        return spec_digest(self.to_json())
 
     @property
     def run_id(self) -> str:
@@ -74,10 +70,7 @@ class RunSpec:
     @property
     def folder(self) -> PurePosixPath:
         """Where the record stands below the results folder."""
-        # A user's own "some/where/my.py:MyStrategy" stands under "my-MyStrategy".
-        strategy = PurePosixPath(self.strategy).name.replace(".py:", "-")
-        benchmark = PurePosixPath(self.benchmark).name.replace(".py:", "-")
-        return PurePosixPath(benchmark, self.scenario.value, strategy)
+        return folder_of(self.benchmark, self.scenario.value, self.strategy)
 
     def with_seed(self, seed: int) -> RunSpec:
         """The same cell with another seed."""
@@ -145,8 +138,3 @@ def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
         seed=seed,
         where=cell.where,
     )
-
-
-def canonical_json(content: Any) -> str:
-    """JSON with sorted keys and no spaces; NaN and infinities are refused with ValueError."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)

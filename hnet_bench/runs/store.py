@@ -3,10 +3,16 @@
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.json      a record: the run is done
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.npz       small arrays beside it, where there are any
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.failed    what went wrong, until a later try succeeds
-    ... .checkpoint, .lock, .log                                         of a run that is under way, or was
+    ... .checkpoint, .log                                                of a run that is under way, or was
 
-A file is written under a temporary name, flushed and renamed, so a reader never sees half a record and parallel
-workers never share a file. Stores merge by copying.
+What is no sound record does not count, but is kept, under a name that ends in 8 hex digits of its content:
+
+    seed<k>-<digest>.superseded-<8 hex>.json   the record before the one that `run --rerun-stale` made
+    seed<k>-<digest>.conflict-<8 hex>.json     a record of the same run with other scores, from `merge`
+    seed<k>-<digest>.json.damaged-<8 hex>      what stood in the place of the record when a new one was written
+
+A file is written under a temporary name, flushed and renamed, so a reader never sees half a record. No time stamp
+decides anything.
 """
 
 from __future__ import annotations
@@ -14,74 +20,133 @@ from __future__ import annotations
 import json
 import os
 import re
-import uuid
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from json import JSONDecoder
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.canonical import folder_of
+from hnet_bench.runs.files import alone, file_sum, short_hash, write_atomically
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 
-_NAME = re.compile(r"seed(\d+)-[0-9a-f]{12}")
+RUN_ID = re.compile(r"seed(\d+)-([0-9a-f]{12})")
+_PROBE_BYTES = 2**16  # on a full disk an empty file can still be made
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A file in the place of a record that is none, and what is wrong with it."""
+
+    path: Path
+    problem: str  # a sentence that names the file
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellFiles:
+    """What the store holds of the seeds of one cell, by seed, ascending."""
+
+    records: tuple[Record, ...]
+    failed_seeds: tuple[int, ...]  # those whose last try failed
+    damaged: tuple[Damaged, ...]
+    conflicts: tuple[Path, ...]  # records with other scores than the one that counts
 
 
 @dataclass(frozen=True)
 class Store:
-    """The records below one folder."""
+    """The records below one folder. Those whose files have a SHA-256 in `renew` do not count as done."""
 
     root: Path
+    renew: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def path(self, spec: RunSpec) -> Path:
         """Where the record of a run is or will be."""
         return self.root / spec.folder / f"{spec.run_id}.json"
 
     def has(self, spec: RunSpec) -> bool:
-        """Whether the run is done."""
-        return self.path(spec).exists()
+        """Whether the run is done: it has a sound record, which need not be renewed."""
+        path = self.path(spec)
+        if not path.exists() or self.problem(path):
+            return False
+        return not self.renew or file_sum(path) not in self.renew
 
     def done_seeds(self, spec: RunSpec) -> tuple[int, ...]:
-        """Seeds of this spec's cell that have a record, ascending."""
-        return self._seeds(spec, "json")
+        """Seeds of this spec's cell that have a sound record, ascending."""
+        return tuple(record.spec["seed"] for record in self.records(spec))
 
     def failed_seeds(self, spec: RunSpec) -> tuple[int, ...]:
-        """Seeds of this spec's cell whose last try failed."""
-        done = set(self.done_seeds(spec))
-        return tuple(seed for seed in self._seeds(spec, "failed") if seed not in done)
+        """Seeds of this spec's cell whose last try failed, ascending."""
+        return self.examine(spec).failed_seeds
 
     def records(self, spec: RunSpec) -> list[Record]:
-        """Records of all seeds of this spec's cell. Raises UserError that names a file which is no sound record."""
-        return [self.read(self.path(spec.with_seed(seed))) for seed in self.done_seeds(spec)]
+        """Sound records of all seeds of this spec's cell, by seed; see `examine` for the others."""
+        return list(self.examine(spec).records)
+
+    def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
+        """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
+        folder = self.root / spec.folder
+        records, damaged, conflicts, failed = [], [], [], []
+        for name in (listing or Listing(self.root)).names(spec):
+            stem, _, suffix = name.rpartition(".")
+            if suffix == "json" and ".conflict-" in stem:
+                conflicts.append(folder / name)
+            elif suffix == "json" and RUN_ID.fullmatch(stem):
+                try:
+                    records.append(self.read(folder / name))
+                except UserError as error:
+                    damaged.append(Damaged(folder / name, str(error)))
+            elif suffix == "failed" and (match := RUN_ID.fullmatch(stem)):
+                failed.append(int(match[1]))
+        done = {record.spec["seed"] for record in records}
+        return CellFiles(
+            records=tuple(records),
+            failed_seeds=tuple(seed for seed in failed if seed not in done),
+            damaged=tuple(damaged),
+            conflicts=tuple(conflicts),
+        )
 
     def read(self, path: Path) -> Record:
         """The record in a file. Raises UserError that names the file if it is damaged or misplaced."""
+        return read_record(path)
+
+    def problem(self, path: Path) -> str | None:
+        """What is wrong with a record's file, None if it is sound."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"The record {path} could not be read ({error}): move it away to run it again.") from error
-        record = Record.from_json(content, where=str(path))
-        if record.run_id != path.stem:
-            raise UserError(f"The record {path} holds another run: expected {path.stem}, found {record.run_id}.")
-        return record
+            self.read(path)
+        except UserError as error:
+            return str(error)
+        return None
 
     def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
-        """Adds the record of a run and forgets its earlier failures; a record that is there already is kept.
+        """Adds the record of a run and forgets its earlier failures; a sound record that is there already is kept.
 
-        `artefacts` is the content of a NumPy archive that is kept beside the record, written before it.
+        What it takes the place of, a damaged file or a record that was to be renewed, is kept aside. `artefacts` is the
+        content of a NumPy archive that is kept beside the record, written before it. Raises UserError if the disk does
+        not take them; then no part of them is left.
         """
         path = self.path(spec)
-        if not path.exists():
-            if artefacts:
-                write_atomically(path.with_suffix(".npz"), artefacts)
-            write_atomically(path, (json.dumps(record.to_json(), indent=1, allow_nan=False) + "\n").encode())
-        with suppress(FileNotFoundError):
-            self.failure_path(spec).unlink()
+        content = to_bytes(record)
+        try:
+            with alone(path.parent):
+                if not self.has(spec):
+                    _keep_aside(path, "json.damaged" if self.problem(path) else "superseded")
+                    _replace_artefacts(path.with_suffix(".npz"), artefacts)
+                    write_atomically(path, content)
+                with suppress(FileNotFoundError):
+                    self.failure_path(spec).unlink()
+        except OSError as error:
+            raise UserError(f"The record {path} cannot be written: {error.strerror}.") from error
         return path
 
-    def write_failure(self, spec: RunSpec, failure: Settings) -> Path:
-        """Notes why a try failed, in place of what an earlier try left."""
+    def write_failure(self, spec: RunSpec, failure: Settings) -> Path | None:
+        """Notes why a try failed, in place of what an earlier try left; None if the disk does not take the note."""
         path = self.failure_path(spec)
-        write_atomically(path, (json.dumps({"spec": spec.to_json(), **failure}, indent=1) + "\n").encode())
+        try:
+            write_atomically(path, (json.dumps({"spec": spec.to_json(), **failure}, indent=1) + "\n").encode())
+        except OSError:
+            return None  # whoever reports the failure says what it was; a second error would hide it
         return path
 
     def check_writable(self) -> None:
@@ -89,8 +154,10 @@ class Store:
         probe = self.root / f".probe-{os.getpid()}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            probe.write_text("")
-            probe.unlink()
+            try:
+                probe.write_bytes(bytes(_PROBE_BYTES))
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(f"The results folder {self.root} cannot be written to: {error.strerror}.") from error
 
@@ -106,35 +173,79 @@ class Store:
         """Where a run writes what happens to it."""
         return self.path(spec).with_suffix(".log")
 
-    def lock_path(self, spec: RunSpec) -> Path:
-        """The file that the process which does a run holds locked."""
-        return self.path(spec).with_suffix(".lock")
 
-    def _seeds(self, spec: RunSpec, suffix: str) -> tuple[int, ...]:
-        found = (self.root / spec.folder).glob(f"seed*-{spec.digest}.{suffix}")
-        matches = (_NAME.fullmatch(path.stem) for path in found)
-        return tuple(sorted(int(match[1]) for match in matches if match))
+class Listing:
+    """What a store's folders held when they were first looked at: each is read once, however many cells it has."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._by_digest: dict[PurePosixPath, dict[str, list[tuple[int, str]]]] = {}
+
+    def names(self, spec: RunSpec) -> list[str]:
+        """Names of the files of this spec's cell, by seed."""
+        if spec.folder not in self._by_digest:
+            self._by_digest[spec.folder] = self._read(self._root / spec.folder)
+        return [name for _, name in sorted(self._by_digest[spec.folder].get(spec.digest, ()))]
+
+    @staticmethod
+    def _read(folder: Path) -> dict[str, list[tuple[int, str]]]:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return {}
+        found: dict[str, list[tuple[int, str]]] = {}
+        for name in names:
+            if match := RUN_ID.match(name):
+                found.setdefault(match[2], []).append((int(match[1]), name))
+        return found
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file, and the folders above it, such that a reader meets the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Unique also among the machines that share a file system.
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+def read_record(path: Path) -> Record:
+    """The record in a file of a store. Raises UserError that names the file if it is damaged or misplaced."""
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        content = _DECODER.decode(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"The record {path} could not be read ({error}).") from error
+    record = Record.from_json(content, where=f"The record {path}")
+    # A record that is kept aside has its run's name and then its own.
+    found = path.name.split(".")[0]
+    if record.run_id != found:
+        raise UserError(f"The record {path} holds another run: expected {found}, found {record.run_id}.")
+    spec = record.spec
+    folder = folder_of(spec["benchmark"]["name"], spec["scenario"], spec["strategy"]["name"])
+    if path.absolute().parts[-4:-1] != folder.parts:
+        raise UserError(f"The record {path} stands in the wrong folder: it belongs in {folder}.")
+    return record
 
 
-def remove_partials(path: Path) -> None:
-    """Removes what processes that were killed while they wrote left behind, of all files of the run at `path`.
+def to_bytes(record: Record) -> bytes:
+    """Content of a record's file. Raises ValueError for NaN and infinities."""
+    return (json.dumps(record.to_json(), indent=1, allow_nan=False) + "\n").encode()
 
-    Only for whoever knows that no process is writing them now.
-    """
-    for partial in path.parent.glob(f".{path.stem}.*.partial"):
-        partial.unlink(missing_ok=True)
+
+def _keep_aside(path: Path, kind: str) -> None:
+    """Copies a record's file, and what is beside it, to where they stay when another takes the place."""
+    if not path.exists():
+        return
+    content, archive = path.read_bytes(), path.with_suffix(".npz")
+    name = short_hash(content)
+    damaged = kind == "json.damaged"
+    write_atomically(path.with_name(f"{path.stem}.{kind}-{name}{'' if damaged else '.json'}"), content)
+    if archive.exists():
+        kind = "npz.damaged" if damaged else kind
+        target = archive.with_name(f"{archive.stem}.{kind}-{name}{'' if damaged else '.npz'}")
+        write_atomically(target, archive.read_bytes())
+
+
+def _replace_artefacts(path: Path, artefacts: bytes | None) -> None:
+    if artefacts:
+        write_atomically(path, artefacts)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+_DECODER = JSONDecoder(parse_constant=_refuse)

@@ -18,9 +18,10 @@ from distributed import get_worker
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.events import Event, event_of
+from hnet_bench.runs.files import remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import Store, remove_partials
+from hnet_bench.runs.store import Store
 
 Kind: TypeAlias = Literal["done", "elsewhere", "error", "mistake", "died"]
 _SECONDS_TO_WAIT_FOR_OTHERS = 2.0
@@ -30,7 +31,7 @@ _SECONDS_TO_WAIT_FOR_OTHERS = 2.0
 class Orders:
     """What all runs of a sweep have in common, as it is sent to workers."""
 
-    store: Path
+    store: Store
     device: str
     folder: Path | None  # of the data sets
     command: str
@@ -59,7 +60,7 @@ def do(content: Settings, orders: Orders) -> Result:
     def tell(event: Event) -> None:
         worker.log_event(orders.topic, {"event": event.to_json()})
 
-    spec, store = RunSpec.from_json(content), Store(orders.store)
+    spec, store = RunSpec.from_json(content), orders.store
     device = _numbered(orders, worker.name)
     with _only_here(store.log_path(spec)) as log_file:
         if store.has(spec):  # another sweep over the same store was faster

@@ -11,7 +11,7 @@ from hnet_bench.runs.checkpoint import Checkpoints, Progress, steps_kept
 from hnet_bench.runs.run import run_with_artefacts
 from hnet_bench.runs.spec import resolve
 
-TIMES = {"seconds", "peak_memory_bytes", "provenance"}
+TIMES = {"seconds", "peak_memory_bytes", "provenance", "sha256"}
 
 
 def spec_of(strategy, scenario, seed=1):

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.runs.spec import RunSpec, canonical_json
+from hnet_bench.runs.canonical import canonical_json
+from hnet_bench.runs.spec import RunSpec
 
 SpecOf = Callable[..., RunSpec]
 

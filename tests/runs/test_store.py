@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.runs.files import file_sum, write_atomically
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import Store, write_atomically
+from hnet_bench.runs.store import Store, read_record
 
 SpecOf = Callable[..., RunSpec]
 RecordOf = Callable[..., Record]
@@ -97,8 +98,14 @@ def damaged(record: Record, how: str) -> str:
     content = record.to_json()
     if how == "cut":
         return json.dumps(content)[:-20]
+    if how == "empty":
+        return ""
     if how == "no object":
         return "[]"
+    if how == "not a number":
+        return json.dumps(content).replace("0.9,", "NaN,")
+    if how == "nested too deep":
+        return "[" * 100_000
     if how == "schema":
         content["schema"] = 99
     if how == "key":
@@ -109,28 +116,99 @@ def damaged(record: Record, how: str) -> str:
         content["score"] = [[0.5, 0.5]]
     if how == "not numbers":
         content["score"] = [["high"]]
+    if how == "a better score":
+        content["score"][1][1] = 0.99
+    if how == "another spec":
+        content["spec"]["protocol"]["iterations"] = 99
+    if how == "another spec of schema 1":
+        content["spec"]["protocol"]["iterations"] = 99
+        content["schema"] = 1
+        del content["sha256"]
     return json.dumps(content)
 
 
-@pytest.mark.parametrize("how", ["cut", "no object", "schema", "key", "extra", "not square", "not numbers"])
-def test_a_damaged_record_is_an_error_that_names_the_file(
+HOW = {
+    "cut": "could not be read",
+    "empty": "could not be read",
+    "no object": "expected a JSON object, found list",
+    "not a number": "NaN is no number",
+    "nested too deep": "could not be read",
+    "schema": "expected schema 1 or 2, found 99",
+    "key": "seconds",
+    "extra": "accuracy",
+    "not square": "does not fit its sha256",
+    "not numbers": "score[0][0] must be number",
+    "a better score": "does not fit its sha256",
+    "another spec": "does not fit its sha256",
+    "another spec of schema 1": "run_id that does not fit its spec",
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_damaged_record_is_named_does_not_count_and_is_kept_when_the_run_is_done_again(
     tmp_path: Path, spec_of: SpecOf, record_of: RecordOf, how: str
 ) -> None:
     store, spec = Store(tmp_path), spec_of()
-    path = store.write(spec, record_of(spec))
-    path.write_text(damaged(record_of(spec), how))
-    with pytest.raises(UserError, match=spec.run_id):
-        store.records(spec)
+    other = spec.with_seed(2)
+    store.write(other, record_of(other))
+    path = store.write(spec, record_of(spec), b"old arrays")
+    text = damaged(record_of(spec), how)
+    path.write_text(text)
+    found = store.examine(spec)
+    assert found.records == (record_of(other),)
+    (one,) = found.damaged
+    assert one.path == path
+    assert str(path) in one.problem
+    assert HOW[how] in one.problem
+    assert not store.has(spec)
+    assert store.done_seeds(spec) == (2,)
+    assert path.read_text() == text  # reading moves nothing
+    store.write(spec, record_of(spec), b"new arrays")
+    assert store.records(spec) == [record_of(spec), record_of(other)]
+    assert store.examine(spec).damaged == ()
+    (kept,) = path.parent.glob("*.json.damaged-*")
+    assert kept.read_text() == text
+    (arrays,) = path.parent.glob("*.npz.damaged-*")
+    assert (arrays.read_bytes(), path.with_suffix(".npz").read_bytes()) == (b"old arrays", b"new arrays")
 
 
-def test_a_misplaced_record_is_an_error_that_names_both_runs(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_record_in_the_place_of_another_seed_is_damaged(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
     store, spec = Store(tmp_path), spec_of()
     store.write(spec, record_of(spec))
     store.path(spec).rename(store.path(spec.with_seed(2)))
-    with pytest.raises(UserError, match=f"expected seed2-{spec.digest}, found seed1-{spec.digest}"):
-        store.records(spec)
+    (one,) = store.examine(spec).damaged
+    assert f"expected seed2-{spec.digest}, found seed1-{spec.digest}" in one.problem
+
+
+def test_a_record_in_the_wrong_folder_is_damaged(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+    store, spec = Store(tmp_path), spec_of()
+    path = store.write(spec, record_of(spec))
+    moved = tmp_path / "synthetic" / "task" / "finetune" / path.name
+    moved.parent.mkdir(parents=True)
+    path.rename(moved)
+    with pytest.raises(UserError, match="it belongs in synthetic/class/finetune"):
+        store.read(moved)
+
+
+def test_a_renewed_record_takes_the_place_of_the_old_one_which_is_kept(
+    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    spec = spec_of()
+    old, new = record_of(spec), record_of(spec, score=[[0.25]])
+    path = Store(tmp_path).write(spec, old, b"old arrays")
+    before = path.read_bytes()
+    store = Store(tmp_path, renew=frozenset({file_sum(path)}))
+    assert not store.has(spec)
+    assert store.records(spec) == [old]  # until the new one is there the old one counts
+    store.write(spec, new)
+    assert store.has(spec)
+    store.write(spec, old)  # a late worker does not undo it
+    assert store.records(spec) == [new]
+    (kept,) = path.parent.glob("*.superseded-*.json")
+    assert kept.read_bytes() == before
+    assert read_record(kept) == old
+    assert kept.with_suffix(".npz").read_bytes() == b"old arrays"
+    assert not path.with_suffix(".npz").exists()
 
 
 def test_a_folder_below_a_file_cannot_be_written_to(tmp_path: Path) -> None:

@@ -1,0 +1,188 @@
+"""`trace` and `rerun`: the records behind a number, and whether a run gives it again."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hnet_bench.arguments import chosen_seeds
+from hnet_bench.commands.options import (
+    Data,
+    Results,
+    Seeds,
+    TableName,
+    cell_states,
+    quiet_libraries,
+    report_damage,
+    select,
+)
+from hnet_bench.interfaces import UserError
+from hnet_bench.metrics import average_accuracy
+from hnet_bench.runs.compare import TOLERANCE, Comparison, compare, different_settings, surroundings
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.staleness import Judge
+from hnet_bench.runs.store import RUN_ID, Store, read_record
+
+
+def trace(
+    table: TableName,
+    row: Annotated[str, typer.Argument(metavar="ROW", help="A row of the table.")],
+    scenario: Annotated[str, typer.Argument(metavar="CL1|CL2|CL3", help="A scenario of the row.")],
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per record.")] = False,
+) -> None:
+    """Show the records behind a number, and how it comes from them.
+
+    [bold]Example[/bold]
+
+    hnet-bench trace von_oswald_2020_table_1 split_hnet_ent CL3
+    """
+    from hnet_bench.reporting.tables import measured_text, reported_text
+    from hnet_bench.reporting.terminal import print_columns
+    from hnet_bench.reporting.trace import HEADER, Traced, arithmetic, made_with
+
+    store, judge = Store(results), Judge()
+    states = cell_states(select(table, [row], [scenario]), table, store, chosen_seeds(seeds))
+    report_damage(states)
+    (state,) = states
+    if state.spec is None:
+        raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")
+    spec = state.spec
+    found = [
+        Traced(record=record, path=store.path(spec.with_seed(record.spec["seed"])), verdict=judge.verdict(record))
+        for record in state.records
+    ]
+    if as_json:
+        typer.echo(json.dumps([one.to_json() for one in found], indent=2))
+        return
+    reported = f", reported {reported_text(state.cell.reported)}" if state.cell.reported else ""
+    typer.echo(f"{state.cell.label}, {state.cell.scenario.label}: {measured_text(state)}{reported}")
+    if not found:
+        typer.echo(f"No record yet: hnet-bench run {table} --rows {row} --scenarios {scenario}")
+        return
+    print_columns(HEADER, [one.line() for one in found])
+    typer.echo(arithmetic([one.average for one in found]))
+    for line in made_with(found):
+        typer.echo(line)
+    typer.echo(f"To repeat one: hnet-bench rerun {found[0].record.run_id}{_place(results)}")
+
+
+def rerun(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run id such as seed1-0a1b..., or a record's file.")],
+    results: Results = Path("results"),
+    data: Data = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Where to train. Default: as in the record.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, metavar="POINTS", help="Percentage points by which any score may differ.")
+    ] = 100 * TOLERANCE,
+) -> None:
+    """Repeat a run, and say whether it gives the same scores.
+
+    Identical: every score is the same. Within tolerance: none differs by
+    more than --tolerance, as another processor or library may cause.
+    Exit code 0 for either, 1 if they are different. Nothing is stored.
+
+    [bold]Example[/bold]
+
+    hnet-bench rerun seed1-94d8e972603c
+    """
+    path = _find(run, results)
+    record = read_record(path)
+    spec = _spec_of(record, path)
+    again = _repeat(spec, device or ("cpu" if record.provenance.get("device", "cpu") == "cpu" else "cuda"), data)
+    found = compare(record, again, tolerance / 100)
+    _print_comparison(found, record, again, tolerance)
+    _print_scale(found, path, spec)
+    if found.verdict == "different":
+        raise typer.Exit(1)
+
+
+def _find(run: str, results: Path) -> Path:
+    """The file of a record, from its path or the beginning of its run id."""
+    if run.endswith(".json"):
+        if not Path(run).is_file():
+            raise UserError(f"There is no record {run}.")
+        return Path(run)
+    start = run.rstrip(".")
+    paths = [path for path in sorted(results.glob("*/*/*/seed*.json")) if RUN_ID.fullmatch(path.stem)]
+    matching = [path for path in paths if path.stem.startswith(start)]
+    # A whole run id is meant as it stands, though the digits of another might begin like it.
+    matching = [path for path in matching if path.stem == start] or matching
+    if not matching:
+        raise UserError(f"There is no record of a run '{run}' below {results}: hnet-bench trace shows the run ids.")
+    if len(matching) > 1:
+        shown = ", ".join(str(path) for path in matching[:5]) + (" ..." if len(matching) > 5 else "")
+        raise UserError(f"{len(matching)} records are of a run '{run}...': give more digits or one of {shown}.")
+    return matching[0]
+
+
+def _spec_of(record: Record, path: Path) -> RunSpec:
+    spec = RunSpec.from_json(record.spec)
+    if spec.run_id != record.run_id:
+        names = ", ".join(different_settings(record.spec, spec.to_json()))
+        raise UserError(f"{path} cannot be repeated: the present code has other settings than the record ({names}).")
+    return spec
+
+
+def _repeat(spec: RunSpec, device: str, folder: Path | None) -> Record:
+    typer.echo(f"Repeating {spec.strategy} on {spec.benchmark} in {spec.scenario.label} with seed {spec.seed} ...")
+    from hnet_bench.reporting.progress import Watcher
+    from hnet_bench.reporting.terminal import console
+
+    name = f"{spec.strategy} {spec.scenario.label} seed {spec.seed}"
+    with quiet_libraries(), Watcher({spec.key: name}, console()) as watcher:
+        from hnet_bench.runs.run import resolve_device, run
+
+        return run(spec, device=resolve_device(device), folder=folder, observer=watcher)
+
+
+def _print_comparison(found: Comparison, record: Record, again: Record, tolerance: float) -> None:
+    from hnet_bench.reporting.tables import percent
+
+    average = f"average {percent(average_accuracy(record.score))} %, now {percent(average_accuracy(again.score))} %"
+    if found.verdict == "identical":
+        typer.echo(f"Identical: every score is the same ({average}).")
+    elif found.where is None:
+        typer.echo(f"Different: another number of experiences ({average}).")
+    else:
+        after, on = found.where
+        typer.echo(
+            f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
+            f"percentage points ({tolerance:g} are tolerated), on experience {on + 1} after training on {after + 1}."
+        )
+    verdict = Judge().verdict(record)
+    changed = [f"code: {name} has changed" for name in (*verdict.strategy, *verdict.harness)]
+    if verdict.state == "unknown":
+        changed.append("code: whether it has changed cannot be told")
+    differences = [*changed, *surroundings(record, again)]
+    for line in differences:
+        typer.echo(f"  {line}")
+    if not differences and found.verdict != "identical":
+        typer.echo("  Nothing that the record names has changed: something that it does not name decides scores.")
+
+
+def _print_scale(found: Comparison, path: Path, spec: RunSpec) -> None:
+    """How much scores differ from seed to seed, to set the difference beside."""
+    from hnet_bench.reporting.tables import percent
+
+    if found.verdict == "identical":
+        return
+    averages = [average_accuracy(record.score) for record in Store(path.absolute().parents[3]).records(spec)]
+    if len(averages) > 1:
+        deviation = percent(statistics.stdev(averages))
+        typer.echo(
+            f"For scale: the averages of the {len(averages)} seeds of this cell have a standard deviation of "
+            f"{deviation} points; this one moved by {percent(found.average)}."
+        )
+
+
+def _place(results: Path) -> str:
+    return "" if results == Path("results") else f" --results {results}"

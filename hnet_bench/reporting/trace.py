@@ -1,0 +1,110 @@
+"""The records behind a number, as text: what each seed measured, and what they were made with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hnet_bench.metrics import average_accuracy, summarise
+from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.reporting.tables import percent
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.staleness import Verdict
+
+HEADER = ("Seed", "Average (%)", "Code", "Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """A record, its file, and whether its code has changed since."""
+
+    record: Record
+    path: Path
+    verdict: Verdict
+
+    @property
+    def average(self) -> float:
+        """Average accuracy, a fraction: what `status` takes the mean of."""
+        return average_accuracy(self.record.score)
+
+    def line(self) -> tuple[str, ...]:
+        """A line for the columns of `HEADER`."""
+        return str(self.record.spec["seed"]), percent(self.average), self.verdict.state, str(self.path)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `trace --json` prints of a record."""
+        changed = {"strategy": list(self.verdict.strategy), "harness": list(self.verdict.harness)}
+        return {
+            "run_id": self.record.run_id,
+            "seed": self.record.spec["seed"],
+            "file": str(self.path),
+            "average": self.average,
+            "code": self.verdict.state,
+            "changed": changed,
+            "data": self.record.data,
+            "provenance": self.record.provenance,
+        }
+
+
+def arithmetic(averages: Sequence[float]) -> str:
+    """How the mean and its standard error come from the numbers above them."""
+    summary = summarise(averages)
+    if summary is None:
+        return "There is no record."
+    if summary.sem is None:
+        return f"Mean: {percent(summary.mean)}; one seed has no standard error."
+    deviation = summary.sem * math.sqrt(summary.n)
+    return (
+        f"Mean: {percent(summary.mean)}. Standard deviation over the {summary.n} seeds: {percent(deviation)}; "
+        f"divided by the root of {summary.n}, the SEM: {percent(summary.sem)}."
+    )
+
+
+def made_with(found: Sequence[Traced]) -> list[str]:
+    """Command, code, versions, hardware and data of the records; each with the seeds of which it holds."""
+    kinds: dict[str, Callable[[Traced], str]] = {
+        "Command": lambda one: str(one.record.provenance.get("command", "not recorded")),
+        "Commit": lambda one: _commit(one.record.provenance),
+        "Changed since": _changed,
+        "Versions": lambda one: _pairs(one.record.provenance.get("versions", {})),
+        "Hardware": lambda one: _hardware(one.record.provenance),
+        "Data": lambda one: _pairs(one.record.data),
+    }
+    lines = []
+    for kind, text_of in kinds.items():
+        seeds: dict[str, list[int]] = {}
+        for one in found:
+            seeds.setdefault(text_of(one), []).append(one.record.spec["seed"])
+        for text, those in seeds.items():
+            which = f" (seed{'s' if len(those) > 1 else ''} {format_seeds(tuple(those))})" if len(seeds) > 1 else ""
+            lines += [f"{kind}: {text}{which}"] if text else []
+    return lines
+
+
+def _commit(made: dict[str, Any]) -> str:
+    changes = {True: ", with changes that were not committed", False: "", None: ", with or without changes"}
+    return f"{made.get('commit') or 'not recorded'}{changes[made.get('dirty')]}"
+
+
+def _changed(one: Traced) -> str:
+    verdict = one.verdict
+    if verdict.state == "unknown":
+        return "nobody can tell: the record names neither its modules nor a commit that is here"
+    strategy, harness = ", ".join(verdict.strategy), ", ".join(verdict.harness)
+    parts = [f"the strategy's {strategy}"] if strategy else []
+    return "; ".join([*parts, f"the harness's {harness}"] if harness else parts)
+
+
+def _hardware(made: dict[str, Any]) -> str:
+    device, cpu = made.get("device", "not recorded"), made.get("cpu", "not recorded")
+    place = str(cpu) if device == "cpu" else f"{device} beside {cpu}"
+    products = made.get("matrix_products")
+    library = f", matrix products by {products}" if products else ""
+    return f"{place}, threads: {made.get('threads', 'not recorded')}{library}, {made.get('platform', '')}".rstrip(", ")
+
+
+def _pairs(content: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in content.items())

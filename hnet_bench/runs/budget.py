@@ -1,0 +1,62 @@
+"""Which runs fit into a time: one seed of every cell before a second one, and nothing that is not expected to end."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hnet_bench.runs.cost import Estimate
+from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.spec import RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The runs that fit, in the order in which to do them, and when the last of them is expected to end."""
+
+    runs: tuple[RunSpec, ...]
+    seconds: float
+    too_long: int  # runs that were left out because they do not fit
+    unknown: int  # runs that were left out because nothing is known of their cost
+
+
+def fitting(
+    todo: list[RunSpec],
+    states: list[CellState],
+    estimate: Callable[[RunSpec], Estimate | None],
+    *,
+    seconds: float,
+    jobs: int,
+) -> Selection:
+    """The most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
+
+    A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
+    first, since more cells fit then.
+    """
+    done = {(state.spec.folder, state.spec.digest): len(state.records) for state in states if state.spec}
+    ranked: list[tuple[int, float, int, RunSpec]] = []
+    unknown = 0
+    for spec in todo:
+        cell = (spec.folder, spec.digest)
+        found = estimate(spec)
+        if found is None:
+            unknown += 1
+            continue
+        ranked.append((done.get(cell, 0), found.seconds, len(ranked), spec))
+        done[cell] = done.get(cell, 0) + 1
+    free = [0.0] * jobs  # when each worker is next free
+    chosen = []
+    for _, cost, _, spec in sorted(ranked):
+        if free[0] + cost <= seconds:
+            heapq.heapreplace(free, free[0] + cost)
+            chosen.append(spec)
+    return Selection(runs=tuple(chosen), seconds=max(free), too_long=len(ranked) - len(chosen), unknown=unknown)
+
+
+def finished_after(costs: list[float], jobs: int) -> float:
+    """Seconds until runs of these costs, begun in this order and `jobs` at a time, are all done."""
+    free = [0.0] * jobs
+    for cost in costs:
+        heapq.heapreplace(free, free[0] + cost)
+    return max(free)

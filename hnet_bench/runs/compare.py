@@ -1,0 +1,92 @@
+"""A run beside its repetition: are the scores the same, and what differs around them?
+
+The same code on the same machine with the same versions gives the same scores, bit for bit. Another processor or
+library rounds differently, and training amplifies that: single scores of a method that infers the task can then differ
+by points, as they do from seed to seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hnet_bench.interfaces import Settings
+from hnet_bench.metrics import average_accuracy
+from hnet_bench.runs.record import Record
+
+TOLERANCE = 0.02  # largest difference of any score that still counts as rounding, a fraction
+_ROUNDING = 1e-12  # of the difference of two fractions itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How far the scores of a repetition are from those of a record; differences are those of fractions."""
+
+    verdict: Literal["identical", "within tolerance", "different"]
+    largest: float  # absolute difference of any score
+    where: tuple[int, int] | None  # after which experience and on which, from 0; None if the matrices have other sizes
+    average: float  # average accuracy of the repetition minus that of the record
+
+
+def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Comparison:
+    """Identical if every score is, within tolerance if none differs by more than `tolerance`."""
+    average = average_accuracy(again.score) - average_accuracy(record.score)
+    if len(record.score) != len(again.score):
+        return Comparison(verdict="different", largest=1.0, where=None, average=average)
+    differences = {
+        (i, j): abs(new - old)
+        for i, (before, after) in enumerate(zip(record.score, again.score, strict=True))
+        for j, (old, new) in enumerate(zip(before, after, strict=True))
+    }
+    where = max(differences, key=differences.__getitem__)
+    same = _scores(record, again) == _scores(again, record)
+    near = differences[where] <= tolerance + _ROUNDING
+    verdict: Literal["identical", "within tolerance", "different"]
+    verdict = "identical" if same else "within tolerance" if near else "different"
+    return Comparison(verdict=verdict, largest=differences[where], where=where, average=average)
+
+
+def surroundings(record: Record, again: Record) -> list[str]:
+    """What differs in the versions, the hardware and the data of two records, one line each."""
+    before, after = _surroundings_of(record), _surroundings_of(again)
+    return [
+        f"{name}: {_text(before.get(name))}, now {_text(after.get(name))}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def different_settings(before: Settings, after: Settings) -> list[str]:
+    """Names of the settings in which two specs differ, such as "strategy.strength"."""
+    one, two = dict(_leaves(before)), dict(_leaves(after))
+    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+
+
+def _scores(one: Record, other: Record) -> tuple[Any, ...]:
+    # Early records lack the scores from before training.
+    untrained = None if None in (one.untrained, other.untrained) else one.untrained
+    return one.score, one.task_inference, untrained
+
+
+def _surroundings_of(record: Record) -> dict[str, Any]:
+    made = record.provenance
+    named = {name: made.get(name) for name in ("device", "cpu", "threads", "platform")}
+    return {
+        **made.get("versions", {}),
+        **named,
+        "library of matrix products": made.get("matrix_products"),
+        **{f"data of {name}": value for name, value in record.data.items()},
+    }
+
+
+def _text(value: Any) -> str:
+    return "not recorded" if value is None else str(value)
+
+
+def _leaves(content: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,63 @@
+"""Files that are whole or not there: atomic writes, a lock on a folder, names for what is kept aside."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file, and the folders above it, such that a reader meets the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Unique also among the machines that share a file system.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def remove_partials(path: Path) -> None:
+    """Removes what processes that were killed while they wrote left behind, of all files of the run at `path`.
+
+    Only for whoever knows that no process is writing them now.
+    """
+    for partial in path.parent.glob(f".{path.stem}.*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else is in this block for the same folder meanwhile; creates the folder.
+
+    The lock leaves no file, and ends with the process that holds it. Where a file system has no locks there is none:
+    files are whole all the same, but of two writers the later one counts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def short_hash(content: bytes) -> str:
+    """8 hex digits that name a file's content."""
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def file_sum(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,34 @@
+"""Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
+
+Schema 1 had no checksum, and its first records had no scores from before training (`untrained`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hnet_bench.interfaces import Settings, UserError
+
+
+def _with_checksum(content: Settings) -> Settings:
+    # There was none to keep: 64 zeros stand for it, and nothing compares them.
+    return {"untrained": None, **content, "sha256": "0" * 64}
+
+
+# From which schema -> how its records become those of the next. Add a line with each new schema.
+_STEPS: dict[int, Callable[[Settings], Settings]] = {1: _with_checksum}
+
+
+def migrated(content: Settings, schema: int, *, where: str) -> Settings:
+    """The content of a record as schema `schema` has it. Raises UserError if it is of no known schema."""
+    found = content.get("schema")
+    if found == schema:
+        return content
+    known = [*_STEPS, schema]
+    if isinstance(found, bool) or not isinstance(found, int) or found not in known:
+        raise UserError(f"{where} is not a record: expected schema {' or '.join(map(str, known))}, found {found!r}.")
+    if "sha256" in content:
+        raise UserError(f"{where} is not a sound record: schema {found} has no sha256.")
+    for step in range(found, schema):
+        content = {**_STEPS[step](content), "schema": step + 1}
+    return content

@@ -1,0 +1,61 @@
+"""A run beside its repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hnet_bench.runs.compare import compare, different_settings, surroundings
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec
+
+SpecOf = Callable[..., RunSpec]
+RecordOf = Callable[..., Record]
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "largest", "where"),
+    [
+        ({}, "identical", 0.0, (0, 0)),
+        ({"score": [[0.9, 0.1], [0.5, 0.72]]}, "within tolerance", 0.02, (1, 1)),
+        ({"score": [[0.9, 0.1], [0.5, 0.7201]]}, "different", 0.0201, (1, 1)),
+        ({"score": [[0.9, 0.4], [0.5, 0.7]]}, "different", 0.3, (0, 1)),
+        ({"score": [[0.6]]}, "different", 1.0, None),
+        ({"untrained": [0.5, 0.5]}, "identical", 0.0, (0, 0)),  # the record may be older than this
+        ({"task_inference": [[1.0, 0.0], [0.5, 0.5]]}, "within tolerance", 0.0, (0, 0)),
+    ],
+)
+def test_every_score_counts(
+    spec_of: SpecOf, record_of: RecordOf, changes: dict[str, Any], verdict: str, largest: float, where: Any
+) -> None:
+    found = compare(record_of(spec_of()), record_of(spec_of(), **changes))
+    assert (found.verdict, found.where) == (verdict, where)
+    assert found.largest == pytest.approx(largest)
+
+
+def test_the_tolerance_can_be_chosen_and_the_average_moves_with_its_sign(spec_of: SpecOf, record_of: RecordOf) -> None:
+    record, again = record_of(spec_of()), record_of(spec_of(), score=[[0.9, 0.1], [0.4, 0.7]])
+    assert compare(record, again, 0.1).verdict == "within tolerance"
+    assert compare(record, again, 0.09).verdict == "different"
+    assert compare(record, again).average == pytest.approx(-0.05)
+
+
+def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of: RecordOf) -> None:
+    made = {"cpu": "A", "device": "cpu", "versions": {"torch": "2.4", "numpy": "2"}, "started": "then"}
+    before = record_of(spec_of(), provenance=made, data={"mnist": "ab"})
+    now = {**made, "versions": {"torch": "2.5", "numpy": "2"}, "matrix_products": "oneDNN", "started": "now"}
+    after = record_of(spec_of(), provenance=now, data={"mnist": "cd"})
+    assert surroundings(before, before) == []
+    assert surroundings(before, after) == [
+        "torch: 2.4, now 2.5",
+        "library of matrix products: not recorded, now oneDNN",
+        "data of mnist: ab, now cd",
+    ]
+
+
+def test_settings_are_named_by_their_place(spec_of: SpecOf) -> None:
+    one, two = spec_of().to_json(), spec_of(protocol={"iterations": 6}).to_json()
+    two["strategy"]["strength"] = 1.0
+    assert different_settings(one, two) == ["protocol.iterations", "strategy.strength"]

@@ -1,0 +1,116 @@
+"""A record describes itself: its schema ships with the package, and loading agrees with it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hnet_bench.interfaces import UserError
+from hnet_bench.runs.canonical import checksum
+from hnet_bench.runs.record import SCHEMA, SCHEMA_FILE, Record
+from hnet_bench.runs.spec import RunSpec
+
+SpecOf = Callable[..., RunSpec]
+RecordOf = Callable[..., Record]
+COMMITTED = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+
+
+def accepted(content: Any) -> bool:
+    try:
+        Record.from_json(content, where="a test")
+    except UserError:
+        return False
+    return True
+
+
+def sealed(content: Any) -> Any:
+    """With the checksum that the content should have."""
+    body = {key: value for key, value in content.items() if key != "sha256"}
+    return {**body, "sha256": checksum(body)}
+
+
+def test_the_schema_is_a_schema_and_knows_every_field() -> None:
+    schema = json.loads(SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["properties"]) == set(schema["required"]) == {*Record.__dataclass_fields__, "schema", "sha256"}
+    assert schema["properties"]["schema"] == {"const": SCHEMA}
+
+
+def test_every_committed_record_is_sound_and_fits_the_schema_after_migration() -> None:
+    assert len(COMMITTED) > 100
+    for path in COMMITTED:
+        content = json.loads(path.read_text())
+        record = Record.from_json(content, where=str(path))
+        VALIDATOR.validate(record.to_json())
+        assert record.score == content["score"]
+        assert record.untrained == content.get("untrained")
+
+
+def test_a_record_is_read_back_with_its_checksum(spec_of: SpecOf, record_of: RecordOf) -> None:
+    record = record_of(spec_of(), score=[[0.1 + 0.2]], untrained=[1 / 3])
+    content = json.loads(json.dumps(record.to_json(), indent=1))
+    VALIDATOR.validate(content)
+    assert content["sha256"] == checksum({key: value for key, value in content.items() if key != "sha256"})
+    assert Record.from_json(content, where="a test") == record
+
+
+def test_a_record_of_schema_1_is_migrated_without_touching_its_content(spec_of: SpecOf, record_of: RecordOf) -> None:
+    old = {**record_of(spec_of()).to_json(), "schema": 1}
+    del old["sha256"], old["untrained"]
+    before = copy.deepcopy(old)
+    assert Record.from_json(old, where="a test") == record_of(spec_of())
+    assert old == before
+
+
+@pytest.mark.parametrize("schema", [0, 3, "2", None, True, 1.5])
+def test_an_unknown_schema_is_refused(spec_of: SpecOf, record_of: RecordOf, schema: Any) -> None:
+    with pytest.raises(UserError, match="a test is not a record: expected schema 1 or 2, found "):
+        Record.from_json({**record_of(spec_of()).to_json(), "schema": schema}, where="a test")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | st.sampled_from(["", "x", "class"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "a"]), inner, max_size=2),
+    max_leaves=4,
+)
+PLACES = st.sampled_from(
+    [
+        ("schema",), ("run_id",), ("spec",), ("spec", "seed"), ("spec", "benchmark"), ("spec", "benchmark", "name"),
+        ("spec", "scenario"), ("score",), ("score", 0), ("score", 0, 0), ("untrained",), ("task_inference",),
+        ("parameters", "trained"), ("seconds",), ("seconds", "train"), ("seconds", "total"), ("peak_memory_bytes",),
+        ("data",), ("diagnostics",), ("provenance",), ("provenance", "dirty"), ("more",), ("spec", "more"),
+    ]
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@given(place=PLACES, value=JSON, remove=st.booleans())
+def test_loading_accepts_what_the_schema_accepts_and_what_only_code_can_say(
+    spec_of: SpecOf, record_of: RecordOf, place: tuple[Any, ...], value: Any, remove: bool
+) -> None:
+    content = json.loads(json.dumps(record_of(spec_of()).to_json()))
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    if remove and not isinstance(inner, list):
+        inner.pop(place[-1], None)
+    else:
+        inner[place[-1]] = value
+    content = sealed(content)
+    score, spec = content.get("score"), content.get("spec")
+    square = VALIDATOR.is_valid(content) and all(len(row) == len(score) for row in score)
+    fits = (
+        square
+        and content["run_id"]
+        == f"seed{spec['seed']}-" + checksum({key: value for key, value in spec.items() if key != "seed"})[:12]
+    )
+    assert accepted(content) == fits

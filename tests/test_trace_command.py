@@ -1,0 +1,152 @@
+"""`hnet-bench trace` shows the records behind a number; `rerun` repeats one and says whether it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hnet_bench.cli import main
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.store import Store, to_bytes
+
+RecordOf = Callable[..., Record]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def measured(user_table: Path, record_of: RecordOf) -> list[RunSpec]:
+    """mine.toml with two seeds of its first cell: averages of 60 and 50 %, from two commands and one machine."""
+    store, cell = Store(Path("results")), load_table("mine.toml").cells[0]
+    specs = [resolve_cell(cell, seed) for seed in (1, 2)]
+    for spec, last in zip(specs, (0.7, 0.5), strict=True):
+        made = {
+            "commit": None,
+            "dirty": None,
+            "command": f"hnet-bench run mine.toml --seeds {spec.seed}",
+            "device": "cpu",
+            "cpu": "Fast 9000",
+            "threads": 1,
+            "versions": {"python": "3.11", "torch": "2.9"},
+        }
+        store.write(spec, record_of(spec, score=[[0.9, 0.1], [0.5, last]], provenance=made, data={"mnist": "ab" * 32}))
+    return specs
+
+
+def test_a_number_is_traced_to_its_records(measured: list[RunSpec], capsys: Capture) -> None:
+    assert main(["trace", "mine.toml", "finetune", "CL1"]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "Fine-tuning, CL1: 55.00 ± 5.00 (2), reported 87.19 ± 0.94†",
+        f"results/synthetic/task/finetune/{measured[1].run_id}.json",
+        # By hand: deviations of +5 and -5, squares 25 + 25 over one; the root of 50 is 7.07, over that of 2 it is 5.
+        "Mean: 55.00. Standard deviation over the 2 seeds: 7.07; divided by the root of 2, the SEM: 5.00.",
+        "Command: hnet-bench run mine.toml --seeds 1 (seed 1)",
+        "Command: hnet-bench run mine.toml --seeds 2 (seed 2)",
+        "Commit: not recorded, with or without changes\n",
+        "Changed since: nobody can tell",
+        "Versions: python 3.11, torch 2.9\n",
+        "Hardware: Fast 9000, threads: 1\n",
+        f"Data: mnist {'ab' * 32}\n",
+        f"hnet-bench rerun {measured[0].run_id}\n",
+    ):
+        assert words in out, words
+    assert [line.split()[:3] for line in out.splitlines() if ".json" in line] == [
+        ["1", "60.00", "unknown"],
+        ["2", "50.00", "unknown"],
+    ]
+
+
+def test_the_mean_and_the_sem_are_those_of_status(measured: list[RunSpec], capsys: Capture) -> None:
+    assert main(["status", "mine.toml", "--json"]) == 0
+    cell = json.loads(capsys.readouterr().out)[0]
+    assert main(["trace", "mine.toml", "finetune", "CL1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    averages = [one["average"] for one in found]
+    assert sum(averages) / 2 == pytest.approx(cell["mean"])
+    assert abs(averages[0] - averages[1]) / 2 == pytest.approx(cell["sem"])
+    assert [one["run_id"] for one in found] == [spec.run_id for spec in measured]
+    assert found[0]["provenance"]["cpu"] == "Fast 9000"
+
+
+def test_with_seeds_only_these_are_shown(measured: list[RunSpec], capsys: Capture) -> None:
+    assert main(["trace", "mine.toml", "finetune", "CL1", "--seeds", "2"]) == 0
+    assert "Mean: 50.00; one seed has no standard error." in capsys.readouterr().out
+
+
+def test_a_cell_without_records_says_how_to_get_them(measured: list[RunSpec], capsys: Capture) -> None:
+    assert main(["trace", "mine.toml", "joint", "CL3"]) == 0
+    assert "hnet-bench run mine.toml --rows joint --scenarios CL3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trace", "mine.toml", "none", "CL1"], "has no row 'none'"),
+        (["trace", "mine.toml", "joint", "CL1"], "has no cell in CL1"),
+        (["trace", "mine.toml", "joint", "CL9"], "Unknown scenario 'CL9'"),
+        (["rerun", "seed7-"], "There is no record of a run 'seed7-'"),
+        (["rerun", "seed"], "2 records are of a run 'seed...': give more digits or one of results/synthetic/task"),
+        (["rerun", "absent.json"], "There is no record absent.json"),
+        (["rerun", "mine.toml"], "There is no record of a run 'mine.toml'"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    measured: list[RunSpec], arguments: list[str], words: str, capsys: Capture
+) -> None:
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_not_repeated(measured: list[RunSpec], capsys: Capture) -> None:
+    path = Store(Path("results")).path(measured[0])
+    path.write_text("{")
+    assert main(["rerun", measured[0].run_id]) == 2
+    assert "could not be read" in capsys.readouterr().err
+
+
+def test_a_record_of_other_settings_is_not_repeated(user_table: Path, record_of: RecordOf, capsys: Capture) -> None:
+    from hnet_bench.runs.canonical import spec_digest
+
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
+    content = spec.to_json()
+    del content["protocol"]["active_classes"]  # as if it had been written before there was this setting
+    record = replace(record_of(spec), spec=content, run_id=f"seed1-{spec_digest(content)}")
+    path = Path("results") / spec.folder / f"{record.run_id}.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(to_bytes(record))
+    assert main(["rerun", str(path)]) == 2
+    assert "has other settings than the record (protocol.active_classes)" in capsys.readouterr().err
+
+
+def test_a_real_run_is_repeated_to_the_last_bit(user_table: Path, capsys: Capture) -> None:
+    from hnet_bench.runs.run import run
+
+    spec = resolve_cell(load_table("mine.toml").cells[1], seed=3)
+    record = run(spec)
+    path = Store(Path("results")).write(spec, record)
+    before = path.read_bytes()
+    assert main(["rerun", spec.run_id[:10]]) == 0
+    assert "Identical: every score is the same" in capsys.readouterr().out
+    assert path.read_bytes() == before
+    # By hand, every score of the record is put half a point off: within tolerance; then three points: different.
+    for points, code, words in ((0.005, 0, "Within tolerance: "), (0.03, 1, "Different: ")):
+        score = [[value - points for value in row] for row in record.score]
+        path.write_bytes(to_bytes(replace(record, score=score)))
+        assert main(["rerun", str(path)]) == code
+        out = capsys.readouterr().out
+        assert words in out
+        assert f"is {100 * points:.2f} percentage points (2 are tolerated)" in out
+        assert "Nothing that the record names has changed" in out
+    assert main(["rerun", str(path), "--tolerance", "4"]) == 0
+    made = {**record.provenance, "versions": {**record.provenance["versions"], "torch": "1.0"}}
+    path.write_bytes(to_bytes(replace(record, score=score, provenance=made)))
+    capsys.readouterr()
+    assert main(["rerun", str(path)]) == 1
+    assert "  torch: 1.0, now 2." in capsys.readouterr().out
+    assert len(list(Path("results").rglob("*.*"))) == 1
