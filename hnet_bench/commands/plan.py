@@ -34,7 +34,7 @@ from hnet_bench.runs.store import Store
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Estimator: TypeAlias = Callable[[RunSpec], Estimate | None]
 
-_NEAR = BASES[:2]  # what a probe would not improve on
+NEAR = BASES[:2]  # what a probe would not improve on
 
 
 def plan(
@@ -43,7 +43,7 @@ def plan(
     scenarios: Scenarios = None,
     seeds: Seeds = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: number of cores.")
+        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores.")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = "auto",
     results: Results = Path("results"),
@@ -72,7 +72,7 @@ def plan(
     states = cell_states(select(table, rows, scenarios), table, store, chosen_seeds(seeds))
     report_damage(states)
     todo = runs_to_do(states, store)
-    estimate = estimator(store, device, folder=data, probe_unless=_NEAR if probe else None)
+    estimate = estimator(store, device, folder=data, probe_unless=NEAR if probe else None)
     counts = _todo_of(states, todo)
     cells = [
         CellCost(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,15 +95,31 @@ def rerun(
 
     hnet-bench rerun seed1-94d8e972603c
     """
+    repeated = repeat(run, results, data, device, tolerance / 100)
+    _print_comparison(repeated.found, repeated.record, repeated.again, tolerance)
+    _print_scale(repeated.found, repeated.path, repeated.spec)
+    if repeated.found.verdict == "different":
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A run and its repetition."""
+
+    path: Path
+    spec: RunSpec
+    record: Record
+    again: Record
+    found: Comparison
+
+
+def repeat(run: str, results: Path, data: Path | None, device: str | None, tolerance: float) -> Repeated:
+    """Does a run once more and compares; `tolerance` is a fraction. Raises UserError if it cannot be repeated."""
     path = _find(run, results)
     record = read_record(path)
     spec = _spec_of(record, path)
     again = _repeat(spec, device or ("cpu" if record.provenance.get("device", "cpu") == "cpu" else "cuda"), data)
-    found = compare(record, again, tolerance / 100)
-    _print_comparison(found, record, again, tolerance)
-    _print_scale(found, path, spec)
-    if found.verdict == "different":
-        raise typer.Exit(1)
+    return Repeated(path, spec, record, again, compare(record, again, tolerance))
 
 
 def _find(run: str, results: Path) -> Path:

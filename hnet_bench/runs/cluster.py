@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask
 import psutil
@@ -108,6 +109,7 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
 @contextmanager
 def _local(workers: int) -> Iterator[Client]:
     with (
+        _without_main(),
         _forked(),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
@@ -115,6 +117,19 @@ def _local(workers: int) -> Iterator[Client]:
         Client(cluster) as client,
     ):
         yield client
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers do not load the main module, of which they need nothing: a user's script without the usual guard would
+    begin its sweep again in each."""
+    main = sys.modules["__main__"].__dict__
+    kept: dict[str, Any] = {name: main.pop(name) for name in ("__spec__", "__file__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
 
 
 @contextmanager

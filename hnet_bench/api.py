@@ -1,0 +1,321 @@
+"""Every verb of the command line as a function, for notebooks and scripts: what is printed there is returned here.
+
+    from hnet_bench import api
+
+    api.run("quick")
+    api.records("quick")[["strategy", "scenario", "average_accuracy"]]
+
+Tables are named as on the command line: one that ships with the package, or a TOML file of yours. `rows`, `scenarios`
+and `seeds` choose a part of it: a name or a list of names; a seed, a list of seeds or a range such as "1-5". All
+functions raise `UserError`, a sentence, for what the caller can mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from hnet_bench import catalog
+from hnet_bench.commands import options
+from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
+from hnet_bench.papers.seeds import parse_seeds
+from hnet_bench.papers.table import table_names
+from hnet_bench.runs.plan import CellState, runs_to_do
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.store import Store
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from hnet_bench.runs.compare import Comparison
+    from hnet_bench.runs.merge import Merged
+
+Names: TypeAlias = "str | Sequence[str] | None"
+Seeds: TypeAlias = "int | str | Iterable[int] | None"
+PathLike: TypeAlias = "str | Path"
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+
+def tables() -> list[str]:
+    """Names of the tables that ship with the package."""
+    return list(table_names())
+
+
+def strategies() -> list[str]:
+    """Names of the strategies, those of plug-ins included."""
+    return list(catalog.names("strategies"))
+
+
+def benchmarks() -> list[str]:
+    """Names of the benchmarks, those of plug-ins included."""
+    return list(catalog.names("benchmarks"))
+
+
+def run(
+    table: str,
+    *,
+    rows: Names = None,
+    scenarios: Names = None,
+    seeds: Seeds = None,
+    jobs: int | None = None,
+    device: Device = "auto",
+    results: PathLike = "results",
+    data: PathLike | None = None,
+    **more: Any,
+) -> DataFrame:
+    """Does the runs that have no record yet, shows how they go, and returns the records of the chosen part.
+
+    `more` are the other options of `hnet-bench run`: gpu_slots, scheduler, slurm, checkpoint_every, logger, logs,
+    rerun_stale, budget. Runs that failed are printed, and are not among the records. KeyboardInterrupt stops the sweep;
+    another call goes on where it was.
+    """
+    import typer
+
+    from hnet_bench.commands import sweep
+
+    try:
+        sweep.run(
+            table,
+            rows=_names(rows),
+            scenarios=_names(scenarios),
+            seeds=_seeds_option(seeds),
+            jobs=jobs,
+            device=device,
+            results=Path(results),
+            data=_path(data),
+            **more,
+        )
+    except typer.Exit as stopped:
+        if stopped.exit_code == sweep.INTERRUPTED:
+            raise KeyboardInterrupt from None
+    return records(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+
+
+def status(
+    table: str, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """One line for each cell: runs done, failed, planned, stale, mean and SEM measured and reported (fractions)."""
+    from pandas import DataFrame
+
+    lines = []
+    for state in _states(table, rows, scenarios, seeds, results):
+        line = state.to_json()
+        reported = line.pop("reported") or {}
+        line["stale"] = len(state.stale_seeds)
+        lines.append({**line, **{f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")}})
+    return DataFrame(lines)
+
+
+def records(
+    table: str, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """One line for each record: what was run, its scores (fractions; score[i][j] on experience j after i), its cost."""
+    from pandas import DataFrame
+
+    store = Store(Path(results))
+    states = _states(table, rows, scenarios, seeds, results)
+    lines = [_record_line(state, record, store) for state in states for record in state.records]
+    return DataFrame(lines, columns=list(lines[0]) if lines else _RECORD_COLUMNS)
+
+
+def plan(
+    table: str,
+    *,
+    rows: Names = None,
+    scenarios: Names = None,
+    seeds: Seeds = None,
+    device: Device = "auto",
+    results: PathLike = "results",
+    data: PathLike | None = None,
+    probe: bool = False,
+) -> DataFrame:
+    """One line for each cell: what is done, what `run` would do, and the expected seconds of a run, with a range."""
+    from pandas import DataFrame
+
+    from hnet_bench.commands.plan import NEAR, estimator
+
+    store = Store(Path(results))
+    states = _states(table, rows, scenarios, seeds, results)
+    todo = [(spec.folder, spec.digest) for spec in runs_to_do(states, store)]
+    estimate = estimator(store, device, folder=_path(data), probe_unless=NEAR if probe else None)
+    lines = []
+    for state in states:
+        left = todo.count((state.spec.folder, state.spec.digest)) if state.spec else 0
+        cost = estimate(state.spec) if state.spec and left else None
+        lines.append(
+            {
+                **_cell(state),
+                "done": len(state.records),
+                "failed": len(state.failed_seeds),
+                "to_do": left,
+                "seconds": cost.seconds if cost else None,
+                "seconds_low": cost.low if cost else None,
+                "seconds_high": cost.high if cost else None,
+                "learned_from": cost.basis if cost else None,
+            }
+        )
+    return DataFrame(lines)
+
+
+def verify(
+    table: str, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """One line for each cell with a reported number: the verdict, the difference and its 90 % interval (fractions)."""
+    from pandas import DataFrame, json_normalize
+
+    from hnet_bench.reporting.data_files import cell_json
+    from hnet_bench.reporting.model import build_report
+
+    states = _states(table, rows, scenarios, seeds, results)
+    chosen = options.select(table, _names(rows), _names(scenarios))
+    cells = [cell_json(cell) for cell in build_report(chosen, states, command=table).cells if cell.verdict]
+    found = json_normalize([{"row": one["row"], "scenario": one["scenario"], **one["verdict"]} for one in cells])
+    return found if isinstance(found, DataFrame) else DataFrame(found)
+
+
+def report(
+    *names: str, results: PathLike = "results", reports: PathLike = "reports", check: bool = False
+) -> list[Path]:
+    """Writes the reports of these tables, or of all that have records; the files that are there then.
+
+    With `check` it writes nothing and raises UserError if a file is not what the records give.
+    """
+    import typer
+
+    from hnet_bench.commands.report import report as write
+
+    try:
+        write(list(names) or None, check=check, results=Path(results), reports=Path(reports))
+    except typer.Exit:
+        raise UserError(f"Reports in {reports} are not what the records in {results} give, as printed.") from None
+    files = sorted(path for path in Path(reports).rglob("*") if path.is_file())
+    return [path for path in files if not names or path.name.partition(".")[0] in {Path(name).stem for name in names}]
+
+
+def trace(table: str, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
+    """One line for each record behind a number: score, file, command, commit, versions, hardware, data."""
+    from pandas import json_normalize
+
+    from hnet_bench.reporting.trace import Traced
+    from hnet_bench.runs.staleness import Judge
+
+    store, judge = Store(Path(results)), Judge()
+    (state,) = _states(table, [row], [scenario], seeds, results)
+    found = [
+        Traced(record=record, path=store.path(state.spec.with_seed(record.spec["seed"])), verdict=judge.verdict(record))
+        for record in state.records
+        if state.spec
+    ]
+    return json_normalize([one.to_json() for one in found], max_level=1)
+
+
+def rerun(
+    run_id: str,
+    *,
+    results: PathLike = "results",
+    data: PathLike | None = None,
+    device: Device | None = None,
+    tolerance: float | None = None,
+) -> Comparison:
+    """Repeats a run and compares: `verdict` is "identical", "within tolerance" or "different". Stores nothing.
+
+    `tolerance` is the fraction by which any score may differ (default: that of the command line, 0.02).
+    """
+    from hnet_bench.commands.trace import repeat
+    from hnet_bench.runs.compare import TOLERANCE
+
+    return repeat(run_id, Path(results), _path(data), device, TOLERANCE if tolerance is None else tolerance).found
+
+
+def merge(other: PathLike, *, results: PathLike = "results") -> Merged:
+    """Adds the records of another results folder: how many came, what conflicts, what is damaged."""
+    from hnet_bench.runs.merge import merge as merge_stores
+
+    Store(Path(results)).check_writable()
+    return merge_stores(Path(other), Path(results))
+
+
+def check(strategy: str, **hyperparameters: Any) -> DataFrame:
+    """What `hnet-bench check` asks of a strategy; `problem` is None where it passes."""
+    from pandas import DataFrame
+
+    from hnet_bench.conformance.kit import conformance
+
+    catalog.build("strategies", strategy, hyperparameters, where="the check")
+    return DataFrame(
+        [
+            {
+                "check": one.check,
+                "scenario": one.scenario.label if one.scenario else None,
+                "passed": one.problem is None,
+                "problem": one.problem,
+            }
+            for one in conformance(strategy, hyperparameters)
+        ]
+    )
+
+
+def _states(table: str, rows: Names, scenarios: Names, seeds: Seeds, results: PathLike) -> list[CellState]:
+    selected = options.select(table, _names(rows), _names(scenarios))
+    states = options.cell_states(selected, table, Store(Path(results)), _seeds(seeds))
+    options.report_damage(states)
+    return states
+
+
+def _cell(state: CellState) -> Settings:
+    return {"table": state.cell.table, "row": state.cell.row, "scenario": state.cell.scenario.label}
+
+
+def _record_line(state: CellState, record: Record, store: Store) -> Settings:
+    spec = record.spec
+    inferred = record.task_inference
+    assert state.spec is not None  # there is a record of it
+    return {
+        **_cell(state),
+        "strategy": spec["strategy"]["name"],
+        "benchmark": spec["benchmark"]["name"],
+        "seed": spec["seed"],
+        "run_id": record.run_id,
+        "average_accuracy": average_accuracy(record.score),
+        "during_accuracy": during_accuracy(record.score),
+        "backward_transfer": backward_transfer(record.score),
+        "forgetting": forgetting(record.score),
+        "task_inference": average_accuracy(inferred) if inferred else None,
+        "trained_parameters": record.parameters["trained"],
+        "compression_ratio": record.parameters["compression_ratio"],
+        "seconds": record.seconds["total"],
+        "stale": spec["seed"] in state.stale_seeds,
+        "score": record.score,
+        "settings": spec,
+        "file": store.path(state.spec.with_seed(spec["seed"])),
+    }
+
+
+# fmt: off
+_RECORD_COLUMNS = [
+    "table", "row", "scenario", "strategy", "benchmark", "seed", "run_id", "average_accuracy", "during_accuracy",
+    "backward_transfer", "forgetting", "task_inference", "trained_parameters", "compression_ratio", "seconds",
+    "stale", "score", "settings", "file",
+]
+# fmt: on
+
+
+def _names(given: Names) -> list[str] | None:
+    return [given] if isinstance(given, str) else list(given) if given else None
+
+
+def _seeds_option(given: Seeds) -> list[str] | None:
+    if given is None:
+        return None
+    return [str(given)] if isinstance(given, (int, str)) else [str(seed) for seed in given]
+
+
+def _seeds(given: Seeds) -> tuple[int, ...] | None:
+    words = _seeds_option(given)
+    return None if words is None else parse_seeds(",".join(words))
+
+
+def _path(given: PathLike | None) -> Path | None:
+    return None if given is None else Path(given)

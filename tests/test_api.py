@@ -1,0 +1,136 @@
+"""Every verb of the command line has its twin, which returns what the verb prints."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from hnet_bench import api
+from hnet_bench.cli import app
+from hnet_bench.interfaces import UserError
+
+TABLE = """
+title = "A table of my own"
+seeds = "1-3"
+[settings.small]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 20, batch_size = 16, hidden_units = [20] }
+[[rows]]
+name = "finetune"
+settings = "small"
+[rows.CL3]
+strategy = "finetune"
+reported = { mean = 33.3, spread = 0.1, spread_kind = "sem", n = 5, known = "verified", margin = 50.0 }
+[rows.CL1]
+strategy = "finetune"
+"""
+# A script without `if __name__ == "__main__"`, which multiprocessing would run again in each worker.
+SCRIPT = """
+from hnet_bench import api
+print("begun")
+print(len(api.run("mine.toml", seeds="1-2", jobs=1, device="cpu", results="from_script")))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a table and the records of a real sweep over seeds 1 and 2, made by a script."""
+    here = tmp_path_factory.mktemp("api")
+    (here / "mine.toml").write_text(TABLE)
+    (here / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py"], cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("begun") == 1
+    assert done.stdout.rstrip().endswith("4")
+    return here
+
+
+@pytest.fixture(autouse=True)
+def inside(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+def test_every_verb_has_a_twin():
+    verbs = set(typer.main.get_command(app).commands)
+    # What lists names and begins files is another thing in a program.
+    assert verbs - {"list", "data", "new", "figures"} <= {
+        name for name, value in vars(api).items() if inspect.isfunction(value)
+    }
+    assert "quick" in api.tables()
+    assert {"hnet", "ewc"} <= set(api.strategies())
+    assert "split_mnist" in api.benchmarks()
+
+
+def test_records_are_a_frame_with_one_line_each():
+    found = api.records("mine.toml", results="from_script")
+    assert sorted(zip(found.scenario, found.seed, strict=True)) == [("CL1", 1), ("CL1", 2), ("CL3", 1), ("CL3", 2)]
+    line = found.iloc[0]
+    assert line.average_accuracy == pytest.approx(sum(line.score[-1]) / 3)
+    assert Path(line.file).exists()
+    assert len(api.records("mine.toml", scenarios="CL3", seeds=2, results="from_script")) == 1
+    empty = api.records("mine.toml", results="nowhere")
+    assert list(empty.columns) == list(found.columns)
+    assert empty.empty
+
+
+def test_status_and_plan_agree_with_the_records():
+    status = api.status("mine.toml", results="from_script").set_index("scenario")
+    assert status.loc["CL3", ["done", "planned", "failed", "stale"]].tolist() == [2, 3, 0, 0]
+    assert status.loc["CL3", "reported_mean"] == 0.333
+    plan = api.plan("mine.toml", results="from_script").set_index("scenario")
+    assert plan.to_do.tolist() == [1, 1]
+    cost = plan.loc["CL1"]
+    assert 0 < cost.seconds_low <= cost.seconds <= cost.seconds_high
+
+
+def test_runs_that_are_done_are_not_done_again():
+    before = api.records("mine.toml", seeds=[1, 2], results="from_script")
+    again = api.run("mine.toml", seeds=[1, 2], results="from_script", device="cpu")
+    assert again.equals(before)
+
+
+def test_verdicts_are_a_frame():
+    found = api.verify("mine.toml", results="from_script")
+    assert found[["scenario", "outcome"]].to_numpy().tolist() == [["CL3", "inconclusive"]]
+
+
+def test_a_number_is_traced_to_its_records():
+    found = api.trace("mine.toml", "finetune", "CL3", results="from_script")
+    assert found.seed.tolist() == [1, 2]
+    assert {"file", "average", "provenance.command", "provenance.commit"} <= set(found.columns)
+
+
+def test_a_run_gives_its_scores_again():
+    run_id = api.records("mine.toml", scenarios="CL1", seeds=1, results="from_script").run_id[0]
+    assert api.rerun(run_id, results="from_script").verdict == "identical"
+
+
+def test_stores_are_merged():
+    merged = api.merge("from_script", results="merged")
+    assert (merged.added, list(merged.conflicts)) == (4, [])
+    assert len(api.records("mine.toml", results="merged")) == 4
+
+
+def test_reports_are_written_and_checked():
+    files = api.report("mine.toml", results="from_script", reports="pages")
+    assert {"mine.md", "mine.csv", "mine.tex"} <= {path.name for path in files}
+    assert api.report("mine.toml", results="from_script", reports="pages", check=True) == files
+    files[0].write_text("edited")
+    with pytest.raises(UserError, match="not what the records"):
+        api.report("mine.toml", results="from_script", reports="pages", check=True)
+
+
+def test_a_strategy_is_checked():
+    found = api.check("finetune")
+    assert found.passed.all()
+    assert len(found) > 10
+
+
+def test_mistakes_are_sentences():
+    with pytest.raises(UserError, match="has no row 'nobody'"):
+        api.status("mine.toml", rows="nobody")
+    with pytest.raises(UserError, match="Unknown table"):
+        api.run("no_such_table")
