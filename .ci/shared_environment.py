@@ -1,4 +1,4 @@
-"""Makes the environment that tox's py, type and bench share: shared_environment.py FOLDER
+"""Makes the environment that tox's py, faults, cluster, type and bench share: shared_environment.py FOLDER
 
 torch and its CUDA libraries weigh 6.6 GB and take minutes to install, and tox gives every environment its own folder.
 Does nothing if the environment is there and neither pyproject.toml nor Python has changed.
@@ -12,7 +12,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ["-e", f"{ROOT}[test]", "build", "mypy"]
+PACKAGES = ["-e", f"{ROOT}[test,slurm,dashboard]", "build", "mypy"]
 
 
 def main(folder: Path) -> None:
