@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "findings.md").read_text()
 ABLATION = load_table("split_hnet_ent_ablation")
 TABLE_1 = load_table("von_oswald_2020_table_1")
+TABLE_2019 = load_table("van_de_ven_2019_split_mnist")
+DISTILLATION = load_table("van_de_ven_2019_distillation_ablation")
 
 
 def records_of(row, scenario=Scenario.CLASS, table=ABLATION):
@@ -69,6 +71,30 @@ def said():
     ):
         yield with_sem(accuracies(row, THREE, scenario, TABLE_1))
     yield percent(accuracies("permuted_hnet_ent", [1], Scenario.TASK, TABLE_1)[0])
+    yield from said_of_baselines()
+
+
+def said_of_baselines():
+    """The numbers on distillation, and those of the 2019 protocol on seeds 1-3."""
+    for row, scenario in (
+        ("lwf", Scenario.CLASS),
+        ("dgr_distill", Scenario.CLASS),
+        ("icarl", Scenario.CLASS),
+        ("lwf", Scenario.DOMAIN),
+        ("lwf", Scenario.TASK),
+    ):
+        for reduction in ("sum", "mean"):
+            yield with_sem(accuracies(f"{row}_{reduction}", THREE, scenario, DISTILLATION))
+    none = accuracies("none", THREE, Scenario.DOMAIN, TABLE_2019)
+    yield with_sem(accuracies("ewc", THREE, Scenario.DOMAIN, TABLE_2019))
+    yield with_sem(none)
+    for row in ("ewc", "online_ewc", "si"):
+        pairs = zip(accuracies(row, THREE, Scenario.DOMAIN, TABLE_2019), none, strict=True)
+        yield "+" + with_sem([with_it - without for with_it, without in pairs])
+    for row in ("ewc", "online_ewc", "si", "xdg"):
+        yield percent(accuracies(row, [3], Scenario.TASK, TABLE_2019)[0])
+    for seed in THREE:
+        yield percent(accuracies("ewc", [seed], Scenario.CLASS, TABLE_2019)[0])
 
 
 def test_bold_numbers_are_those_of_the_records():

@@ -28,7 +28,8 @@ def console() -> Console:
 
 def print_results(table: Table, states: Sequence[CellState]) -> None:
     """Prints what is measured beside what is reported, with the number of runs done."""
-    grid = _grid("Row", "Scenario", right=("Done", "Failed", "Planned", "Measured", "Reported"))
+    unit = " (%)" if states and states[0].cell.unit == "percent" else ""
+    grid = _grid("Row", "Scenario", right=("Done", "Failed", "Planned", f"Measured{unit}", f"Reported{unit}"))
     for state in states:
         counts = (str(len(state.records)), str(len(state.failed_seeds) or ""), str(len(state.planned_seeds)))
         numbers = (measured_text(state), reported_text(state.cell.reported, state.cell.unit))
