@@ -11,6 +11,7 @@ import pytest
 
 from hnet_bench.arguments import expand
 from hnet_bench.cli import main
+from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.record import Record
@@ -447,3 +448,28 @@ def test_data_names_a_corrupt_file(tmp_path: Path, capsys: Capture) -> None:
 def test_the_true_mnist_is_verified(mnist_folder: Path, capsys: Capture) -> None:
     assert main(["data", "--data", str(mnist_folder), "--fetch", "mnist"]) == 0
     assert "verified" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--logger", "csv", "tensorbored"], "Unknown logger 'tensorbored': expected csv, tensorboard, wandb."),
+        (["--scheduler", "tcp://here:1", "--slurm", "p.toml"], "Give --scheduler or --slurm, not both"),
+    ],
+)
+def test_a_sweep_that_cannot_be_begun_says_why(
+    options: list[str], sentence: str, user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    assert sentence in refusal(["run", "mine.toml", *options], capsys)
+    assert not engine.calls
+
+
+def test_a_slurm_profile_needs_memory() -> None:
+    from hnet_bench.runs.cluster import slurm_settings
+
+    with pytest.raises(UserError, match="must say how much memory"):
+        slurm_settings({"walltime": "1:00:00"}, "p.toml")
+    settings = slurm_settings({"memory": "4GB", "processes": 2, "job_script_prologue": ["module load x"]}, "p.toml")
+    assert (settings["cores"], settings["processes"]) == (2, 2)
+    assert settings["job_script_prologue"][-1] == "module load x"
+    assert "export OMP_NUM_THREADS=1" in settings["job_script_prologue"]

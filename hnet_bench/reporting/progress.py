@@ -22,6 +22,7 @@ from rich.text import Text
 from hnet_bench.reporting.tables import duration
 from hnet_bench.runs.events import Event
 
+_CELLS_SHOWN = 12  # the display must fit on a screen
 Key: TypeAlias = "tuple[str, str, str, str]"  # `Event.key`
 
 
@@ -143,7 +144,20 @@ class Watcher:
             left = _left((total - done) / rate if rate else None)
             grid.add_row(Text(self.name(event)), _bar(done / (total or 1)), Text(speed).append(left))
         hint: list[Any] = [] if sweep.running else [Text("Starting the worker processes ...", style="dim")]
-        return Group(grid, *hint)
+        return Group(grid, *self._cells(), *hint)
+
+    def _cells(self) -> list[Text]:
+        """A line for each cell that has several runs of which some are over and some are not."""
+        cells: dict[str, list[Key]] = {}
+        for key, name in self._names.items():
+            cells.setdefault(name.rpartition(" seed ")[0] or name, []).append(key)
+        lines = []
+        for cell, keys in cells.items():
+            done, failed = (sum(key in ended for key in keys) for ended in (self.sweep.finished, self.sweep.failures))
+            if 0 < done + failed < len(keys):
+                lines.append(Text(f"  {cell}: {done} of {len(keys)} done{f', {failed} failed' if failed else ''}"))
+        more = len(lines) - _CELLS_SHOWN
+        return lines[:_CELLS_SHOWN] + ([Text(f"  and {more} more cells")] if more > 0 else [])
 
 
 def _bar(fraction: float) -> ProgressBar:

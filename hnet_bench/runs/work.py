@@ -17,7 +17,7 @@ from distributed import get_worker
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import Checkpoints
-from hnet_bench.runs.events import Event, event_of
+from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.files import remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
@@ -53,15 +53,24 @@ class Result:
 
 def do(content: Settings, orders: Orders) -> Result:
     """In a worker: one try at the run of a spec."""
-    from hnet_bench.runs.run import run_with_artefacts
-
     worker = get_worker()
 
     def tell(event: Event) -> None:
         worker.log_event(orders.topic, {"event": event.to_json()})
 
     spec, store = RunSpec.from_json(content), orders.store
-    device = _numbered(orders, worker.name)
+    try:
+        return _try(spec, store, orders, _numbered(orders, worker.name), tell)
+    except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs
+        return Result("mistake", f"{store.log_path(spec)} cannot be written: {error.strerror}")
+    finally:
+        # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
+        gc.collect()
+
+
+def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observer) -> Result:
+    from hnet_bench.runs.run import run_with_artefacts
+
     with _only_here(store.log_path(spec)) as log_file:
         if store.has(spec):  # another sweep over the same store was faster
             return Result("done")
@@ -92,9 +101,6 @@ def do(content: Settings, orders: Orders) -> Result:
             problem = f"{type(error).__name__}: {error}".splitlines()[0]
             store.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
             return Result("mistake" if isinstance(error, UserError) else "error", problem)
-        finally:
-            # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
-            gc.collect()
     return Result("done")
 
 
@@ -138,10 +144,17 @@ def _only_here(path: Path) -> Iterator[IO[str] | None]:
         yield file
 
 
+class _Quiet(logging.StreamHandler[IO[str]]):
+    """A log that cannot be written to costs its lines, not the run, and prints no traceback for each."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name is logging's)
+        return
+
+
 @contextmanager
 def _logged(file: IO[str]) -> Iterator[None]:
     """Has what happens to a run written to its log, warnings included, each once."""
-    handler = logging.StreamHandler(file)
+    handler = _Quiet(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger("hnet_bench")
     level = logger.level

@@ -105,3 +105,16 @@ def test_the_live_display_leaves_the_lines_of_what_ended() -> None:
         watcher(event("finished"))
     assert "finished run 1" in out.getvalue()
     assert "started run 1" not in out.getvalue()
+
+
+def test_cells_that_are_half_done_are_counted() -> None:
+    called = {event("started", f"seed{k}-0").key: f"ewc CL1 seed {k}" for k in (1, 2, 3)}
+    called |= {event("started", f"seed{k}-1").key: f"si CL1 seed {k}" for k in (1, 2)}
+    console = Console(file=io.StringIO(), width=100)
+    watcher = Watcher(called, console)
+    watcher(event("finished", "seed1-0"))
+    watcher(event("failed", "seed2-0", message="broken"))
+    console.print(watcher.render(1.0))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "ewc CL1: 1 of 3 done, 1 failed" in shown
+    assert "si CL1:" not in shown

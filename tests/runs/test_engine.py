@@ -171,6 +171,16 @@ def test_a_run_that_kills_every_worker_is_a_failure_in_the_end(tmp_path):
     assert 3 <= len(list((tmp_path / "marks").iterdir())) <= 5
 
 
+def test_a_run_that_cannot_write_is_a_failure_of_its_own(tmp_path):
+    """A file stands where the folder of one run should be."""
+    blocked, sound = spec_of("hnet", Scenario.TASK), spec_of("finetune", Scenario.CLASS)
+    (tmp_path / "synthetic").mkdir()
+    (tmp_path / "synthetic" / "task").write_text("")
+    outcome = sweep_of([blocked, sound], Store(tmp_path), jobs=1)
+    assert outcome.done == 1
+    assert "cannot be written: Not a directory" in outcome.failed[0]
+
+
 def test_a_run_has_a_log(sweep):
     good, bad, store, *_ = sweep
     log = store.log_path(good[0]).read_text()

@@ -188,3 +188,27 @@ def test_two_processes_that_do_the_same_runs_leave_one_sound_record_of_each(
     kept = sorted(path.read_text() for path in tmp_path.rglob("*.json.damaged-*"))
     assert kept == sorted(f"damaged {seed}" for seed in range(0, rounds, 2))
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_disk_too_small_for_checkpoints_still_takes_the_record(tmp_path: Path) -> None:
+    from hnet_bench.interfaces import Scenario
+    from hnet_bench.runs.checkpoint import Checkpoints
+    from hnet_bench.runs.run import run_with_artefacts
+    from hnet_bench.runs.spec import resolve
+
+    spec = resolve(
+        benchmark={"name": "synthetic"},
+        scenario=Scenario.CLASS,
+        protocol={"iterations": 5, "batch_size": 16, "hidden_units": [400, 400]},
+        strategy="finetune",
+        hyperparameters={},
+        seed=1,
+        where="a test",
+    )
+    with small_disk(tmp_path / "disk") as disk:
+        store = Store(disk)
+        checkpoints = Checkpoints(store.checkpoint_path(spec), {}, seconds_between=0.0)
+        record, artefacts = run_with_artefacts(spec, checkpoints=checkpoints)
+        store.write(spec, record, artefacts)
+        assert store.read(store.path(spec)).score == record.score
+        assert [Path(name).suffix for name in files(disk)] == [".json"]
