@@ -52,6 +52,9 @@ class Reported:
     # recalled: written down from memory, not checked against the paper's text.
     known: Literal["verified", "second-hand", "recalled"]
     note: str = ""
+    # Why what is measured differs, or what was ruled out, once somebody looked into it; shown beside any verdict but
+    # *reproduced*.
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,9 +87,9 @@ def shown(values: Array) -> Array:
     return numpy.concatenate([mean, numpy.maximum(mean - half, 0)])
 
 
-def number_experiences(axes: Axes, experiences: int) -> None:
-    """An axis of experiences with ticks at 1, 2, ...; where there are many at round numbers."""
-    ticks = experience_ticks(experiences)
+def number_experiences(axes: Axes, experiences: int, *, labels: bool = True) -> None:
+    """An axis of experiences with ticks at 1, 2, ...; where there are many at round numbers. Without `labels` none."""
+    ticks = experience_ticks(experiences) if labels else []
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlim(0.5, experiences + 0.5)
 

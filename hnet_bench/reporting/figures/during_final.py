@@ -76,8 +76,6 @@ def _fill(page: Sheet, plan: Multiples, quantity: Quantity) -> None:
         draw(panel, during, final, ceiling=quantity.ceiling)
         together = [part for place in values if place[1] == column for part in values[place]]
         scale_scores(panel, together, quantity, ticks=3)
-        number_experiences(panel, during.shape[1])
+        number_experiences(panel, during.shape[1], labels=plan.is_lowest(row, column))
         if plan.is_lowest(row, column):
             panel.set_xlabel("experience", labelpad=1)
-        else:
-            panel.set_xticks([])
