@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hnet_bench.config import to_settings
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.grid import Column, Entry, Grid
-from hnet_bench.reporting.made_of import commit, data, hardware, software
+from hnet_bench.reporting.made_of import commit, data, hardware, products, software
 from hnet_bench.reporting.model import Report
 from hnet_bench.reporting.not_reproduced import not_reproduced
 from hnet_bench.reporting.settings_text import one_line
@@ -77,9 +77,7 @@ def _surroundings(every: Sequence[Record]) -> list[Section]:
     kinds: dict[str, Callable[[Record], str]] = {
         "Hardware": lambda record: f"{hardware(record)}; threads per run: {record.provenance.get('threads')}",
         "Operating system": lambda record: str(record.provenance.get("platform", "not recorded")),
-        "Software": lambda record: (
-            f"{software(record)}; matrix products by {record.provenance.get('matrix_products', 'a library not recorded')}"
-        ),
+        "Software": lambda record: f"{software(record)}; matrix products: {products(record)}",
         "Code": lambda record: f"commit {commit(record)}",
         "Data": lambda record: f"SHA-256 of {data(record)}",
     }

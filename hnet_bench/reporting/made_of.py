@@ -55,6 +55,11 @@ def data(record: Record) -> str:
     return ", ".join(f"{name} {digest}" for name, digest in sorted(record.data.items())) or _UNKNOWN
 
 
+def products(record: Record) -> str:
+    """The library that computed matrix products."""
+    return str(record.provenance.get("matrix_products") or _UNKNOWN)
+
+
 def _of(name: str) -> Callable[[Record], str]:
     return lambda record: str(record.provenance.get(name) or _UNKNOWN)
 
@@ -64,7 +69,7 @@ KINDS: dict[str, Callable[[Record], str]] = {
     "Versions": software,
     "Hardware": hardware,
     "Threads": _of("threads"),
-    "Matrix products": _of("matrix_products"),
+    "Matrix products": products,
     "Platform": _of("platform"),
     "Data, SHA-256": data,
     "Command": _of("command"),
