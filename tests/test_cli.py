@@ -330,24 +330,34 @@ def test_status_shows_a_line_for_each_cell(user_table: Path, capsys: Capture) ->
     assert "87.19 ± 0.94†" in out
 
 
-KINDS = ("md", "html", "tex", "csv", "json", "svg")
+FILES = (
+    *(f"mine.{kind}" for kind in ("md", "tex", "csv", "json", "svg")),
+    *(f"mine.{kind}.svg" for kind in ("during-and-final", "forest", "learning-curves", "matrices")),
+)
 
 
 def test_a_report_is_written_and_printed_and_stays_the_same(user_table: Path, engine: Engine, capsys: Capture) -> None:
     assert main(["run", "mine.toml"]) == 0
     assert main(["report", "mine.toml"]) == 0
-    assert capsys.readouterr().out.endswith("Written: reports/mine.md, .html, .tex, .csv, .json, .svg\n")
+    assert capsys.readouterr().out.endswith("Written: reports/mine.md, .tex, .csv, .json, .svg (9 files)\n")
     assert main(["report", "mine.toml", "--reports", "again"]) == 0
-    assert sorted(path.name for path in Path("reports").iterdir()) == sorted(f"mine.{kind}" for kind in KINDS)
+    assert sorted(path.name for path in Path("reports").iterdir()) == sorted(FILES)
     for name in Path("reports").iterdir():
         assert Path("again", name.name).read_bytes() == name.read_bytes()
+    assert main(["report", "mine.toml", "--html"]) == 0
+    assert "A table of my own</h1>" in Path("reports/mine.html").read_text()
+    # A page that somebody asked for is in nobody's way.
+    assert main(["report", "mine.toml", "--check"]) == 0
+    Path("reports/mine.html").write_text("old")
+    assert main(["report", "mine.toml", "--check"]) == 0
+    assert main(["report", "mine.toml", "--check", "--html"]) == 1
 
 
 def test_a_check_names_what_is_stale_and_writes_nothing(user_table: Path, engine: Engine, capsys: Capture) -> None:
     assert main(["run", "mine.toml", "--seeds", "1"]) == 0
     assert main(["report", "mine.toml"]) == 0
     assert main(["report", "mine.toml", "--check"]) == 0
-    assert "6 files in reports checked" in capsys.readouterr().out
+    assert "9 files in reports checked" in capsys.readouterr().out
     before = {path: path.read_bytes() for path in Path("reports").iterdir()}
     assert main(["run", "mine.toml"]) == 0
     capsys.readouterr()
@@ -369,13 +379,35 @@ def test_a_report_without_names_is_about_all_tables_with_records_but_for_trials(
         spec = resolve_cell(load_table(name).cells[1], seed=1)  # which no other table has
         Store(Path("results")).write(spec, record_of(spec))
     assert main(["report"]) == 0
-    assert {path.stem for path in Path("reports").iterdir()} == {"split_hnet_tir_ablation"}
+    names = {path.name.partition(".")[0] for path in Path("reports").iterdir()}
+    assert names == {"split_hnet_tir_ablation", "index", "appendix"}
     Path("reports/quick.md").write_text("of a trial")
     assert main(["report", "--check"]) == 0
     Path("reports/gone.md").write_text("of a table that is gone")
     capsys.readouterr()
     assert main(["report", "--check"]) == 1
     assert capsys.readouterr().err.startswith("reports/gone.md is superfluous\n1 file in reports")
+
+
+def test_results_in_a_readme_are_written_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_of: RecordOf, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = resolve_cell(load_table("split_hnet_tir_ablation").cells[1], seed=1)
+    Store(Path("results")).write(spec, record_of(spec))
+    marks = "<!-- results: split_hnet_tir_ablation -->\nold\n<!-- end of results -->\n"
+    other = "<!-- results: quick -->\nmine\n<!-- end of results -->\n"
+    Path("README.md").write_text(f"Before.\n{marks}{other}After.\n")
+    assert main(["report"]) == 0
+    text = Path("README.md").read_text()
+    assert text.startswith("Before.\n<!-- results: split_hnet_tir_ablation -->\n\n|  | CL3 | reported |")
+    assert "| 60.00 (1) |  |\n" in text
+    assert text.endswith(f"<!-- end of results -->\n{other}After.\n")
+    assert main(["report", "--check"]) == 0
+    Path("README.md").write_text(text.replace("60.00", "61.00"))
+    capsys.readouterr()
+    assert main(["report", "--check"]) == 1
+    assert capsys.readouterr().err.startswith("README.md differs from line 6 on\n1 file")
 
 
 @pytest.mark.parametrize(

@@ -42,44 +42,55 @@ def report(
             show_default=False,
         ),
     ] = None,
+    html: Annotated[
+        bool,
+        typer.Option("--html", help="With names: also write a page of each table, TABLE.html, that works from disk."),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; name every file that is not what the records give.")
     ] = False,
     results: Results = Path("results"),
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")] = Path("reports"),
 ) -> None:
-    """Write tables with all their numbers, REPORTS/TABLE.md, .html, .tex, .csv, .json and .svg.
+    """Write tables with all their numbers and figures, REPORTS/TABLE.md, .tex, .csv, .json and .svg.
 
-    The same records give the same bytes. With --check the exit code is 1 if
-    any file is missing, superfluous or differs.
+    Without names also one page of everything, REPORTS/index.html, the appendix
+    and, where a README.md beside the folder asks for results, these. The same
+    records give the same bytes. With --check the exit code is 1 if any file is
+    missing, superfluous or differs.
 
     [bold]Examples[/bold]
 
-    hnet-bench report quick
+    hnet-bench report quick --html
 
     hnet-bench report --check
     """
-    from hnet_bench.reporting.render import render
+    from hnet_bench.reporting.render import APPENDIX, INDEX, render
 
     store = _store(results)
-    made = [_build(name, store) for name in tables] if tables else _kept(store)
+    listed = None if tables else _all(store)
+    made = [_build(name, store) for name in tables] if tables else [one for one in listed or [] if one.measured]
     for one in made:
         report_damage(list(one.states))
-    files = {name: content for one in made for name, content in render(one).items()}
+    files = render(made, store, listed=listed if made else None, pages=bool(tables) and html)
+    readme = {} if tables else _readme(made, reports)
     if check:
-        _check(files, reports, [one.name for one in made] if tables else None)
+        _check(files, readme, reports, [one.name for one in made] if tables else None, pages=html)
         return
-    for name, content in files.items():
+    for path, content in {**{reports / name: content for name, content in files.items()}, **readme}.items():
         try:
-            write_atomically(reports / name, content)
+            write_atomically(path, content)
         except OSError as error:
-            raise UserError(f"The report {reports / name} cannot be written: {error.strerror}.") from error
+            raise UserError(f"The report {path} cannot be written: {error.strerror}.") from error
     if tables:
         for name, one in zip(tables, made, strict=True):
             print_results(load_table(name), list(one.states))
     for one in made:
-        kinds = [Path(name).suffix for name in files if Path(name).stem == one.name]
-        typer.echo(f"Written: {reports / one.name}{', '.join(kinds)}")
+        ours = [name for name in files if name.partition(".")[0] == one.name]
+        kinds = dict.fromkeys(Path(name).suffix for name in ours)
+        typer.echo(f"Written: {reports / one.name}{', '.join(kinds)} ({count(len(ours), 'file')})")
+    for path in [*(reports / name for name in files if name in (APPENDIX, INDEX)), *readme]:
+        typer.echo(f"Written: {path}")
     if not made:
         typer.echo(f"Nothing to report: no shipped table has a record in {results}.")
 
@@ -147,17 +158,35 @@ def _build(name: str, store: Store) -> Report:
     return build_report(table, cell_states(table, name, store), command=name)
 
 
-def _kept(store: Store) -> list[Report]:
-    """What a report without names is about: all shipped tables with records, but for trials."""
-    names = [name for name in table_names() if not load_table(name).trial]
-    return [one for one in (_build(name, store) for name in names) if any(cell.measured for cell in one.cells)]
+def _all(store: Store) -> list[Report]:
+    """What a report without names is about: all shipped tables but those for trying things out, large ones first."""
+    built = (_build(name, store) for name in table_names() if not load_table(name).trial)
+    return sorted(built, key=lambda one: -len(one.cells))
 
 
-def _check(files: dict[str, bytes], reports: Path, tables: list[str] | None) -> None:
-    from hnet_bench.reporting.render import stale
+def _readme(made: list[Report], reports: Path) -> dict[Path, bytes]:
+    """The README beside the folder of the reports, if there is one that asks for results."""
+    from hnet_bench.reporting.readme import with_results
+
+    path = reports.resolve().parent / "README.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    rendered = with_results(text, {one.name: one for one in made}, folder=reports.name)
+    return {reports.parent / path.name: rendered.encode()} if "<!-- results: " in text else {}
+
+
+def _check(
+    files: dict[str, bytes], readme: dict[Path, bytes], reports: Path, tables: list[str] | None, *, pages: bool
+) -> None:
+    from hnet_bench.reporting.render import differing, stale
 
     trials = [name for name in table_names() if load_table(name).trial]
-    problems = stale(files, reports, ours=tables, others=[] if tables else trials)
+    # A page of one table is there for whoever asked for it.
+    ignored = [f"{name}.html" for name in tables or []] if not pages else []
+    problems = stale(files, reports, ours=tables, others=[] if tables else trials, ignored=ignored)
+    problems += [problem for path, content in readme.items() if (problem := differing(path, content))]
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -169,4 +198,5 @@ def _check(files: dict[str, bytes], reports: Path, tables: list[str] | None) -> 
             err=True,
         )
         raise typer.Exit(1)
-    typer.echo(f"{count(len(files), 'file')} in {reports} checked: all are what the records give.")
+    checked = count(len(files) + len(readme), "file")
+    typer.echo(f"{checked} in {reports} checked: all are what the records give.")

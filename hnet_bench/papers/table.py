@@ -19,7 +19,8 @@ of the cell are added to those of the row. What reported numbers share may stand
 
 `unit` is how the numbers of the file are written and printed; `better` says which direction is. A `margin` among what
 is reported is the difference, in that unit, below which a measured number counts as the reported one (see
-docs/verdicts.md). It is declared before anything is measured.
+docs/verdicts.md). It is declared before anything is measured. A `reason` there says why a number is not reproduced,
+once somebody knows.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ class Reported:
     # recalled: written down from memory, not checked against the paper's text.
     known: Literal["verified", "second-hand", "recalled"]
     note: str = ""
+    # Why what is measured differs, or what was ruled out, once somebody looked into it; shown beside any verdict but
+    # *reproduced*.
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

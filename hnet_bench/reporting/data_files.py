@@ -18,7 +18,7 @@ from hnet_bench.reporting.tables import made_with
 from hnet_bench.reporting.verdicts import Verdict
 
 _SUMMARIES = ("final", "during", "forgetting", "task_inference", "seconds", "peak_memory_bytes")
-_REPORTED = ("mean", "spread", "spread_kind", "n", "margin", "known", "note")
+_REPORTED = ("mean", "spread", "spread_kind", "n", "margin", "known", "note", "reason")
 _VERDICT = ("outcome", "difference", "interval_low", "interval_high", "p_reproduced")
 
 # Of the CSV: paths in the JSON of a cell.

@@ -18,6 +18,7 @@ class Entry:
     text: str
     best: bool = False  # to be set in bold
     outcome: Outcome | None = None  # of the verdict that it shows
+    cell: str = ""  # the cell whose records stand behind it, as `ReportCell.key`
 
 
 @dataclass(frozen=True)

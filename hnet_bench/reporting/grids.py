@@ -76,7 +76,10 @@ def details_grid(report: Report) -> Grid | None:
         name="details",
         title="Details",
         columns=tuple(columns[index] for index in kept),
-        rows=tuple(tuple(Entry(line[index]) for index in kept) for line in texts),
+        rows=tuple(
+            tuple(Entry(line[index], cell=cell.key) for index in kept)
+            for (cell, _), line in zip(measured, texts, strict=True)
+        ),
         sections=sections_of([cell for cell, _ in measured]),
         notes=(
             "Means over seeds. During: score on each experience right after training on it. Final: after the last one. "
@@ -93,14 +96,16 @@ def _result_field(cell: ReportCell | None, kind: str, report: Report) -> Entry:
         return Entry("")
     if kind == "measured":
         if cell.measured is None:
-            return Entry(NOT_RUN)
+            return Entry(NOT_RUN, cell=cell.key)
         final = cell.measured.final
         marks = f"{STALE if cell.measured.stale_seeds else ''}{_RANK_MARKS[cell.rank]}"
         text = f"{SCALES[report.unit].with_spread(final.mean, final.sem)} ({final.n}){marks}"
-        return Entry(text, best=cell.rank == "best")
+        return Entry(text, best=cell.rank == "best", cell=cell.key)
     if kind == "reported":
-        return Entry(reported_text(cell.reported, report.unit))
-    return Entry(SYMBOLS[cell.verdict.outcome], outcome=cell.verdict.outcome) if cell.verdict else Entry("")
+        return Entry(reported_text(cell.reported, report.unit), cell=cell.key)
+    if cell.verdict is None:
+        return Entry("", cell=cell.key)
+    return Entry(SYMBOLS[cell.verdict.outcome], outcome=cell.verdict.outcome, cell=cell.key)
 
 
 def _rank_legend(report: Report) -> list[str]:

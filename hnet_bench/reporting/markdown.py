@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.grid import Entry, Grid
 from hnet_bench.reporting.grids import grids_of
 from hnet_bench.reporting.model import Report
@@ -13,27 +14,40 @@ from hnet_bench.reporting.tables import made_with, reported_sources
 _RULES = {"left": "---", "right": "---:", "center": ":---:"}
 
 
-def page(report: Report, *, picture: str | None = None) -> str:
+def page(report: Report, *, figures: Mapping[str, str] | None = None) -> str:
     """The page of a table: measured beside reported, verdicts, details, and where all of it comes from.
 
-    `picture` is the name of an image beside the page.
+    `figures` are the names of images beside the page, by their titles; the first one stands on top.
     """
+    first, *others = (f"![{title}]({name})" for title, name in figures.items()) if figures else [""]
     parts = [f"# {report.title}"]
     parts += [f"Source: {report.source}."] if report.source else []
     parts += [report.note] if report.note else []
-    parts += [f"![Measured and reported numbers]({picture})"] if picture else []
+    parts += [first] if first else []
     for grid in grids_of(report):
-        parts += [f"## {grid.title}", _table(grid), _bullets(grid.notes)]
+        parts += [f"## {grid.title}", table(grid), bullets(grid.notes)]
+    parts += ["## Figures", *others] if others else []
     known = reported_sources(report.states)
     if known:
-        parts += ["## How the reported numbers are known", _bullets(known)]
+        parts += ["## How the reported numbers are known", bullets(known)]
     made = made_with(report.states)
     if made:
-        parts += ["## What the records were made with", _bullets(made)]
+        parts += ["## What the records were made with", bullets(made)]
     return "\n\n".join([*parts, f"To run what is missing: `hnet-bench run {report.command}`."]) + "\n"
 
 
-def _table(grid: Grid) -> str:
+def appendix_page(sections: Sequence[Section]) -> str:
+    """The page of the reproducibility appendix."""
+    parts = [f"# {TITLE}"]
+    for section in sections:
+        parts += [f"## {section.heading}"]
+        parts += [section.text] if section.text else []
+        parts += [table(section.grid)] if section.grid else []
+        parts += [bullets(section.items)] if section.items else []
+    return "\n\n".join(parts) + "\n"
+
+
+def table(grid: Grid) -> str:
     """A Markdown table; a group of columns stands in the headings of its members."""
     header = [" ".join(filter(None, (column.group, column.heading))) for column in grid.columns]
     rule = [_RULES[column.align] for column in grid.columns]
@@ -49,7 +63,8 @@ def _line(fields: Sequence[str]) -> str:
     return "| " + " | ".join(fields) + " |"
 
 
-def _bullets(lines: Iterable[str]) -> str:
+def bullets(lines: Iterable[str]) -> str:
+    """A list, one item for each line."""
     return "\n".join(f"- {line}" for line in lines)
 
 

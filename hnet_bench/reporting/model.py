@@ -54,20 +54,55 @@ class ReportCell:
     verdict: Verdict | None  # None if nothing is reported, or no margin declared
     rank: Rank = ""
 
+    @property
+    def key(self) -> str:
+        """Names the cell within its table."""
+        return f"{self.row}/{self.scenario}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """A table with all that is known of it."""
 
-    name: str
-    title: str
-    source: str
-    note: str
-    unit: Unit
-    better: Better
+    table: Table
     command: str  # how the command line calls the table
     cells: tuple[ReportCell, ...]
     states: tuple[CellState, ...]  # what the cells were made from, in the same order
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
+
+    @property
+    def title(self) -> str:
+        """The table's title."""
+        return self.table.title
+
+    @property
+    def source(self) -> str:
+        """Where its reported numbers stand."""
+        return self.table.source
+
+    @property
+    def note(self) -> str:
+        """What is said about it, on one line."""
+        return " ".join(self.table.note.split())
+
+    @property
+    def unit(self) -> Unit:
+        """How its scores are written."""
+        return self.table.unit
+
+    @property
+    def better(self) -> Better:
+        """Which direction is the better one."""
+        return self.table.better
+
+    @property
+    def measured(self) -> bool:
+        """Whether any cell has a record."""
+        return any(cell.measured for cell in self.cells)
 
     @property
     def rows(self) -> dict[str, list[ReportCell]]:
@@ -93,12 +128,7 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
     cells = [_cell(state) for state in states]
     ranked = _ranks(states, cells)
     return Report(
-        name=table.name,
-        title=table.title,
-        source=table.source,
-        note=" ".join(table.note.split()),
-        unit=table.unit,
-        better=table.better,
+        table=table,
         command=command,
         cells=tuple(_with_rank(cell, rank) for cell, rank in zip(cells, ranked, strict=True)),
         states=tuple(states),

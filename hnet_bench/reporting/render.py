@@ -1,52 +1,116 @@
-"""All files of a report, in memory: nothing here touches the disk, so the same code writes reports and checks them."""
+"""All files of reports, in memory: nothing here touches the disk, so the same code writes reports and checks them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hnet_bench.reporting import data_files, html, latex, markdown
-from hnet_bench.reporting.figure import svg
+from hnet_bench.reporting import data_files, latex, markdown
+from hnet_bench.reporting.appendix import sections
 from hnet_bench.reporting.model import Report
+from hnet_bench.reporting.page.render import page
+from hnet_bench.runs.store import Store
+
+INDEX, APPENDIX = "index.html", "appendix.md"
 
 
-def render(report: Report) -> dict[str, bytes]:
-    """File names and contents of a report. The same records, papers and versions give the same bytes."""
-    picture = svg(report.states)
-    name = f"{report.name}.svg" if picture else None
+def render(
+    reports: Sequence[Report], store: Store, *, listed: Sequence[Report] | None, pages: bool = False
+) -> dict[str, bytes]:
+    """File names and contents of reports. The same records, papers and versions give the same bytes.
+
+    With `listed`, all tables that the overview is to show, there are a page and an appendix of all; with `pages` a page
+    for each of the reports.
+    """
+    figures = _figures(reports, store)
+    titled = [_titled(drawn) for drawn in figures]
+    files: dict[str, bytes] = {}
+    for report, drawn, pictures in zip(reports, figures, titled, strict=True):
+        files |= _files(report, drawn)
+        if pages:
+            files[f"{report.name}.html"] = page([report], [pictures], sections([report])).encode()
+    if listed is not None:
+        appendix = sections(reports)
+        pictures_of = {report.name: pictures for report, pictures in zip(reports, titled, strict=True)}
+        shown = page(listed, [pictures_of.get(report.name, {}) for report in listed], appendix)
+        files |= {INDEX: shown.encode(), APPENDIX: markdown.appendix_page(appendix).encode()}
+    return files
+
+
+def _files(report: Report, figures: Mapping[str, bytes]) -> dict[str, bytes]:
     texts = {
-        f"{report.name}.md": markdown.page(report, picture=name),
-        f"{report.name}.html": html.page(report, picture=name),
+        f"{report.name}.md": markdown.page(report, figures=_names(report, figures)),
         f"{report.name}.tex": latex.document(report),
         f"{report.name}.csv": data_files.as_csv(report),
         f"{report.name}.json": data_files.as_json(report),
     }
-    if picture:
-        texts[f"{report.name}.svg"] = picture
-    return {file: text.encode() for file, text in texts.items()}
+    encoded = {file: text.encode() for file, text in texts.items()}
+    return encoded | dict(zip(_names(report, figures).values(), figures.values(), strict=True))
+
+
+def _figures(reports: Sequence[Report], store: Store) -> list[dict[str, bytes]]:
+    """The SVGs of each report by their kind; none where there is no record, so that nobody waits for matplotlib."""
+    drawn = [report for report in reports if report.measured]
+    if not drawn:
+        return [{} for _ in reports]
+    from hnet_bench.reporting.figures.parallel import figures_of
+    from hnet_bench.reporting.figures.subject import Subject
+
+    subjects = [
+        Subject(table=report.table, states=report.states, store=Store(store.root), command=report.command)
+        for report in drawn
+    ]
+    found = dict(zip((report.name for report in drawn), figures_of(subjects), strict=True))
+    return [found.get(report.name, {}) for report in reports]
+
+
+def _titled(figures: Mapping[str, bytes]) -> dict[str, bytes]:
+    if not figures:
+        return {}
+    from hnet_bench.reporting.figures.render import KINDS
+
+    return {KINDS[kind].title: content for kind, content in figures.items()}
+
+
+def _names(report: Report, figures: Mapping[str, bytes]) -> dict[str, str]:
+    """File names of the figures by their titles."""
+    if not figures:
+        return {}
+    from hnet_bench.reporting.figures.render import KINDS, file_name
+
+    return {KINDS[kind].title: file_name(report.name, kind, "svg") for kind in figures}
 
 
 def stale(
-    expected: Mapping[str, bytes], folder: Path, *, ours: Iterable[str] | None, others: Iterable[str]
+    expected: Mapping[str, bytes],
+    folder: Path,
+    *,
+    ours: Iterable[str] | None,
+    others: Iterable[str],
+    ignored: Iterable[str] = (),
 ) -> list[str]:
     """What keeps a folder from holding exactly the expected files: one line for each file.
 
-    Superfluous is every file but those of the tables `others` and hidden ones; if `ours` is given, only files of these
-    tables count at all.
+    Superfluous is every file but those of the tables `others`, hidden ones and those in `ignored`; if `ours` is given,
+    only files of these tables count at all.
     """
-    problems = []
-    for name, content in sorted(expected.items()):
-        path = folder / name
-        if not path.is_file():
-            problems.append(f"{path} is missing")
-        elif (found := path.read_bytes()) != content:
-            problems.append(f"{path} differs from line {_first_difference(found, content)} on")
+    compared = (differing(folder / name, content) for name, content in sorted(expected.items()))
+    problems = [problem for problem in compared if problem]
     present = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     for path in present:
         mine = ours is None or any(_belongs(path, table) for table in ours)
-        if path.relative_to(folder).as_posix() not in expected and mine and not any(_belongs(path, t) for t in others):
+        name = path.relative_to(folder).as_posix()
+        if name not in expected and name not in ignored and mine and not any(_belongs(path, t) for t in others):
             problems.append(f"{path} is superfluous")
     return problems
+
+
+def differing(path: Path, expected: bytes) -> str | None:
+    """What keeps a file from having the expected content."""
+    if not path.is_file():
+        return f"{path} is missing"
+    found = path.read_bytes()
+    return None if found == expected else f"{path} differs from line {_first_difference(found, expected)} on"
 
 
 def _belongs(path: Path, table: str) -> bool:

@@ -6,7 +6,7 @@ from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Report, ReportCell
 from hnet_bench.reporting.seeds_needed import SeedsNeeded
 from hnet_bench.reporting.tables import MARKS, SCALES, Scale, probability
-from hnet_bench.reporting.verdicts import MINIMUM_SEEDS
+from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, Verdict
 
 
 def verdict_grid(report: Report) -> Grid | None:
@@ -39,22 +39,26 @@ def verdict_grid(report: Report) -> Grid | None:
 def _verdict_row(cell: ReportCell, scale: Scale) -> tuple[Entry, ...]:
     found = cell.verdict
     assert found is not None
-    interval = f"{scale.signed(found.interval[0])} to {scale.signed(found.interval[1])}" if found.interval else ""
     texts = (
         cell.label,
         cell.scenario,
         str(found.seeds),
         "" if found.difference is None else scale.signed(found.difference),
-        interval,
+        interval_text(found, scale),
         scale.text(found.margin),
         "" if found.p_reproduced is None else probability(found.p_reproduced),
     )
     needed = (found.seeds_if_equal, found.seeds_if_observed)
     return (
-        *(Entry(text) for text in texts),
-        Entry(found.outcome + MARKS[found.known], outcome=found.outcome),
-        *(Entry(seeds_text(number)) for number in needed),
+        *(Entry(text, cell=cell.key) for text in texts),
+        Entry(found.outcome + MARKS[found.known], outcome=found.outcome, cell=cell.key),
+        *(Entry(seeds_text(number), cell=cell.key) for number in needed),
     )
+
+
+def interval_text(found: Verdict, scale: Scale) -> str:
+    """ "-0.14 to +0.02", "" without an interval."""
+    return f"{scale.signed(found.interval[0])} to {scale.signed(found.interval[1])}" if found.interval else ""
 
 
 def seeds_text(needed: SeedsNeeded | None) -> str:

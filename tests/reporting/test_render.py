@@ -31,16 +31,21 @@ def test_the_same_records_give_the_same_bytes_in_any_order_of_reading(
     rich_table: Table, rich_report: Report, rich_store: Store
 ) -> None:
     again = build_report(rich_table, table_state(rich_table, ReadOnce(rich_store.root)), command="rich.toml")
-    files = render(rich_report)
-    assert sorted(files) == [f"rich.{kind}" for kind in ("csv", "html", "json", "md", "svg", "tex")]
-    assert files == render(again)
+    files = render([rich_report], rich_store, listed=[rich_report])
+    kinds = ("csv", "json", "md", "svg", "tex")
+    figures = ("during-and-final", "forest", "learning-curves", "matrices", "task-inference")
+    assert sorted(files) == sorted(
+        ["appendix.md", "index.html", *(f"rich.{kind}" for kind in kinds), *(f"rich.{kind}.svg" for kind in figures)]
+    )
+    assert files == render([again], ReadOnce(rich_store.root), listed=[again])
     assert all(content.endswith(b"\n") for content in files.values())
 
 
 def test_without_records_there_is_no_picture(rich_table: Table, tmp_path: Path) -> None:
-    files = render(build_report(rich_table, table_state(rich_table, Store(tmp_path)), command=""))
-    assert "rich.svg" not in files
-    assert b"rich.svg" not in b"".join(files.values())
+    report = build_report(rich_table, table_state(rich_table, Store(tmp_path)), command="")
+    files = render([report], Store(tmp_path), listed=None, pages=True)
+    assert sorted(files) == [f"rich.{kind}" for kind in ("csv", "html", "json", "md", "tex")]
+    assert b".svg" not in b"".join(files.values())
 
 
 def test_a_folder_as_it_should_be_has_no_problems(folder: Path) -> None:

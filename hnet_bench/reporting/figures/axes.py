@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy
@@ -15,33 +16,73 @@ from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Quantity
 
 
-def scale_scores(axes: Axes, values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> None:
-    """Scales the vertical axis such that all values (on the axis, NaN is left out) can be seen; about `ticks` numbers.
+@dataclass(frozen=True)
+class ScoreScale:
+    """What part of all scores an axis shows, and where it has numbers."""
+
+    low: float
+    high: float
+    logarithmic: bool
+    ticks: tuple[float, ...]
+
+    def heights(self, values: Array) -> Array:
+        """Where values stand between the ends, 0 to 1."""
+        ends = numpy.array([self.low, self.high])
+        if self.logarithmic:
+            values, ends = numpy.log(numpy.maximum(values, self.low)), numpy.log(ends)
+        heights: Array = numpy.clip((values - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
+        return heights
+
+
+def score_scale(values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> ScoreScale | None:
+    """A scale on which all values (on the axis, NaN is left out) can be seen, with about `ticks` numbers.
 
     Below a ceiling the scale is linear. Its lower end is a round number, at most 95 of 100, so that tiny differences do
-    not look large. Errors, which have no ceiling and may differ by orders of magnitude, have a logarithmic scale.
+    not look large. Errors, which have no ceiling and may differ by orders of magnitude, have a logarithmic scale; None
+    if there is no positive one.
     """
     every = numpy.concatenate([numpy.ravel(part) for part in values])
     every = every[numpy.isfinite(every)]
     if quantity.ceiling is not None:
-        low = float(every.min(initial=quantity.ceiling))
-        percent = 100 * low / quantity.ceiling
-        bottom = 95.0 if percent > 96 else max(0.0, min(90.0, 10 * math.floor((percent - 2) / 10)))
-        bottom *= quantity.ceiling / 100
-        axes.set_ylim(bottom, quantity.ceiling + 0.03 * (quantity.ceiling - bottom))
-        axes.yaxis.set_major_locator(MaxNLocator(ticks))
-        return
+        lowest = float(every.min(initial=quantity.ceiling))
+        percent = 100 * lowest / quantity.ceiling
+        low = 95.0 if percent > 96 else max(0.0, min(90.0, 10 * math.floor((percent - 2) / 10)))
+        low *= quantity.ceiling / 100
+        high = quantity.ceiling + 0.03 * (quantity.ceiling - low)
+        found = MaxNLocator(ticks).tick_values(low, high)
+        return ScoreScale(low, high, False, tuple(float(tick) for tick in found if low <= tick <= high))
     positive = every[every > 0]
-    if positive.size:
-        logarithmic(axes, "y", positive, ticks=ticks)
+    if not positive.size:
+        return None
+    low, high = _room(positive)
+    return ScoreScale(low, high, True, tuple(round_numbers(low, high, ticks)))
+
+
+def scale_scores(axes: Axes, values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> None:
+    """Scales the vertical axis as `score_scale` says."""
+    scale = score_scale(values, quantity, ticks=ticks)
+    if scale is None:
+        return
+    if scale.logarithmic:
+        _set_logarithmic(axes, "y", scale.low, scale.high, scale.ticks)
+    else:
+        axes.set_ylim(scale.low, scale.high)
+        axes.yaxis.set_major_locator(MaxNLocator(ticks))
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: int = 6) -> None:
     """Makes an axis logarithmic, with room for positive values and at most this many plain round numbers."""
-    low, high = float(values.min()) / 2, float(values.max()) * 2
+    low, high = _room(values)
+    _set_logarithmic(axes, which, low, high, round_numbers(low, high, ticks))
+
+
+def _room(values: Array) -> tuple[float, float]:
+    return float(values.min()) / 2, float(values.max()) * 2
+
+
+def _set_logarithmic(axes: Axes, which: str, low: float, high: float, shown: Sequence[float]) -> None:
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    shown = round_numbers(low, high, ticks)
     axis.set_ticks(shown, [f"{number:g}" for number in shown])
     axis.set_minor_locator(NullLocator())
 

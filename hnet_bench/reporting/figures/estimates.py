@@ -11,6 +11,8 @@ import numpy.typing
 
 from hnet_bench.metrics import summarise
 from hnet_bench.papers.table import Reported
+from hnet_bench.reporting.mean_tests import half_width, part_of
+from hnet_bench.reporting.verdicts import reported_part
 
 Array = numpy.typing.NDArray[numpy.float64]
 
@@ -46,32 +48,15 @@ def mean_intervals(values: Array, confidence: float = 0.95) -> tuple[Array, Arra
     return mean, quantile(confidence, seeds - 1) * values.std(axis=0, ddof=1) / math.sqrt(seeds)
 
 
-def difference(values: Sequence[float], reported: Reported, confidence: float = 0.90) -> Estimate:
-    """Mean of `values` (one for each seed) less the reported mean, with the interval of the difference.
+def difference(values: Sequence[float], reported: Reported) -> Estimate:
+    """Mean of `values` (one for each seed) less the reported mean, with the 90 % interval that verdicts are read from.
 
-    Its width is that of Cochran and Cox (1950): the t quantiles of both means, weighted by their squared errors. With
-    few seeds it errs less often than Welch's. The reported mean counts as exact where the paper gives no spread, or a
-    standard deviation without its number of seeds; with a SEM but no number of seeds its quantile is the normal one.
-    One seed has no interval.
+    One seed has no interval. Raises ValueError if there is no value.
     """
     summary = summarise(values)
     if summary is None:
         raise ValueError("A difference needs at least one seed.")
     gap = summary.mean - reported.mean
-    if summary.sem is None:
+    if summary.n == 1:
         return Estimate(gap, None)
-    theirs = _reported_sem(reported)
-    degrees = reported.n - 1 if reported.n and reported.n > 1 else math.inf
-    error = math.hypot(summary.sem, theirs)
-    if error == 0:
-        return Estimate(gap, 0.0)
-    weighted = quantile(confidence, summary.n - 1) * summary.sem**2 + quantile(confidence, degrees) * theirs**2
-    return Estimate(gap, weighted / error)
-
-
-def _reported_sem(reported: Reported) -> float:
-    if reported.spread is None:
-        return 0.0
-    if reported.spread_kind == "sd":
-        return reported.spread / math.sqrt(reported.n) if reported.n else 0.0
-    return reported.spread
+    return Estimate(gap, float(half_width([part_of(values), reported_part(reported)])))

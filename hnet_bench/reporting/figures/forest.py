@@ -21,7 +21,6 @@ from hnet_bench.reporting.figures.subject import SCENARIO_NAMES, Subject, seeds_
 from hnet_bench.reporting.tables import scenarios
 from hnet_bench.runs.plan import CellState
 
-CONFIDENCE = 0.90
 _MARKS = {"verified": "o", "second-hand": "s", "recalled": "D"}
 
 
@@ -43,7 +42,7 @@ def figure(subject: Subject) -> Figure | None:
         ),
         title=subject.table.title,
         what="Measured minus reported",
-        caption=f"{seeds_text(states)} Averages after the last experience. Bars: {100 * CONFIDENCE:.0f} % t "
+        caption=f"{seeds_text(states)} Averages after the last experience. Bars: 90 % t "
         "interval of the difference (Cochran and Cox); one seed has none. Arrows: the bar goes on outside. Each panel "
         "has a scale of its own.",
         reduced=subject.reduced,
@@ -116,7 +115,7 @@ def _reach(estimates: Sequence[Estimate], margins: Sequence[float | None]) -> fl
 def _difference(state: CellState, factor: float) -> Estimate:
     assert state.cell.reported is not None
     values = [average_accuracy(record.score) for record in state.records]
-    found = difference(values, state.cell.reported, CONFIDENCE)
+    found = difference(values, state.cell.reported)
     return Estimate(factor * found.mean, None if found.half is None else factor * found.half)
 
 

@@ -47,38 +47,44 @@ def figure(subject: Subject) -> Figure | None:
     means = {place: mean_matrix(state, subject.quantity.factor) for place, state in plan.cells.items()}
     norm = _norm(list(means.values()), subject.quantity.ceiling)
     mesh: Any = None
+    canvas = page.canvas()
     for (row, column), mean in means.items():
-        panel = page.panel(row, column)
-        mesh = draw(panel, mean, norm)
-        ticks = _ticks(len(mean))
+        left, top, width, height = page.box(row, column)
+        mesh = draw(canvas, mean, norm, (left, top, width, height))
+        for tick in _ticks(len(mean)):
+            along = (tick - 0.5) / len(mean)
+            if plan.is_lowest(row, column):
+                _number(canvas, tick, left + along * width, top + height + 0.05, va="top", ha="center")
+            if column == plan.leftmost(row):
+                _number(canvas, tick, left - 0.05, top + along * height, va="center_baseline", ha="right")
         if plan.is_lowest(row, column):
-            panel.set_xticks(ticks, [str(tick) for tick in ticks])
-            panel.set_xlabel("tested on", labelpad=1, size=SMALL)
+            canvas.text(left + width / 2, top + height + 0.17, "tested on", size=SMALL, va="top", ha="center")
         if column == plan.leftmost(row):
-            panel.set_yticks(ticks, [str(tick) for tick in ticks])
-            panel.set_ylabel("trained up to", labelpad=1, size=SMALL)
-        panel.tick_params(length=0, pad=2)
+            where = (left - 0.17, top + height / 2)
+            canvas.text(*where, "trained up to", size=SMALL, rotation="vertical", va="center", ha="right")
     plan.label(page, subject)
     page.scale(mesh, 0, len(plan.columns) - 1, subject.quantity.label)
     return page.figure
 
 
-def draw(axes: Axes, matrix: Array, norm: Normalize) -> ScalarMappable:
-    """Draws a matrix (T, T) of values on the colour scale: row i after training on i, column j tested on j; NaN is
-    left white. Returns what a colour bar needs."""
+def draw(axes: Axes, matrix: Array, norm: Normalize, box: tuple[float, float, float, float]) -> ScalarMappable:
+    """Draws a matrix (T, T) of values on the colour scale into a box (left, top, width, height) of axes that go
+    downwards: row i after training on i, column j tested on j; NaN is left white. Returns what a colour bar needs."""
+    left, top, width, height = box
     experiences = len(matrix)
     colours: dict[str, Any] = {"cmap": HEAT, "norm": norm}
     if experiences <= _MOST_SHAPES:
-        edges = numpy.arange(experiences + 1) + 0.5
-        mesh: ScalarMappable = axes.pcolormesh(edges, edges, matrix, linewidth=0, **colours)
-    else:
-        extent = (0.5, experiences + 0.5, experiences + 0.5, 0.5)
-        mesh = axes.imshow(matrix, interpolation="none", aspect="auto", extent=extent, **colours)
-    axes.set_ylim(experiences + 0.5, 0.5)
-    axes.set_xlim(0.5, experiences + 0.5)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    return mesh
+        edges = numpy.linspace(0, 1, experiences + 1)
+        return axes.pcolormesh(left + edges * width, top + edges * height, matrix, linewidth=0, **colours)
+    extent = (left, left + width, top + height, top)
+    limits = axes.get_xlim(), axes.get_ylim()  # which an image would make its own
+    image = axes.imshow(matrix, interpolation="none", aspect="auto", extent=extent, **colours)
+    axes.set(xlim=limits[0], ylim=limits[1])
+    return image
+
+
+def _number(axes: Axes, tick: int, x: float, y: float, **look: Any) -> None:
+    axes.text(x, y, str(tick), size=SMALL, **look)
 
 
 def mean_matrix(state: CellState, factor: float) -> Array:

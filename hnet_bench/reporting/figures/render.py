@@ -1,4 +1,4 @@
-"""All figures of a table, as files: the one thing here that commands and pages call.
+"""All figures of a table, as files. `parallel` draws those of many tables at once.
 
     files = render_all(Subject(table=table, states=states, store=store, command="quick"), formats=("svg",))
     # {"quick.svg": ..., "quick.learning-curves.svg": ..., ...}
@@ -73,16 +73,23 @@ def render_all(subject: Subject, formats: Sequence[str] = ("svg",)) -> dict[str,
 
 def drawn(subject: Subject) -> Iterator[tuple[str, Figure]]:
     """The kinds that the table has, each with its figure."""
+    for kind in KINDS:
+        figure = draw(subject, kind)
+        if figure is not None:
+            yield kind, figure
+
+
+def draw(subject: Subject, kind: str) -> Figure | None:
+    """One kind of figure; None if the records have nothing for it and nobody asks for it. Raises UserError for what a
+    table or an archive of arrays has wrong."""
     for name in subject.declared:
         if name not in KINDS:
             raise UserError(f"Table '{subject.table.name}' asks for figure '{name}': known are {', '.join(KINDS)}.")
-    for name, kind in KINDS.items():
-        with style():
-            figure = kind.figure(subject)
-            if figure is None and name in (MAIN, *subject.declared):
-                figure = missing.figure(subject, kind.title)
-        if figure is not None:
-            yield name, figure
+    with style():
+        figure = KINDS[kind].figure(subject)
+        if figure is None and kind in (MAIN, *subject.declared):
+            return missing.figure(subject, KINDS[kind].title)
+    return figure
 
 
 def file_name(table: str, kind: str, suffix: str) -> str:

@@ -64,6 +64,25 @@ class Sheet:
             axes.grid(axis=self.grid.lines)
         return axes
 
+    def canvas(self) -> Axes:
+        """Axes without lines over the whole grid, in inches from its upper left corner, downwards. Many small panels
+        drawn on them take a third of the time that axes of their own take."""
+        width, height = self.figure.get_size_inches()
+        across = self.grid.columns * (self.grid.panel[0] + self.grid.gap[0]) - self.grid.gap[0]
+        down = self.grid.drop(self.grid.rows - 1) + self.grid.panel[1]
+        place = (self.corner[0] / width, (self.corner[1] - down) / height, across / width, down / height)
+        axes = self.figure.add_axes(place, xlim=(0, across), ylim=(down, 0))
+        axes.set_axis_off()
+        return axes
+
+    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """A place of the grid on `canvas`: left, top, width, height."""
+        return (
+            column * (self.grid.panel[0] + self.grid.gap[0]),
+            self.grid.drop(row),
+            *self.grid.panel,
+        )
+
     def first(self, count: int) -> list[Axes]:
         """New axes at the first places of the grid, row by row."""
         return [self.panel(*divmod(index, self.grid.columns)) for index in range(count)]

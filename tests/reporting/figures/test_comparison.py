@@ -7,8 +7,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from hnet_bench.papers.table import load_table
-from hnet_bench.reporting.figure import svg
+from hnet_bench.reporting.figures import comparison
 from hnet_bench.reporting.figures.comparison import draw_scenario
+from hnet_bench.reporting.figures.encode import encode
+from hnet_bench.reporting.figures.subject import Subject
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
@@ -24,19 +26,19 @@ def states_of(record_of: Callable[..., Record], seeds: tuple[int, ...]) -> list[
     return table_state(table, store)
 
 
-def test_without_records_there_is_no_picture(user_table: Path, record_of: Callable[..., Record]) -> None:
-    assert svg(states_of(record_of, ())) is None
-
-
 def test_the_picture_is_sound_xml_with_the_same_bytes_each_time(
     user_table: Path, record_of: Callable[..., Record]
 ) -> None:
-    states = states_of(record_of, (1, 2))
-    picture = svg(states)
-    assert picture is not None
+    subject = Subject(
+        table=load_table("mine.toml"),
+        states=states_of(record_of, (1, 2)),
+        store=Store(Path("results")),
+        command="mine.toml",
+    )
+    picture = encode(comparison.figure(subject), "svg")
     assert ElementTree.fromstring(picture).tag.endswith("svg")
-    assert picture == svg(states)
-    assert "dc:date" not in picture
+    assert picture == encode(comparison.figure(subject), "svg")
+    assert b"dc:date" not in picture
 
 
 def test_bars_are_means_points_are_seeds_and_the_diamond_is_reported(

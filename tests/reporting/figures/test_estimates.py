@@ -48,7 +48,7 @@ def test_with_equal_numbers_of_seeds_it_is_students_with_half_the_degrees_of_fre
         mean=sum(theirs) / 4, spread=float(scipy.stats.sem(theirs)), spread_kind="sem", n=4, known="verified"
     )
     pooled = scipy.stats.ttest_ind(values, theirs).confidence_interval(0.90)
-    found = difference(values, reported, 0.90)
+    found = difference(values, reported)
     ratio = scipy.stats.t.ppf(0.95, 3) / scipy.stats.t.ppf(0.95, 6)
     assert found.half == pytest.approx(ratio * (pooled.high - pooled.low) / 2)
 
@@ -62,7 +62,7 @@ def test_a_standard_deviation_means_the_same_as_its_sem() -> None:
 
 def test_a_number_without_spread_counts_as_exact() -> None:
     values = [0.60, 0.64, 0.66]
-    found = difference(values, Reported(mean=0.7, known="recalled"), 0.90)
+    found = difference(values, Reported(mean=0.7, known="recalled"))
     low, high = scipy.stats.t.interval(0.90, 2, loc=numpy.mean(values), scale=scipy.stats.sem(values))
     assert found.half == pytest.approx((high - low) / 2)
 

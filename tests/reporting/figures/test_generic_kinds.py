@@ -7,10 +7,12 @@ from typing import get_args, get_type_hints
 
 import numpy
 import pytest
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from hnet_bench.papers.table import Reported
 from hnet_bench.reporting.figures import during_final, forest, learning_curves, matrices, task_inference
+from hnet_bench.reporting.figures.axes import ScoreScale
 from hnet_bench.reporting.figures.estimates import Estimate
 from hnet_bench.reporting.figures.learning_curves import seen_so_far
 from hnet_bench.reporting.figures.style import look
@@ -36,9 +38,15 @@ def test_during_is_the_diagonal_and_final_the_last_row(subject_of: SubjectOf) ->
     during, final = during_final.during_and_final(state, 100)
     assert during == pytest.approx(numpy.array([[90, 70], [80, 60]]))
     assert final == pytest.approx(numpy.array([[50, 70], [40, 60]]))
-    axes = during_final.draw(Figure().subplots(), during, final)
+    panel = during_final.Panel(
+        during=during, final=final, scale=ScoreScale(0.0, 100.0, False, ()), box=(0.0, 0.0, 2.0, 100.0)
+    )
+    axes = during_final.draw(Figure().subplots(), [panel])
     points = [line for line in axes.lines if line.get_marker() in ("o", "s")]
-    assert [list(map(float, line.get_ydata())) for line in points] == [[85, 65], [45, 65]]
+    # From the top of a box that is 100 high.
+    assert points[0].get_ydata() == pytest.approx([15, 35])
+    assert points[1].get_ydata() == pytest.approx([55, 35])
+    assert points[0].get_xdata() == pytest.approx([0.37, 1.37])
 
 
 def test_cells_that_were_not_run_are_said_to_be_so(subject_of: SubjectOf) -> None:
@@ -51,15 +59,21 @@ def test_a_heat_map_is_the_mean_over_seeds_with_the_first_experience_above(subje
     (state,) = subject_of({"a": {"CL1": [SOUND, OTHER]}}).states
     mean = matrices.mean_matrix(state, 100)
     assert mean == pytest.approx(numpy.array([[85, 20], [45, 65]]))
-    axes = Figure().subplots()
-    mesh = matrices.draw(axes, mean, matrices.Normalize(0, 100))
+    mesh = matrices.draw(Figure().subplots(), mean, matrices.Normalize(0, 100), (1.0, 2.0, 4.0, 4.0))
+    assert isinstance(mesh, QuadMesh)
     assert numpy.asarray(mesh.get_array()) == pytest.approx(mean)
-    assert axes.yaxis_inverted()
+    corners = mesh.get_coordinates()
+    assert (list(corners[0, 0]), list(corners[-1, -1])) == ([1, 2], [5, 6])
+    figure = matrices.figure(subject_of({"a": {"CL1": [SOUND, OTHER]}}))
+    assert figure is not None
+    assert figure.axes[0].yaxis_inverted()
 
 
 def test_many_experiences_make_a_small_image_instead_of_many_shapes() -> None:
     axes = Figure().subplots()
-    matrices.draw(axes, numpy.eye(100), matrices.Normalize(0, 1))
+    axes.set(xlim=(0, 3), ylim=(3, 0))
+    matrices.draw(axes, numpy.eye(100), matrices.Normalize(0, 1), (1.0, 1.0, 1.0, 1.0))
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 3), (3, 0))
     assert len(axes.images) == 1
     assert not axes.collections
 
