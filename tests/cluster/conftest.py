@@ -14,7 +14,7 @@ title = "A sweep over a cluster"
 seeds = "1-4"
 [settings.small]
 benchmark = { name = "synthetic" }
-protocol = { iterations = 1500, batch_size = 64, hidden_units = [100] }
+protocol = { iterations = 1000, batch_size = 64, hidden_units = [100] }
 [[rows]]
 name = "dgr"
 settings = "small"
