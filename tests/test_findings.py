@@ -18,6 +18,7 @@ PAGE = (ROOT / "docs" / "findings.md").read_text()
 ABLATION = load_table("split_hnet_ent_ablation")
 TABLE_1 = load_table("von_oswald_2020_table_1")
 TABLE_2019 = load_table("van_de_ven_2019_split_mnist")
+EWC_STRENGTH = load_table("van_de_ven_2019_ewc_strength")
 DISTILLATION = load_table("van_de_ven_2019_distillation_ablation")
 
 
@@ -95,6 +96,9 @@ def said_of_baselines():
         yield percent(accuracies(row, [3], Scenario.TASK, TABLE_2019)[0])
     for seed in THREE:
         yield percent(accuracies("ewc", [seed], Scenario.CLASS, TABLE_2019)[0])
+    for scenario in (Scenario.TASK, Scenario.DOMAIN):
+        for row in ("strength_5000", "none"):
+            yield with_sem(accuracies(row, THREE, scenario, EWC_STRENGTH))
 
 
 def test_bold_numbers_are_those_of_the_records():
