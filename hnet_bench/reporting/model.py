@@ -94,9 +94,9 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
     ranked = _ranks(states, cells)
     return Report(
         name=table.name,
-        title=table.title,
+        title=f"{table.title} (reduced)" if table.reduced else table.title,
         source=table.source,
-        note=" ".join(table.note.split()),
+        note=" ".join([*([f"Reduced: {table.reduced}."] if table.reduced else []), *table.note.split()]),
         unit=table.unit,
         better=table.better,
         command=command,

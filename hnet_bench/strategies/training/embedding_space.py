@@ -41,14 +41,14 @@ class EmbeddingSpaceTemplate(HypernetworkTemplate):
         """ "embedding_grid" (n, n, 2), "embedding_accuracy" (T, n, n) and "task_embeddings" (T, 2)."""
         learned = torch.stack(list(self.classifier.hypernetwork.task_embeddings)).detach()
         grid = embedding_grid(learned, self._map.grid_points, self._map.grid_limit)
-        scores = self._scores(grid.flatten(0, 1), examiner)
+        scores = self.scores(grid.flatten(0, 1), examiner)
         return {
             "embedding_grid": grid.cpu().numpy(),
             "embedding_accuracy": scores.T.reshape(len(learned), *grid.shape[:2]),
             "task_embeddings": learned.cpu().numpy(),
         }
 
-    def _scores(self, embeddings: Tensor, examiner: Examiner) -> numpy.ndarray:
+    def scores(self, embeddings: Tensor, examiner: Examiner) -> numpy.ndarray:
         """Score of each task (embeddings, T) with each embedding (embeddings, 2)."""
         tasks = range(self.setup.facts.experiences)
         inputs = [examiner.inputs(task, self._map.grid_samples).flatten(1) for task in tasks]
