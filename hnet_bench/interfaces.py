@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Settings: TypeAlias = "dict[str, Any]"
 
 # What a benchmark asks for: the class of an input, or values. See `avalanche_adapter.goals` for what follows from it.
-Goal: TypeAlias = Literal["classification", "regression"]
+GoalName: TypeAlias = Literal["classification", "regression"]
 
 # Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
 # their run ids stay. Hence that default must never change.
@@ -95,7 +95,7 @@ class BenchmarkFacts:
     experiences: int  # T
     classes_per_experience: int  # K; in regression the number of values to predict
     input_shape: tuple[int, ...]  # (channels, height, width) or (features,); images have values in [0, 1]
-    goal: Goal = "classification"
+    goal: GoalName = "classification"
 
     @property
     def inputs(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hnet_bench import interfaces
+from hnet_bench.interfaces import BenchmarkFacts, GoalName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Goal:
     has_classes: bool
 
 
-def goal_of(facts: interfaces.BenchmarkFacts) -> Goal:
+def goal_of(facts: BenchmarkFacts) -> Goal:
     """The goal of a benchmark."""
     return GOALS[facts.goal]
 
@@ -60,7 +60,7 @@ def _none(targets: Tensor) -> list[int]:
     return []
 
 
-GOALS: dict[str, Goal] = {
+GOALS: dict[GoalName, Goal] = {
     # Targets are labels (N,), int64.
     "classification": Goal(
         loss=nn.CrossEntropyLoss,

@@ -1,5 +1,7 @@
 """Regression in the template and the evaluation: its loss, its score, what is withheld, and who is refused."""
 
+from typing import get_args
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from hnet_bench.avalanche_adapter.examiner import Examiner
 from hnet_bench.avalanche_adapter.goals import GOALS, agreement, mean_squared_error
 from hnet_bench.benchmarks.regression_1d import Regression1d
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
+from hnet_bench.interfaces import GoalName, Scenario, Setup, TrainingProtocol, UserError
 from hnet_bench.strategies.hnet import Hnet
 
 SCENARIOS = [Scenario.TASK, Scenario.DOMAIN]
@@ -35,11 +37,7 @@ def test_agreement_is_the_fraction_of_equal_labels():
 
 
 def test_every_goal_of_the_interface_has_an_entry():
-    from typing import get_args
-
-    from hnet_bench.interfaces import Goal
-
-    assert set(GOALS) == set(get_args(Goal))
+    assert set(GOALS) == set(get_args(GoalName))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
