@@ -4,12 +4,14 @@ STRATEGIES = {
     # Bounds.
     "finetune": "baselines.finetune:Finetune",
     "joint": "baselines.joint:Joint",
+    "multi_task": "baselines.multi_task:MultiTask",
     "from_scratch": "baselines.from_scratch:FromScratch",
     # A part of the network for each task.
     "xdg": "baselines.xdg:Xdg",
     # Important parameters are held.
     "ewc": "baselines.ewc:Ewc",
     "online_ewc": "baselines.online_ewc:OnlineEwc",
+    "empirical_ewc": "baselines.empirical_ewc:EmpiricalEwc",
     "si": "baselines.si:Si",
     "mas": "baselines.mas:Mas",
     # What the classifier said before is repeated: on new inputs, on generated ones.

@@ -73,10 +73,14 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
 
 
 def to_settings(instance: object) -> Settings:
-    """Every field of a dataclass instance, defaults written out, as JSON can hold it (tuples become lists)."""
+    """Every field of a dataclass instance, defaults written out, as JSON can hold it (tuples become lists).
+
+    Only fields marked as `ADDED_LATER` are left out while they have their defaults.
+    """
     return {
-        field.name: _plain(getattr(instance, field.name))
+        field.name: _plain(value)
         for field in dataclasses.fields(instance)  # type: ignore[arg-type]
+        if (value := getattr(instance, field.name)) != field.default or not field.metadata.get("left_out_by_default")
     }
 
 

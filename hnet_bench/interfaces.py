@@ -11,7 +11,7 @@ and schema. Import torch and Avalanche inside `build`, never at the top of the f
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 # Settings as they stand in TOML and JSON: numbers, strings, booleans, lists, tables of those.
 Settings: TypeAlias = "dict[str, Any]"
+
+# What a benchmark asks for: the class of an input, or values. See `avalanche_adapter.goals` for what follows from it.
+GoalName: TypeAlias = Literal["classification", "regression"]
+
+# Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
+# their run ids stay. Hence that default must never change.
+ADDED_LATER = {"left_out_by_default": True}
 
 
 class UserError(Exception):
@@ -67,6 +74,11 @@ class TrainingProtocol:
     # Outputs that compete in the softmax of CL3 while an ordinary classifier trains: those of the classes seen so far
     # (van de Ven & Tolias 2019) or all (van de Ven et al. 2022).
     active_classes: Literal["seen", "all"] = "seen"
+    # After each hidden layer of the network that solves the tasks, whether its weights are its own or generated.
+    activation: Literal["relu", "sigmoid"] = field(default="relu", metadata=ADDED_LATER)
+    # Of networks that hold their own weights. torch: its default for linear layers; xavier: uniform, biases 0, as in
+    # the code of von Oswald et al.
+    initialisation: Literal["torch", "xavier"] = field(default="torch", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate"):
@@ -81,8 +93,9 @@ class BenchmarkFacts:
     """What a strategy may know about a benchmark before it sees any sample."""
 
     experiences: int  # T
-    classes_per_experience: int  # K
-    input_shape: tuple[int, ...]  # (channels, height, width) or (features,), values in [0, 1]
+    classes_per_experience: int  # K; in regression the number of values to predict
+    input_shape: tuple[int, ...]  # (channels, height, width) or (features,); images have values in [0, 1]
+    goal: GoalName = "classification"
 
     @property
     def inputs(self) -> int:
@@ -92,9 +105,14 @@ class BenchmarkFacts:
             product *= size
         return product
 
+    def heads(self, scenario: Scenario) -> int:
+        """Groups of K outputs that serve the scenario: one in DOMAIN, else one per task. In regression one, since every
+        task asks for the same values."""
+        return 1 if scenario is Scenario.DOMAIN or self.goal == "regression" else self.experiences
+
     def outputs(self, scenario: Scenario) -> int:
-        """Width of an output layer that serves the scenario: K in DOMAIN, else T * K."""
-        return self.classes_per_experience * (1 if scenario is Scenario.DOMAIN else self.experiences)
+        """Width of an output layer that serves the scenario: K for each head."""
+        return self.classes_per_experience * self.heads(scenario)
 
 
 @dataclass(frozen=True, kw_only=True)

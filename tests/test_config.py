@@ -1,6 +1,6 @@
 """Settings to dataclasses and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hnet_bench.config import from_settings, to_settings
-from hnet_bench.interfaces import UserError
+from hnet_bench.interfaces import ADDED_LATER, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,19 @@ def test_what_is_written_is_read_back(method: Method) -> None:
 
 def test_every_default_is_written_out() -> None:
     assert set(to_settings(Method(steps=1))) == set(Method.__dataclass_fields__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    steps: int
+    smooth: bool = field(default=False, metadata=ADDED_LATER)
+
+
+def test_a_field_that_was_added_later_is_left_out_while_it_has_its_default() -> None:
+    assert to_settings(Grown(steps=1)) == {"steps": 1}
+    assert to_settings(Grown(steps=1, smooth=True)) == {"steps": 1, "smooth": True}
+    for grown in (Grown(steps=1), Grown(steps=1, smooth=True)):
+        assert from_settings(Grown, to_settings(grown), where="a test") == grown
 
 
 def test_integers_become_floats_where_floats_are_due_and_lists_become_tuples() -> None:

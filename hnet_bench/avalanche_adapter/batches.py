@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hnet_bench.avalanche_adapter.benchmark import Samples
 
-Batch = tuple[Tensor, Tensor, Tensor]  # inputs, labels, task labels
+Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, task labels
 
 
 class EndlessBatches:
@@ -67,8 +67,7 @@ def one_pass(samples: Samples, *, task_label: int, batch_size: int, device: torc
     """All samples once, in order; the last batch may be smaller."""
     samples = samples.to(device)
     for indices in torch.arange(len(samples), device=device).split(batch_size):
-        y = samples.y[indices]
-        yield samples.take(indices), y, torch.full_like(y, task_label)
+        yield samples.take(indices), samples.y[indices], torch.full_like(indices, task_label)
 
 
 class Exactly:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy
 import torch
 from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_classes_timeline, with_task_labels
 from avalanche.benchmarks.utils import (
@@ -17,11 +18,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.interfaces import BenchmarkFacts, Scenario
+
+# Final answers on the test samples of each experience -> arrays to keep beside the record, by name.
+Keep: TypeAlias = Callable[[Sequence[Tensor]], dict[str, numpy.ndarray]]
 
 
 class Samples:
-    """Inputs (N, *input_shape), float32 in [0, 1], and labels `y` (N,), int64. Their tensors do not change.
+    """Inputs (N, *input_shape), float32, and targets `y`: labels (N,), int64, or in regression values (N, K), float32.
+
+    Their tensors do not change.
 
     Given a permutation (inputs,), value i of a flattened input is value permutation[i] of what is stored. Samples that
     differ in the permutation alone can so share what is stored, and `take` permutes just what is asked for. What is
@@ -141,7 +148,8 @@ def _on_device(tensor: Tensor, device: torch.device) -> Tensor:
 class InMemoryBenchmark:
     """A stream of experiences as tensors, and the same stream for Avalanche.
 
-    Labels are those of the scenario: 0..K-1 within each experience in TASK and DOMAIN, 0..TK-1 in CLASS.
+    In classification labels are those of the scenario: 0..K-1 within each experience in TASK and DOMAIN, 0..TK-1 in
+    CLASS.
     """
 
     facts: BenchmarkFacts
@@ -150,6 +158,7 @@ class InMemoryBenchmark:
     test: tuple[Samples, ...]
     data_sums: dict[str, str]  # name of a data set -> SHA-256 of its content
     avalanche: CLScenario  # train_stream and test_stream
+    keep: Keep | None = None  # what is drawn of the answers on test samples
 
 
 def in_memory_benchmark(
@@ -159,6 +168,7 @@ def in_memory_benchmark(
     train: Sequence[Samples],
     test: Sequence[Samples],
     data_sums: dict[str, str],
+    keep: Keep | None = None,
 ) -> InMemoryBenchmark:
     """Benchmark of these experiences. Only in TASK do samples carry a task label; elsewhere all labels are 0.
 
@@ -168,15 +178,25 @@ def in_memory_benchmark(
         raise ValueError(
             f"Expected {facts.experiences} experiences, found {len(train)} for training, {len(test)} for test."
         )
-    avalanche = with_task_labels(
-        with_classes_timeline(benchmark_from_datasets(train=_datasets(train, scenario), test=_datasets(test, scenario)))
-    )
+    avalanche = avalanche_streams(facts, train=_datasets(train, scenario), test=_datasets(test, scenario))
     for stream, parts in ((avalanche.train_stream, train), (avalanche.test_stream, test)):
         for experience, samples in zip(stream, parts, strict=True):
-            # Avalanche's multi-head modules index by position, which its own set of classes does not allow.
-            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
             experience.in_memory = samples
-    return InMemoryBenchmark(facts, scenario, tuple(train), tuple(test), data_sums, avalanche)
+    return InMemoryBenchmark(facts, scenario, tuple(train), tuple(test), data_sums, avalanche, keep)
+
+
+def avalanche_streams(facts: BenchmarkFacts, **datasets: list[Any]) -> CLScenario:
+    """Streams of experiences by name, with what Avalanche's modules and plugins want to know of each."""
+    benchmark = benchmark_from_datasets(**datasets)
+    has_classes = goal_of(facts).has_classes
+    benchmark = with_task_labels(with_classes_timeline(benchmark) if has_classes else benchmark)
+    for stream in benchmark.streams.values():
+        for experience in stream:
+            # Avalanche's multi-head modules index by position, which its own set of classes does not allow. They ask
+            # for classes also where there are none: each value to predict takes the place of one.
+            classes = experience.classes_in_this_experience if has_classes else range(facts.classes_per_experience)
+            experience.classes_in_this_experience = sorted(classes)
+    return benchmark
 
 
 def in_memory_samples(experience: object) -> Samples | None:

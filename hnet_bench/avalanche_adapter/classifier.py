@@ -11,21 +11,26 @@ from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.nets.ordinary import xavier_initialise
 from hnet_bench.nets.products import Linear
+
+ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
 
 class Mlp(nn.Module):
-    """A ReLU multi-layer perceptron with torch's default initialisation; inputs are flattened."""
+    """A multi-layer perceptron with the protocol's activation and initialisation; inputs are flattened."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         width = setup.facts.inputs
         for units in setup.protocol.hidden_units:
-            layers += [Linear(width, units), nn.ReLU()]
+            layers += [Linear(width, units), ACTIVATIONS[setup.protocol.activation]()]
             width = units
         self.hidden = nn.Sequential(*layers)
         self.output = Linear(width, setup.outputs)
+        if setup.protocol.initialisation == "xavier":
+            xavier_initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (batch, setup.outputs)."""
@@ -34,7 +39,9 @@ class Mlp(nn.Module):
 
 
 def chosen_heads(outputs: Tensor, task_labels: Tensor, classes: int) -> Tensor:
-    """Of the outputs (batch, T * classes) of all heads those of each sample's task, (batch, classes)."""
+    """Of the outputs (batch, heads * classes) those of each sample's task, (batch, classes); one head serves all."""
+    if outputs.shape[1] == classes:
+        return outputs
     chosen = task_labels.view(-1, 1, 1).expand(-1, 1, classes)
     return outputs.view(len(outputs), -1, classes).gather(1, chosen).squeeze(1)
 
@@ -61,7 +68,9 @@ class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
 
 
 class ClassifierTemplate(InMemoryTemplate):
-    """Trains an ordinary MLP with cross-entropy on the current experience. With no plugin this is fine-tuning."""
+    """Trains an ordinary MLP with the goal's loss on the current experience. With no plugin this is fine-tuning."""
+
+    learns_with = ("regression", "sigmoid", "xavier")
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from avalanche.core import BaseSGDPlugin
 from avalanche.logging import BaseLogger, CSVLogger, TensorboardLogger
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluation
+from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Settings, UserError
 
@@ -27,28 +28,30 @@ class Loggers(BaseSGDPlugin):  # type: ignore[misc]
     def __init__(self, loggers: Sequence[BaseLogger]) -> None:
         super().__init__()
         self._loggers = loggers
-        self._latest = (float("nan"), float("nan"))  # loss and accuracy of the last batch that was told of
+        self._latest = (float("nan"), float("nan"))  # loss and score of the last batch that was told of
 
     def after_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
         step = strategy.clock.train_iterations
         if step % _STEPS_BETWEEN_VALUES:
             return
-        predicted = strategy.mb_output.detach().argmax(dim=1)
-        self._latest = float(strategy.loss), float((predicted == strategy.mb_y).float().mean())
+        goal = goal_of(strategy.setup.facts)
+        score = goal.score(goal.answers(strategy.mb_output.detach()), strategy.mb_y)
+        self._latest = float(strategy.loss), score
         for logger in self._loggers:
-            for name, value in zip(("loss", "accuracy"), self._latest, strict=True):
+            for name, value in zip(("loss", goal.score_name), self._latest, strict=True):
                 logger.log_single_metric(f"training/{name}", value, step)
 
     def evaluated(self, template: InMemoryTemplate, evaluation: Evaluation) -> None:
         """Tells of the scores after an experience."""
         step, experience = template.clock.train_iterations, template.task
+        score_name = goal_of(template.setup.facts).score_name
         for logger in self._loggers:
-            for name, scores in (("accuracy", evaluation.score), ("task_inference", evaluation.task_inference)):
+            for name, scores in ((score_name, evaluation.score), ("task_inference", evaluation.task_inference)):
                 for index, score in enumerate(scores or []):
                     logger.log_single_metric(f"{name}/experience_{index}", score, step)
             if isinstance(logger, CSVLogger):
-                loss, accuracy = self._latest
-                logger.print_train_metrics(experience, 1, accuracy, "", loss, "")
+                loss, of_batch = self._latest
+                logger.print_train_metrics(experience, 1, of_batch, "", loss, "")
                 for index, score in enumerate(evaluation.score):
                     logger.print_eval_metrics(index, experience, score, "", "")
 

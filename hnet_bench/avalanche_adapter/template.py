@@ -20,6 +20,8 @@ from torch.nn import functional
 
 from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
+from hnet_bench.avalanche_adapter.examiner import Examiner
+from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.resumable import ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 
@@ -37,6 +39,9 @@ class InMemoryTemplate(ResumableTemplate):
 
     # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
     fresh_optimiser: ClassVar[bool] = False
+    # Beyond classification by ReLU networks with torch's initialisation: values of the benchmark's goal and of the
+    # protocol. Not inherited, since a subclass may do what suits none of them.
+    learns_with: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class InMemoryTemplate(ResumableTemplate):
         plugins: Sequence[BasePlugin] | None = None,
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
+        self._check_that_it_learns_with(setup)
         self.setup = setup
         self.tasks_seen = 0  # experiences whose training has begun
         self.classes_of: list[list[int]] = []  # labels of each of them, ascending
@@ -62,7 +68,7 @@ class InMemoryTemplate(ResumableTemplate):
             model=model,
             # Replaced before the first step, when Avalanche asks for it; until then it holds nothing else.
             optimizer=torch.optim.Adam(list(model.parameters())),
-            criterion=nn.CrossEntropyLoss(),
+            criterion=goal_of(setup.facts).loss(),
             train_mb_size=setup.protocol.batch_size,
             train_epochs=1,
             eval_mb_size=EVALUATION_BATCH,
@@ -97,6 +103,10 @@ class InMemoryTemplate(ResumableTemplate):
 
     def artefacts(self) -> dict[str, numpy.ndarray]:
         """Small arrays that are kept beside the record, by name."""
+        return {}
+
+    def examined(self, examiner: Examiner) -> dict[str, numpy.ndarray]:
+        """Further such arrays that need scores on test samples. Asked for once, after the last experience."""
         return {}
 
     def parameter_counts(self) -> Settings:
@@ -168,6 +178,17 @@ class InMemoryTemplate(ResumableTemplate):
         with preserved_random_state():
             return super().eval(exp_list, **kwargs)
 
+    def _check_that_it_learns_with(self, setup: Setup) -> None:
+        able = vars(type(self)).get("learns_with", ())
+        for wanted, usual in (
+            (setup.facts.goal, "classification"),
+            (setup.protocol.activation, "relu"),
+            (setup.protocol.initialisation, "torch"),
+        ):
+            if wanted not in (usual, *able):
+                known = ", ".join(able) or "nothing else"
+                raise UserError(f"{type(self).__name__} does not learn with {wanted}: beside {usual} it has {known}.")
+
     def begin_experience(self, **kwargs: Any) -> None:
         """Takes note of the classes of the experience. Raises UserError if there are more than the setup says."""
         expected = self.setup.facts.experiences
@@ -179,12 +200,12 @@ class InMemoryTemplate(ResumableTemplate):
         super().begin_experience(**kwargs)
 
     def _checked_classes(self) -> list[int]:
-        """Labels of the present experience. Raises UserError if they do not fit the scenario."""
+        """Labels of the present experience, none in regression. Raises UserError if they do not fit the scenario."""
         samples = in_memory_samples(self.experience)
         labels = torch.as_tensor(list(self.experience.dataset.targets)) if samples is None else samples.y
-        classes = [int(label) for label in torch.unique(labels)]
+        classes = goal_of(self.setup.facts).classes(labels)
         outputs = self.setup.outputs if self.scenario is Scenario.CLASS else self.setup.facts.classes_per_experience
-        if classes[-1] >= outputs:
+        if classes and classes[-1] >= outputs:
             advice = "" if self.scenario is Scenario.CLASS else ", as class_ids_from_zero_in_each_exp=True makes them"
             raise UserError(
                 f"Labels in {self.scenario.label} must lie between 0 and {outputs - 1}{advice}, found {classes[-1]}."
@@ -214,8 +235,10 @@ def _nothing() -> None:
 
 
 def head_columns(setup: Setup, task: int) -> slice:
-    """Columns of a T * K wide output layer that belong to the classes of one task."""
+    """Columns of the output layer that belong to one task: all of them if there is one head for every task."""
     classes = setup.facts.classes_per_experience
+    if setup.facts.heads(setup.scenario) == 1:
+        return slice(0, classes)
     return slice(task * classes, (task + 1) * classes)
 
 

@@ -9,7 +9,8 @@ from avalanche.core import BaseSGDPlugin
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
-from hnet_bench.avalanche_adapter.evaluation import Evaluator, agreement
+from hnet_bench.avalanche_adapter.evaluation import Evaluator
+from hnet_bench.avalanche_adapter.goals import agreement
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Scenario
 

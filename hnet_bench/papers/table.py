@@ -21,6 +21,9 @@ of the cell are added to those of the row. What reported numbers share may stand
 is reported is the difference, in that unit, below which a measured number counts as the reported one (see
 docs/verdicts.md). It is declared before anything is measured. A `reason` there says why a number is not reproduced,
 once somebody knows.
+
+`reduced = "500 iterations where the paper has 5000"` says that a table has less than the paper's budget; its pages and
+figures repeat it, and what it measures is no reproduction.
 """
 
 from __future__ import annotations
@@ -93,6 +96,7 @@ class Table:
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
     trial: bool = False  # for trying things out: no part of the reports that a repository keeps
+    reduced: str = ""  # what is less than in the paper, "" at full budget
 
     @property
     def unit(self) -> Unit:
@@ -136,6 +140,7 @@ class _File:
     unit: Unit = "percent"
     better: Better = "higher"
     trial: bool = False
+    reduced: str = ""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] = field(default_factory=dict)
 
@@ -213,6 +218,7 @@ def parse_table(name: str, content: Settings) -> Table:
         seeds=parse_seeds(file.seeds),
         cells=cells,
         trial=file.trial,
+        reduced=file.reduced,
     )
 
 

@@ -77,7 +77,7 @@ class Report:
     @property
     def title(self) -> str:
         """The table's title."""
-        return self.table.title
+        return f"{self.table.title} (reduced)" if self.table.reduced else self.table.title
 
     @property
     def source(self) -> str:
@@ -87,7 +87,8 @@ class Report:
     @property
     def note(self) -> str:
         """What is said about it, on one line."""
-        return " ".join(self.table.note.split())
+        reduced = [f"Reduced: {self.table.reduced}."] if self.table.reduced else []
+        return " ".join([*reduced, *self.table.note.split()])
 
     @property
     def unit(self) -> Unit:

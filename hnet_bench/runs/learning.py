@@ -12,10 +12,12 @@ import torch
 
 from hnet_bench.avalanche_adapter.benchmark import stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
-from hnet_bench.avalanche_adapter.evaluation import Evaluator
+from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
+from hnet_bench.avalanche_adapter.examiner import Examiner
+from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.resumable import after_every_step
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
 from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.events import Observer, event_of
@@ -45,8 +47,10 @@ class Learning:
         _seed_everything(spec.seed, "initialisation")
         benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
         self.data_sums = benchmark.data_sums
+        self._benchmark = benchmark
         self._stream = benchmark.avalanche.train_stream
         self._evaluator = Evaluator(benchmark)
+        self._latest: Evaluation | None = None
         setup = Setup(
             scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
         )
@@ -71,6 +75,13 @@ class Learning:
             if self._loggers is not None:
                 self._loggers.close()
 
+    def artefacts(self) -> dict[str, numpy.ndarray]:
+        """Arrays to keep beside the record: the strategy's, and what the benchmark makes of its final answers."""
+        template, keep = self.template, self._benchmark.keep
+        with preserved_random_state(), torch.no_grad():
+            arrays = {**template.artefacts(), **template.examined(Examiner(self._benchmark, template.device))}
+        return {**arrays, **keep(self._latest.answers)} if keep and self._latest else arrays
+
     def _learn(self) -> None:
         progress, template = self.progress, self.template
         while len(progress.score) < len(self._stream):
@@ -82,6 +93,7 @@ class Learning:
             progress.train.append(round(trained - begun, 3))
             progress.evaluate.append(round(time.perf_counter() - trained, 3))
             progress.score.append(evaluation.score)
+            self._latest = evaluation
             progress.task_inference.append(evaluation.task_inference)
             progress.in_experience = 0.0
             progress.elapsed = self._clock.elapsed()
@@ -144,13 +156,15 @@ class Learning:
         return max(filter(None, (peak_bytes(), self.progress.peak_memory_bytes)), default=None)
 
     def _log_scores(self) -> None:
-        scores = " ".join(f"{100 * score:.2f}" for score in self.progress.score[-1])
+        goal = goal_of(self._benchmark.facts)
+        scores = " ".join(format(score, goal.form) for score in self.progress.score[-1])
         done = len(self.progress.score)
         _log.info(
-            "experience %d of %d learnt in %.1f s; scores in %%: %s",
+            "experience %d of %d learnt in %.1f s; %s: %s",
             done,
             len(self._stream),
             self.progress.train[-1],
+            goal.score_name.replace("_", " "),
             scores,
         )
 

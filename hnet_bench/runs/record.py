@@ -27,7 +27,7 @@ class Record:
 
     run_id: str
     spec: Settings  # `RunSpec.to_json`
-    score: list[list[float]]  # T x T: accuracy on experience j after training on i, fraction in [0, 1]
+    score: list[list[float]]  # T x T: on experience j after training on i; accuracy in [0, 1] or squared error
     untrained: list[float] | None = None  # T: scores before any training; None in records made before this was kept
     task_inference: list[list[float]] | None  # T x T: how often the task was inferred right; None if not inferred
     parameters: Settings  # "trained" and "target" network parameters, "compression_ratio" = trained / target

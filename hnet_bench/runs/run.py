@@ -84,7 +84,7 @@ def run_with_artefacts(
         },
     )
     check_scores(record.score, f"run {spec.run_id}")
-    return record, _archive(template.artefacts())
+    return record, _archive(learning.artefacts())
 
 
 def resolve_device(name: str) -> str:

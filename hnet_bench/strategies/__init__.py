@@ -2,6 +2,8 @@
 
 STRATEGIES = {
     "hnet": "hnet_bench.strategies.hnet:Hnet",
+    "hnet_full": "hnet_bench.strategies.hnet_full:HnetFull",
+    "hnet_embedding_space": "hnet_bench.strategies.hnet_embedding_space:HnetEmbeddingSpace",
     "hnet_ent": "hnet_bench.strategies.hnet_ent:HnetEnt",
     "hnet_tir": "hnet_bench.strategies.hnet_tir:HnetTir",
     "hnet_r": "hnet_bench.strategies.hnet_r:HnetR",

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -220,3 +221,12 @@ def test_latex_compiles_alone_and_within_a_paper(rich_report: Report, tmp_path: 
         assert done.returncode == 0, done.stdout[-2000:]
         assert "Overfull" not in done.stdout
         assert (tmp_path / f"{name}.pdf").stat().st_size > 10_000
+
+
+def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store: Store) -> None:
+    table = replace(rich_table, reduced="a tenth of the iterations")
+    report = build_report(table, table_state(table, rich_store), command="made_up")
+    texts = [markdown.page(report), html_page([report], [{}], []), latex.document(report), data_files.as_json(report)]
+    for text in texts:
+        assert "Reduced: a tenth of the iterations." in text
+        assert "marks (reduced)" in text

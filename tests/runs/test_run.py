@@ -198,3 +198,43 @@ def test_devices():
     assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(UserError, match="Unknown device 'tpu'"):
         resolve_device("tpu")
+
+
+def fitted_run(seed):
+    spec = resolve(
+        benchmark={"name": "regression_1d", "test_samples": 7},
+        scenario=Scenario.TASK,
+        protocol={"iterations": 150, "batch_size": 32, "learning_rate": 1e-2, "hidden_units": [10, 10]},
+        strategy="hnet_full",
+        hyperparameters={"activation": "relu"},
+        seed=seed,
+        where="a test",
+    )
+    record, archive = run_with_artefacts(spec)
+    with numpy.load(BytesIO(archive)) as arrays:
+        return record, dict(arrays)
+
+
+def test_a_regression_run_keeps_the_functions_that_its_scores_are_of():
+    record, arrays = fitted_run(seed=1)
+    errors = ((arrays["regression_fit"] - arrays["regression_true"]) ** 2).mean(axis=1)
+    # The arrays are in double precision, the targets of the score in single.
+    assert errors == pytest.approx(record.score[-1], rel=1e-4)
+    assert record.score[0][0] < 0.1 < record.untrained[0]
+    again, same = fitted_run(seed=1)
+    assert again.score == record.score
+    assert all(numpy.array_equal(same[name], arrays[name]) for name in arrays)
+
+
+def test_a_map_of_embeddings_is_kept_beside_the_record_and_changes_no_score():
+    small = {"chunk_size": 200, "task_embedding_size": 2}
+    plain = run(synthetic_spec("hnet", Scenario.TASK, hyperparameters=small))
+    mapped = synthetic_spec("hnet_embedding_space", Scenario.TASK, hyperparameters={**small, "grid_points": 3})
+    record, archive = run_with_artefacts(mapped)
+    assert record.score == plain.score
+    with numpy.load(BytesIO(archive)) as arrays:
+        assert {name: arrays[name].shape for name in arrays} == {
+            "embedding_grid": (3, 3, 2),
+            "embedding_accuracy": (3, 3, 3),
+            "task_embeddings": (3, 2),
+        }

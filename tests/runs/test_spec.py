@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,13 @@ def test_what_cannot_be_resolved_is_an_error_that_says_where(
 def test_numbers_that_json_does_not_have_are_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"rate": float("inf")})
+
+
+def test_every_committed_record_still_has_the_run_id_that_its_spec_gives() -> None:
+    """A field added to a protocol, a benchmark or a strategy must not orphan what was measured before."""
+    files = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
+    if not files:
+        pytest.skip("no records here")
+    for path in files:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert RunSpec.from_json(content["spec"]).run_id == content["run_id"], path

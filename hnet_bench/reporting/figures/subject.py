@@ -49,8 +49,8 @@ _UNITS = {"percent": ACCURACY, "fraction": FRACTION, "mse": SQUARED_ERROR}
 class Subject:
     """A table with its states, in the table's order; `command` is how the command line calls the table.
 
-    Attributes of the table that it need not have: `reduced`, why its numbers are no reproduction at full budget;
-    `unit`, one of percent (default), fraction and mse; `figures`, names of the kinds that it must have.
+    Attributes of the table that it need not have: `unit`, one of percent (default), fraction and mse; `figures`, names
+    of the kinds that it must have.
     """
 
     table: Table
@@ -61,7 +61,7 @@ class Subject:
     @property
     def reduced(self) -> str:
         """What was reduced, "" at full budget."""
-        return str(getattr(self.table, "reduced", "") or "")
+        return self.table.reduced
 
     @property
     def declared(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
                 record = record_of(spec, score=score, parameters=parameters, task_inference=inferred)
                 store.write(spec, record, _archive(arrays) if arrays and seed == 1 else None)
         states = table_state(table, store)
-        shown: Any = SimpleNamespace(**vars(table), rows=table.rows, **on_table) if on_table else table
+        shown: Any = SimpleNamespace(**{**vars(table), "rows": table.rows, **on_table}) if on_table else table
         return Subject(table=shown, states=states, store=store, command="made_up")
 
     return make
