@@ -121,8 +121,7 @@ class _Sweep:
         return Outcome(done, tuple(failed))
 
     def _submit(self, spec: RunSpec) -> Any:
-        name = f"{spec.run_id}-{uuid.uuid4().hex[:8]}"
-        return self.client.submit(do, spec.to_json(), self.orders, key=name, pure=False, resources=self.resources)
+        return self.client.submit(do, spec.to_json(), self.orders, key=_key(spec), pure=False, resources=self.resources)
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
         if future.status == "finished":
@@ -145,6 +144,12 @@ class _Sweep:
             self._tries[spec.key] = 0
         self._tries[spec.key] = self._tries.get(spec.key, 0) + 1
         return self._tries[spec.key] >= _TRIES[result.kind]
+
+
+def _key(spec: RunSpec) -> str:
+    """Dask's name for one try of a run. What stands before the first hyphen is what Dask takes for the kind of a task:
+    were it not the same for all runs, Dask would guess each one's duration anew and leave workers idle."""
+    return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
 
 
 def _has_dashboard() -> bool:

@@ -5,10 +5,11 @@ from threading import Thread
 
 import pytest
 import torch
+from dask.utils import key_split
 
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.cluster import Cluster
-from hnet_bench.runs.engine import Options, Outcome, run_all
+from hnet_bench.runs.engine import Options, Outcome, _key, run_all
 from hnet_bench.runs.events import ignore
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
@@ -232,3 +233,10 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
         path.write_bytes(b"half")
     assert sweep_of([spec], store, jobs=1) == Outcome(1, ())
     assert (left.exists(), others.exists()) == (False, True)
+
+
+def test_dask_takes_all_runs_for_tasks_of_one_kind():
+    # Else it guesses how long each takes anew, and has one worker do two runs while another does none.
+    keys = [_key(spec_of(strategy, Scenario.TASK, seed)) for strategy in ("hnet", "finetune") for seed in (1, 2)]
+    assert len(set(keys)) == 4
+    assert {key_split(key) for key in keys} == {"run"}
