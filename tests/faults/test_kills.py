@@ -79,17 +79,16 @@ def kill_until_done(results, draw, kills, longest_wait):
     """One sweep, begun again whenever it was killed, until it is done or there were enough kills."""
     hits = []
     while len(hits) < kills:
-        process = begin(results)
-        while len(hits) < kills:
-            hit = kill_something(process, draw, longest_wait)
-            if hit is None:
-                return hits  # done before it was its turn to die
-            hits.append(hit)
-            if hit == "sweep":
-                break
-        else:
-            process.communicate(timeout=900)
-        process.stdout.close()
+        with begin(results) as process:
+            while len(hits) < kills:
+                hit = kill_something(process, draw, longest_wait)
+                if hit is None:
+                    return hits  # done before it was its turn to die
+                hits.append(hit)
+                if hit == "sweep":
+                    break
+            else:
+                process.communicate(timeout=900)
     return hits
 
 
