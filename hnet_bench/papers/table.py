@@ -60,6 +60,13 @@ class Reported:
     # *reproduced*.
     reason: str = ""
 
+    @property
+    def over(self) -> str:
+        """What it is the mean of, as it follows the number in a text, with a space before; "" if nobody says."""
+        if self.n is None:
+            return ""
+        return " of one run" if self.n == 1 else f" over {self.n} seeds"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

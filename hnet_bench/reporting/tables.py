@@ -170,4 +170,4 @@ def _runs(number: int) -> str:
 
 def _spread_meaning(reported: Reported) -> str:
     kind = {"sem": "mean ± SEM", "sd": "mean ± SD", None: "mean"}[reported.spread_kind]
-    return kind if reported.n is None else f"{kind} over {reported.n} seeds"
+    return kind + reported.over

@@ -71,9 +71,8 @@ def _facts(report: Report, cell: ReportCell, scale: Scale) -> Iterable[tuple[str
     if cell.failed:
         yield "Failed", f"the last try of {cell.failed} seed{'' if cell.failed == 1 else 's'}"
     if reported:
-        seeds = f" over {reported.n} seeds" if reported.n else ""
         note = f" ({reported.note})" if reported.note else ""
-        text = f"{reported_text(reported, report.unit)}{seeds}; {reported.known}{note}"
+        text = f"{reported_text(reported, report.unit)}{reported.over}; {reported.known}{note}"
         yield "Reported", f"{text}. {report.source}." if report.source else f"{text}."
     if found:
         yield "Verdict", f"{found.outcome}{MARKS[found.known]}"
