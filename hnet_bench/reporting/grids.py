@@ -115,7 +115,8 @@ def _rank_legend(report: Report) -> list[str]:
         lines.append("Bold: the best mean measured in a scenario, for each benchmark, bounds aside.")
     if "tied" in found:
         lines.append(
-            "≈ cannot be told from the best at 5 % (paired by seed where both learn the same data, Holm's correction)."
+            "≈ cannot be told from the best at 5 % (paired by seed where both learn the same data, Holm's correction "
+            "for all pairs)."
         )
     if "untested" in found:
         lines.append("° too few seeds to be told from the best.")

@@ -62,9 +62,14 @@ def tail_probability(distance: float, parts: Sequence[Part]) -> float:
         return 0.5 if distance == 0 else float(distance < 0)
     if distance < 0:
         return 1 - tail_probability(-distance, parts)
-    # Quantiles are weighted, not probabilities: found by halving, in terms of the tail so that small ones are precise.
     weights = [(part.square / total, part.freedom) for part in parts if part.square]
-    target, low, high = distance / math.sqrt(total), -80.0, math.log(0.5)
+    target = distance / math.sqrt(total)
+    freedoms = {freedom for _, freedom in weights}
+    if len(freedoms) == 1:
+        freedom = freedoms.pop()
+        return float(special.ndtr(-target) if freedom == EXACT else special.stdtr(freedom, -target))
+    # Quantiles are weighted, not probabilities: found by halving, in terms of the tail so that small ones are precise.
+    low, high = -80.0, math.log(0.5)
     for _ in range(80):
         middle = (low + high) / 2
         tail = math.exp(middle)

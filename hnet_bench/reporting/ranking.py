@@ -1,7 +1,9 @@
 """Which of several cells is the best, and which cannot be told from it.
 
-Each competitor is tested against the best one: paired by seed where both learn the same data with the same seed, by
-means otherwise (`hnet_bench.reporting.mean_tests`), two-sided at 5 %, with Holm's correction for the number of tests.
+Competitors are tested against each other: paired by seed where both learn the same data with the same seed, by means
+otherwise (`hnet_bench.reporting.mean_tests`), two-sided at 5 %, with Holm's correction for the number of all pairs.
+Pairs without the best count, too: which one is the best is read off the same scores, so any pair might have been asked
+about.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from itertools import combinations
+from typing import Literal, TypeAlias, TypeVar
 
 from hnet_bench.papers.table import Better
 from hnet_bench.reporting.mean_tests import part_of, tail_probability
@@ -18,6 +21,7 @@ from hnet_bench.reporting.mean_tests import part_of, tail_probability
 Rank: TypeAlias = Literal["best", "tied", "untested", ""]
 
 _LEVEL = 0.05
+_Test = TypeVar("_Test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +40,15 @@ def ranks(competitors: Sequence[Competitor], better: Better) -> list[Rank]:
         return [""] * len(competitors)
     sign = 1 if better == "higher" else -1
     best = max(distinct.values(), key=lambda competitor: sign * _mean(list(competitor.scores.values())))
-    tests = {runs: p_of_difference(best, other) for runs, other in distinct.items() if other is not best}
-    adjusted = holm({runs: p for runs, p in tests.items() if p is not None})
+    tests = {
+        frozenset((one.runs, other.runs)): p_of_difference(one, other)
+        for one, other in combinations(distinct.values(), 2)
+    }
+    adjusted = holm({pair: p for pair, p in tests.items() if p is not None})
     found: dict[str, Rank] = {best.runs: "best"}
-    for runs in tests:
-        found[runs] = "untested" if runs not in adjusted else "tied" if adjusted[runs] > _LEVEL else ""
+    for runs in distinct.keys() - {best.runs}:
+        p = adjusted.get(frozenset((best.runs, runs)))
+        found[runs] = "untested" if p is None else "tied" if p > _LEVEL else ""
     return [found[competitor.runs] for competitor in competitors]
 
 
@@ -58,9 +66,9 @@ def p_of_difference(one: Competitor, other: Competitor) -> float | None:
     return 2 * tail_probability(abs(mean), parts)
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[_Test, float]) -> dict[_Test, float]:
     """P-values corrected for their number, so that any false rejection among them is as rare as for one test (1979)."""
-    adjusted: dict[str, float] = {}
+    adjusted: dict[_Test, float] = {}
     highest = 0.0
     for index, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         highest = max(highest, min(1.0, p * (len(p_values) - index)))

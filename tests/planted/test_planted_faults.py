@@ -1,8 +1,8 @@
 """Faults planted in a sound method are found by `hnet-bench verify`, and the sound method is not accused.
 
-Real runs of `planted_faults.toml` take most of an hour; README.md in this folder says how to do them. Those that stand in
-`results/` here are judged. The same verdicts are tested on scores that are made up, with the differences that such faults
-make.
+Real runs of `planted_faults.toml` take most of an hour; README.md in this folder says how to do them. Those that stand
+in `results/` here are judged. The same verdicts are tested on scores that are made up, with the differences that such
+faults make.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 from scipy import stats
 
@@ -66,3 +67,14 @@ def test_the_same_runs_under_two_names_share_their_rank() -> None:
 def test_without_spread_equal_is_tied_and_different_is_not() -> None:
     assert ranks([cell("a", 0.5, 0.5), cell("b", 0.5, 0.5)], "higher") == ["best", "tied"]
     assert ranks([cell("a", 0.75, 0.75), cell("b", 0.5, 0.5)], "higher") == ["best", ""]
+
+
+@pytest.mark.parametrize(("rows", "seeds", "data"), [(8, 10, "same"), (10, 3, "same"), (6, 5, "own")])
+def test_equal_rows_are_told_apart_in_at_most_five_of_a_hundred_tables(rows: int, seeds: int, data: str) -> None:
+    tables, draw, wrong = 600, numpy.random.default_rng(3), 0
+    for _ in range(tables):
+        scores = draw.normal(size=(rows, seeds))
+        table = [cell(f"{row}", *scores[row], data=data if data == "same" else f"{row}") for row in range(rows)]
+        wrong += "" in ranks(table, "higher")
+    # As many as chance allows, in 999 of 1000 cases, if the share is 5 %.
+    assert wrong <= stats.binom.ppf(0.999, tables, 0.05)
