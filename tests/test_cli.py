@@ -369,6 +369,24 @@ def test_a_check_names_what_is_stale_and_writes_nothing(user_table: Path, engine
     assert before == {path: path.read_bytes() for path in Path("reports").iterdir()}
 
 
+def test_figures_that_have_no_records_any_more_are_taken_away_and_nothing_else(
+    user_table: Path, engine: Engine
+) -> None:
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    assert main(["report", "mine.toml"]) == 0
+    for name in ("mine.task-inference.svg", "mine.notes.md", "mine.own.svg"):
+        Path("reports", name).write_text("old")
+    assert main(["report", "mine.toml"]) == 0
+    assert {path.name for path in Path("reports").iterdir()} == {*FILES, "mine.notes.md", "mine.own.svg"}
+
+
+@pytest.mark.parametrize("command", [["status"], ["verify"], ["report"], ["figures"]])
+def test_a_results_folder_that_is_not_there_is_a_slip(command: list[str], user_table: Path, capsys: Capture) -> None:
+    assert main([*command, "mine.toml", "--results", "typo"]) == 2
+    assert "There is no results folder typo." in capsys.readouterr().err
+    assert not Path("reports").exists()
+
+
 def test_a_report_without_names_is_about_all_tables_with_records_but_for_trials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_of: RecordOf, capsys: Capture
 ) -> None:

@@ -150,3 +150,42 @@ def test_a_real_run_is_repeated_to_the_last_bit(user_table: Path, capsys: Captur
     assert main(["rerun", str(path)]) == 1
     assert "  torch: 1.0, now 2." in capsys.readouterr().out
     assert len(list(Path("results").rglob("*.*"))) == 1
+
+
+REGRESSION = """
+title = "Errors"
+seeds = "1-2"
+unit = "mse"
+better = "lower"
+[settings.toy]
+benchmark = { name = "regression_1d" }
+protocol = { iterations = 3, activation = "sigmoid", initialisation = "xavier" }
+[[rows]]
+name = "hnet"
+label = "HNET"
+settings = "toy"
+CL1 = { strategy = "hnet_full", reported = { mean = 0.00422, known = "verified" } }
+"""
+
+
+def test_errors_are_traced_and_repeated_as_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_of: RecordOf, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("errors.toml").write_text(REGRESSION)
+    store, (cell,) = Store(Path("results")), load_table("errors.toml").cells
+    for seed, error in ((1, 0.25), (2, 0.35)):
+        spec = resolve_cell(cell, seed)
+        store.write(spec, record_of(spec, score=[[error] * 3] * 3))
+    assert main(["trace", "errors.toml", "hnet", "CL1"]) == 0
+    out = capsys.readouterr().out
+    assert "HNET, CL1: 0.300 ± 0.0500 (2), reported 0.00422\n" in out
+    assert "Mean squared error" in out
+    assert "Mean: 0.300. Standard deviation over the 2 seeds: 0.0707;" in out
+    # Three steps of training leave errors of another size than what was made up.
+    assert main(["rerun", resolve_cell(cell, 1).run_id]) == 1
+    out = capsys.readouterr().out
+    assert "Different: average 0.250, now " in out
+    assert "% (2 are tolerated)" in out
+    assert "percentage points" not in out
+    assert "the averages of the 2 seeds of this cell have a standard deviation of 0.0707; this one moved by" in out

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hnet_bench.arguments import split_values
-from hnet_bench.commands.options import Results, TableName, cell_states, count
+from hnet_bench.commands.options import ReadResults, TableName, cell_states, count
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.files import write_atomically
@@ -17,7 +17,7 @@ from hnet_bench.runs.store import Store
 
 def figures(
     table: TableName,
-    results: Results = Path("results"),
+    results: ReadResults = Path("results"),
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the figures.")] = Path("reports"),
     formats: Annotated[list[str] | None, typer.Option(metavar="svg|pdf|png...", help="Default: svg.")] = None,
 ) -> None:

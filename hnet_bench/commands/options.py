@@ -12,7 +12,7 @@ import typer
 
 from hnet_bench import catalog
 from hnet_bench.arguments import split_values
-from hnet_bench.interfaces import Scenario
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.spec import resolve_cell
@@ -28,6 +28,17 @@ Seeds = Annotated[
     list[str] | None, typer.Option(metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.")
 ]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
+
+
+def _existing(results: Path) -> Path:
+    # The folder that nobody named need not be there yet; a name that was given and is not there is a slip.
+    if results != Path("results") and not results.is_dir():
+        raise UserError(f"There is no results folder {results}.")
+    return results
+
+
+# Of commands that only read it.
+ReadResults = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.", callback=_existing)]
 Data = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder of the data sets. Default: $HNET_BENCH_DATA, else your cache folder."),

@@ -10,7 +10,7 @@ import typer
 
 from hnet_bench.arguments import chosen_seeds
 from hnet_bench.commands.options import (
-    Results,
+    ReadResults,
     Rows,
     Scenarios,
     Seeds,
@@ -49,7 +49,7 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; name every file that is not what the records give.")
     ] = False,
-    results: Results = Path("results"),
+    results: ReadResults = Path("results"),
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")] = Path("reports"),
 ) -> None:
     """Write tables with all their numbers and figures, REPORTS/TABLE.md, .tex, .csv, .json and .svg.
@@ -65,7 +65,7 @@ def report(
 
     hnet-bench report --check
     """
-    from hnet_bench.reporting.render import APPENDIX, INDEX, render
+    from hnet_bench.reporting.render import APPENDIX, INDEX, outdated, render
 
     store = _store(results)
     listed = None if tables else _all(store)
@@ -82,6 +82,8 @@ def report(
             write_atomically(path, content)
         except OSError as error:
             raise UserError(f"The report {path} cannot be written: {error.strerror}.") from error
+    for path in outdated(files, reports, [one.name for one in made]):
+        path.unlink()
     if tables:
         for name, one in zip(tables, made, strict=True):
             print_results(load_table(name), list(one.states))
@@ -100,7 +102,7 @@ def verify(
     rows: Rows = None,
     scenarios: Scenarios = None,
     seeds: Seeds = None,
-    results: Results = Path("results"),
+    results: ReadResults = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
 ) -> None:
     """Judge each measured number of a table against the reported one.
@@ -194,7 +196,8 @@ def _check(
 
         typer.echo(
             f"{count(len(problems), 'file')} in {reports} not as the records give them: hnet-bench report writes them "
-            f"anew. Pictures depend on the version of matplotlib, here {matplotlib.__version__}.",
+            f"anew; delete what is superfluous then. Pictures depend on the version of matplotlib, here "
+            f"{matplotlib.__version__}.",
             err=True,
         )
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ import typer
 from hnet_bench.arguments import chosen_seeds, known_loggers
 from hnet_bench.commands.options import (
     Data,
+    ReadResults,
     Results,
     Rows,
     Scenarios,
@@ -138,7 +139,7 @@ def status(
     rows: Rows = None,
     scenarios: Scenarios = None,
     seeds: Seeds = None,
-    results: Results = Path("results"),
+    results: ReadResults = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
 ) -> None:
     """Show how many runs of a table are done, and what they measured.

@@ -13,7 +13,7 @@ import typer
 from hnet_bench.arguments import chosen_seeds
 from hnet_bench.commands.options import (
     Data,
-    Results,
+    ReadResults,
     Seeds,
     TableName,
     cell_states,
@@ -35,7 +35,7 @@ def trace(
     row: Annotated[str, typer.Argument(metavar="ROW", help="A row of the table.")],
     scenario: Annotated[str, typer.Argument(metavar="CL1|CL2|CL3", help="A scenario of the row.")],
     seeds: Seeds = None,
-    results: Results = Path("results"),
+    results: ReadResults = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per record.")] = False,
 ) -> None:
     """Show the records behind a number, and how it comes from them.
@@ -44,9 +44,9 @@ def trace(
 
     hnet-bench trace von_oswald_2020_table_1 split_hnet_ent CL3
     """
-    from hnet_bench.reporting.tables import measured_text, reported_text
+    from hnet_bench.reporting.tables import SCALES, measured_text, reported_text
     from hnet_bench.reporting.terminal import print_columns
-    from hnet_bench.reporting.trace import HEADER, Traced, arithmetic, made_with
+    from hnet_bench.reporting.trace import Traced, arithmetic, header, made_with
 
     store, judge = Store(results), Judge()
     states = cell_states(select(table, [row], [scenario]), table, store, chosen_seeds(seeds))
@@ -62,13 +62,15 @@ def trace(
     if as_json:
         typer.echo(json.dumps([one.to_json() for one in found], indent=2))
         return
-    reported = f", reported {reported_text(state.cell.reported)}" if state.cell.reported else ""
+    reported = f", reported {reported_text(state.cell.reported, state.cell.unit)}" if state.cell.reported else ""
     typer.echo(f"{state.cell.label}, {state.cell.scenario.label}: {measured_text(state)}{reported}")
     if not found:
-        typer.echo(f"No record yet: hnet-bench run {table} --rows {row} --scenarios {scenario}")
+        place = _place(results)
+        typer.echo(f"No record yet: hnet-bench run {table} --rows {row} --scenarios {scenario}{place}")
         return
-    print_columns(HEADER, [one.line() for one in found])
-    typer.echo(arithmetic([one.average for one in found]))
+    scale = SCALES[state.cell.unit]
+    print_columns(header(scale), [one.line(scale) for one in found])
+    typer.echo(arithmetic([one.average for one in found], scale))
     for line in made_with(found):
         typer.echo(line)
     typer.echo(f"To repeat one: hnet-bench rerun {found[0].record.run_id}{_place(results)}")
@@ -76,13 +78,16 @@ def trace(
 
 def rerun(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run id such as seed1-0a1b..., or a record's file.")],
-    results: Results = Path("results"),
+    results: ReadResults = Path("results"),
     data: Data = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Where to train. Default: as in the record.")
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0.0, metavar="POINTS", help="Percentage points by which any score may differ.")
+        float,
+        typer.Option(
+            min=0.0, metavar="POINTS", help="Percentage points (of errors: per cent) by which any score may differ."
+        ),
     ] = 100 * TOLERANCE,
 ) -> None:
     """Repeat a run, and say whether it gives the same scores.
@@ -96,7 +101,7 @@ def rerun(
     hnet-bench rerun seed1-94d8e972603c
     """
     repeated = repeat(run, results, data, device, tolerance / 100)
-    _print_comparison(repeated.found, repeated.record, repeated.again, tolerance)
+    _print_comparison(repeated, tolerance)
     _print_scale(repeated.found, repeated.path, repeated.spec)
     if repeated.found.verdict == "different":
         raise typer.Exit(1)
@@ -112,6 +117,11 @@ class Repeated:
     again: Record
     found: Comparison
 
+    @property
+    def errors(self) -> bool:
+        """Whether its scores are errors rather than accuracies."""
+        return _are_errors(self.spec)
+
 
 def repeat(run: str, results: Path, data: Path | None, device: str | None, tolerance: float) -> Repeated:
     """Does a run once more and compares; `tolerance` is a fraction. Raises UserError if it cannot be repeated."""
@@ -119,7 +129,11 @@ def repeat(run: str, results: Path, data: Path | None, device: str | None, toler
     record = read_record(path)
     spec = _spec_of(record, path)
     again = _repeat(spec, device or ("cpu" if record.provenance.get("device", "cpu") == "cpu" else "cuda"), data)
-    return Repeated(path, spec, record, again, compare(record, again, tolerance))
+    return Repeated(path, spec, record, again, compare(record, again, tolerance, errors=_are_errors(spec)))
+
+
+def _are_errors(spec: RunSpec) -> bool:
+    return spec.build_benchmark().facts.goal == "regression"
 
 
 def _find(run: str, results: Path) -> Path:
@@ -161,10 +175,13 @@ def _repeat(spec: RunSpec, device: str, folder: Path | None) -> Record:
         return run(spec, device=resolve_device(device), folder=folder, observer=watcher)
 
 
-def _print_comparison(found: Comparison, record: Record, again: Record, tolerance: float) -> None:
+def _print_comparison(repeated: Repeated, tolerance: float) -> None:
     from hnet_bench.reporting.tables import percent
 
-    average = f"average {percent(average_accuracy(record.score))} %, now {percent(average_accuracy(again.score))} %"
+    found, record, again = repeated.found, repeated.record, repeated.again
+    before, now = (_average_text(one, repeated.errors) for one in (record, again))
+    average = f"average {before}, now {now}"
+    unit = "%" if repeated.errors else "percentage points"
     if found.verdict == "identical":
         typer.echo(f"Identical: every score is the same ({average}).")
     elif found.where is None:
@@ -173,7 +190,7 @@ def _print_comparison(found: Comparison, record: Record, again: Record, toleranc
         after, on = found.where
         typer.echo(
             f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
-            f"percentage points ({tolerance:g} are tolerated), on experience {on + 1} after training on {after + 1}."
+            f"{unit} ({tolerance:g} are tolerated), on experience {on + 1} after training on {after + 1}."
         )
     verdict = Judge().verdict(record)
     changed = [f"code: {name} has changed" for name in (*verdict.strategy, *verdict.harness)]
@@ -186,18 +203,26 @@ def _print_comparison(found: Comparison, record: Record, again: Record, toleranc
         typer.echo("  Nothing that the record names has changed: something that it does not name decides scores.")
 
 
+def _average_text(record: Record, errors: bool) -> str:
+    from hnet_bench.reporting.tables import SCALES
+
+    average = average_accuracy(record.score)
+    return SCALES["mse"].text(average) if errors else f"{SCALES['percent'].text(average)} %"
+
+
 def _print_scale(found: Comparison, path: Path, spec: RunSpec) -> None:
     """How much scores differ from seed to seed, to set the difference beside."""
-    from hnet_bench.reporting.tables import percent
+    from hnet_bench.reporting.tables import SCALES
 
     if found.verdict == "identical":
         return
     averages = [average_accuracy(record.score) for record in Store(path.absolute().parents[3]).records(spec)]
     if len(averages) > 1:
-        deviation = percent(statistics.stdev(averages))
+        errors = _are_errors(spec)
+        scale, unit = SCALES["mse" if errors else "percent"], "" if errors else " points"
         typer.echo(
             f"For scale: the averages of the {len(averages)} seeds of this cell have a standard deviation of "
-            f"{deviation} points; this one moved by {percent(found.average)}."
+            f"{scale.text(statistics.stdev(averages))}{unit}; this one moved by {scale.text(found.average)}."
         )
 
 

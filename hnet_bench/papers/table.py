@@ -206,6 +206,12 @@ def parse_table(name: str, content: Settings) -> Table:
         for key, value in file.settings.items()
     }
     rows = [from_settings(_Row, row, where=f"a row of table '{name}'") for row in file.rows]
+    for row in rows:
+        if not row.name.strip() or "," in row.name:
+            raise UserError(
+                f"A row of table '{name}' is named '{row.name}': expected a name without commas, which separate rows "
+                "on the command line."
+            )
     repeated = {row.name for row in rows if sum(other.name == row.name for other in rows) > 1}
     if repeated:
         raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
@@ -285,6 +291,11 @@ def _check_reported(reported: Reported, where: str) -> None:
         raise UserError(f"'spread' in {where} must not be negative, found {reported.spread:g}.")
     if reported.margin is not None and reported.margin <= 0:
         raise UserError(f"'margin' in {where} must be positive, found {reported.margin:g}.")
+    if reported.spread_kind == "sd" and reported.n is None:
+        raise UserError(
+            f"'spread' in {where} is a standard deviation (spread_kind = \"sd\"), but 'n' is missing: without the "
+            "number of seeds nothing says how well the mean is known."
+        )
     if reported.n is not None and reported.n < 1:
         raise UserError(f"'n' in {where} must be a number of seeds, found {reported.n}.")
 

@@ -56,6 +56,7 @@ def _compute(reports: Sequence[Report], every: Sequence[Record]) -> Section:
             (
                 report.name,
                 f"{how_far.done} of {how_far.planned}",
+                str(how_far.stale),
                 format_seeds(report.table.seeds),
                 format_seeds(tuple(sorted(seeds))),
                 duration(how_far.seconds),
@@ -64,11 +65,11 @@ def _compute(reports: Sequence[Report], every: Sequence[Record]) -> Section:
             )
         )
     total = duration(sum(record.seconds["total"] for record in every))
-    headings = ("Table", "Runs", "Seeds planned", "Seeds with a record", "Time", "Longest run", "Most memory")
+    headings = ("Table", "Runs", "Stale", "Seeds planned", "Seeds with a record", "Time", "Longest run", "Most memory")
     return Section(
         heading="Compute",
         text=f"{len(every)} different runs took {total}, one after the other; tables may share runs. Times were "
-        "measured on machines that did other work as well.",
+        "measured on machines that did other work as well. Stale: made before the code of their strategy changed.",
         grid=_grid("compute", headings, rows, left=1),
     )
 

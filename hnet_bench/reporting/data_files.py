@@ -25,7 +25,7 @@ _VERDICT = ("outcome", "difference", "interval_low", "interval_high", "p_reprodu
 COLUMNS = (
     *("row", "label", "scenario", "benchmark", "planned", "failed", "rank"),
     *(f"measured.{name}.{number}" for name in _SUMMARIES for number in ("mean", "sem", "n")),
-    *("measured.trained_parameters", "measured.compression_ratio"),
+    *("measured.trained_parameters", "measured.compression_ratio", "measured.stale_seeds"),
     *(f"reported.{name}" for name in _REPORTED),
     *(f"verdict.{name}" for name in (*_VERDICT, "seeds_if_equal", "seeds_if_observed")),
 )
@@ -53,7 +53,7 @@ def as_csv(report: Report) -> str:
     writer.writerow(path.replace(".", "_") for path in COLUMNS)
     for cell in report.cells:
         content = cell_json(cell)
-        writer.writerow(_at(content, path) for path in COLUMNS)
+        writer.writerow(_field(_at(content, path)) for path in COLUMNS)
     return buffer.getvalue()
 
 
@@ -115,6 +115,11 @@ def _verdict(verdict: Verdict) -> Settings:
 
 def _digits(number: float | None) -> float | None:
     return None if number is None else float(f"{number:.6g}")
+
+
+def _field(value: Any) -> Any:
+    """A list as its items with spaces between them."""
+    return " ".join(str(item) for item in value) if isinstance(value, list) else value
 
 
 def _at(content: Any, path: str) -> Any:

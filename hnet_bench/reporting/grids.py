@@ -98,7 +98,7 @@ def _result_field(cell: ReportCell | None, kind: str, report: Report) -> Entry:
         if cell.measured is None:
             return Entry(NOT_RUN, cell=cell.key)
         final = cell.measured.final
-        marks = f"{STALE if cell.measured.stale_seeds else ''}{_RANK_MARKS[cell.rank]}"
+        marks = f"{STALE if cell.stale_seeds else ''}{_RANK_MARKS[cell.rank]}"
         text = f"{SCALES[report.unit].with_spread(final.mean, final.sem)} ({final.n}){marks}"
         return Entry(text, best=cell.rank == "best", cell=cell.key)
     if kind == "reported":

@@ -69,6 +69,8 @@ def document(report: Report) -> str:
 def escape(text: str) -> str:
     """Text as LaTeX sets it, letter for letter; a minus before a digit is set as one."""
     escaped = "".join(_CHARACTERS.get(character, character) for character in text)
+    # Two hyphens in a row would become one dash, and a command that readers are to type would be wrong.
+    escaped = re.sub(r"-(?=-)", "-{}", escaped)
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
 
 

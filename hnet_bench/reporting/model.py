@@ -59,6 +59,11 @@ class ReportCell:
         """Names the cell within its table."""
         return f"{self.row}/{self.scenario}"
 
+    @property
+    def stale_seeds(self) -> tuple[int, ...]:
+        """Those of records made before the strategy's code changed."""
+        return self.measured.stale_seeds if self.measured else ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:

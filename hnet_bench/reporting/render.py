@@ -105,6 +105,16 @@ def stale(
     return problems
 
 
+def outdated(expected: Mapping[str, bytes], folder: Path, tables: Iterable[str]) -> list[Path]:
+    """Figures of these tables that an earlier report wrote and that there are no records for any more."""
+    left = {path.name: table for table in tables for path in folder.glob(f"{table}*.svg") if path.name not in expected}
+    if not left:
+        return []
+    from hnet_bench.reporting.figures.render import KINDS, file_name
+
+    return [folder / name for name, table in left.items() if name in {file_name(table, kind, "svg") for kind in KINDS}]
+
+
 def differing(path: Path, expected: bytes) -> str | None:
     """What keeps a file from having the expected content."""
     if not path.is_file():

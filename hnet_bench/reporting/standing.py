@@ -22,6 +22,7 @@ class Standing:
     done: int  # of the planned runs
     planned: int
     failed: int
+    stale: int  # of the runs that are done, those made before their strategy's code changed
     beyond: int  # runs with seeds that the table does not plan
     absent: tuple[str, ...]  # strategies that are not here yet
     seconds: float  # of all runs that are done
@@ -38,6 +39,7 @@ def standing(report: Report) -> Standing:
         done=len(planned & found.keys()),
         planned=len(planned),
         failed=len(failed),
+        stale=len({key for state in states for key in _keys(state, state.stale_seeds)}),
         beyond=len(found.keys() - planned),
         absent=tuple(sorted({state.cell.strategy for state in states if state.spec is None})),
         seconds=sum(record.seconds["total"] for record in found.values()),

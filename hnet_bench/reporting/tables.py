@@ -16,6 +16,10 @@ NOT_RUN = "not run"
 MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
 
 STALE = "§"
+STALE_LEGEND = (
+    f"{STALE} stale: the code of the strategy has changed since some of these runs were made; "
+    "hnet-bench run with --rerun-stale renews them."
+)
 
 _MEANING = {
     "second-hand": "read in somebody else's transcription of the paper",
@@ -61,10 +65,7 @@ def legend(states: Sequence[CellState]) -> list[str]:
     scale = SCALES[states[0].cell.unit]
     lines = [f"Measured: average {scale.score} over all experiences after the last one; mean ± SEM (number of seeds)."]
     if any(state.stale_seeds for state in states):
-        lines.append(
-            f"{STALE} stale: the code of the strategy has changed since some of these runs were made; "
-            "hnet-bench run with --rerun-stale renews them."
-        )
+        lines.append(STALE_LEGEND)
     reported = [state.cell.reported for state in states if state.cell.reported]
     if not reported:
         return lines

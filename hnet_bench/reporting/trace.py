@@ -10,11 +10,14 @@ from typing import Any
 
 from hnet_bench.metrics import average_accuracy, summarise
 from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.reporting.tables import percent
+from hnet_bench.reporting.tables import Scale
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.staleness import Verdict
 
-HEADER = ("Seed", "Average (%)", "Code", "Record")
+
+def header(scale: Scale) -> tuple[str, ...]:
+    """Headings of the columns of `Traced.line`."""
+    return "Seed", scale.heading, "Code", "Record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,12 @@ class Traced:
 
     @property
     def average(self) -> float:
-        """Average accuracy, a fraction: what `status` takes the mean of."""
+        """Average score, as the record has it: what `status` takes the mean of."""
         return average_accuracy(self.record.score)
 
-    def line(self) -> tuple[str, ...]:
-        """A line for the columns of `HEADER`."""
-        return str(self.record.spec["seed"]), percent(self.average), self.verdict.state, str(self.path)
+    def line(self, scale: Scale) -> tuple[str, ...]:
+        """A line for the columns of `header`."""
+        return str(self.record.spec["seed"]), scale.text(self.average), self.verdict.state, str(self.path)
 
     def to_json(self) -> dict[str, Any]:
         """What `trace --json` prints of a record."""
@@ -49,17 +52,17 @@ class Traced:
         }
 
 
-def arithmetic(averages: Sequence[float]) -> str:
+def arithmetic(averages: Sequence[float], scale: Scale) -> str:
     """How the mean and its standard error come from the numbers above them."""
     summary = summarise(averages)
     if summary is None:
         return "There is no record."
     if summary.sem is None:
-        return f"Mean: {percent(summary.mean)}; one seed has no standard error."
+        return f"Mean: {scale.text(summary.mean)}; one seed has no standard error."
     deviation = summary.sem * math.sqrt(summary.n)
     return (
-        f"Mean: {percent(summary.mean)}. Standard deviation over the {summary.n} seeds: {percent(deviation)}; "
-        f"divided by the root of {summary.n}, the SEM: {percent(summary.sem)}."
+        f"Mean: {scale.text(summary.mean)}. Standard deviation over the {summary.n} seeds: {scale.text(deviation)}; "
+        f"divided by the root of {summary.n}, the SEM: {scale.text(summary.sem)}."
     )
 
 

@@ -15,27 +15,30 @@ from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.runs.record import Record
 
-TOLERANCE = 0.02  # largest difference of any score that still counts as rounding, a fraction
+# Largest difference of any score that still counts as rounding, a fraction; where scores are errors, which have no
+# scale of their own, a share of the larger of the two.
+TOLERANCE = 0.02
 _ROUNDING = 1e-12  # of the difference of two fractions itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How far the scores of a repetition are from those of a record; differences are those of fractions."""
+    """How far the scores of a repetition are from those of a record."""
 
     verdict: Literal["identical", "within tolerance", "different"]
-    largest: float  # absolute difference of any score
+    largest: float  # difference of any score: that of two fractions, or relative to the larger of two errors
     where: tuple[int, int] | None  # after which experience and on which, from 0; None if the matrices have other sizes
-    average: float  # average accuracy of the repetition minus that of the record
+    average: float  # average score of the repetition minus that of the record
 
 
-def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Comparison:
-    """Identical if every score is, within tolerance if none differs by more than `tolerance`."""
+def compare(record: Record, again: Record, tolerance: float = TOLERANCE, *, errors: bool = False) -> Comparison:
+    """Identical if every score is, within tolerance if none differs by more than `tolerance`; `errors` says that scores
+    are no fractions but errors, which are compared in relation to each other."""
     average = average_accuracy(again.score) - average_accuracy(record.score)
     if len(record.score) != len(again.score):
         return Comparison(verdict="different", largest=1.0, where=None, average=average)
     differences = {
-        (i, j): abs(new - old)
+        (i, j): _difference(old, new, relative=errors)
         for i, (before, after) in enumerate(zip(record.score, again.score, strict=True))
         for j, (old, new) in enumerate(zip(before, after, strict=True))
     }
@@ -61,6 +64,11 @@ def different_settings(before: Settings, after: Settings) -> list[str]:
     """Names of the settings in which two specs differ, such as "strategy.strength"."""
     one, two = dict(_leaves(before)), dict(_leaves(after))
     return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+
+
+def _difference(old: float, new: float, *, relative: bool) -> float:
+    difference = abs(new - old)
+    return difference / max(abs(old), abs(new)) if relative and difference else difference
 
 
 def _scores(one: Record, other: Record) -> tuple[Any, ...]:

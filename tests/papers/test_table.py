@@ -130,3 +130,16 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
         load_table(str(tmp_path / "absent.toml"))
     with pytest.raises(UserError, match="Unknown table 'absent': known are quick"):
         load_table("absent")
+
+
+@pytest.mark.parametrize("name", ["a, b", " "])
+def test_a_row_that_the_command_line_could_not_name_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="expected a name without commas"):
+        parse_table("t", content(rows=[{"name": name, "settings": "s", "CL1": {"strategy": "x"}}]))
+
+
+def test_a_standard_deviation_without_a_number_of_seeds_says_too_little() -> None:
+    known = {"mean": 50.0, "spread": 1.0, "spread_kind": "sd", "known": "verified"}
+    with pytest.raises(UserError, match="'n' is missing"):
+        parse_table("t", with_cell(reported=known))
+    assert parse_table("t", with_cell(reported={**known, "n": 5})).cells[0].reported

@@ -22,7 +22,7 @@ def rows(found: Section) -> list[list[str]]:
 
 def test_compute_counts_each_run_once(rich_report: Report) -> None:
     # 16 runs of 2.25 s; 8 cells with three seeds each are planned.
-    assert rows(section(rich_report, "Compute")) == [["rich", "16 of 24", "1-3", "1-3", "36 s", "2 s", "1.00 GiB"]]
+    assert rows(section(rich_report, "Compute")) == [["rich", "16 of 24", "0", "1-3", "1-3", "36 s", "2 s", "1.00 GiB"]]
     both = sections([rich_report, rich_report])[0]
     assert both.text.startswith("16 different runs took 36 s")
 

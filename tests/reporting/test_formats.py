@@ -20,6 +20,8 @@ from hnet_bench.reporting.data_files import COLUMNS
 from hnet_bench.reporting.grids import grids_of
 from hnet_bench.reporting.model import Report, build_report
 from hnet_bench.reporting.page.render import page as html_page
+from hnet_bench.reporting.readme import with_results
+from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
 
@@ -201,6 +203,7 @@ def test_a_new_benchmark_is_set_apart(rich_report: Report) -> None:
     [
         (r"50 % of a_b & c#d $5", r"50 \% of a\_b \& c\#d \$5"),
         ("-1.5 to +2.0, 1-3, x-y", "$-$1.5 to +2.0, 1-3, x-y"),
+        ("run --rerun-stale ---", r"run -{}-rerun-stale -{}-{}-"),
         ("{~^}\\", r"\{\textasciitilde{}\textasciicircum{}\}\textbackslash{}"),
     ],
 )
@@ -230,3 +233,25 @@ def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store
     for text in texts:
         assert "Reduced: a tenth of the iterations." in text
         assert "marks (reduced)" in text
+
+
+def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich_store: Store) -> None:
+    states = table_state(rich_table, rich_store)
+    good = next(index for index, state in enumerate(states) if state.cell.row == "good" and state.records)
+    states[good] = replace(states[good], stale_seeds=(1, 3))
+    report = build_report(rich_table, states, command="made_up")
+    block = "<!-- results: rich -->\n<!-- end of results -->\n"
+    texts = {
+        "readme": with_results(block, {"rich": report}, folder="reports"),
+        "page": html_page([report], [{}], []),
+        "markdown": markdown.page(report),
+    }
+    for name, text in texts.items():
+        assert "(3)§" in text, name
+        assert "§ stale: the code of the strategy has changed" in text, name
+    assert "seeds 1,3: the strategy&#39;s code has changed since" in texts["page"]
+    verdicts = verdict_grid(report)
+    assert verdicts is not None
+    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["3§"]
+    lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))
+    assert {line["measured_stale_seeds"] for line in lines if line["row"] == "good"} == {"", "1 3"}

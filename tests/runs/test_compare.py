@@ -42,6 +42,16 @@ def test_the_tolerance_can_be_chosen_and_the_average_moves_with_its_sign(spec_of
     assert compare(record, again).average == pytest.approx(-0.05)
 
 
+def test_errors_are_compared_in_relation_to_each_other(spec_of: SpecOf, record_of: RecordOf) -> None:
+    record = record_of(spec_of(), score=[[0.004, 3.0], [0.0, 5.0]])
+    near, far = ([[0.00396, 3.0], [0.0, 5.1]], [[0.0039, 3.0], [0.0, 5.0]])
+    assert compare(record, record_of(spec_of(), score=near), errors=True).verdict == "within tolerance"
+    found = compare(record, record_of(spec_of(), score=far), errors=True)
+    # (0.004 - 0.0039) / 0.004
+    assert (found.verdict, found.where, found.largest) == ("different", (0, 0), pytest.approx(0.025))
+    assert compare(record, record, errors=True).verdict == "identical"
+
+
 def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of: RecordOf) -> None:
     made = {"cpu": "A", "device": "cpu", "versions": {"torch": "2.4", "numpy": "2"}, "started": "then"}
     before = record_of(spec_of(), provenance=made, data={"mnist": "ab"})

@@ -73,7 +73,8 @@ def page(reports: Sequence[Report], figures: Sequence[Mapping[str, bytes]], appe
 
 def anchor(report: Report, key: str) -> str:
     """The id of what belongs to a table: its section (""), a grid, or what stands behind a cell."""
-    return re.sub(r"\s", "_", f"{report.name}/{key}" if key else report.name)
+    # Other characters would stand in links in another form than in ids.
+    return re.sub(r"[^\w./-]", lambda found: f"_{ord(found[0]):x}_", f"{report.name}/{key}" if key else report.name)
 
 
 def _view(report: Report, figures: Mapping[str, bytes]) -> _TableView:

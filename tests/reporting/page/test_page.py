@@ -14,7 +14,7 @@ from hnet_bench.reporting.appendix import sections
 from hnet_bench.reporting.model import Report
 from hnet_bench.reporting.page.cells import behind
 from hnet_bench.reporting.page.data_uri import data_uri, size_of
-from hnet_bench.reporting.page.render import page
+from hnet_bench.reporting.page.render import anchor, page
 
 SVG = b"""<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN"
@@ -31,6 +31,12 @@ L 1 1" style="fill: #ff0000"/>
 @pytest.fixture
 def text(rich_report: Report) -> str:
     return page([rich_report], [{"A picture": SVG}], sections([rich_report]))
+
+
+def test_a_link_names_a_row_in_the_letters_of_its_id(rich_report: Report) -> None:
+    found = anchor(rich_report, "lr 10%, a/CL1")
+    assert found == urllib.parse.quote(found) == "rich/lr_20_10_25__2c__20_a/CL1"
+    assert anchor(rich_report, "lr 10_, a/CL1") != found
 
 
 def test_nothing_is_fetched_and_only_the_own_style_and_script_may_act(text: str) -> None:
