@@ -18,7 +18,7 @@ from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
-from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
+from hnet_bench.interfaces import Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.events import Observer, event_of
 from hnet_bench.runs.memory import peak_bytes
@@ -60,15 +60,17 @@ class Learning:
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
         self.progress = self._resumed() or Progress()
         self._clock.count_earlier(self.progress.elapsed)
-        if not self.progress.untrained:
-            self.progress.untrained = self._evaluator.evaluate(self.template).score
+        # Only forward transfer needs these, which in turn needs more than the diagonal.
+        if spec.protocol.evaluation == "all" and not self.progress.untrained:
+            scores = self._evaluator.evaluate(self.template).score
+            self.progress.untrained = [score for score in scores if score is not None]
         if loggers is not None:
             self.template.plugins.append(loggers)
         after_every_step(self.template, self._after_step)
         self._clock.checkpoint_was_written()
 
     def learn(self) -> None:
-        """Learns every experience that is not over, with an evaluation on all experiences after each."""
+        """Learns every experience that is not over, with an evaluation after each as the protocol's schedule says."""
         try:
             self._learn()
         finally:
@@ -89,7 +91,7 @@ class Learning:
             self._experience_begun = begun
             template.train(self._stream[len(progress.score)], eval_streams=[])
             trained = time.perf_counter()
-            evaluation = self._evaluator.evaluate(template)
+            evaluation = self._evaluator.evaluate(template, self._evaluated())
             progress.train.append(round(trained - begun, 3))
             progress.evaluate.append(round(time.perf_counter() - trained, 3))
             progress.score.append(evaluation.score)
@@ -103,6 +105,10 @@ class Learning:
                 self._loggers.evaluated(template, evaluation)
             if len(progress.score) < len(self._stream):
                 self._save()
+
+    def _evaluated(self) -> list[int]:
+        """Experiences to evaluate on after the present one."""
+        return evaluated(self._spec.protocol.evaluation, len(self.progress.score), len(self._stream))
 
     def _resumed(self) -> Progress | None:
         """Restores the strategy, if there is a checkpoint that fits."""
@@ -157,7 +163,7 @@ class Learning:
 
     def _log_scores(self) -> None:
         goal = goal_of(self._benchmark.facts)
-        scores = " ".join(format(score, goal.form) for score in self.progress.score[-1])
+        scores = " ".join(format(score, goal.form) for score in self.progress.score[-1] if score is not None)
         done = len(self.progress.score)
         _log.info(
             "experience %d of %d learnt in %.1f s; %s: %s",

@@ -64,7 +64,7 @@ def run_with_artefacts(
         run_id=spec.run_id,
         spec=spec.to_json(),
         score=progress.score,
-        untrained=progress.untrained,
+        untrained=progress.untrained or None,
         task_inference=inference if len(inference) == len(progress.score) else None,
         parameters={**counts, "compression_ratio": counts["trained"] / counts["target"]},
         seconds={"train": progress.train, "evaluate": progress.evaluate, "total": round(progress.elapsed, 3)},
@@ -83,7 +83,7 @@ def run_with_artefacts(
             "resumes": progress.resumes,
         },
     )
-    check_scores(record.score, f"run {spec.run_id}")
+    check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
     return record, _archive(learning.artefacts())
 
 
