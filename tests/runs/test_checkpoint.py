@@ -14,13 +14,18 @@ from hnet_bench.runs.spec import resolve
 TIMES = {"seconds", "peak_memory_bytes", "provenance", "sha256"}
 
 
-def spec_of(strategy, scenario, seed=1):
+# Of two old tasks one is drawn at each step.
+DRAWING = {"regularised_tasks": 1, "online_targets": True}
+
+
+def spec_of(strategy, scenario, seed=1, **hyperparameters):
+    chunks = {"chunk_size": 200} if strategy.startswith("hnet") and strategy != "hnet_r" else {}
     return resolve(
         benchmark={"name": "synthetic"},
         scenario=scenario,
         protocol={"iterations": 20, "batch_size": 16, "hidden_units": [20]},
         strategy=strategy,
-        hyperparameters={"chunk_size": 200} if strategy.startswith("hnet") and strategy != "hnet_r" else {},
+        hyperparameters={**chunks, **hyperparameters},
         seed=seed,
         where="a test",
     )
@@ -45,11 +50,17 @@ class Fragile(Checkpoints):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "scenario"),
-    [("hnet_tir", Scenario.CLASS), ("dgr", Scenario.TASK), ("er", Scenario.CLASS), ("hnet_r", Scenario.DOMAIN)],
+    ("strategy", "scenario", "hyperparameters"),
+    [
+        ("hnet_tir", Scenario.CLASS, {}),
+        ("hnet", Scenario.TASK, DRAWING),
+        ("dgr", Scenario.TASK, {}),
+        ("er", Scenario.CLASS, {}),
+        ("hnet_r", Scenario.DOMAIN, {}),
+    ],
 )
-def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy, scenario):
-    spec = spec_of(strategy, scenario)
+def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy, scenario, hyperparameters):
+    spec = spec_of(strategy, scenario, **hyperparameters)
     whole, whole_artefacts = run_with_artefacts(spec)
     stops = 0
     while True:
