@@ -68,8 +68,8 @@ def run(
     """Does the runs that have no record yet, shows how they go, and returns the records of the chosen part.
 
     `more` are the other options of `hnet-bench run`: gpu_slots, scheduler, slurm, checkpoint_every, logger, logs,
-    rerun_stale, budget. Runs that failed are printed, and are not among the records. KeyboardInterrupt stops the sweep;
-    another call goes on where it was.
+    rerun_stale, budget, stop_after. Runs that failed are printed, and are not among the records; so is what was left
+    after the time of `stop_after`, such as "9m". KeyboardInterrupt stops the sweep. Another call goes on where it was.
     """
     import typer
 

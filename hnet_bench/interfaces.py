@@ -29,6 +29,9 @@ Settings: TypeAlias = "dict[str, Any]"
 # What a benchmark asks for: the class of an input, or values. See `avalanche_adapter.goals` for what follows from it.
 GoalName: TypeAlias = Literal["classification", "regression"]
 
+# When a run evaluates: on all experiences after each; or on the present one alone, and on all of them after the last.
+EvaluationSchedule: TypeAlias = Literal["all", "diagonal_and_final"]
+
 # Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
 # their run ids stay. Hence that default must never change.
 ADDED_LATER = {"left_out_by_default": True}
@@ -79,6 +82,9 @@ class TrainingProtocol:
     # Of networks that hold their own weights. torch: its default for linear layers; xavier: uniform, biases 0, as in
     # the code of von Oswald et al.
     initialisation: Literal["torch", "xavier"] = field(default="torch", metadata=ADDED_LATER)
+    # What of the score matrix is measured, see `evaluated`. With many experiences, evaluating on all of them after each
+    # costs more than training, while a mean "during" and a mean "final" need the diagonal and the last row alone.
+    evaluation: EvaluationSchedule = field(default="all", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate"):
@@ -160,6 +166,15 @@ class Strategy(Protocol):
     def build(self, setup: Setup) -> InMemoryTemplate:
         """The strategy for one run: Avalanche's SupervisedTemplate, trained for a number of iterations."""
         ...
+
+
+def evaluated(schedule: EvaluationSchedule, after: int, experiences: int) -> list[int]:
+    """Experiences, from 0, that are evaluated after training on one of them. What is not is None in a record.
+
+    >>> [evaluated("diagonal_and_final", after, 3) for after in range(3)]
+    [[0], [1], [0, 1, 2]]
+    """
+    return list(range(experiences)) if schedule == "all" or after == experiences - 1 else [after]
 
 
 def stream_seed(seed: int, stream: str) -> int:

@@ -1,7 +1,8 @@
 """From a score matrix to the numbers that papers print.
 
 A score matrix is a list of T rows; `score[i][j]` is the score on experience j after training on experience i
-(a fraction in [0, 1] for accuracies). All averages are unweighted means over experiences, as in the papers.
+(a fraction in [0, 1] for accuracies), None where it was not measured: the diagonal and the last row always are. All
+averages are unweighted means over experiences, as in the papers.
 """
 
 from __future__ import annotations
@@ -9,34 +10,49 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-ScoreMatrix = Sequence[Sequence[float]]
+Scores: TypeAlias = "Sequence[float | None]"
+ScoreMatrix: TypeAlias = "Sequence[Scores]"
 
 
 def average_accuracy(score: ScoreMatrix) -> float:
     """ACC: mean over experiences of the score after the last one."""
-    return _mean(score[-1])
+    return _mean(_measured(score[-1]))
 
 
 def during_accuracy(score: ScoreMatrix) -> float:
     """Mean over experiences of the score right after training on each ("during" in von Oswald et al. 2020)."""
-    return _mean([score[i][i] for i in range(len(score))])
+    return _mean(_measured([score[i][i] for i in range(len(score))]))
 
 
 def backward_transfer(score: ScoreMatrix) -> float:
     """BWT (Lopez-Paz & Ranzato 2017): mean over all but the last experience of final minus immediate score."""
-    return _mean([score[-1][j] - score[j][j] for j in range(len(score) - 1)])
-
-
-def forward_transfer(score: ScoreMatrix, untrained: Sequence[float]) -> float:
-    """FWT (Lopez-Paz & Ranzato 2017): mean over j >= 1 of the score on j before training on it, less `untrained[j]`."""
-    return _mean([score[j - 1][j] - untrained[j] for j in range(1, len(score))])
-
-
-def forgetting(score: ScoreMatrix) -> float:
-    """Mean over all but the last experience of the best earlier score minus the final one (Chaudhry et al. 2018)."""
     last = len(score) - 1
-    return _mean([max(score[i][j] for i in range(j, last)) - score[-1][j] for j in range(last)])
+    final, during = _measured(score[-1]), _measured([score[i][i] for i in range(last)])
+    return _mean([final[j] - during[j] for j in range(last)])
+
+
+def forward_transfer(score: ScoreMatrix, untrained: Sequence[float]) -> float | None:
+    """FWT (Lopez-Paz & Ranzato 2017): mean over j >= 1 of the score on j before training on it, less `untrained[j]`;
+    None if one of these scores was not measured."""
+    before = [score[j - 1][j] for j in range(1, len(score))]
+    if None in before:
+        return None
+    return _mean([value - untrained[j] for j, value in enumerate(_measured(before), start=1)])
+
+
+def forgetting(score: ScoreMatrix) -> float | None:
+    """Mean over all but the last experience of the best earlier score minus the final one (Chaudhry et al. 2018).
+
+    None if a score among which the best is sought was not measured: the best of fewer would be too low.
+    """
+    last = len(score) - 1
+    earlier = [[score[i][j] for i in range(j, last)] for j in range(last)]
+    if any(None in scores for scores in earlier):
+        return None
+    final = _measured(score[-1])
+    return _mean([max(_measured(scores)) - final[j] for j, scores in enumerate(earlier)])
 
 
 @dataclass(frozen=True)
@@ -62,3 +78,11 @@ def summarise(values: Sequence[float]) -> Summary | None:
 def _mean(values: Sequence[float]) -> float:
     # One experience has no backward transfer and no forgetting: 0 is the only sensible value.
     return math.fsum(values) / len(values) if values else 0.0
+
+
+def _measured(scores: Scores) -> list[float]:
+    """The scores, all of which must be there: what a sound record has is never left out of a mean."""
+    found = [value for value in scores if value is not None]
+    if len(found) < len(scores):
+        raise ValueError("A score that every record has was not measured.")
+    return found

@@ -34,6 +34,7 @@ class Engine:
         self.record_of = record_of
         self.broken: set[str] = set()
         self.interrupt_after: int | None = None
+        self.leave_after: int | None = None
         self.calls: list[dict[str, Any]] = []
         self.made_by: dict[str, Any] = {"commit": "unknown"}
 
@@ -42,6 +43,8 @@ class Engine:
         for index, spec in enumerate(specs):
             if index == self.interrupt_after:
                 raise KeyboardInterrupt
+            if index == self.leave_after:
+                return
             observer(told(spec, "started"))
             if spec.strategy in self.broken:
                 store.write_failure(spec, {"problem": "ValueError: broken", "traceback": ""})
@@ -285,6 +288,30 @@ def test_an_interruption_keeps_what_is_finished_and_the_same_command_resumes(
     engine.interrupt_after = None
     assert main(["run", "mine.toml"]) == 0
     assert len(engine.calls[1]["specs"]) == 4
+
+
+def test_what_is_left_at_the_end_of_a_piece_has_an_exit_code_of_its_own(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    engine.leave_after = 2
+    engine.broken = {"joint"}
+    assert main(["run", "mine.toml", "--stop-after", "9m"]) == 75
+    (last, *_) = reversed(capsys.readouterr().out.splitlines())
+    assert last == (
+        "Stopped, since --stop-after 9m was given: of 6 runs 2 ended, 0 left a checkpoint, 4 did not begin; the same "
+        "command goes on."
+    )
+    engine.leave_after, engine.broken = None, set()
+    assert main(["run", "mine.toml", "--stop-after", "9m"]) == 0
+    deadline = engine.calls[1]["options"].deadline
+    assert deadline.sweep_ends - deadline.runs_end == pytest.approx(30)
+    assert engine.calls[0]["options"].deadline.sweep_ends <= deadline.sweep_ends
+    assert "Stopped" not in capsys.readouterr().out
+
+
+def test_a_time_to_stop_after_must_be_one(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    assert "'soon' is not a time" in refusal(["run", "mine.toml", "--stop-after", "soon"], capsys)
+    assert not engine.calls
 
 
 def test_rows_without_a_strategy_are_skipped_in_a_shipped_table(

@@ -42,6 +42,22 @@ def test_a_single_experience_has_neither_transfer_nor_forgetting() -> None:
     assert backward_transfer([[0.5]]) == forgetting([[0.5]]) == forward_transfer([[0.5]], [0.1]) == 0.0
 
 
+def test_what_needs_a_score_that_was_not_measured_is_none_and_the_rest_is_as_before() -> None:
+    gaps = [[0.8, None, None], [None, 0.7, None], [0.4, 0.6, 0.8]]
+    for metric in (average_accuracy, during_accuracy, backward_transfer):
+        assert metric(gaps) == metric(SCORE)
+    # The best earlier score on the first experience was 0.9; from the diagonal alone it would be taken for 0.8.
+    assert forgetting(gaps) is None
+    assert forward_transfer(gaps, [0.5, 0.25, 0.1]) is None
+    # Of two experiences the diagonal has all earlier scores.
+    assert forgetting([[0.8, None], [0.5, 0.9]]) == pytest.approx(0.3)
+
+
+def test_a_mean_never_leaves_out_what_every_record_has() -> None:
+    with pytest.raises(ValueError, match="not measured"):
+        average_accuracy([[0.8, None], [None, 0.7]])
+
+
 def test_the_spread_is_the_standard_error_with_n_minus_one() -> None:
     summary = summarise([1.0, 2.0, 3.0])
     assert summary is not None

@@ -4,6 +4,9 @@ In DOMAIN and CLASS the test samples of all experiences are pooled and mixed int
 task identity is not in a label, nor in the order, nor in the composition of a batch. Class labels, or the values to
 predict, are withheld in every scenario: the strategy returns answers, and only this file compares them. Where a pool
 must know which permutation belongs to a sample, that is private to it and read by `Samples.take` alone.
+
+Where a protocol evaluates on one experience alone, the pool holds just that one. No label or order tells which it is,
+but all samples of a batch are of one task; `hnet-bench check` finds a strategy whose answers depend on a whole batch.
 """
 
 from __future__ import annotations
@@ -26,13 +29,14 @@ _MIXING_SEED = 0x6D6978  # any constant: the order must be mixed, not secret
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on every experience, see `goals`; `task_inference`, fractions of samples, is None where none is inferred.
+    """Scores on every experience, see `goals`, None on those that were not asked for; `task_inference`, fractions of
+    samples, is None where none is inferred.
 
-    `answers` are those to the test samples of each experience, in their order.
+    `answers` are those to the test samples of each experience that was asked for, in their order.
     """
 
-    score: list[float]
-    task_inference: list[float] | None
+    score: list[float | None]
+    task_inference: list[float | None] | None
     answers: Sequence[Tensor] = field(compare=False, repr=False)
 
 
@@ -40,39 +44,66 @@ class Evaluator:
     """Evaluates strategies on the test samples of one benchmark."""
 
     def __init__(self, benchmark: InMemoryBenchmark) -> None:
+        self._facts = benchmark.facts
         self._goal = goal_of(benchmark.facts)
         self._targets = [samples.y.cpu() for samples in benchmark.test]
-        self._sizes = [len(targets) for targets in self._targets]
+        self._withheld = [samples.labelled(torch.zeros_like(samples.y)) for samples in benchmark.test]
         self._blind = benchmark.scenario is not Scenario.TASK
-        withheld = [samples.labelled(torch.zeros_like(samples.y)) for samples in benchmark.test]
-        if self._blind:
-            generator = torch.Generator().manual_seed(_MIXING_SEED)
-            self._order = torch.randperm(sum(self._sizes), generator=generator)
-            withheld = [concatenated(withheld, self._order)]
-        self._stream = _stream(benchmark.facts, withheld)
+        self._streams: dict[tuple[int, ...], _Stream] = {}  # the one that is asked for again and again
 
-    def evaluate(self, template: SupervisedTemplate) -> Evaluation:
-        """Scores of a strategy as it is now; it is left as it was found."""
+    def evaluate(self, template: SupervisedTemplate, on: Sequence[int] | None = None) -> Evaluation:
+        """Scores of a strategy as it is now, on these experiences (None: all); it is left as it was found."""
+        every = range(len(self._targets))
+        chosen = tuple(every if on is None else on)
+        stream = self._stream_of(chosen)
         collector = _Collector(self._goal)
         # Last, so that what other plugins make of the outputs is what counts.
         template.plugins.append(collector)
         try:
-            template.eval(self._stream)
+            template.eval(stream.experiences)
         finally:
             template.plugins.remove(collector)
-        answers = self._by_experience(torch.cat(collector.answers))
-        score = [self._goal.score(found, expected) for found, expected in zip(answers, self._targets, strict=True)]
+        answers = stream.by_experience(torch.cat(collector.answers))
+        score = {
+            index: self._goal.score(found, self._targets[index]) for index, found in zip(chosen, answers, strict=True)
+        }
+        row = [score.get(index) for index in every]
         if not collector.inferred_tasks:
-            return Evaluation(score, None, answers)
-        inferred = self._by_experience(torch.cat(collector.inferred_tasks))
-        return Evaluation(score, [agreement(tasks, index) for index, tasks in enumerate(inferred)], answers)
+            return Evaluation(row, None, answers)
+        inferred = stream.by_experience(torch.cat(collector.inferred_tasks))
+        shares = {index: agreement(tasks, index) for index, tasks in zip(chosen, inferred, strict=True)}
+        return Evaluation(row, [shares.get(index) for index in every], answers)
 
-    def _by_experience(self, values: Tensor) -> list[Tensor]:
-        if self._blind:
+    def _stream_of(self, chosen: tuple[int, ...]) -> _Stream:
+        if chosen not in self._streams:
+            self._streams = {chosen: self._new_stream(chosen)}
+        return self._streams[chosen]
+
+    def _new_stream(self, chosen: tuple[int, ...]) -> _Stream:
+        parts = [self._withheld[index] for index in chosen]
+        sizes = [len(part) for part in parts]
+        if not self._blind:
+            return _Stream(_experiences(self._facts, parts, task_labels=chosen), sizes)
+        order = torch.randperm(sum(sizes), generator=torch.Generator().manual_seed(_MIXING_SEED))
+        pool = concatenated(parts, order)
+        return _Stream(_experiences(self._facts, [pool], task_labels=(0,)), sizes, order)
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Experiences to evaluate on; `order` says where the samples of a mixed pool are from."""
+
+    experiences: Any
+    sizes: list[int]  # of the experiences of the benchmark that are in it
+    order: Tensor | None = None
+
+    def by_experience(self, values: Tensor) -> list[Tensor]:
+        """What was said of all samples, as it was said of those of each experience."""
+        if self.order is not None:
             unmixed = torch.empty_like(values)
-            unmixed[self._order] = values
+            unmixed[self.order] = values
             values = unmixed
-        return list(torch.split(values, self._sizes))
+        return list(torch.split(values, self.sizes))
 
 
 class _Collector(BaseSGDPlugin):  # type: ignore[misc]
@@ -91,9 +122,9 @@ class _Collector(BaseSGDPlugin):  # type: ignore[misc]
             self.inferred_tasks.append(inferred.cpu())
 
 
-def _stream(facts: BenchmarkFacts, parts: list[Samples]) -> Any:
-    """One experience per part, with its index as task label."""
-    datasets = [samples.avalanche_dataset(task_label=index) for index, samples in enumerate(parts)]
+def _experiences(facts: BenchmarkFacts, parts: list[Samples], *, task_labels: Sequence[int]) -> Any:
+    """One experience for each part, with its task label."""
+    datasets = [samples.avalanche_dataset(task_label=label) for label, samples in zip(task_labels, parts, strict=True)]
     stream = avalanche_streams(facts, test=datasets).test_stream
     for experience, samples in zip(stream, parts, strict=True):
         experience.in_memory = samples

@@ -47,12 +47,12 @@ class Loggers(BaseSGDPlugin):  # type: ignore[misc]
         score_name = goal_of(template.setup.facts).score_name
         for logger in self._loggers:
             for name, scores in ((score_name, evaluation.score), ("task_inference", evaluation.task_inference)):
-                for index, score in enumerate(scores or []):
+                for index, score in _measured(scores):
                     logger.log_single_metric(f"{name}/experience_{index}", score, step)
             if isinstance(logger, CSVLogger):
                 loss, of_batch = self._latest
                 logger.print_train_metrics(experience, 1, of_batch, "", loss, "")
-                for index, score in enumerate(evaluation.score):
+                for index, score in _measured(evaluation.score):
                     logger.print_eval_metrics(index, experience, score, "", "")
 
     def close(self) -> None:
@@ -72,6 +72,11 @@ def make_loggers(names: Sequence[str], folder: Path, settings: Settings) -> Logg
     Names are csv, tensorboard and wandb. Raises UserError if Weights & Biases is not installed, ValueError for others.
     """
     return Loggers([_logger(name, _fresh(folder / name), folder.name, settings) for name in names])
+
+
+def _measured(scores: Sequence[float | None] | None) -> list[tuple[int, float]]:
+    """The scores that there are, each with its experience."""
+    return [(index, score) for index, score in enumerate(scores or []) if score is not None]
 
 
 def _logger(name: str, folder: Path, run: str, settings: Settings) -> BaseLogger:

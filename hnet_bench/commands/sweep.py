@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from hnet_bench.arguments import chosen_seeds, known_loggers
+from hnet_bench.arguments import chosen_seeds, known_loggers, seconds_of
 from hnet_bench.commands.options import (
     Data,
     ReadResults,
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.engine import Options
 
+Failed: TypeAlias = "frozenset[tuple[str, str, str, str]]"  # `RunSpec.key` of runs
+
 INTERRUPTED = 130  # what shells report of a process that SIGINT ended
+LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
 
 
 def run(
@@ -72,11 +75,16 @@ def run(
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only what is expected to end within 90m, 2h, 1d, ...")
     ] = None,
+    stop_after: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="End in time, such as 9m, with checkpoints of what is under way."),
+    ] = None,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
     Finished runs are never repeated: after an interruption or a failure,
-    the same command does what is left, from the last checkpoint.
+    the same command does what is left, from the last checkpoint. With
+    --stop-after it ends with exit code 75 while anything is left.
 
     [bold]Examples[/bold]
 
@@ -89,10 +97,14 @@ def run(
     hnet-bench run my_table.toml --slurm cluster.toml -j 40
 
     hnet-bench run my_table.toml --device cuda --budget 2h
+
+    hnet-bench run my_table.toml --device cuda --stop-after 9m
     """
     from hnet_bench.runs.cluster import Cluster
+    from hnet_bench.runs.deadline import Deadline
     from hnet_bench.runs.engine import Options
 
+    deadline = Deadline.after(seconds_of(stop_after)) if stop_after else None
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=slurm, gpu_slots=gpu_slots)
     options = Options(
         device=device,
@@ -100,6 +112,7 @@ def run(
         seconds_between_checkpoints=checkpoint_every,
         loggers=known_loggers(logger),
         logs=logs,
+        deadline=deadline,
     )
     selected = select(table, rows, scenarios)
     chosen = chosen_seeds(seeds)
@@ -130,6 +143,9 @@ def run(
     print_results(selected, cell_states(selected, table, store, chosen))
     place = "" if results == Path("results") else f" --results {results}"
     typer.echo(f"For the page with all details: hnet-bench report {table}{place}")
+    if stop_after and (left := [spec for spec in todo if spec.key not in failed and not store.has(spec)]):
+        _say_what_is_left(left, todo, store, stop_after)
+        raise typer.Exit(LEFT)
     if failed:
         raise typer.Exit(1)
 
@@ -161,8 +177,8 @@ def status(
         print_results(selected, states)
 
 
-def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: Cluster, options: Options) -> bool:
-    """Does the runs and shows them; True if any failed. What can be checked is checked before the first run."""
+def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: Cluster, options: Options) -> Failed:
+    """Does the runs and shows them; the keys of those that failed. What can be checked is checked before the first."""
     store.check_writable()
     if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
         _load_data(todo, options.folder)
@@ -177,7 +193,17 @@ def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: 
         if event := watcher.sweep.failures.get(spec.key):
             place = store.failure_path(spec)
             typer.echo(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", err=True)
-    return bool(watcher.sweep.failures)
+    return frozenset(watcher.sweep.failures)
+
+
+def _say_what_is_left(left: list[RunSpec], todo: list[RunSpec], store: Store, stop_after: str) -> None:
+    from hnet_bench.runs.checkpoint import steps_kept
+
+    begun = sum(steps_kept(store.checkpoint_path(spec)) > 0 for spec in left)
+    typer.echo(
+        f"Stopped, since --stop-after {stop_after} was given: of {count(len(todo), 'run')} {len(todo) - len(left)} "
+        f"ended, {begun} left a checkpoint, {len(left) - begun} did not begin; the same command goes on."
+    )
 
 
 def _load_data(todo: list[RunSpec], folder: Path | None) -> None:

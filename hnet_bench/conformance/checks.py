@@ -94,6 +94,7 @@ def trains(subject: Subject) -> str | None:
 def learns(subject: Subject) -> str | None:
     """Whether the first experience is known right after it was learnt."""
     score = subject.first.evaluations[0].score[0]
+    assert score is not None  # all experiences were asked for
     guess = 1 / subject.rehearsal.stream.classes_per_experience
     if not math.isfinite(score) or score < guess + MARGIN:
         return (

@@ -21,11 +21,15 @@ The long dimension of a chunk meets only two products with small matrices, whate
 chunk only the first columns are used, so it is added apart from the others, where it is used. Columns are walked in
 blocks, so that S stays in the processor's cache from one product to the next.
 Differences rather than products of weights enter, so nothing cancels.
+
+Of many old tasks a few may be drawn for each step, without replacement; the sum is then over these, and divided by
+their number, so that its expectation stays the same.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, starmap
 
@@ -37,19 +41,26 @@ from hnet_bench.nets.products import add_product, product
 
 
 def plain_loss(
-    hypernetwork: ChunkedHypernetwork, theta: list[Tensor], targets: list[Tensor], strength: float
+    hypernetwork: ChunkedHypernetwork,
+    theta: list[Tensor],
+    targets: list[Tensor],
+    strength: float,
+    tasks: Sequence[int] | None = None,
 ) -> Tensor:
     """The regulariser as written above, with autograd: the reference for the fast form.
 
     `theta` (in the order of `ChunkedHypernetwork.theta`) are the parameters at which it is taken, theta + delta;
-    `targets` the flat parameters (generated,) of each old task, generated with theta*; `strength` is beta.
+    `targets` the flat parameters (generated,) of each old task, generated with theta*; `strength` is beta. `tasks` are
+    those that the sum is over and that are counted (None: all old tasks).
     """
     total = theta[0].new_zeros(())
-    for task, target in enumerate(targets):
+    tasks = range(len(targets)) if tasks is None else tasks
+    for task in tasks:
+        target = targets[task]
         embedding = hypernetwork.task_embeddings[task].detach().unsqueeze(0)
         generated = (hypernetwork.hidden(embedding, theta)[0] @ theta[-1]).reshape(-1)[: len(target)]
         total = total + (target - generated).square().sum()
-    return strength * total / len(targets)
+    return strength * total / len(tasks)
 
 
 # On the CPU, S of one block is to fit in the L2 cache, unless that makes the block too narrow for matrix products. On
@@ -60,6 +71,21 @@ LEAST_COLUMNS = 2048
 
 # Chunks whose hidden activations are held at once, so that memory and cache misses do not grow with the tasks.
 CHUNKS_AT_ONCE = 4096
+
+
+@dataclass
+class TaskDraw:
+    """How many old tasks are regularised in a step, drawn anew for each where there are more; the generator is on the
+    CPU."""
+
+    count: int
+    generator: torch.Generator
+
+    def of(self, old_tasks: int) -> Tensor | None:
+        """The tasks (count,) of the next step; None if all of them are to be regularised, and nothing is drawn."""
+        if self.count >= old_tasks:
+            return None
+        return torch.randperm(old_tasks, generator=self.generator)[: self.count]
 
 
 @dataclass(frozen=True)
@@ -75,78 +101,105 @@ class GramRegulariser:
     """The regulariser against the parameters that a hypernetwork has when this object is made.
 
     Keeps theta* of the last layer, the hidden activations of the old tasks, and no generated target: its memory does
-    not grow with tasks times generated parameters.
+    not grow with tasks times generated parameters. With `online` it keeps all of theta* instead, and computes these
+    activations when they are needed: its memory then does not grow with tasks at all.
     """
 
-    def __init__(self, hypernetwork: ChunkedHypernetwork, old_tasks: int, strength: float) -> None:
+    def __init__(
+        self,
+        hypernetwork: ChunkedHypernetwork,
+        old_tasks: int,
+        strength: float,
+        *,
+        draw: TaskDraw | None = None,
+        online: bool = False,
+    ) -> None:
         if old_tasks < 1:
             raise ValueError(f"There must be at least one old task, found {old_tasks}.")
         self._hypernetwork = hypernetwork
-        self._scale = strength / old_tasks
+        self._strength = strength
+        self._draw = draw
         with torch.no_grad():
             embeddings = list(hypernetwork.task_embeddings)[:old_tasks]
             self._embeddings = torch.stack([embedding.detach() for embedding in embeddings])
             self._tasks_at_once = max(1, CHUNKS_AT_ONCE // hypernetwork.shape.chunks)
             # h*: (tasks, chunks, rows); in the groups in which it is compared, so that it is the same to the last bit.
-            groups = [hypernetwork.hidden(group) for group in self._embeddings.split(self._tasks_at_once)]
-            self._old_hidden = torch.cat(groups)
+            self._old_theta = [tensor.detach().clone() for tensor in hypernetwork.theta[:-1]] if online else []
+            self._old_hidden = None if online else self._hidden(hypernetwork.theta[:-1])
             self._rows = len(hypernetwork.output)
             self._blocks = _blocks(hypernetwork)
 
     @property
     def kept(self) -> list[Tensor]:
         """Every tensor that is kept from one step to the next."""
-        return [self._embeddings, self._old_hidden, *(block.stacked for block in self._blocks)]
+        hidden = [] if self._old_hidden is None else [self._old_hidden]
+        return [self._embeddings, *self._old_theta, *hidden, *(block.stacked for block in self._blocks)]
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def add_gradient(self, theta: list[Tensor], gradients: list[Tensor]) -> None:
         """Adds the gradient with respect to `theta` to `gradients`, both in the order of `theta`.
 
         `theta` are the parameters at which the regulariser is taken (theta + delta with lookahead). They are not
-        changed, and no value is copied to the host.
+        changed, and no value is copied to the host. Draws the tasks of this step if there are to be fewer than all.
         """
+        drawn = self._draw.of(len(self._embeddings)) if self._draw else None
+        count = len(self._embeddings) if drawn is None else len(drawn)
+        scale = self._strength / count
         small, output = [tensor.detach().requires_grad_() for tensor in theta[:-1]], theta[-1].detach()
-        through = self._through_output(output)
+        through = self._through_output(output, scale)
         moments = [output.new_zeros(self._rows, 2 * self._rows) for _ in range(2)]
-        for start in range(0, len(self._embeddings), self._tasks_at_once):
-            tasks = slice(start, start + self._tasks_at_once)
+        for start in range(0, count, self._tasks_at_once):
+            group = slice(start, min(start + self._tasks_at_once, count))
+            tasks = group if drawn is None else drawn[group].to(output.device)
             hidden = self._hypernetwork.hidden(self._embeddings[tasks], small)
             with torch.no_grad():
-                hidden_gradient = self._hidden_gradient(hidden.detach(), self._old_hidden[tasks], through, moments)
+                hidden_gradient = self._hidden_gradient(hidden.detach(), self._old(tasks), through, moments)
             additions = torch.autograd.grad(hidden, small, hidden_gradient)
             for gradient, addition in zip(gradients[:-1], additions, strict=True):
                 gradient.add_(addition)
         of_others, of_all = moments
         for block in self._blocks:
             of = of_all if block.in_last_chunk else of_others
-            add_product(gradients[-1][:, block.columns], of, block.stacked, 2 * self._scale)
+            add_product(gradients[-1][:, block.columns], of, block.stacked, 2 * scale)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def loss(self, theta: list[Tensor]) -> Tensor:
-        """The regulariser's value at `theta`, a tensor of no dimension; training needs its gradient alone.
+        """The regulariser's value at `theta` over all old tasks, a tensor of no dimension; training needs its gradient
+        alone.
 
         From the changes z S themselves, one task at a time: where the change of h and that of V nearly cancel, the
         trace of the Gram form would lose digits that the changes still have.
         """
-        groups = [self._hypernetwork.hidden(group, theta) for group in self._embeddings.split(self._tasks_at_once)]
-        hidden = torch.cat(groups)
-        z = torch.cat([hidden, hidden - self._old_hidden], dim=2)
+        hidden = self._hidden(theta)
+        old_hidden = self._hidden(self._old_theta) if self._old_hidden is None else self._old_hidden
+        z = torch.cat([hidden, hidden - old_hidden], dim=2)
         total = z.new_zeros(())
         for block in self._blocks:
             self._renew(block, theta[-1])
             for task_changes in z if block.in_last_chunk else z[:, :-1]:
                 total = total + (task_changes @ block.stacked).square().sum()
-        return self._scale * total
+        return self._strength / len(self._embeddings) * total
+
+    def _hidden(self, theta: Sequence[Tensor]) -> Tensor:
+        """Hidden activations of all old tasks, computed in the groups in which they are compared."""
+        groups = self._embeddings.split(self._tasks_at_once)
+        return torch.cat([self._hypernetwork.hidden(group, theta) for group in groups])
+
+    def _old(self, tasks: slice | Tensor) -> Tensor:
+        """h* of some tasks, (tasks, chunks, rows)."""
+        if self._old_hidden is None:
+            return self._hypernetwork.hidden(self._embeddings[tasks], self._old_theta)
+        return self._old_hidden[tasks]
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def _through_output(self, output: Tensor) -> tuple[Tensor, Tensor]:
+    def _through_output(self, output: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """2 scale S V'^T over all columns, and over those that the last chunk uses; S is brought up to date."""
         of_last = output.new_zeros(2 * self._rows, self._rows)
         of_others = torch.zeros_like(of_last)
         for block in self._blocks:
             self._renew(block, output)
             to = of_last if block.in_last_chunk else of_others
-            add_product(to, block.stacked, output[:, block.columns].t(), 2 * self._scale)
+            add_product(to, block.stacked, output[:, block.columns].t(), 2 * scale)
         return of_others.add_(of_last), of_last
 
     def _hidden_gradient(

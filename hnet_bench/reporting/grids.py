@@ -20,6 +20,11 @@ _MEANING: dict[Outcome, str] = {
     "inconclusive": "inconclusive",
 }
 _GIBIBYTE = 2**30
+NOT_MEASURED = "not measured"
+_GAPS = (
+    "Forgetting is not measured where a run evaluates after each experience on that one alone, and on all of them "
+    "after the last: the best earlier score is then not known."
+)
 
 
 def grids_of(report: Report) -> list[Grid]:
@@ -87,6 +92,7 @@ def details_grid(report: Report) -> Grid | None:
             "inference: how often the task was inferred right after the last experience, in percent. Compression "
             "ratio: trained parameters over those of the network that classifies. Seconds depend on the machine; "
             "memory is the most that the process held at a time.",
+            *([_GAPS] if any(numbers.forgetting is None for _, numbers in measured) else []),
         ),
     )
 
@@ -140,7 +146,7 @@ def _details(cell: ReportCell, measured: Measured, scale: Scale) -> tuple[str, .
         format_seeds(tuple(measured.scores)),
         scale.text(measured.during.mean),
         scale.text(measured.final.mean),
-        scale.text(measured.forgetting.mean),
+        scale.text(measured.forgetting.mean) if measured.forgetting else NOT_MEASURED,
         percent(inferred.mean) if inferred else "",
         f"{measured.trained_parameters:,}",
         f"{measured.compression_ratio:.3f}",

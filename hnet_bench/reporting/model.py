@@ -26,7 +26,9 @@ class Measured:
 
     final: Summary  # mean score over experiences after the last one
     during: Summary  # of each experience right after training on it
-    forgetting: Summary  # best earlier score less the final one; positive is worse, whichever direction is better
+    # Best earlier score less the final one; positive is worse, whichever direction is better. None if not all scores
+    # that it needs were measured.
+    forgetting: Summary | None
     task_inference: Summary | None  # how often the task was inferred right after the last experience
     scores: Mapping[int, float]  # seed -> final
     trained_parameters: int
@@ -161,12 +163,13 @@ def _cell(state: CellState) -> ReportCell:
 def _measured(state: CellState, scores: Mapping[int, float]) -> Measured:
     records = state.records
     sign = 1 if state.cell.better == "higher" else -1
+    forgotten = [forgetting(_times(sign, record.score)) for record in records]
     inferred = [average_accuracy(record.task_inference) for record in records if record.task_inference]
     memory = [record.peak_memory_bytes for record in records if record.peak_memory_bytes]
     return Measured(
         final=_summary(list(scores.values())),
         during=_summary([during_accuracy(record.score) for record in records]),
-        forgetting=_summary([forgetting(_times(sign, record.score)) for record in records]),
+        forgetting=None if None in forgotten else summarise([value for value in forgotten if value is not None]),
         task_inference=summarise(inferred),
         scores=scores,
         trained_parameters=records[0].parameters["trained"],
@@ -216,8 +219,8 @@ def _summary(values: Sequence[float]) -> Summary:
     return summary
 
 
-def _times(sign: int, score: ScoreMatrix) -> list[list[float]]:
-    return [[sign * value for value in row] for row in score]
+def _times(sign: int, score: ScoreMatrix) -> list[list[float | None]]:
+    return [[None if value is None else sign * value for value in row] for row in score]
 
 
 def _diagnostics(records: Sequence[Record]) -> dict[str, float]:

@@ -34,11 +34,16 @@ class Sweep:
     running: dict[Key, Event] = field(default_factory=dict)
     finished: set[Key] = field(default_factory=set)
     failures: dict[Key, Event] = field(default_factory=dict)
+    stopped: set[Key] = field(default_factory=set)  # at the deadline, with a checkpoint
 
     def apply(self, event: Event) -> bool:
         """Takes an event in; False if it is out of date and changes nothing."""
         key = event.key
-        if key in self.finished or key in self.failures or (event.kind == "started" and key in self.running):
+        if (
+            key in self.finished | self.stopped
+            or key in self.failures
+            or (event.kind == "started" and key in self.running)
+        ):
             return False
         if event.kind in ("started", "progress"):
             self.running[key] = event
@@ -46,6 +51,8 @@ class Sweep:
         self.running.pop(key, None)
         if event.kind == "finished":
             self.finished.add(key)
+        elif event.kind == "stopped":
+            self.stopped.add(key)
         else:
             self.failures[key] = event
         return True

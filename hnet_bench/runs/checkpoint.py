@@ -29,9 +29,9 @@ class Progress:
     steps: int = 0  # optimiser steps done
     elapsed: float = 0.0  # in all, also by earlier processes
     in_experience: float = 0.0  # spent on training the present experience
-    untrained: list[float] = field(default_factory=list)  # scores before training
-    score: list[list[float]] = field(default_factory=list)  # a row for each experience that is over
-    task_inference: list[list[float] | None] = field(default_factory=list)
+    untrained: list[float] = field(default_factory=list)  # scores before training, none if these are not evaluated
+    score: list[list[float | None]] = field(default_factory=list)  # a row for each experience that is over
+    task_inference: list[list[float | None] | None] = field(default_factory=list)
     train: list[float] = field(default_factory=list)  # of each experience that is over
     evaluate: list[float] = field(default_factory=list)
     peak_memory_bytes: int | None = None

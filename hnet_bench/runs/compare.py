@@ -41,6 +41,7 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE, *, erro
         (i, j): _difference(old, new, relative=errors)
         for i, (before, after) in enumerate(zip(record.score, again.score, strict=True))
         for j, (old, new) in enumerate(zip(before, after, strict=True))
+        if old is not None and new is not None
     }
     where = max(differences, key=differences.__getitem__)
     same = _scores(record, again) == _scores(again, record)

@@ -1,6 +1,7 @@
 """What runs cost: learned from the seconds of the records that are there.
 
-Costs are compared as seconds per optimiser step. What is nearest counts:
+Costs are compared as seconds per optimiser step. A benchmark here is one with so many experiences, learnt by networks
+of one size: steps become dearer with old tasks, and with parameters. What is nearest counts:
 
 1. records of the same cell;
 2. records of the same strategy on the same benchmark: the median over its cells;
@@ -47,7 +48,7 @@ class Estimate:
 class Timing:
     """What a record says of its cost."""
 
-    benchmark: str
+    benchmark: Hashable  # its name, its number of experiences, and the widths of the hidden layers
     strategy: str
     cell: Hashable
     gpu: bool
@@ -72,7 +73,7 @@ def timing_of(record: Record) -> Timing | None:
     if not (seconds > 0 and steps > 0):
         return None
     return Timing(
-        benchmark=spec["benchmark"]["name"],
+        benchmark=_sized(spec["benchmark"]["name"], len(record.score), spec["protocol"]),
         strategy=spec["strategy"]["name"],
         cell=_cell(spec),
         gpu=record.provenance.get("device", "cpu") != "cpu",
@@ -90,9 +91,10 @@ class Costs:
 
     def estimate(self, spec: RunSpec) -> Estimate | None:
         """What a run will cost, None if there is nothing to learn from."""
-        steps = spec.protocol.iterations * spec.build_benchmark().facts.experiences
-        strategy = (spec.strategy, spec.benchmark)
-        wanted: tuple[Hashable, ...] = (_cell(spec.to_json()), strategy, spec.benchmark, "any")
+        content, experiences = spec.to_json(), spec.build_benchmark().facts.experiences
+        steps = spec.protocol.iterations * experiences
+        benchmark = _sized(spec.benchmark, experiences, content["protocol"])
+        wanted: tuple[Hashable, ...] = (_cell(content), (spec.strategy, benchmark), benchmark, "any")
         for level, group in enumerate(wanted):
             votes = self._groups[level].get(group)
             if votes:
@@ -150,6 +152,10 @@ def costs_of_store(root: Path, *, gpu: bool, cpu: str | None = None) -> Costs:
         if timing is not None and timing.gpu == gpu:
             timings.append(timing)
     return Costs(tuple(timings), cpu)
+
+
+def _sized(benchmark: str, experiences: int, protocol: Settings) -> Hashable:
+    return benchmark, experiences, tuple(protocol.get("hidden_units", ()))
 
 
 def _cell(spec: Settings) -> Hashable:

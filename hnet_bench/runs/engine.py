@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from distributed import as_completed
 
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
 from hnet_bench.runs.cluster import GPU, Cluster, connected, gpu_count, workers_wanted
+from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
@@ -28,10 +30,11 @@ _TRIES = {"error": 2, "died": 3}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended: number of runs stored, and a line for each that failed."""
+    """How a sweep ended: number of runs stored, a line for each that failed, and number of those left for another."""
 
     done: int
     failed: tuple[str, ...]
+    left: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,7 @@ class Options:
     seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS
     loggers: tuple[str, ...] = ()  # of Avalanche: "csv", "tensorboard", "wandb"
     logs: Path | None = None  # where these write
+    deadline: Deadline | None = None  # when what is not done is left for another sweep
 
 
 def run_all(
@@ -58,7 +62,8 @@ def run_all(
 
     `observer` is called in this process, from another thread; `announce` is told about the cluster. A run that fails
     leaves its traceback in the store and stops no other. KeyboardInterrupt ends the workers that were started here;
-    finished records stay. Raises UserError if there is no such device or no such cluster.
+    finished records stay. At the deadline runs leave off with a checkpoint. Raises UserError if there is no such device
+    or no such cluster.
     """
     if not specs:
         return Outcome(0, ())
@@ -83,6 +88,7 @@ def run_all(
             seconds_between_checkpoints=options.seconds_between_checkpoints,
             loggers=options.loggers,
             logs=options.logs.resolve() if options.logs else None,
+            deadline=options.deadline,
         )
         # On this machine the number of workers is the number of slots; elsewhere workers declare theirs to Dask.
         shared = {GPU: 1} if cluster.gpu_slots and device == "cuda" and not cluster.is_local else None
@@ -100,25 +106,32 @@ class _Sweep:
     _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
 
     def finish(self, specs: list[RunSpec]) -> Outcome:
-        """Hands out all runs and waits for them."""
+        """Hands out all runs and waits for them, until the deadline at most."""
+        deadline = self.orders.deadline
         specs_of = {self._submit(spec): spec for spec in specs}
         failed: list[str] = []
         done = 0
-        waiting = as_completed(list(specs_of))
-        for future in waiting:
-            spec = specs_of.pop(future)
-            result = self._result(future, spec)
-            if result.kind == "done":
-                done += 1
-                self.observer(event_of(spec, "finished"))
-            elif self._is_hopeless(spec, result):
-                failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
-                self.observer(event_of(spec, "failed", message=result.problem))
-            else:
-                again = self._submit(spec)
-                specs_of[again] = spec
-                waiting.add(again)
-        return Outcome(done, tuple(failed))
+        waiting = as_completed(list(specs_of), timeout=deadline.seconds_to_wait if deadline else None)
+        # What does not leave off in time, since a single step or an evaluation takes so long, has its last checkpoint.
+        with suppress(TimeoutError):
+            for future in waiting:
+                spec = specs_of.pop(future)
+                result = self._result(future, spec)
+                if result.kind == "done":
+                    done += 1
+                    self.observer(event_of(spec, "finished"))
+                elif result.kind == "stopped":
+                    self.observer(event_of(spec, "stopped"))
+                elif result.kind == "waiting":
+                    continue
+                elif self._is_hopeless(spec, result):
+                    failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
+                    self.observer(event_of(spec, "failed", message=result.problem))
+                else:
+                    again = self._submit(spec)
+                    specs_of[again] = spec
+                    waiting.add(again)
+        return Outcome(done, tuple(failed), left=len(specs) - done - len(failed))
 
     def _submit(self, spec: RunSpec) -> Any:
         return self.client.submit(do, spec.to_json(), self.orders, key=_key(spec), pure=False, resources=self.resources)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from hnet_bench.runs.spec import RunSpec
 
-Kind: TypeAlias = Literal["started", "progress", "finished", "failed"]
+Kind: TypeAlias = Literal["started", "progress", "finished", "failed", "stopped"]
 
 
 @dataclass(frozen=True, kw_only=True)

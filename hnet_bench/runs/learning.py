@@ -18,8 +18,9 @@ from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
-from hnet_bench.interfaces import Setup, Strategy, UserError, stream_seed
+from hnet_bench.interfaces import Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
+from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Observer, event_of
 from hnet_bench.runs.memory import peak_bytes
 from hnet_bench.runs.provenance import machine
@@ -41,6 +42,7 @@ class Learning:
         observer: Observer,
         checkpoints: Checkpoints | None,
         loggers: Loggers | None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._clock = _Clock()
         self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
@@ -51,6 +53,9 @@ class Learning:
         self._stream = benchmark.avalanche.train_stream
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
+        self._deadline = deadline
+        self._seconds_to_save = 0.0  # what the last checkpoint took
+        self._advanced = False  # whether this process has taken a step
         setup = Setup(
             scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
         )
@@ -60,15 +65,20 @@ class Learning:
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
         self.progress = self._resumed() or Progress()
         self._clock.count_earlier(self.progress.elapsed)
-        if not self.progress.untrained:
-            self.progress.untrained = self._evaluator.evaluate(self.template).score
+        # Only forward transfer needs these, which in turn needs more than the diagonal.
+        if spec.protocol.evaluation == "all" and not self.progress.untrained:
+            scores = self._evaluator.evaluate(self.template).score
+            self.progress.untrained = [score for score in scores if score is not None]
         if loggers is not None:
             self.template.plugins.append(loggers)
         after_every_step(self.template, self._after_step)
         self._clock.checkpoint_was_written()
 
     def learn(self) -> None:
-        """Learns every experience that is not over, with an evaluation on all experiences after each."""
+        """Learns every experience that is not over, with an evaluation after each as the protocol's schedule says.
+
+        Raises Stopped, when there is a checkpoint, if the deadline comes before the end.
+        """
         try:
             self._learn()
         finally:
@@ -83,26 +93,57 @@ class Learning:
         return {**arrays, **keep(self._latest.answers)} if keep and self._latest else arrays
 
     def _learn(self) -> None:
-        progress, template = self.progress, self.template
+        progress = self.progress
         while len(progress.score) < len(self._stream):
-            begun = time.perf_counter() - progress.in_experience
-            self._experience_begun = begun
-            template.train(self._stream[len(progress.score)], eval_streams=[])
-            trained = time.perf_counter()
-            evaluation = self._evaluator.evaluate(template)
-            progress.train.append(round(trained - begun, 3))
-            progress.evaluate.append(round(time.perf_counter() - trained, 3))
-            progress.score.append(evaluation.score)
-            self._latest = evaluation
-            progress.task_inference.append(evaluation.task_inference)
-            progress.in_experience = 0.0
-            progress.elapsed = self._clock.elapsed()
-            progress.peak_memory_bytes = self._peak()
-            self._log_scores()
-            if self._loggers is not None:
-                self._loggers.evaluated(template, evaluation)
+            # An earlier process may have left off between the two.
+            if len(progress.train) == len(progress.score):
+                self._train()
+                self._stop_unless_there_is_time(self._expected_evaluation())
+            self._evaluate()
             if len(progress.score) < len(self._stream):
                 self._save()
+                if self._deadline and not self._deadline.leaves(0.0):
+                    raise Stopped
+
+    def _train(self) -> None:
+        progress = self.progress
+        self._experience_begun = time.perf_counter() - progress.in_experience
+        self.template.train(self._stream[len(progress.score)], eval_streams=[])
+        progress.train.append(round(time.perf_counter() - self._experience_begun, 3))
+        progress.in_experience = 0.0
+
+    def _evaluate(self) -> None:
+        progress, begun = self.progress, time.perf_counter()
+        evaluation = self._evaluator.evaluate(self.template, self._evaluated())
+        progress.evaluate.append(round(time.perf_counter() - begun, 3))
+        progress.score.append(evaluation.score)
+        self._latest = evaluation
+        progress.task_inference.append(evaluation.task_inference)
+        progress.elapsed = self._clock.elapsed()
+        progress.peak_memory_bytes = self._peak()
+        self._log_scores()
+        if self._loggers is not None:
+            self._loggers.evaluated(self.template, evaluation)
+
+    def _expected_evaluation(self) -> float:
+        """Seconds that the next evaluation should take, from those of the last; 0 for the first."""
+        progress = self.progress
+        if not progress.evaluate:
+            return 0.0
+        before = sum(score is not None for score in progress.score[-1])
+        return progress.evaluate[-1] / before * len(self._evaluated())
+
+    def _stop_unless_there_is_time(self, seconds: float) -> None:
+        """Leaves off with a checkpoint unless so many seconds are left after it. Every process takes a step at least,
+        so that a piece which is too short for anything else still advances."""
+        if not self._advanced or self._deadline is None or self._deadline.leaves(seconds + self._seconds_to_save):
+            return
+        self._save()
+        raise Stopped
+
+    def _evaluated(self) -> list[int]:
+        """Experiences to evaluate on after the present one."""
+        return evaluated(self._spec.protocol.evaluation, len(self.progress.score), len(self._stream))
 
     def _resumed(self) -> Progress | None:
         """Restores the strategy, if there is a checkpoint that fits."""
@@ -133,13 +174,16 @@ class Learning:
                     seconds=self._clock.elapsed(),
                 )
             )
+        self._advanced = True
+        self.progress.in_experience = time.perf_counter() - self._experience_begun
+        self._stop_unless_there_is_time(0.0)
         if self._checkpoints and self._clock.checkpoint_is_due(self._checkpoints.seconds_between):
-            self.progress.in_experience = time.perf_counter() - self._experience_begun
             self._save()
 
     def _save(self) -> None:
         if self._checkpoints is None:
             return
+        begun = time.perf_counter()
         self.progress.elapsed = self._clock.elapsed()
         self.progress.peak_memory_bytes = self._peak()
         try:
@@ -149,6 +193,7 @@ class Learning:
             _log.warning("no checkpoint after step %d: %s", self.progress.steps, error)
         else:
             self._checkpoints.write(self.progress, state)
+        self._seconds_to_save = time.perf_counter() - begun
         self._clock.checkpoint_was_written()
 
     def _peak(self) -> int | None:
@@ -157,7 +202,7 @@ class Learning:
 
     def _log_scores(self) -> None:
         goal = goal_of(self._benchmark.facts)
-        scores = " ".join(format(score, goal.form) for score in self.progress.score[-1])
+        scores = " ".join(format(score, goal.form) for score in self.progress.score[-1] if score is not None)
         done = len(self.progress.score)
         _log.info(
             "experience %d of %d learnt in %.1f s; %s: %s",

@@ -1,6 +1,7 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
-Schema 1 had no checksum, and its first records had no scores from before training (`untrained`).
+Schema 1 had no checksum, and its first records had no scores from before training (`untrained`). In schema 2 every cell
+of a matrix was a number.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ def _with_checksum(content: Settings) -> Settings:
     return {"untrained": None, **content, "sha256": "0" * 64}
 
 
+def _as_it_is(content: Settings) -> Settings:
+    return content
+
+
 # From which schema -> how its records become those of the next. Add a line with each new schema.
-_STEPS: dict[int, Callable[[Settings], Settings]] = {1: _with_checksum}
+_STEPS: dict[int, Callable[[Settings], Settings]] = {1: _with_checksum, 2: _as_it_is}
 
 
 def migrated(content: Settings, schema: int, *, where: str) -> Settings:
@@ -26,9 +31,14 @@ def migrated(content: Settings, schema: int, *, where: str) -> Settings:
         return content
     known = [*_STEPS, schema]
     if isinstance(found, bool) or not isinstance(found, int) or found not in known:
-        raise UserError(f"{where} is not a record: expected schema {' or '.join(map(str, known))}, found {found!r}.")
-    if "sha256" in content:
-        raise UserError(f"{where} is not a sound record: schema {found} has no sha256.")
+        raise UserError(f"{where} is not a record: expected schema {_either(known)}, found {found!r}.")
+    if ("sha256" in content) != (found > 1):
+        has = "has no" if found == 1 else "needs a"
+        raise UserError(f"{where} is not a sound record: schema {found} {has} sha256.")
     for step in range(found, schema):
         content = {**_STEPS[step](content), "schema": step + 1}
     return content
+
+
+def _either(schemas: list[int]) -> str:
+    return f"{', '.join(map(str, schemas[:-1]))} or {schemas[-1]}"

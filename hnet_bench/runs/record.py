@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.interfaces import EvaluationSchedule, Settings, UserError, evaluated
 from hnet_bench.runs.canonical import checksum, spec_digest
 from hnet_bench.runs.migration import migrated
 
-SCHEMA = 2
+SCHEMA = 3
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -27,9 +27,13 @@ class Record:
 
     run_id: str
     spec: Settings  # `RunSpec.to_json`
-    score: list[list[float]]  # T x T: on experience j after training on i; accuracy in [0, 1] or squared error
-    untrained: list[float] | None = None  # T: scores before any training; None in records made before this was kept
-    task_inference: list[list[float]] | None  # T x T: how often the task was inferred right; None if not inferred
+    # T x T: on experience j after training on i, None where the protocol's schedule does not evaluate; accuracy in
+    # [0, 1] or squared error.
+    score: list[list[float | None]]
+    # T: scores before any training; None in records made before this was kept, and where not all is evaluated.
+    untrained: list[float] | None = None
+    # T x T, with the same gaps: how often the task was inferred right; None if it is not inferred.
+    task_inference: list[list[float | None]] | None
     parameters: Settings  # "trained" and "target" network parameters, "compression_ratio" = trained / target
     seconds: Settings  # "train" (T numbers), "evaluate" (T numbers), "total"
     peak_memory_bytes: int | None  # resident memory of the process
@@ -53,11 +57,14 @@ class Record:
         current = migrated(content, SCHEMA, where=where)
         _check_schema(current, where)
         fields = {key: value for key, value in current.items() if key not in ("schema", "sha256")}
-        # What was migrated was written without a checksum: it has none to compare.
-        if content["schema"] == SCHEMA and checksum({"schema": SCHEMA, **fields}) != content["sha256"]:
+        # That of the content as it was written. Schema 1 had none to compare.
+        written = {key: value for key, value in content.items() if key != "sha256"}
+        if "sha256" in content and checksum(written) != content["sha256"]:
             raise UserError(f"{where} was changed after it was written: its content does not fit its sha256.")
-        check_scores(fields["score"], where)
         spec = fields["spec"]
+        check_scores(fields["score"], where, schedule=schedule_of(spec))
+        if fields["task_inference"] is not None:
+            check_scores(fields["task_inference"], where, schedule=schedule_of(spec), name="task inference")
         expected = f"seed{spec['seed']}-{spec_digest(spec)}"
         if fields["run_id"] != expected:
             raise UserError(
@@ -66,12 +73,27 @@ class Record:
         return cls(**fields)
 
 
-def check_scores(score: Any, where: str) -> None:
-    """Raises UserError unless `score` is a square matrix of finite numbers."""
+def schedule_of(spec: Settings) -> EvaluationSchedule:
+    """The schedule of evaluation of a spec; specs say nothing of the usual one."""
+    schedule: EvaluationSchedule = spec["protocol"].get("evaluation", "all")
+    return schedule
+
+
+def check_scores(score: Any, where: str, *, schedule: EvaluationSchedule, name: str = "score") -> None:
+    """Raises UserError unless `score` is a square matrix of finite numbers, and of None just where the schedule does
+    not evaluate."""
     rows = score if isinstance(score, list) else []
-    square = rows and all(isinstance(row, list) and len(row) == len(rows) for row in rows)
-    if not square or not all(isinstance(value, (int, float)) and math.isfinite(value) for row in rows for value in row):
-        raise UserError(f"{where} has no sound score matrix: expected T rows of T finite numbers.")
+    if not rows or not all(isinstance(row, list) and len(row) == len(rows) for row in rows):
+        raise UserError(f"{where} has no sound {name} matrix: expected T rows of T finite numbers.")
+    for after, row in enumerate(rows):
+        measured = set(evaluated(schedule, after, len(rows)))
+        if not all(_is_finite(value) if on in measured else value is None for on, value in enumerate(row)):
+            gaps = "" if schedule == "all" else f", and null just where schedule {schedule} does not evaluate"
+            raise UserError(f"{where} has no sound {name} matrix: expected T rows of T finite numbers{gaps}.")
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _check_schema(content: Settings, where: str) -> None:

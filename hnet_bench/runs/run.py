@@ -19,6 +19,7 @@ from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.code import code_of
+from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.memory import reset_peak
@@ -43,19 +44,28 @@ def run_with_artefacts(
     command: str | None = None,
     checkpoints: Checkpoints | None = None,
     loggers: Loggers | None = None,
+    deadline: Deadline | None = None,
 ) -> tuple[Record, bytes | None]:
     """Trains and evaluates as the spec says; returns the record, and a NumPy archive of the arrays to keep beside it.
 
     `device` is "cpu" or "cuda"; `folder` holds the data sets (default: the user's data folder); `command` is what the
     record says it was made by (default: this process's). With `checkpoints` it goes on where an earlier process left
     off, and leaves checkpoints itself. `loggers` are told how it goes.
-    Raises UserError for what the user can mend.
+    Raises UserError for what the user can mend, and Stopped if it had to leave off at the deadline.
     """
     started = datetime.now(timezone.utc)
     code = code_of(spec.strategy, spec.benchmark).hashes()  # now: a run may last longer than its files stay unedited
     reset_peak()
     torch.set_num_threads(_THREADS)
-    learning = Learning(spec, device=device, folder=folder, observer=observer, checkpoints=checkpoints, loggers=loggers)
+    learning = Learning(
+        spec,
+        device=device,
+        folder=folder,
+        observer=observer,
+        checkpoints=checkpoints,
+        loggers=loggers,
+        deadline=deadline,
+    )
     learning.learn()
     template, progress = learning.template, learning.progress
     counts = template.parameter_counts()
@@ -64,7 +74,7 @@ def run_with_artefacts(
         run_id=spec.run_id,
         spec=spec.to_json(),
         score=progress.score,
-        untrained=progress.untrained,
+        untrained=progress.untrained or None,
         task_inference=inference if len(inference) == len(progress.score) else None,
         parameters={**counts, "compression_ratio": counts["trained"] / counts["target"]},
         seconds={"train": progress.train, "evaluate": progress.evaluate, "total": round(progress.elapsed, 3)},
@@ -83,7 +93,7 @@ def run_with_artefacts(
             "resumes": progress.resumes,
         },
     )
-    check_scores(record.score, f"run {spec.run_id}")
+    check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
     return record, _archive(learning.artefacts())
 
 

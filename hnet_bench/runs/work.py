@@ -17,13 +17,14 @@ from distributed import get_worker
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import Checkpoints
+from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.files import remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
-Kind: TypeAlias = Literal["done", "elsewhere", "error", "mistake", "died"]
+Kind: TypeAlias = Literal["done", "elsewhere", "error", "mistake", "died", "stopped", "waiting"]
 _SECONDS_TO_WAIT_FOR_OTHERS = 2.0
 
 
@@ -40,12 +41,14 @@ class Orders:
     seconds_between_checkpoints: float
     loggers: tuple[str, ...] = ()
     logs: Path | None = None  # where these loggers write
+    deadline: Deadline | None = None  # of this piece of the sweep
 
 
 @dataclass(frozen=True)
 class Result:
     """How a try ended. `elsewhere`: another process is doing the run. `mistake`: the user can mend it. `died`: so did
-    the worker, as the engine finds."""
+    the worker, as the engine finds. `stopped`: at the deadline, with a checkpoint; `waiting`: the deadline came before
+    the run was begun."""
 
     kind: Kind
     problem: str = ""  # one line
@@ -58,6 +61,8 @@ def do(content: Settings, orders: Orders) -> Result:
     def tell(event: Event) -> None:
         worker.log_event(orders.topic, {"event": event.to_json()})
 
+    if orders.deadline and not orders.deadline.leaves(0.0):
+        return Result("waiting")
     spec, store = RunSpec.from_json(content), orders.store
     try:
         return _try(spec, store, orders, _numbered(orders, worker.name), tell)
@@ -93,10 +98,13 @@ def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observe
                     command=orders.command,
                     checkpoints=checkpoints,
                     loggers=_loggers(spec, orders),
+                    deadline=orders.deadline,
                 )
                 store.write(spec, record, artefacts)
                 checkpoints.remove()
                 _log.info("record written")
+        except Stopped:
+            return Result("stopped")
         except Exception as error:
             problem = f"{type(error).__name__}: {error}".splitlines()[0]
             store.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})

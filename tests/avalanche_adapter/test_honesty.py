@@ -50,6 +50,31 @@ def test_a_cheater_gains_nothing(source):
     assert Evaluator(benchmark).evaluate(cheat).score == [0.5, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("scenario", [Scenario.DOMAIN, Scenario.CLASS])
+def test_only_the_samples_that_a_schedule_needs_are_asked_for_and_they_tell_no_more(scenario):
+    benchmark = Synthetic().build(scenario=scenario, seed=1)
+    seen = []
+
+    class Peek(ClassifierTemplate):
+        def forward(self):
+            if not self.is_training:
+                told = {int(self.experience.current_experience), *self.mb_y.tolist(), *self.mb_task_id.tolist()}
+                seen.append((self.mb_x, told))
+            return super().forward()
+
+    template = Peek(setup=setup_of(scenario))
+    evaluator = Evaluator(benchmark)
+    whole = evaluator.evaluate(template).score
+    for on in ([1], [2], [0, 2]):
+        seen.clear()
+        assert evaluator.evaluate(template, on).score == [whole[j] if j in on else None for j in range(3)]
+        asked = torch.cat([x for x, _ in seen])
+        expected = torch.cat([benchmark.test[index].x for index in on])
+        assert sorted(map(tuple, asked.tolist())) == sorted(map(tuple, expected.tolist()))
+        assert not torch.equal(asked, expected)  # mixed
+        assert [told for _, told in seen] == [{0}] * len(seen)
+
+
 def test_the_same_cheater_wins_on_a_stream_that_tells_the_experience():
     """Shows that the check above can fail: by experience it is right for half of every experience."""
     benchmark = Synthetic().build(scenario=Scenario.CLASS, seed=1)

@@ -8,13 +8,15 @@ import torch
 from avalanche.benchmarks import nc_benchmark
 from avalanche.benchmarks.utils import as_classification_dataset
 from avalanche.evaluation.metrics import accuracy_metrics
-from avalanche.logging import TextLogger
+from avalanche.logging import BaseLogger, TextLogger
 from avalanche.training.plugins import EvaluationPlugin, EWCPlugin, LwFPlugin, ReplayPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch.utils.data import TensorDataset
 
 from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+from hnet_bench.avalanche_adapter.evaluation import Evaluation
+from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol, UserError
 
@@ -271,3 +273,17 @@ def test_more_experiences_than_it_was_built_for_are_refused():
     template = ClassifierTemplate(setup=Setup(scenario=Scenario.TASK, facts=facts, protocol=PROTOCOL, seed=1))
     with pytest.raises(UserError, match="built for 2 experiences"):
         template.train(stream.train_stream, eval_streams=[])
+
+
+def test_loggers_are_told_of_the_scores_that_there_are():
+    class Heard(BaseLogger):
+        def __init__(self):
+            super().__init__()
+            self.values = {}
+
+        def log_single_metric(self, name, value, x_plot):
+            self.values[name] = value
+
+    template, heard = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK)), Heard()
+    Loggers([heard]).evaluated(template, Evaluation([None, 0.5, None], [None, 0.25, None], []))
+    assert heard.values == {"accuracy/experience_1": 0.5, "task_inference/experience_1": 0.25}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hnet_bench.nets import regulariser as regulariser_module
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
-from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
+from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw, plain_loss
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def narrow_blocks(monkeypatch):
     monkeypatch.setattr(regulariser_module, "LEAST_COLUMNS", 4)
 
 
-def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, activation, dtype, seed=0):
+def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, activation, dtype, seed=0, **how):
     """A hypernetwork, its regulariser against its first state, the old targets, and parameters a little away."""
     generator = torch.Generator().manual_seed(seed)
     hypernetwork = ChunkedHypernetwork(
@@ -35,7 +35,7 @@ def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, activatio
     ).to(dtype)
     with torch.no_grad():
         targets = [hypernetwork(task).clone() for task in range(old_tasks)]
-    regulariser = GramRegulariser(hypernetwork, old_tasks, 0.3)
+    regulariser = GramRegulariser(hypernetwork, old_tasks, 0.3, **how)
     theta = [
         p.detach() + 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64).to(dtype)
         for p in hypernetwork.theta
@@ -138,6 +138,65 @@ def test_memory_holds_no_generated_targets():
 
     per_task = kept(5) - kept(4)
     assert per_task == 5 + 10 * 7  # an embedding; (6 hidden + 1) for each of 10 chunks; against 9,990 generated
+
+
+def whole(tensors):
+    return torch.cat([tensor.flatten() for tensor in tensors])
+
+
+@settings(deadline=None, max_examples=30)
+@given(sizes=sizes, chunks=st.integers(1, 4), drawn=st.integers(1, 5), online=st.booleans())
+def test_of_drawn_tasks_it_is_the_plain_sum_divided_by_their_number(sizes, chunks, drawn, online):
+    draw = TaskDraw(drawn, torch.Generator().manual_seed(3))
+    generated, old_tasks = chunks * sizes["chunk_size"] - 1, sizes["old_tasks"]
+    hypernetwork, regulariser, targets, theta = moved_hypernetwork(
+        generated, dtype=torch.float64, draw=draw, online=online, **sizes
+    )
+    same = torch.Generator().manual_seed(3)
+    for _ in range(3):  # every step has tasks of its own
+        gradients = [torch.zeros_like(tensor) for tensor in theta]
+        regulariser.add_gradient(theta, gradients)
+        # With as many as there are nothing is drawn.
+        tasks = torch.randperm(old_tasks, generator=same)[:drawn].tolist() if drawn < old_tasks else None
+        reference = [tensor.clone().requires_grad_() for tensor in theta]
+        expected = plain_loss(hypernetwork, reference, targets, 0.3, tasks)
+        assert relative_error(whole(gradients), whole(torch.autograd.grad(expected, reference))) < 1e-10
+
+
+def test_over_all_ways_to_draw_the_mean_is_the_whole_regulariser():
+    class Given:
+        def __init__(self, tasks):
+            self.tasks = torch.tensor(tasks)
+
+        def of(self, old_tasks):
+            return self.tasks
+
+    total = 0
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    for draw in [*map(Given, pairs), None]:
+        _, regulariser, _, theta = moved_hypernetwork(28, 9, (6,), 4, "elu", torch.float64, draw=draw)
+        gradients = [torch.zeros_like(tensor) for tensor in theta]
+        regulariser.add_gradient(theta, gradients)
+        if draw:
+            total = total + whole(gradients)
+    assert relative_error(total / len(pairs), whole(gradients)) < 1e-12
+
+
+def test_online_is_the_same_to_the_last_bit_and_keeps_nothing_for_each_task():
+    kept = {}
+    for online in (False, True):
+        _, regulariser, _, theta = moved_hypernetwork(990, 100, (6, 5), 4, "relu", torch.float32, online=online)
+        gradients = [torch.zeros_like(tensor) for tensor in theta]
+        regulariser.add_gradient(theta, gradients)
+        kept[online] = whole(gradients), regulariser.loss(theta)
+    assert torch.equal(kept[True][0], kept[False][0])
+    assert kept[True][1] == kept[False][1]
+
+    def numbers(old_tasks):
+        _, regulariser, _, _ = moved_hypernetwork(990, 100, (6,), old_tasks, "relu", torch.float32, online=True)
+        return sum(tensor.numel() for tensor in regulariser.kept)
+
+    assert numbers(5) - numbers(4) == 5  # an embedding
 
 
 def test_there_must_be_an_old_task():

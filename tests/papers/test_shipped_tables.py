@@ -1,5 +1,7 @@
 """The tables that ship with the package: every one loads, and holds the numbers of its paper."""
 
+from itertools import pairwise
+
 import pytest
 
 from hnet_bench.interfaces import Scenario, TrainingProtocol
@@ -310,6 +312,92 @@ def test_the_reduced_figure_3b_says_so_and_differs_in_iterations_alone() -> None
         assert (other.row, other.hyperparameters) == (cell.row, cell.hyperparameters)
     for table in (full, reduced):
         assert all(cell.reported is None for cell in table.cells)
+
+
+FIGURE_3A = load_table("von_oswald_2020_figure_3a")
+MANY = [load_table(f"von_oswald_2020_{name}") for name in ("figure_3a", "ewc_strength", "permuted_250")]
+
+
+def test_of_many_tasks_nothing_is_reported_and_the_diagonal_is_evaluated() -> None:
+    for table in (*MANY, load_table("von_oswald_2020_figure_3a_reduced")):
+        assert all(cell.reported is None for cell in table.cells)
+        assert "no number" in table.note.lower() or table.reduced
+        assert {cell.protocol["evaluation"] for cell in table.cells} == {"diagonal_and_final"}
+    for table in MANY:
+        assert table.seeds == (1, 2, 3, 4, 5)
+        for cell in table.cells:
+            protocol = {key: value for key, value in cell.protocol.items() if key != "evaluation"}
+            assert protocol == cell_of(TABLE_1, "permuted_hnet_ent", "CL1").protocol
+            drawn = "fixed" if cell.strategy.startswith("hnet") else "per_seed"
+            assert cell.benchmark["permutations"] == drawn
+            assert cell.benchmark["experiences"] == (250 if table.name.endswith("250") else 100)
+
+
+def hypernetwork_size(cell: Cell, target: int) -> tuple[int, int, int]:
+    """Chunks, weights, and all trained parameters of the classifier's hypernetwork."""
+    sizes = {**cell.hyperparameters}
+    widths = [sizes["task_embedding_size"] + sizes["chunk_embedding_size"], *sizes["hidden_units"], sizes["chunk_size"]]
+    weights = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+    chunks = -(-target // sizes["chunk_size"])
+    embeddings = chunks * sizes["chunk_embedding_size"] + cell.benchmark["experiences"] * sizes["task_embedding_size"]
+    return chunks, weights, weights + embeddings
+
+
+def target_size(hidden: int, outputs: int) -> int:
+    return 1025 * hidden + (hidden + 1) * hidden + (hidden + 1) * outputs
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "scenario", "outputs", "expected"),
+    [
+        ("figure_3a", "hnet", "CL1", 1000, (404, 2_798_800, 2_816_448)),
+        ("figure_3a", "hnet_tir", "CL3", 1000, (404, 2_798_800, 2_816_448)),
+        ("figure_3a", "hnet_tir", "CL2", 10, (272, 2_798_800, 2_814_864)),
+        ("permuted_250", "hnet", "CL1", 2500, (378, 4_378_300, 4_414_836)),
+    ],
+)
+def test_hypernetworks_of_many_tasks_have_the_sizes_of_the_authors_code(
+    table: str, row: str, scenario: str, outputs: int, expected: tuple[int, int, int]
+) -> None:
+    cell = cell_of(load_table(f"von_oswald_2020_{table}"), row, scenario)
+    assert hypernetwork_size(cell, target_size(1000, outputs)) == expected
+
+
+def test_the_reduced_figure_3a_keeps_the_compression_ratio() -> None:
+    reduced = load_table("von_oswald_2020_figure_3a_reduced")
+    full = cell_of(FIGURE_3A, "hnet", "CL1")
+    ratio = hypernetwork_size(full, target_size(1000, 1000))[2] / target_size(1000, 1000)
+    small = hypernetwork_size(cell_of(reduced, "hnet", "CL1"), target_size(100, 1000))[2]
+    assert (small, target_size(100, 1000)) == (199_485, 213_600)
+    assert small / 213_600 == pytest.approx(ratio, abs=0.005)
+    for row in ("online_ewc", "si", "dgr_distill"):
+        assert cell_of(reduced, row, "CL1").hyperparameters == cell_of(FIGURE_3A, row, "CL1").hyperparameters
+
+
+def test_old_tasks_are_drawn_where_the_authors_code_draws_them() -> None:
+    drawn = {
+        (cell.table, cell.row, cell.scenario.label): cell.hyperparameters.get("regularised_tasks")
+        for table in MANY
+        for cell in table.cells
+        if cell.strategy.startswith("hnet")
+    }
+    prefix = "von_oswald_2020"
+    assert drawn == {
+        (f"{prefix}_figure_3a", "hnet", "CL1"): None,
+        (f"{prefix}_figure_3a", "hnet_tir", "CL2"): 20,
+        (f"{prefix}_figure_3a", "hnet_tir", "CL3"): None,
+        (f"{prefix}_permuted_250", "hnet", "CL1"): 32,
+    }
+
+
+def test_the_strengths_of_online_ewc_are_those_of_the_authors_command() -> None:
+    cells = load_table("von_oswald_2020_ewc_strength").cells
+    assert [cell.hyperparameters["strength"] for cell in cells] == [
+        1, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 7500, 10000
+    ]  # fmt: skip
+    assert {cell.hyperparameters["decay"] for cell in cells} == {1.0}
+    middle, other = cell_of(MANY[1], "strength_100", "CL1"), cell_of(FIGURE_3A, "online_ewc", "CL1")
+    assert resolve_cell(middle).run_id == resolve_cell(other).run_id
 
 
 def test_the_small_network_has_the_size_that_the_authors_code_has() -> None:

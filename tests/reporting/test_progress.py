@@ -49,6 +49,14 @@ def test_a_run_goes_from_started_to_finished() -> None:
     assert (sweep.fraction, sweep.ended, sweep.running) == (0.25, 1, {})
 
 
+def test_a_run_that_left_off_in_time_neither_runs_nor_failed() -> None:
+    sweep = Sweep(total=2)
+    sweep.apply(event("started"))
+    assert sweep.apply(event("stopped"))
+    assert not sweep.apply(event("progress", done=50))
+    assert (sweep.ended, sweep.running, sweep.failures) == (0, {}, {})
+
+
 def test_late_news_of_a_run_that_ended_changes_nothing() -> None:
     sweep = Sweep(total=2)
     assert sweep.apply(event("finished"))

@@ -8,19 +8,25 @@ import pytest
 
 from hnet_bench.interfaces import Scenario
 from hnet_bench.runs.checkpoint import Checkpoints, Progress, steps_kept
+from hnet_bench.runs.deadline import Stopped
 from hnet_bench.runs.run import run_with_artefacts
 from hnet_bench.runs.spec import resolve
 
 TIMES = {"seconds", "peak_memory_bytes", "provenance", "sha256"}
 
 
-def spec_of(strategy, scenario, seed=1):
+# Of two old tasks one is drawn at each step.
+DRAWING = {"regularised_tasks": 1, "online_targets": True}
+
+
+def spec_of(strategy, scenario, seed=1, **hyperparameters):
+    chunks = {"chunk_size": 200} if strategy.startswith("hnet") and strategy != "hnet_r" else {}
     return resolve(
         benchmark={"name": "synthetic"},
         scenario=scenario,
         protocol={"iterations": 20, "batch_size": 16, "hidden_units": [20]},
         strategy=strategy,
-        hyperparameters={"chunk_size": 200} if strategy.startswith("hnet") and strategy != "hnet_r" else {},
+        hyperparameters={**chunks, **hyperparameters},
         seed=seed,
         where="a test",
     )
@@ -45,11 +51,17 @@ class Fragile(Checkpoints):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "scenario"),
-    [("hnet_tir", Scenario.CLASS), ("dgr", Scenario.TASK), ("er", Scenario.CLASS), ("hnet_r", Scenario.DOMAIN)],
+    ("strategy", "scenario", "hyperparameters"),
+    [
+        ("hnet_tir", Scenario.CLASS, {}),
+        ("hnet", Scenario.TASK, DRAWING),
+        ("dgr", Scenario.TASK, {}),
+        ("er", Scenario.CLASS, {}),
+        ("hnet_r", Scenario.DOMAIN, {}),
+    ],
 )
-def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy, scenario):
-    spec = spec_of(strategy, scenario)
+def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy, scenario, hyperparameters):
+    spec = spec_of(strategy, scenario, **hyperparameters)
     whole, whole_artefacts = run_with_artefacts(spec)
     stops = 0
     while True:
@@ -68,6 +80,73 @@ def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy
     assert len(record.seconds["train"]) == len(whole.seconds["train"])
     assert len(record.provenance["resumes"]) == stops
     assert whole.provenance["resumes"] == []
+
+
+class Piece:
+    """A deadline that comes when it was asked about so many times: at every step, and around each evaluation."""
+
+    def __init__(self, questions):
+        self.questions = questions
+
+    def leaves(self, seconds):
+        self.questions -= 1
+        return self.questions > 0
+
+
+@pytest.mark.parametrize(
+    ("strategy", "scenario", "questions", "first"),
+    [
+        ("si", Scenario.TASK, 1, 1),  # leaves off after every step
+        ("si", Scenario.TASK, 21, 20),  # between training and evaluation
+        ("si", Scenario.TASK, 22, 20),  # after the evaluation
+        ("hnet_tir", Scenario.CLASS, 31, 31),  # in the replay model's phase
+    ],
+)
+def test_a_run_that_leaves_off_in_time_goes_on_where_it_was(tmp_path, strategy, scenario, questions, first):
+    spec = spec_of(strategy, scenario)
+    whole, whole_artefacts = run_with_artefacts(spec)
+    checkpoints, steps, pieces = Checkpoints(tmp_path / "checkpoint", {"code": 1}), [], 0
+    while True:
+        try:
+            record, artefacts = run_with_artefacts(spec, checkpoints=checkpoints, deadline=Piece(questions))
+            break
+        except Stopped:
+            pieces += 1
+            steps.append(steps_kept(checkpoints.path))
+    assert steps[0] == first
+    assert pieces > 1
+    assert artefacts == whole_artefacts
+    found, expected = record.to_json(), whole.to_json()
+    assert {key for key in found if found[key] != expected[key]} <= TIMES
+    assert len(record.provenance["resumes"]) == pieces
+    assert len(record.seconds["train"]) == len(record.seconds["evaluate"]) == 3
+
+
+def test_an_evaluation_is_not_begun_that_would_not_end_in_time(tmp_path):
+    """From the second on it is known how long one takes."""
+    asked = []
+
+    class Hasty:
+        def leaves(self, seconds):
+            asked.append(seconds)
+            return seconds < 50.0
+
+    checkpoints = Checkpoints(tmp_path / "c", {})
+    with pytest.raises(Killed):
+        run_with_artefacts(spec_of("finetune", Scenario.TASK), checkpoints=replace_left(checkpoints, 1))
+    header, _, state = (tmp_path / "c").read_bytes().partition(b"\n")
+    content = json.loads(header)
+    content["progress"]["evaluate"] = [60.0]
+    (tmp_path / "c").write_bytes(json.dumps(content).encode() + b"\n" + state)
+    with pytest.raises(Stopped):
+        run_with_artefacts(spec_of("finetune", Scenario.TASK), checkpoints=checkpoints, deadline=Hasty())
+    progress, _ = checkpoints.read()
+    assert (progress.steps, len(progress.train), len(progress.score)) == (40, 2, 1)
+    assert asked[-1] >= 60.0
+
+
+def replace_left(checkpoints, left):
+    return Fragile(checkpoints.path, checkpoints.identity, 1e9, left=[left])
 
 
 def test_seconds_of_all_processes_add_up(tmp_path):

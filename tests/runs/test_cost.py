@@ -26,8 +26,8 @@ COMMITTED = [read_record(path) for path in sorted((Path(__file__).parents[2] / "
 def timed(record_of: RecordOf) -> Callable[..., Timing]:
     """The timing of a run that took so many seconds."""
 
-    def make(spec: RunSpec, total: float, **provenance: Any) -> Timing:
-        score = [[0.5] * 3] * 3
+    def make(spec: RunSpec, total: float, *, score: Any = None, **provenance: Any) -> Timing:
+        score = score or [[0.5] * 3] * 3
         record = record_of(
             spec, score=score, seconds={"train": [], "evaluate": [], "total": total}, provenance=provenance
         )
@@ -56,6 +56,19 @@ def test_other_cells_of_the_strategy_are_scaled_by_their_steps(spec_of: SpecOf, 
     found = Costs((timed(other, 200.0), timed(spec_of(strategy="joint"), 1.0))).estimate(spec_of())
     assert found
     assert (found.seconds, found.basis) == (pytest.approx(20.0), "this strategy")
+
+
+def test_runs_with_other_numbers_of_experiences_or_other_networks_are_those_of_another_benchmark(
+    spec_of: SpecOf, timed: Callable[..., Timing]
+) -> None:
+    """A hundred tasks on a large network say nothing of three on a small one, though strategy and benchmark agree."""
+    many = spec_of(benchmark={"name": "synthetic", "experiences": 100})
+    large = spec_of(protocol={"iterations": 5, "hidden_units": [1000]})
+    for other in (large, many):
+        score = [[0.5] * 100] * 100 if other is many else [[0.5] * 3] * 3
+        found = Costs((timed(other, 1.0, score=score),)).estimate(spec_of())
+        assert found
+        assert found.basis == "other benchmarks"
 
 
 def test_every_cell_has_one_vote(spec_of: SpecOf, timed: Callable[..., Timing]) -> None:

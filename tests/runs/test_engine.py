@@ -1,6 +1,8 @@
 """The engine: every run ends as a record or as a failure that says why, and the number of processes changes nothing."""
 
 import json
+import time
+from dataclasses import replace
 from threading import Thread
 
 import pytest
@@ -8,7 +10,9 @@ import torch
 from dask.utils import key_split
 
 from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.runs.checkpoint import steps_kept
 from hnet_bench.runs.cluster import Cluster
+from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.engine import Options, Outcome, _key, run_all
 from hnet_bench.runs.events import ignore
 from hnet_bench.runs.run import run
@@ -189,6 +193,80 @@ def test_a_run_has_a_log(sweep):
     assert "checkpoint after step 500" in log
     assert log.rstrip().endswith("record written")
     assert store.log_path(bad).exists()
+
+
+SLOW = """
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+from hnet_bench.interfaces import Scenario
+
+@dataclass(frozen=True, kw_only=True)
+class Slow:
+    name: ClassVar[str] = "slow"
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+    mark: str = ""
+    def build(self, setup):
+        from avalanche.core import BaseSGDPlugin
+        from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+        from hnet_bench.runs import deadline
+        mark = Path(self.mark)
+        class TimePasses(BaseSGDPlugin):
+            "In the second experience it is late, once."
+            def before_training_exp(self, strategy, **kwargs):
+                if strategy.task == 1 and not mark.exists():
+                    mark.touch()
+                    deadline.time = SimpleNamespace(time=lambda: 1e12)
+        template = ClassifierTemplate(setup=setup)
+        template.plugins.append(TimePasses())
+        return template
+"""
+
+
+def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_failed(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    slow = replace(
+        spec_of("finetune", Scenario.CLASS),
+        strategy=f"{tmp_path}/slow.py:Slow",
+        hyperparameters={"mark": str(tmp_path / "mark")},
+    )
+    # The only worker takes them one after the other.
+    other, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
+    outcome = sweep_of([slow, other], store, jobs=1, observer=events.append, deadline=Deadline.after(3600))
+    assert outcome == Outcome(0, (), left=2)
+    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped"]
+    assert steps_kept(store.checkpoint_path(slow)) == 31  # of 90
+    assert not list(store.root.rglob("*.failed"))
+    assert sweep_of([slow, other], store, jobs=1) == Outcome(2, ())
+    record = store.read(store.path(slow))
+    assert [left["step"] for left in record.provenance["resumes"]] == [31]
+    # But for its delay the strategy is fine-tuning.
+    assert record.score == store.read(store.path(other)).score
+    assert not list(store.root.rglob("*.checkpoint"))
+
+
+def test_nobody_waits_for_a_run_that_does_not_leave_off(tmp_path):
+    (tmp_path / "stuck.py").write_text(SLOW.replace("mark.touch()", "time.sleep(10**6)").replace("== 1", "== 0"))
+    stuck = replace(
+        spec_of("finetune", Scenario.CLASS),
+        strategy=f"{tmp_path}/stuck.py:Slow",
+        hyperparameters={"mark": str(tmp_path / "mark")},
+    )
+    store, now = Store(tmp_path / "results"), time.time()
+    deadline = Deadline(runs_end=now + 10**6, sweep_ends=now + 1)
+    assert sweep_of([stuck], store, jobs=1, deadline=deadline) == Outcome(0, (), left=1)
+    assert not list(store.root.rglob("*.failed"))
+
+
+def test_a_deadline_keeps_a_tenth_of_the_time_for_ending_and_half_a_minute_at_most():
+    for seconds, kept in ((100, 10), (540, 30)):
+        deadline = Deadline.after(seconds)
+        assert deadline.sweep_ends - deadline.runs_end == pytest.approx(kept)
+        assert deadline.leaves(seconds - kept - 5)
+        assert not deadline.leaves(seconds - kept + 5)
+        assert seconds - 5 < deadline.seconds_to_wait <= seconds
 
 
 def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):

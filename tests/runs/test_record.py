@@ -71,9 +71,46 @@ def test_a_record_of_schema_1_is_migrated_without_touching_its_content(spec_of: 
     assert old == before
 
 
-@pytest.mark.parametrize("schema", [0, 3, "2", None, True, 1.5])
+def test_a_record_of_schema_2_keeps_its_checksum(spec_of: SpecOf, record_of: RecordOf) -> None:
+    old = sealed({**record_of(spec_of()).to_json(), "schema": 2})
+    assert Record.from_json(old, where="a test") == record_of(spec_of())
+    old["score"][1][1] = 0.99
+    with pytest.raises(UserError, match="does not fit its sha256"):
+        Record.from_json(old, where="a test")
+    del old["sha256"]
+    with pytest.raises(UserError, match="schema 2 needs a sha256"):
+        Record.from_json(old, where="a test")
+
+
+GAPS = [[0.9, None], [0.5, 0.7]]
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "score", "sound"),
+    [
+        ("all", [[0.9, 0.1], [0.5, 0.7]], True),
+        ("all", GAPS, False),
+        ("diagonal_and_final", GAPS, True),
+        ("diagonal_and_final", [[0.9, 0.1], [0.5, 0.7]], False),
+        ("diagonal_and_final", [[0.9, None], [None, 0.7]], False),
+        ("diagonal_and_final", [[None, None], [0.5, 0.7]], False),
+    ],
+)
+@pytest.mark.parametrize("matrix", ["score", "task_inference"])
+def test_a_matrix_has_gaps_just_where_the_schedule_does_not_evaluate(
+    spec_of: SpecOf, record_of: RecordOf, evaluation: str, score: Any, sound: bool, matrix: str
+) -> None:
+    spec = spec_of(protocol={"iterations": 5, "evaluation": evaluation})
+    assert ("evaluation" in spec.to_json()["protocol"]) == (evaluation != "all")  # so that earlier run ids stay
+    whole = GAPS if evaluation != "all" else [[0.9, 0.1], [0.5, 0.7]]
+    content = record_of(spec, **{"score": whole, matrix: score}).to_json()
+    assert VALIDATOR.is_valid(content)
+    assert accepted(json.loads(json.dumps(content))) == sound
+
+
+@pytest.mark.parametrize("schema", [0, 4, "2", None, True, 1.5])
 def test_an_unknown_schema_is_refused(spec_of: SpecOf, record_of: RecordOf, schema: Any) -> None:
-    with pytest.raises(UserError, match="a test is not a record: expected schema 1 or 2, found "):
+    with pytest.raises(UserError, match="a test is not a record: expected schema 1, 2 or 3, found "):
         Record.from_json({**record_of(spec_of()).to_json(), "schema": schema}, where="a test")
 
 
@@ -107,7 +144,11 @@ def test_loading_accepts_what_the_schema_accepts_and_what_only_code_can_say(
         inner[place[-1]] = value
     content = sealed(content)
     score, spec = content.get("score"), content.get("spec")
-    square = VALIDATOR.is_valid(content) and all(len(row) == len(score) for row in score)
+    # The spec has the usual schedule, which leaves no gaps.
+    inferred = content.get("task_inference")
+    square = VALIDATOR.is_valid(content) and all(
+        len(row) == len(matrix) and None not in row for matrix in (score, inferred or []) for row in matrix
+    )
     fits = (
         square
         and content["run_id"]

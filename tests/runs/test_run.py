@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 
 import numpy
@@ -64,6 +65,26 @@ def test_a_record_holds_what_the_paper_needs():
     assert record.provenance["matrix_products"] in ("oneDNN", "PyTorch")
     assert record.provenance["versions"]["torch"].startswith(torch.__version__.split("+")[0])
     assert len(record.provenance["code_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("strategy", "scenario"), [("hnet", Scenario.TASK), ("hnet_ent", Scenario.CLASS), ("finetune", Scenario.DOMAIN)]
+)
+def test_what_the_schedule_leaves_out_is_null_and_the_rest_is_as_if_all_was_evaluated(strategy, scenario):
+    spec = synthetic_spec(strategy, scenario)
+    sparse = replace(spec, protocol=replace(spec.protocol, evaluation="diagonal_and_final"))
+    whole, found = run(spec), run(sparse)
+    for name in ("score", "task_inference"):
+        expected, matrix = getattr(whole, name), getattr(found, name)
+        if expected is None:
+            assert matrix is None
+            continue
+        assert matrix == [
+            [value if i in (j, 2) else None for j, value in enumerate(row)] for i, row in enumerate(expected)
+        ]
+    assert (found.untrained, len(whole.untrained)) == (None, 3)
+    assert found.run_id != whole.run_id
+    assert Record.from_json(json.loads(json.dumps(found.to_json())), where="a test") == found
 
 
 def test_a_record_survives_json():

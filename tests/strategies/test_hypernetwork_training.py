@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
+from hnet_bench.config import to_settings
+from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
 from hnet_bench.nets.regulariser import plain_loss
 from hnet_bench.nets.target import mlp
 from hnet_bench.strategies.hnet import Hnet
@@ -117,6 +118,23 @@ def drift(strength):
 
 def test_the_regulariser_keeps_old_classifiers_in_place():
     assert drift(1.0) < 0.2 * drift(0.0)
+
+
+def test_drawing_the_regularised_tasks_is_part_of_training_and_of_the_spec_only_if_asked_for():
+    def learnt(**settings):
+        stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
+        template = built(Hnet, Scenario.TASK, iterations=4, **settings)
+        template.train(stream.train_stream, eval_streams=[])
+        return torch.cat([parameter.detach().flatten() for parameter in template.classifier.hypernetwork.theta])
+
+    every = learnt()
+    assert torch.equal(learnt(regularised_tasks=2), every)  # there are two old tasks at most
+    assert torch.equal(learnt(online_targets=True), every)
+    assert not torch.equal(learnt(regularised_tasks=1), every)
+    assert torch.equal(learnt(regularised_tasks=1), learnt(regularised_tasks=1))
+    assert {"regularised_tasks", "online_targets"}.isdisjoint(to_settings(Hnet()))
+    with pytest.raises(UserError, match="regularised_tasks of a hypernetwork must be at least 1, found 0"):
+        Hnet(regularised_tasks=0)
 
 
 def test_entropy_template_infers_among_learnt_tasks_only():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,14 +14,16 @@ from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, scores, seeds_text
+from hnet_bench.runs.plan import CellState
 
 
 def figure(subject: Subject) -> Figure | None:
-    """A panel for each benchmark and scenario, with all its rows; None if no record has two experiences."""
+    """A panel for each benchmark and scenario, with all its rows that were evaluated on all experiences seen so far;
+    None if no such record has two experiences."""
     curves = {
-        id(state): subject.quantity.factor * seen_so_far(scores(state.records))
+        id(state): subject.quantity.factor * curve
         for state in subject.measured
-        if len(state.records[0].score) > 1
+        if len(state.records[0].score) > 1 and not numpy.isnan(curve := seen_so_far(scores(state.records))).any()
     }
     states = [state for state in subject.measured if id(state) in curves]
     if not states:
@@ -39,7 +43,7 @@ def figure(subject: Subject) -> Figure | None:
         caption=f"{seeds_text(states)} {subject.quantity.name.capitalize()}: average over the experiences seen so far; "
         f"lines: means over seeds. {INTERVALS.replace('Bars', 'Bars or bands')}",
         reduced=subject.reduced,
-        legend=_legend(subject),
+        legend=_legend(subject, states),
     )
     for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         for state, aside in zip(members, asides(len(members)), strict=True):
@@ -61,13 +65,14 @@ def draw(axes: Axes, values: Array, look: Look, *, aside: float = 0.0, ceiling: 
 
 
 def seen_so_far(matrices: Array) -> Array:
-    """Averages (n, T) over the first i + 1 experiences after training on the i-th, of score matrices (n, T, T)."""
+    """Averages (n, T) over the first i + 1 experiences after training on the i-th, of score matrices (n, T, T); NaN
+    where one of these was not measured."""
     experiences = matrices.shape[1]
     seen = numpy.tril(numpy.ones((experiences, experiences), dtype=bool))
     averages: Array = numpy.where(seen, matrices, 0.0).sum(axis=2) / seen.sum(axis=1)
     return averages
 
 
-def _legend(subject: Subject) -> list[Line2D]:
-    by_row = {state.cell.row: state for state in subject.measured}
+def _legend(subject: Subject, states: Sequence[CellState]) -> list[Line2D]:
+    by_row = {state.cell.row: state for state in states}
     return [Line2D([], [], label=state.cell.label, **subject.look(state).style) for state in by_row.values()]

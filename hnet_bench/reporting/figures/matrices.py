@@ -41,7 +41,8 @@ def figure(subject: Subject) -> Figure | None:
         ),
         title=subject.table.title,
         what=f"{subject.quantity.name.capitalize()} matrices",
-        caption=f"{seeds_text(states)} Means over seeds. Above the diagonal: experiences not yet learned.",
+        caption=f"{seeds_text(states)} Means over seeds. Above the diagonal: experiences not yet learned."
+        + (" White: not measured." if any(has_gaps(state) for state in states) else ""),
         reduced=subject.reduced,
     )
     means = {place: mean_matrix(state, subject.quantity.factor) for place, state in plan.cells.items()}
@@ -87,8 +88,13 @@ def _number(axes: Axes, tick: int, x: float, y: float, **look: Any) -> None:
     axes.text(x, y, str(tick), size=SMALL, **look)
 
 
+def has_gaps(state: CellState) -> bool:
+    """Whether not everything was measured after each experience."""
+    return any(value is None for row in state.records[0].score for value in row)
+
+
 def mean_matrix(state: CellState, factor: float) -> Array:
-    """Mean over seeds, (T, T), on the axis."""
+    """Mean over seeds, (T, T), on the axis; NaN where it was not measured."""
     mean: Array = factor * scores(state.records).mean(axis=0)
     return mean
 

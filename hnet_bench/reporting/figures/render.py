@@ -27,6 +27,7 @@ from hnet_bench.reporting.figures import (
     missing,
     regression,
     replay_samples,
+    step_time,
     task_inference,
     transfer,
 )
@@ -54,6 +55,7 @@ KINDS: dict[str, Kind] = {
     "task-inference": Kind("Task inference", task_inference.figure),
     "replay-samples": Kind("Replayed samples", replay_samples.figure),
     "many-tasks": Kind("Each of many tasks after all", many_tasks.figure),
+    "step-time": Kind("Time of a step over many tasks", step_time.figure),
     "compression": Kind("Accuracy against compression", compression.figure),
     "regression": Kind("Fitted functions", regression.figure),
     "embedding-space": Kind("Space of task embeddings", embedding_space.figure),

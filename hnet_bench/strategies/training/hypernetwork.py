@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.lookahead import AdamLookahead
-from hnet_bench.nets.regulariser import GramRegulariser
+from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
 from hnet_bench.strategies.settings import HypernetworkSettings
 from hnet_bench.strategies.training.model import GeneratedClassifier
 
@@ -37,6 +37,8 @@ class HypernetworkTemplate(InMemoryTemplate):
         self._settings = settings
         self._regulariser: GramRegulariser | None = None
         self._lookahead: AdamLookahead | None = None
+        drawn = settings.regularised_tasks
+        self._draw = TaskDraw(drawn, setup.generator("regularised_tasks")) if drawn else None
         super().__init__(setup=setup, model=GeneratedClassifier(setup, settings), plugins=plugins, evaluator=evaluator)
 
     @property
@@ -63,7 +65,13 @@ class HypernetworkTemplate(InMemoryTemplate):
         hypernetwork = self.classifier.hypernetwork
         self._regulariser = self._lookahead = None
         if self.task > 0 and self._settings.regularisation_strength > 0:
-            self._regulariser = GramRegulariser(hypernetwork, self.task, self._settings.regularisation_strength)
+            self._regulariser = GramRegulariser(
+                hypernetwork,
+                self.task,
+                self._settings.regularisation_strength,
+                draw=self._draw,
+                online=self._settings.online_targets,
+            )
             if self._settings.lookahead:
                 self._lookahead = AdamLookahead(self.optimizer, hypernetwork.theta)
 

@@ -32,7 +32,8 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
     """Makes a subject of rows: name -> scenario -> score matrices, one for each of the seeds 1, 2, ...
 
     `strategy` is that of all rows; `reported` is what is reported for each scenario, `ratios` are the compression
-    ratios of rows, `arrays` are kept beside the first record of each cell, `on_table` are attributes of the table.
+    ratios of rows, `arrays` are kept beside the first record of each cell, `on_table` are attributes of the table,
+    `protocol` and `seconds` are those of all records.
     """
 
     def make(
@@ -45,12 +46,16 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
         arrays: Mapping[str, numpy.ndarray] | None = None,
         benchmark: Mapping[str, Any] | None = None,
         on_table: Mapping[str, Any] | None = None,
+        protocol: Mapping[str, Any] | None = None,
+        seconds: Mapping[str, Any] | None = None,
     ) -> Subject:
         content: dict[str, Any] = {"title": "A table that is made up", "seeds": "1-2", "settings": {}, "rows": []}
         for index, (row, scenarios) in enumerate(rows.items()):
             # Rows of the same spec would share their records.
-            protocol = {"iterations": 5 + index}
-            content["settings"][row] = {"benchmark": dict(benchmark or {"name": "synthetic"}), "protocol": protocol}
+            content["settings"][row] = {
+                "benchmark": dict(benchmark or {"name": "synthetic"}),
+                "protocol": {"iterations": 5 + index, **(protocol or {})},
+            }
             cells = {
                 scenario: {"strategy": strategy}
                 | ({"reported": reported[scenario]} if scenario in (reported or {}) else {})
@@ -62,7 +67,8 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
             for seed, score in enumerate(rows[cell.row][cell.scenario.label], start=1):
                 spec = resolve_cell(cell, seed=seed)
                 parameters = {"trained": 100, "target": 100, "compression_ratio": (ratios or {}).get(cell.row, 1.0)}
-                record = record_of(spec, score=score, parameters=parameters, task_inference=inferred)
+                more = {"seconds": dict(seconds)} if seconds else {}
+                record = record_of(spec, score=score, parameters=parameters, task_inference=inferred, **more)
                 store.write(spec, record, _archive(arrays) if arrays and seed == 1 else None)
         states = table_state(table, store)
         shown: Any = SimpleNamespace(**{**vars(table), "rows": table.rows, **on_table}) if on_table else table

@@ -18,8 +18,10 @@ from hnet_bench.reporting.figures import (
     many_tasks,
     regression,
     replay_samples,
+    step_time,
     transfer,
 )
+from hnet_bench.reporting.figures.style import look
 from hnet_bench.reporting.figures.subject import Subject
 
 SubjectOf = Callable[..., Subject]
@@ -60,7 +62,26 @@ def test_many_tasks_are_shown_as_they_are_after_the_last(subject_of: SubjectOf) 
 
 
 def test_few_tasks_have_no_figure_of_many(subject_of: SubjectOf) -> None:
-    assert many_tasks.figure(subject_of({"a": {"CL1": [SOUND]}})) is None
+    subject = subject_of({"a": {"CL1": [SOUND]}})
+    assert many_tasks.figure(subject) is None
+    assert step_time.figure(subject) is None
+
+
+def test_the_time_of_a_step_is_that_of_training_over_the_iterations(subject_of: SubjectOf) -> None:
+    seconds = {"train": [0.5 + 0.1 * task for task in range(25)], "evaluate": [9.0] * 25, "total": 999.0}
+    rows = {"a": {"CL1": [ramp(25, 0.5)] * 2}}  # 5 iterations
+    (axes,) = drawn(step_time.figure(subject_of(rows, seconds=seconds))).axes
+    (line,) = axes.lines
+    assert list(line.get_xdata()) == list(range(1, 26))
+    assert line.get_ydata() == pytest.approx([100 + 20 * task for task in range(25)])
+    low, high = axes.get_ylim()
+    assert low < 100 < 580 < high
+
+
+def test_of_several_seeds_the_middle_time_is_shown_since_other_work_makes_some_longer() -> None:
+    axes = Figure().subplots()
+    step_time.draw(axes, numpy.array([[1.0, 2.0], [1.1, 9.0], [7.0, 2.2]]), look(0))
+    assert axes.lines[0].get_ydata() == pytest.approx([1.1, 2.2])
 
 
 def test_compression_is_drawn_from_small_to_large_whatever_the_order_of_rows(subject_of: SubjectOf) -> None:

@@ -1,0 +1,120 @@
+"""Records of runs that were not evaluated on everything after each experience: nothing is drawn or printed for them
+that was not measured, and all else is as ever."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from hnet_bench.papers.table import parse_table
+from hnet_bench.reporting.data_files import as_csv, as_json
+from hnet_bench.reporting.figures import learning_curves, many_tasks, matrices
+from hnet_bench.reporting.figures.render import render_all
+from hnet_bench.reporting.figures.subject import Subject, scores
+from hnet_bench.reporting.grids import details_grid
+from hnet_bench.reporting.model import Report, build_report
+from hnet_bench.reporting.render import render
+from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
+
+EXPERIENCES = 21  # as many as count as many
+ROWS = {"whole": "all", "sparse": "diagonal_and_final"}
+
+
+def score(evaluation: str, level: float) -> list[list[float | None]]:
+    """0.9 right after training, `level` later on and at the end."""
+    last = EXPERIENCES - 1
+    return [
+        [(0.9 if i == j else level) if evaluation == "all" or i in (j, last) else None for j in range(EXPERIENCES)]
+        for i in range(EXPERIENCES)
+    ]
+
+
+@pytest.fixture
+def subject(tmp_path: Path, record_of: Callable[..., Record]) -> Subject:
+    settings = {
+        name: {
+            "benchmark": {"name": "synthetic", "experiences": EXPERIENCES},
+            "protocol": {"iterations": 5, "evaluation": evaluation},
+        }
+        for name, evaluation in ROWS.items()
+    }
+    rows = [{"name": name, "settings": name, "CL1": {"strategy": "finetune"}} for name in ROWS]
+    table = parse_table("many", {"title": "Many", "seeds": "1-3", "settings": settings, "rows": rows})
+    store = Store(tmp_path / "results")
+    for cell in table.cells:
+        for seed in (1, 2, 3):
+            spec = resolve_cell(cell, seed)
+            matrix = score(ROWS[cell.row], 0.5 + seed / 10)
+            seconds = {"train": [1.0] * EXPERIENCES, "evaluate": [0.1] * EXPERIENCES, "total": 23.1}
+            store.write(spec, record_of(spec, score=matrix, seconds=seconds))
+    return Subject(table=table, states=table_state(table, store), store=store, command="many.toml")
+
+
+@pytest.fixture
+def report(subject: Subject) -> Report:
+    return build_report(subject.table, subject.states, command="many.toml")
+
+
+def by_row(report: Report) -> dict[str, Any]:
+    return {cell.row: cell.measured for cell in report.cells}
+
+
+def test_all_but_forgetting_is_the_same(report: Report) -> None:
+    whole, sparse = by_row(report)["whole"], by_row(report)["sparse"]
+    assert (sparse.final, sparse.during) == (whole.final, whole.during)
+    assert whole.forgetting.mean == pytest.approx(0.9 - 0.7)
+    assert sparse.forgetting is None
+
+
+def test_tables_and_data_say_not_measured_rather_than_a_number(report: Report) -> None:
+    grid = details_grid(report)
+    assert grid is not None
+    column = [one.heading for one in grid.columns].index("Forgetting")
+    assert [line[column].text for line in grid.rows] == ["20.00", "not measured"]
+    assert any("Forgetting is not measured where" in note for note in grid.notes)
+    cells = json.loads(as_json(report))["cells"]
+    assert [cell["measured"]["forgetting"] is None for cell in cells] == [False, True]
+    lines = list(csv.DictReader(StringIO(as_csv(report))))
+    assert [line["measured_forgetting_mean"] for line in lines][1] == ""
+
+
+def test_gaps_are_not_numbers_in_figures(subject: Subject) -> None:
+    whole, sparse = (scores(state.records) for state in subject.states)
+    known = ~numpy.isnan(sparse)
+    assert known.sum() == 3 * (2 * EXPERIENCES - 1)
+    assert (sparse[known] == whole[known]).all()
+
+
+def test_figures_show_what_there_is(subject: Subject) -> None:
+    curves = learning_curves.figure(subject)
+    assert curves is not None
+    (panel,) = curves.axes[-1:]
+    assert len(panel.lines) == 1  # of the row that was evaluated on everything
+    heat = matrices.figure(subject)
+    assert heat is not None
+    assert any("White: not measured." in text.get_text() for text in heat.texts)
+    final = many_tasks.figure(subject)
+    assert final is not None
+    assert len(final.axes[-1].lines) == 2
+
+
+def test_without_any_whole_matrix_there_are_no_learning_curves(subject: Subject) -> None:
+    only = Subject(table=subject.table, states=subject.states[1:], store=subject.store, command="many.toml")
+    assert learning_curves.figure(only) is None
+    assert "many.matrices.svg" in render_all(only)
+
+
+def test_every_format_is_rendered(report: Report, subject: Subject) -> None:
+    files = render([report], subject.store, listed=[report])
+    assert {"many.md", "many.tex", "many.csv", "many.json", "index.html"} <= set(files)
+    assert "not measured" in files["many.md"].decode()
