@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median, quantiles
 
+from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.canonical import spec_digest
 from hnet_bench.runs.record import Record
@@ -68,7 +69,7 @@ class Timing:
 def timing_of(record: Record) -> Timing | None:
     """The timing of a record, None if it took no time."""
     spec, seconds = record.spec, record.seconds["total"]
-    steps = spec["protocol"]["iterations"] * len(record.score)
+    steps = _steps(spec["protocol"], len(record.score))
     if not (seconds > 0 and steps > 0):
         return None
     return Timing(
@@ -90,7 +91,7 @@ class Costs:
 
     def estimate(self, spec: RunSpec) -> Estimate | None:
         """What a run will cost, None if there is nothing to learn from."""
-        steps = spec.protocol.iterations * spec.build_benchmark().facts.experiences
+        steps = _steps(to_settings(spec.protocol), spec.build_benchmark().facts.experiences)
         strategy = (spec.strategy, spec.benchmark)
         wanted: tuple[Hashable, ...] = (_cell(spec.to_json()), strategy, spec.benchmark, "any")
         for level, group in enumerate(wanted):
@@ -150,6 +151,13 @@ def costs_of_store(root: Path, *, gpu: bool, cpu: str | None = None) -> Costs:
         if timing is not None and timing.gpu == gpu:
             timings.append(timing)
     return Costs(tuple(timings), cpu)
+
+
+def _steps(protocol: Settings, experiences: int) -> int:
+    """Optimiser steps on all experiences, from the protocol as specs have it."""
+    first: int = protocol["iterations"]
+    later: int = protocol.get("later_iterations", first)
+    return first + later * (experiences - 1)
 
 
 def _cell(spec: Settings) -> Hashable:

@@ -23,14 +23,21 @@ def probe(spec: RunSpec, *, device: str, folder: Path | None) -> Estimate:
     step = max(more[0] - few[0], 0.0) / (_MORE - _FEW)
     if step == 0.0:  # the clock or other work hides the difference
         step = more[0] / _MORE
-    seconds = more[1] + more[0] + step * (spec.protocol.iterations - _MORE)
-    seconds = max(seconds, few[0] + few[1]) if spec.protocol.iterations > _FEW else few[0] + few[1]
+    planned = _planned(spec)
+    seconds = more[1] + more[0] + step * (planned - _MORE)
+    seconds = max(seconds, few[0] + few[1]) if planned > _FEW else few[0] + few[1]
     return Estimate(seconds=seconds, low=seconds * _LOW, high=seconds * _HIGH, basis="a probe")
+
+
+def _planned(spec: RunSpec) -> float:
+    """Iterations per experience, on average."""
+    experiences = spec.build_benchmark().facts.experiences
+    return sum(spec.protocol.steps(experience) for experience in range(experiences)) / experiences
 
 
 def _seconds(spec: RunSpec, iterations: int, device: str, folder: Path | None) -> tuple[float, float]:
     """Seconds of training, and of everything else."""
-    short = replace(spec, protocol=replace(spec.protocol, iterations=iterations))
+    short = replace(spec, protocol=replace(spec.protocol, iterations=iterations, later_iterations=None))
     seconds = run(short, device=device, folder=folder).seconds
     training = sum(seconds["train"])
     return training, max(seconds["total"] - training, 0.0)
