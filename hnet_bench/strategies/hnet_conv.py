@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class HnetConv(HypernetworkSettings):
-    """For CL1. Defaults are those of the authors' ResNet-32 on split CIFAR (hypercl, cifar/train_args.py).
+    """For CL1. Sizes and strength have the defaults of `hnet`; the table von_oswald_2020_figure_5 has those of the
+    authors' CIFAR experiments.
 
     It stands beside `hnet`, which trains perceptrons by the same formula but regularises all heads and has no batch
     normalisation. With no regularisation this is fine-tuning: the hypernetwork goes on to the next task, embeddings of
@@ -24,11 +25,6 @@ class HnetConv(HypernetworkSettings):
     name: ClassVar[str] = "hnet_conv"
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
-    chunk_size: int = 7000
-    hidden_units: tuple[int, ...] = ()  # none: the hypernetwork is linear
-    task_embedding_size: int = 32
-    chunk_embedding_size: int = 32
-    regularisation_strength: float = 0.05  # beta
     own_head_only: bool = True  # of an old task's outputs regularise those of its own head alone, else those of all
     # Running statistics of batch normalisation for every task; else one set, which the latest task leaves behind.
     statistics_per_task: bool = True
