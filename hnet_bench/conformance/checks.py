@@ -26,7 +26,11 @@ MARGIN = 0.2
 STEPS_BETWEEN_STOPS = 25
 # Pixels each way; some networks need at least 10.
 IMAGE_SIDE = 12
-CONVOLUTIONAL_RATE = 1e-3  # ten times slower than perceptrons, which learn the same in one layer
+# How convolutional networks are trained there: deep ones at a lower rate, one with dropout for longer.
+CONVOLUTIONAL: dict[str, dict[str, Any]] = {
+    "resnet32": {"learning_rate": 1e-3},
+    "zenke": {"learning_rate": 1e-3, "iterations": 150},
+}
 
 
 class Subject:
@@ -36,7 +40,7 @@ class Subject:
         """The network decides on the inputs: images of few pixels for one that convolves."""
         rehearsal = Rehearsal(strategy=strategy, scenario=scenario)
         if network != "mlp":
-            protocol = replace(rehearsal.protocol, network=network, learning_rate=CONVOLUTIONAL_RATE)
+            protocol = replace(rehearsal.protocol, network=network, **CONVOLUTIONAL[network])
             rehearsal = replace(rehearsal, protocol=protocol, stream=Synthetic(image_side=IMAGE_SIDE))
         self.rehearsal = rehearsal
 
