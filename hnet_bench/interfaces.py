@@ -32,6 +32,10 @@ GoalName: TypeAlias = Literal["classification", "regression"]
 # When a run evaluates: on all experiences after each; or on the present one alone, and on all of them after the last.
 EvaluationSchedule: TypeAlias = Literal["all", "diagonal_and_final"]
 
+# The network that solves the tasks: a perceptron with the protocol's hidden units, or one of fixed architecture, see
+# `nets.resnet` and `nets.zenke`.
+NetworkName: TypeAlias = Literal["mlp", "resnet32", "zenke"]
+
 # Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
 # their run ids stay. Hence that default must never change.
 ADDED_LATER = {"left_out_by_default": True}
@@ -70,7 +74,7 @@ class Scenario(str, Enum):
 class TrainingProtocol:
     """How every strategy of a table is trained, so that rows of one table can be compared."""
 
-    iterations: int  # optimiser steps per experience
+    iterations: int  # optimiser steps per experience; see also `later_iterations`
     batch_size: int = 128  # samples of the current experience per step
     learning_rate: float = 1e-3  # of Adam
     hidden_units: tuple[int, ...] = (400, 400)  # widths of the classifier's hidden layers
@@ -85,6 +89,13 @@ class TrainingProtocol:
     # What of the score matrix is measured, see `evaluated`. With many experiences, evaluating on all of them after each
     # costs more than training, while a mean "during" and a mean "final" need the diagonal and the last row alone.
     evaluation: EvaluationSchedule = field(default="all", metadata=ADDED_LATER)
+    network: NetworkName = field(default="mlp", metadata=ADDED_LATER)
+    # Optimiser steps on every experience but the first, where these are smaller; None: as many as on the first.
+    later_iterations: int | None = field(default=None, metadata=ADDED_LATER)
+    # (share of an experience's steps, factor): once that share is over, the learning rate is the factor times
+    # `learning_rate`. In ascending order.
+    learning_rate_steps: tuple[tuple[float, float], ...] = field(default=(), metadata=ADDED_LATER)
+    beta1: float = field(default=0.9, metadata=ADDED_LATER)  # of Adam
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate"):
@@ -92,6 +103,28 @@ class TrainingProtocol:
                 raise UserError(f"The protocol's {name} must be positive, found {getattr(self, name)}.")
         if min(self.hidden_units, default=1) < 1:
             raise UserError(f"The protocol's hidden_units must be positive, found {list(self.hidden_units)}.")
+        if self.later_iterations is not None and self.later_iterations < 1:
+            raise UserError(f"The protocol's later_iterations must be positive, found {self.later_iterations}.")
+        shares = [0.0, *(share for share, _ in self.learning_rate_steps), 1.0]
+        if shares != sorted(set(shares)) or not all(factor > 0 for _, factor in self.learning_rate_steps):
+            raise UserError(
+                "The protocol's learning_rate_steps must be pairs of a share, ascending between 0 and 1, and a "
+                f"positive factor, found {[list(step) for step in self.learning_rate_steps]}."
+            )
+        if not 0 <= self.beta1 < 1:
+            raise UserError(f"The protocol's beta1 must be at least 0 and below 1, found {self.beta1}.")
+
+    def steps(self, experience: int) -> int:
+        """Optimiser steps on this experience, counted from 0."""
+        return self.iterations if experience == 0 or self.later_iterations is None else self.later_iterations
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from 0, on an experience of so many."""
+        factor = 1.0
+        for share, then in self.learning_rate_steps:
+            if step > round(share * steps):
+                factor = then
+        return factor * self.learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +133,9 @@ class BenchmarkFacts:
 
     experiences: int  # T
     classes_per_experience: int  # K; in regression the number of values to predict
-    input_shape: tuple[int, ...]  # (channels, height, width) or (features,); images have values in [0, 1]
+    input_shape: tuple[int, ...]  # (channels, height, width) or (features,)
     goal: GoalName = "classification"
+    unit_range: bool = True  # whether the values of images lie in [0, 1], as generative models of pixels want them
 
     @property
     def inputs(self) -> int:

@@ -44,11 +44,12 @@ def test_the_baselines_come_in_by_their_entry_point() -> None:
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(
-        UserError, match=r"Unknown strategy 'hnets': known are .*hnet, hnet_embedding_space, hnet_ent.*path\.py:Class"
+        UserError,
+        match=r"Unknown strategy 'hnets': known are .*hnet, hnet_conv, .*hnet_ent.*path\.py:Class",
     ):
         catalog.strategy_class("hnets")
     with pytest.raises(
-        UserError, match="Unknown benchmark 'mnist': known are permuted_mnist, regression_1d, split_mnist"
+        UserError, match="Unknown benchmark 'mnist': known are permuted_mnist, regression_1d, split_cifar, split_mnist"
     ):
         catalog.benchmark_class("mnist")
 

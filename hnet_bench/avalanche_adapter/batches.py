@@ -38,7 +38,8 @@ class EndlessBatches:
 
     def __next__(self) -> Batch:
         chosen = self._next_indices()
-        return self._samples.take(chosen), self._samples.y.index_select(0, chosen), self._task_labels
+        x = self._samples.drawn(chosen, self._generator)
+        return x, self._samples.y.index_select(0, chosen), self._task_labels
 
     def _next_indices(self) -> Tensor:
         while len(self._order) < self._batch_size:

@@ -66,6 +66,10 @@ class Samples:
             return flat.index_select(1, self._permutation).view_as(x)
         return flat.gather(1, self._permutation[self._which[indices]]).view_as(x)
 
+    def drawn(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """As `take`, for a step of training: augmented samples draw from the generator, which is on the CPU."""
+        return self.take(indices)
+
     def labelled(self, y: Tensor) -> Samples:
         """The same inputs with these labels (N,)."""
         labelled = copy.copy(self)
@@ -76,14 +80,14 @@ class Samples:
         """The samples on a device; a tensor that several samples share is moved there once."""
         moved = copy.copy(self)
         for name, value in vars(self).items():
-            setattr(moved, name, value if value is None else _on_device(value, device))
+            setattr(moved, name, _on_device(value, device) if isinstance(value, Tensor) else value)
         return moved
 
     def avalanche_dataset(self, task_label: int) -> Any:
         """The samples as a dataset of Avalanche's, all with this task label."""
         if self._permutation is None:
             return _make_taskaware_tensor_classification_dataset(self._stored, self.y, task_labels=task_label)
-        return _make_taskaware_classification_dataset(_OneByOne(self), task_labels=task_label)
+        return avalanche_one_by_one(self, task_label)
 
 
 def concatenated(parts: Sequence[Samples], order: Tensor | None = None) -> Samples:
@@ -109,9 +113,14 @@ def stored_tensors(parts: Sequence[Samples], device: torch.device) -> dict[str, 
     named: dict[str, Tensor] = {}
     for index, samples in enumerate(parts):
         for name, value in vars(samples.to(device)).items():
-            if value is not None:
+            if isinstance(value, Tensor):
                 named[f"{index}.{name}"] = value
     return named
+
+
+def avalanche_one_by_one(samples: Samples, task_label: int) -> Any:
+    """A dataset of Avalanche's that takes samples when they are asked for."""
+    return _make_taskaware_classification_dataset(_OneByOne(samples), task_labels=task_label)
 
 
 class _OneByOne(Dataset[tuple[Tensor, int]]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from avalanche.core import BasePlugin
 from avalanche.models import MultiTaskModule
@@ -70,7 +71,7 @@ class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
 class ClassifierTemplate(InMemoryTemplate):
     """Trains an ordinary MLP with the goal's loss on the current experience. With no plugin this is fine-tuning."""
 
-    learns_with = ("regression", "sigmoid", "xavier")
+    learns_with: ClassVar[tuple[str, ...]] = ("regression", "sigmoid", "xavier", "scheduled", "normalised")
 
     def __init__(
         self,

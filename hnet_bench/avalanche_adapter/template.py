@@ -23,11 +23,12 @@ from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
 from hnet_bench.avalanche_adapter.examiner import Examiner
 from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.resumable import ResumableTemplate
-from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
+from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, UserError
 
 EVALUATION_BATCH = 1000
 # Stands for "not this class" among logits: exp(-1e4) is 0, and losses stay finite.
 EXCLUDED = -1e4
+_BETA1 = TrainingProtocol.beta1  # Adam's own
 
 
 class InMemoryTemplate(ResumableTemplate):
@@ -39,8 +40,9 @@ class InMemoryTemplate(ResumableTemplate):
 
     # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
     fresh_optimiser: ClassVar[bool] = False
-    # Beyond classification by ReLU networks with torch's initialisation: values of the benchmark's goal and of the
-    # protocol. Not inherited, since a subclass may do what suits none of them.
+    # Beyond classification by ReLU perceptrons with torch's initialisation: values of the benchmark's goal and of the
+    # protocol, "scheduled" for steps and learning rates that change, "normalised" for images with values beyond
+    # [0, 1]. Not inherited, since a subclass may do what suits none of them.
     learns_with: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -90,7 +92,7 @@ class InMemoryTemplate(ResumableTemplate):
     @property
     def iterations(self) -> int:
         """Optimiser steps on the present experience."""
-        return self.setup.protocol.iterations
+        return self.setup.protocol.steps(self.task)
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """What the optimiser holds while the present experience is trained: exactly these."""
@@ -99,7 +101,7 @@ class InMemoryTemplate(ResumableTemplate):
     @property
     def planned_steps(self) -> int:
         """Optimiser steps on all experiences together, for the display of progress."""
-        return self.setup.facts.experiences * self.setup.protocol.iterations
+        return sum(self.setup.protocol.steps(experience) for experience in range(self.setup.facts.experiences))
 
     def artefacts(self) -> dict[str, numpy.ndarray]:
         """Small arrays that are kept beside the record, by name."""
@@ -118,7 +120,10 @@ class InMemoryTemplate(ResumableTemplate):
         """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model."""
         if self._optimiser_is_set and not (reset_optimizer_state or self.fresh_optimiser):
             return
-        self.optimizer = torch.optim.Adam(self.trained_parameters(), lr=self.setup.protocol.learning_rate, fused=True)
+        protocol = self.setup.protocol
+        self.optimizer = torch.optim.Adam(
+            self.trained_parameters(), lr=protocol.learning_rate, betas=(protocol.beta1, 0.999), fused=True
+        )
         self._optimiser_is_set = True
 
     def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
@@ -134,6 +139,14 @@ class InMemoryTemplate(ResumableTemplate):
         """`iterations` steps, from whatever loader there is: plugins such as replay put their own in its place."""
         self.own_batches = isinstance(self.dataloader, (EndlessBatches, SideBySide))
         self.dataloader = Exactly(self.dataloader, self.iterations)
+
+    def _before_training_iteration(self, **kwargs: Any) -> None:
+        protocol = self.setup.protocol
+        if protocol.learning_rate_steps:
+            steps = self.iterations
+            for group in self.optimizer.param_groups:
+                group["lr"] = protocol.learning_rate_at(steps - 1 - self.dataloader.left, steps)
+        super()._before_training_iteration(**kwargs)
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         samples = in_memory_samples(self.experience)
@@ -184,6 +197,9 @@ class InMemoryTemplate(ResumableTemplate):
             (setup.facts.goal, "classification"),
             (setup.protocol.activation, "relu"),
             (setup.protocol.initialisation, "torch"),
+            (setup.protocol.network, "mlp"),
+            (_schedule_of(setup.protocol), "unscheduled"),
+            ("[0, 1]" if setup.facts.unit_range else "normalised", "[0, 1]"),
         ):
             if wanted not in (usual, *able):
                 known = ", ".join(able) or "nothing else"
@@ -228,6 +244,12 @@ class InMemoryTemplate(ResumableTemplate):
 
     def _task_label(self) -> int:
         return int(self.experience.task_labels[0])
+
+
+def _schedule_of(protocol: TrainingProtocol) -> str:
+    """ "scheduled" for a protocol that needs more than one number of steps and Adam as it is."""
+    usual = protocol.later_iterations is None and not protocol.learning_rate_steps and protocol.beta1 == _BETA1
+    return "unscheduled" if usual else "scheduled"
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 BENCHMARKS = {
     "split_mnist": "hnet_bench.benchmarks.split_mnist:SplitMnist",
     "permuted_mnist": "hnet_bench.benchmarks.permuted_mnist:PermutedMnist",
+    "split_cifar": "hnet_bench.benchmarks.split_cifar:SplitCifar",
     "regression_1d": "hnet_bench.benchmarks.regression_1d:Regression1d",
     "synthetic": "hnet_bench.benchmarks.synthetic:Synthetic",
 }

@@ -11,7 +11,7 @@ import typer
 from hnet_bench import catalog
 from hnet_bench.arguments import hyperparameters_of
 from hnet_bench.commands.options import count
-from hnet_bench.interfaces import UserError
+from hnet_bench.interfaces import NetworkName, UserError
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.scaffold import class_name_of, first_files
 
@@ -46,6 +46,9 @@ def check(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, values as in TOML.")
     ] = None,
+    network: Annotated[
+        NetworkName, typer.Option(help="That the protocol asks for; those but mlp learn images, in minutes.")
+    ] = "mlp",
 ) -> None:
     """Check that a strategy trains, repeats, resumes and does not cheat.
 
@@ -65,7 +68,7 @@ def check(
     with warnings.catch_warnings(record=True):  # those of Avalanche and what it imports are not the user's
         from hnet_bench.conformance.kit import conformance
 
-        for finding in conformance(strategy, hyperparameters):
+        for finding in conformance(strategy, hyperparameters, network):
             print_finding(finding.check, finding.scenario.label if finding.scenario else "", finding.problem)
             findings.append(finding)
     failed = sum(finding.problem is not None for finding in findings)

@@ -17,20 +17,32 @@ from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.conformance.honesty import depends_on_more_than_inputs
 from hnet_bench.conformance.rehearsal import Outcome, Rehearsal
-from hnet_bench.interfaces import Scenario, Settings, Strategy, UserError
+from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy, UserError
 from hnet_bench.runs.spec import resolve
 
 # How far above guessing the first experience must be learnt.
 MARGIN = 0.2
 # No divisor of the iterations of a rehearsal, so that a run is stopped in its main loop and in every phase.
 STEPS_BETWEEN_STOPS = 25
+# Pixels each way; some networks need at least 10.
+IMAGE_SIDE = 12
+# How convolutional networks are trained there: deep ones at a lower rate, one with dropout for longer.
+CONVOLUTIONAL: dict[str, dict[str, Any]] = {
+    "resnet32": {"learning_rate": 1e-3},
+    "zenke": {"learning_rate": 1e-3, "iterations": 150},
+}
 
 
 class Subject:
     """A strategy in one of its scenarios, with the rehearsals that several checks look at."""
 
-    def __init__(self, strategy: Strategy, scenario: Scenario) -> None:
-        self.rehearsal = Rehearsal(strategy=strategy, scenario=scenario)
+    def __init__(self, strategy: Strategy, scenario: Scenario, network: NetworkName = "mlp") -> None:
+        """The network decides on the inputs: images of few pixels for one that convolves."""
+        rehearsal = Rehearsal(strategy=strategy, scenario=scenario)
+        if network != "mlp":
+            protocol = replace(rehearsal.protocol, network=network, **CONVOLUTIONAL[network])
+            rehearsal = replace(rehearsal, protocol=protocol, stream=Synthetic(image_side=IMAGE_SIDE))
+        self.rehearsal = rehearsal
 
     @cached_property
     def first(self) -> Outcome:
@@ -182,10 +194,11 @@ def counts_parameters(subject: Subject) -> str | None:
 
 def takes_any_stream(subject: Subject) -> str | None:
     """Whether unusual streams are learnt without a crash."""
+    usual = subject.rehearsal.stream
     streams = {
-        "a stream of one experience": Synthetic(experiences=1),
-        "one class per experience": Synthetic(classes_per_experience=1),
-        "fewer samples than a batch holds": Synthetic(train_per_class=3, test_per_class=2),
+        "a stream of one experience": replace(usual, experiences=1),
+        "one class per experience": replace(usual, classes_per_experience=1),
+        "fewer samples than a batch holds": replace(usual, train_per_class=3, test_per_class=2),
     }
     for what, stream in streams.items():
         try:

@@ -11,7 +11,7 @@ import torch
 from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
 from hnet_bench.conformance.checks import FOR_EACH_SCENARIO, FOR_THE_CLASS, Subject, described
-from hnet_bench.interfaces import Scenario, Settings, Strategy
+from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Finding:
     problem: str | None
 
 
-def conformance(name: str, hyperparameters: Settings | None = None) -> Iterator[Finding]:
-    """Checks a strategy by its name or as `path.py:Class`, in every scenario that it declares.
+def conformance(name: str, hyperparameters: Settings | None = None, network: NetworkName = "mlp") -> Iterator[Finding]:
+    """Checks a strategy by its name or as `path.py:Class`, in every scenario that it declares, with this network.
 
     If it is not declared rightly or does not train, no more is asked. Raises UserError if it cannot be built at all.
     """
@@ -36,7 +36,7 @@ def conformance(name: str, hyperparameters: Settings | None = None) -> Iterator[
         if problem and check == next(iter(FOR_THE_CLASS)):
             return
     for scenario in strategy.scenarios:
-        subject = Subject(strategy, scenario)
+        subject = Subject(strategy, scenario, network)
         for check, question in FOR_EACH_SCENARIO.items():
             problem = _answer(question, subject)
             yield Finding(check, scenario, problem)

@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median, quantiles
 
+from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.canonical import spec_digest
 from hnet_bench.runs.record import Record
@@ -69,7 +70,7 @@ class Timing:
 def timing_of(record: Record) -> Timing | None:
     """The timing of a record, None if it took no time."""
     spec, seconds = record.spec, record.seconds["total"]
-    steps = spec["protocol"]["iterations"] * len(record.score)
+    steps = _steps(spec["protocol"], len(record.score))
     if not (seconds > 0 and steps > 0):
         return None
     return Timing(
@@ -92,7 +93,7 @@ class Costs:
     def estimate(self, spec: RunSpec) -> Estimate | None:
         """What a run will cost, None if there is nothing to learn from."""
         content, experiences = spec.to_json(), spec.build_benchmark().facts.experiences
-        steps = spec.protocol.iterations * experiences
+        steps = _steps(to_settings(spec.protocol), experiences)
         benchmark = _sized(spec.benchmark, experiences, content["protocol"])
         wanted: tuple[Hashable, ...] = (_cell(content), (spec.strategy, benchmark), benchmark, "any")
         for level, group in enumerate(wanted):
@@ -155,7 +156,14 @@ def costs_of_store(root: Path, *, gpu: bool, cpu: str | None = None) -> Costs:
 
 
 def _sized(benchmark: str, experiences: int, protocol: Settings) -> Hashable:
-    return benchmark, experiences, tuple(protocol.get("hidden_units", ()))
+    return benchmark, experiences, protocol.get("network"), tuple(protocol.get("hidden_units", ()))
+
+
+def _steps(protocol: Settings, experiences: int) -> int:
+    """Optimiser steps on all experiences, from the protocol as specs have it."""
+    first: int = protocol["iterations"]
+    later: int = protocol.get("later_iterations", first)
+    return first + later * (experiences - 1)
 
 
 def _cell(spec: Settings) -> Hashable:

@@ -45,9 +45,10 @@ def probe(spec: RunSpec, *, device: str, folder: Path | None) -> Estimate:
     torch.set_num_threads(1)
     walk = _Walk(spec, device, folder)
     walk.go()
-    experiences, iterations = walk.experiences, spec.protocol.iterations
+    experiences = walk.experiences
     every = numpy.arange(experiences, dtype=numpy.float64)
-    training = iterations * along(walk.step, every).sum() + along(walk.once, every).sum()
+    steps = numpy.array([spec.protocol.steps(experience) for experience in range(experiences)])
+    training = (steps * along(walk.step, every)).sum() + along(walk.once, every).sum()
     counts = [len(evaluated(spec.protocol.evaluation, after, experiences)) for after in range(experiences)]
     evaluation = (along(walk.evaluation, every) * counts).sum()
     if spec.protocol.evaluation == "all":  # also before training
@@ -125,7 +126,8 @@ class _Walk:
 
     def _learn(self, index: int, iterations: int, *, whole: bool) -> None:
         template, setup = self._template, self._template.setup
-        template.setup = replace(setup, protocol=replace(setup.protocol, iterations=iterations))
+        protocol = replace(setup.protocol, iterations=iterations, later_iterations=None)
+        template.setup = replace(setup, protocol=protocol)
         self._steps.moments.clear()
         begun = self._now()
         template.train((self._whole if whole else self._small)[index], eval_streams=[])

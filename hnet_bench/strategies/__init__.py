@@ -2,6 +2,7 @@
 
 STRATEGIES = {
     "hnet": "hnet_bench.strategies.hnet:Hnet",
+    "hnet_conv": "hnet_bench.strategies.hnet_conv:HnetConv",
     "hnet_full": "hnet_bench.strategies.hnet_full:HnetFull",
     "hnet_embedding_space": "hnet_bench.strategies.hnet_embedding_space:HnetEmbeddingSpace",
     "hnet_ent": "hnet_bench.strategies.hnet_ent:HnetEnt",

@@ -6,6 +6,7 @@ import pytest
 
 from hnet_bench import catalog
 from hnet_bench.cli import main
+from hnet_bench.conformance import checks, kit
 from hnet_bench.conformance.kit import conformance
 
 MUTANTS = Path(__file__).with_name("mutants.py")
@@ -20,6 +21,19 @@ def problems(name, hyperparameters=None):
 @pytest.mark.parametrize("name", list(catalog.names("strategies")))
 def test_every_strategy_of_ours_conforms(name):
     assert problems(name, SETTINGS.get(name)) == {}
+
+
+def test_a_network_that_a_strategy_does_not_have_is_a_problem_in_words():
+    found = {one.check: one.problem for one in conformance("hnet", network="resnet32") if one.problem}
+    assert list(found) == ["trains"]
+    assert "HypernetworkTemplate does not learn with resnet32" in found["trains"]
+
+
+@pytest.mark.parametrize("network", ["resnet32", "zenke"])
+def test_the_images_for_networks_that_convolve_are_learnt(monkeypatch, network):
+    """All checks take a minute; that it learns here is what the others stand on."""
+    monkeypatch.setattr(kit, "FOR_EACH_SCENARIO", {"learns": checks.learns})
+    assert [one.problem for one in conformance("hnet_conv", network=network)] == [None] * 4
 
 
 def test_a_sound_strategy_has_no_problem():

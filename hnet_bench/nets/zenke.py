@@ -1,0 +1,57 @@
+"""The convolutional network of Zenke et al. 2017 for CIFAR, as a function of one flat vector of parameters.
+
+Twice: a 3 x 3 convolution that keeps the size, one that does not, 2 x 2 max pooling, dropout of whole channels; then a
+hidden layer with dropout, and the outputs. Sizes are those that von Oswald et al. 2020 took over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional
+
+from hnet_bench.nets.layout import Layout
+
+_FILTERS = (32, 64)
+_HIDDEN_UNITS = 512
+_CHANNEL_DROPOUT, _DROPOUT = 0.25, 0.5
+SMALLEST_SIDE = 10  # of images: anything smaller has no pixel left
+
+
+@dataclass(frozen=True)
+class ZenkeNet:
+    """Sizes: square images of `channels` and `side` pixels each way, and so many outputs.
+
+    Parameters lie layer by layer, weights before biases.
+    """
+
+    outputs: int
+    side: int = 32
+    channels: int = 3
+
+    @property
+    def layout(self) -> Layout:
+        """Where the parameters lie."""
+        side, inputs = self.side, self.channels
+        shapes: list[tuple[int, ...]] = []
+        for filters in _FILTERS:
+            shapes += [(filters, inputs, 3, 3), (filters,), (filters, filters, 3, 3), (filters,)]
+            side, inputs = (side - 2) // 2, filters
+        shapes += [(_HIDDEN_UNITS, inputs * side * side), (_HIDDEN_UNITS,)]
+        return Layout((*shapes, (self.outputs, _HIDDEN_UNITS), (self.outputs,)))
+
+    def __call__(self, x: Tensor, flat: Tensor, *, training: bool) -> Tensor:
+        """Outputs (batch, outputs) for images (batch, channels, side, side) and parameters (>= layout.parameters,).
+
+        Dropout, in training alone, draws from torch's global generator.
+        """
+        parameters = self.layout.views(flat)
+        for start in (0, 4):
+            first, first_bias, second, second_bias = parameters[start : start + 4]
+            x = functional.relu(functional.conv2d(x, first, first_bias, padding=1))
+            x = functional.max_pool2d(functional.relu(functional.conv2d(x, second, second_bias)), 2)
+            x = functional.dropout2d(x, _CHANNEL_DROPOUT, training=training)
+        # flatten takes channels first, wherever they lie in memory.
+        hidden = functional.relu(functional.linear(x.flatten(1), *parameters[8:10]))
+        return functional.linear(functional.dropout(hidden, _DROPOUT, training=training), *parameters[-2:])

@@ -1,0 +1,104 @@
+"""The masked regulariser equals its formula by autograd in float64, and the unmasked one where nothing is masked."""
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.masked_regulariser import MaskedRegulariser
+from hnet_bench.nets.regulariser import GramRegulariser
+
+STRENGTH = 0.3
+
+
+def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, seed, activation="elu"):
+    """A hypernetwork and parameters a little away from its own."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = HypernetworkShape(
+        generated=generated,
+        tasks=old_tasks + 1,
+        chunk_size=chunk_size,
+        hidden_units=hidden_units,
+        activation=activation,
+        task_embedding_size=5,
+        chunk_embedding_size=4,
+    )
+    hypernetwork = ChunkedHypernetwork(shape, generator).double()
+    theta = [
+        p.detach() + 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in hypernetwork.theta
+    ]
+    return hypernetwork, theta, generator
+
+
+def literal(hypernetwork, theta, masks):
+    """Value and gradient of the formula, generated parameter by generated parameter."""
+    theta = [tensor.clone().requires_grad_() for tensor in theta]
+    total = torch.zeros((), dtype=torch.float64)
+    for task, mask in enumerate(masks):
+        target = hypernetwork(task).detach()
+        embedding = hypernetwork.task_embeddings[task].detach().unsqueeze(0)
+        generated = (hypernetwork.hidden(embedding, theta)[0] @ theta[-1]).flatten()[: len(target)]
+        total = total + (mask * (target - generated)).square().sum()
+    value = STRENGTH / len(masks) * total
+    return value.detach(), torch.autograd.grad(value, theta)
+
+
+def assert_same(regulariser, theta, value, gradients):
+    found = [torch.ones_like(tensor) for tensor in theta]  # the gradient is added to what is there
+    regulariser.add_gradient(theta, found)
+    torch.testing.assert_close(regulariser.loss(theta), value, rtol=1e-10, atol=1e-14)
+    for one, other in zip(found, gradients, strict=True):
+        torch.testing.assert_close(one - 1, other, rtol=1e-9, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    chunk_size=st.integers(2, 30),
+    chunks=st.integers(1, 5),
+    used=st.floats(0, 1),
+    hidden_units=st.lists(st.integers(1, 7), max_size=2).map(tuple),
+    old_tasks=st.integers(1, 4),
+    masked=st.integers(0, 60),  # so many parameters at the end may be masked
+    seed=st.integers(0, 2**20),
+)
+@example(chunk_size=9, chunks=4, used=0.5, hidden_units=(), old_tasks=3, masked=3, seed=0)  # within the last chunk
+@example(chunk_size=9, chunks=4, used=0.5, hidden_units=(5,), old_tasks=3, masked=20, seed=0)  # across chunks
+@example(chunk_size=9, chunks=1, used=0.5, hidden_units=(5,), old_tasks=2, masked=2, seed=0)  # only one chunk
+@example(chunk_size=9, chunks=3, used=1.0, hidden_units=(5,), old_tasks=2, masked=0, seed=0)  # nothing is masked
+def test_value_and_gradient_are_those_of_the_formula(chunk_size, chunks, used, hidden_units, old_tasks, masked, seed):
+    generated = (chunks - 1) * chunk_size + max(1, round(used * chunk_size))
+    hypernetwork, theta, generator = moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, seed)
+    masks = [torch.ones(generated, dtype=torch.float64) for _ in range(old_tasks)]
+    masked = min(masked, generated)
+    for mask in masks:
+        mask[generated - masked :] = torch.randint(2, (masked,), generator=generator).double()
+    regulariser = MaskedRegulariser(hypernetwork, masks, STRENGTH)
+    assert_same(regulariser, theta, *literal(hypernetwork, theta, masks))
+
+
+def test_with_nothing_masked_it_is_the_unmasked_one():
+    hypernetwork, theta, _ = moved_hypernetwork(31, 9, (6,), 3, 0)
+    other = GramRegulariser(hypernetwork, 3, STRENGTH)
+    gradients = [torch.zeros_like(tensor) for tensor in theta]
+    other.add_gradient(theta, gradients)
+    masked = MaskedRegulariser(hypernetwork, [torch.ones(31)] * 3, STRENGTH)
+    assert_same(masked, theta, other.loss(theta), gradients)
+
+
+def test_what_is_masked_may_move_freely():
+    hypernetwork, _, _ = moved_hypernetwork(8, 8, (), 1, 0)
+    mask = torch.ones(8)
+    mask[6:] = 0
+    regulariser = MaskedRegulariser(hypernetwork, [mask], 0.5)
+    theta = [parameter.detach().clone() for parameter in hypernetwork.theta]
+    theta[-1][-1, 6:] += 100  # the biases of masked parameters
+    assert regulariser.loss(theta) == 0
+    theta[-1][-1, 0] += 3
+    assert regulariser.loss(theta).item() == pytest.approx(0.5 * 9)
+
+
+def test_there_must_be_an_old_task():
+    hypernetwork, *_ = moved_hypernetwork(28, 9, (6,), 1, 0)
+    with pytest.raises(ValueError, match="at least one old task, found 0"):
+        MaskedRegulariser(hypernetwork, [], 0.1)

@@ -1,0 +1,64 @@
+"""The protocol: steps and learning rate of an experience, run ids of specs that do not use them, what is refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hnet_bench.interfaces import TrainingProtocol, UserError
+from hnet_bench.runs.cost import Costs, timing_of
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec
+
+
+def test_all_experiences_have_the_same_steps_unless_later_ones_have_others() -> None:
+    assert [TrainingProtocol(iterations=7).steps(experience) for experience in range(3)] == [7, 7, 7]
+    protocol = TrainingProtocol(iterations=7, later_iterations=2)
+    assert [protocol.steps(experience) for experience in range(3)] == [7, 2, 2]
+
+
+def test_the_learning_rate_changes_after_the_step_at_which_its_share_is_over() -> None:
+    protocol = TrainingProtocol(iterations=10, learning_rate=2.0, learning_rate_steps=((0.3, 0.1), (0.8, 0.5)))
+    rates = [protocol.learning_rate_at(step, 10) for step in range(10)]
+    assert rates == [2.0] * 4 + [0.2] * 5 + [1.0]
+    assert TrainingProtocol(iterations=3, learning_rate=0.1).learning_rate_at(2, 3) == 0.1
+
+
+def test_a_spec_that_uses_none_of_it_keeps_its_run_id(spec_of: Callable[..., RunSpec]) -> None:
+    written = {"network": "mlp", "learning_rate_steps": [], "beta1": 0.9}
+    assert spec_of(protocol={"iterations": 5, **written}).run_id == spec_of().run_id
+    assert not {*written, "later_iterations"} & set(spec_of().to_json()["protocol"])
+
+
+def test_a_schedule_is_read_back_from_json(spec_of: Callable[..., RunSpec]) -> None:
+    schedule = {"later_iterations": 3, "learning_rate_steps": [[0.5, 0.1]], "network": "resnet32", "beta1": 0.5}
+    spec = spec_of(protocol={"iterations": 5, **schedule})
+    assert RunSpec.from_json(spec.to_json()) == spec
+    assert spec.to_json()["protocol"].items() >= schedule.items()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"later_iterations": 0}, "later_iterations must be positive, found 0"),
+        ({"learning_rate_steps": ((0.5, 0.1), (0.4, 0.01))}, "ascending between 0 and 1"),
+        ({"learning_rate_steps": ((1.0, 0.1),)}, "ascending between 0 and 1"),
+        ({"learning_rate_steps": ((0.5, 0.0),)}, "positive factor"),
+        ({"beta1": 1.0}, "at least 0 and below 1, found 1.0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TrainingProtocol(iterations=5, **change)
+
+
+def test_costs_are_per_step_of_all_experiences(
+    spec_of: Callable[..., RunSpec], record_of: Callable[..., Record]
+) -> None:
+    score = [[0.5] * 3] * 3
+    seconds = {"train": [], "evaluate": [], "total": 24.0}
+    short = timing_of(record_of(spec_of(protocol={"iterations": 4}), score=score, seconds=seconds))
+    assert short
+    found = Costs((short,)).estimate(spec_of(protocol={"iterations": 6, "later_iterations": 2}))
+    assert found
+    assert found.seconds == pytest.approx(2 * 10)  # 24 s for 12 steps; 6 + 2 + 2 are asked for
