@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any
 import dask
 import psutil
 from distributed import Client, LocalCluster
+from distributed.client import ClosedClientError
+from distributed.comm import CommClosedError
 from distributed.utils import get_mp_context
 
 from hnet_bench.config import read_toml
@@ -48,6 +51,10 @@ _WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**29),
 }
 _SECONDS_TO_CONNECT = 20
+
+
+class SchedulerGone(Exception):
+    """The scheduler no longer answers, so nothing can be said of the runs that were handed to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +99,53 @@ def gpu_count() -> int:
 
 @contextmanager
 def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
-    """A client of the cluster; what was started for it ends with it. Raises UserError if it cannot be had."""
-    # Dask tells at length of every connection that closes; whoever watches a sweep has no use for it.
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    with dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
+    """A client of the cluster; what was started for it ends with it.
+
+    Raises UserError if it cannot be had, and if the block ends because the scheduler is gone.
+    """
+    with _quiet() as told, dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
         if cluster.scheduler:
             opened = _existing(cluster.scheduler)
         elif cluster.slurm:
             opened = _slurm(cluster.slurm, cluster.jobs)
         else:
             opened = _local(workers)
-        with opened as client:
-            yield client
+        try:
+            with opened as client:
+                try:
+                    yield client
+                except BaseException:
+                    told.level = logging.CRITICAL  # whatever is under way when the client closes now would be told
+                    raise
+        except (SchedulerGone, ClosedClientError, CommClosedError, CancelledError) as error:
+            place = f"at {cluster.scheduler} " if cluster.scheduler else ""
+            raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
+
+
+class _Least(logging.Filter):
+    """Lets pass what is at least this serious."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= self.level
+
+
+@contextmanager
+def _quiet() -> Iterator[_Least]:
+    """Dask tells at length of every connection that closes; whoever watches a sweep has no use for it."""
+    least = _Least(logging.ERROR)
+    # Its modules have loggers with levels of their own, but these handlers alone.
+    handlers = [*logging.getLogger("distributed").handlers, *logging.getLogger("tornado.application").handlers]
+    for handler in handlers:
+        handler.addFilter(least)
+    try:
+        yield least
+    finally:
+        for handler in handlers:
+            handler.removeFilter(least)
 
 
 @contextmanager

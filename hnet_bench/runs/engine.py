@@ -15,7 +15,7 @@ from typing import Any
 from distributed import as_completed
 
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
-from hnet_bench.runs.cluster import GPU, Cluster, connected, gpu_count, workers_wanted
+from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpu_count, workers_wanted
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
@@ -58,7 +58,8 @@ def run_all(
 
     `observer` is called in this process, from another thread; `announce` is told about the cluster. A run that fails
     leaves its traceback in the store and stops no other. KeyboardInterrupt ends the workers that were started here;
-    finished records stay. Raises UserError if there is no such device or no such cluster.
+    finished records stay. Raises UserError if there is no such device or no such cluster, and if its scheduler goes
+    away: then no run has failed.
     """
     if not specs:
         return Outcome(0, ())
@@ -129,8 +130,12 @@ class _Sweep:
             return result
         if self.store.has(spec):  # the worker died after its work was done
             return Result("done")
+        if future.status == "cancelled" or self.client.status != "running":
+            raise SchedulerGone
         # The worker died before it could say anything, or what it said could not be sent.
-        problem = f"the worker process ended: {future.exception()!r}"
+        # Of a result that was lost with its worker there is no exception, and Dask would wait until there is one.
+        reason = f": {future.exception()!r}" if future.status == "error" else ""
+        problem = f"the worker process ended{reason}"
         self.store.write_failure(spec, {"problem": problem, "traceback": ""})
         return Result("died", problem)
 
