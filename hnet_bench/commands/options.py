@@ -33,6 +33,16 @@ Data = Annotated[
     typer.Option(metavar="DIR", help="Folder of the data sets. Default: $HNET_BENCH_DATA, else your cache folder."),
 ]
 
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores, or slots of GPUs."),
+]
+GpuSlots = Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs that share one GPU. Default: 1.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Use this Dask cluster, such as tcp://10.0.0.1:8786.")
+]
+Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
+
 
 def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> Table:
     """The part of a table that --rows and --scenarios choose. Raises UserError for what it does not have."""

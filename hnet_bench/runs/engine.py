@@ -15,7 +15,7 @@ from typing import Any
 from distributed import as_completed
 
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
-from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpu_count, workers_wanted
+from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, workers_wanted
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
@@ -63,7 +63,7 @@ def run_all(
     """
     if not specs:
         return Outcome(0, ())
-    gpus = gpu_count() if cluster.is_local and options.device != "cpu" else 0
+    gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
     with connected(cluster, workers) as client:
         # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
