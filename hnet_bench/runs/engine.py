@@ -122,7 +122,8 @@ class _Sweep:
         return Outcome(done, tuple(failed))
 
     def _submit(self, spec: RunSpec) -> Any:
-        return self.client.submit(do, spec.to_json(), self.orders, key=_key(spec), pure=False, resources=self.resources)
+        content, files = spec.to_json(), dict(spec.files)
+        return self.client.submit(do, content, files, self.orders, key=_key(spec), pure=False, resources=self.resources)
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
         if future.status == "finished":

@@ -52,7 +52,7 @@ def run_with_artefacts(
     Raises UserError for what the user can mend.
     """
     started = datetime.now(timezone.utc)
-    code = code_of(spec.strategy, spec.benchmark).hashes()  # now: a run may last longer than its files stay unedited
+    code = code_of(spec.strategy, spec.benchmark, spec.files).hashes()  # now: files may be edited while it lasts
     reset_peak()
     torch.set_num_threads(_THREADS)
     learning = Learning(spec, device=device, folder=folder, observer=observer, checkpoints=checkpoints, loggers=loggers)
