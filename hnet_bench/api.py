@@ -204,7 +204,11 @@ def trace(table: str, row: str, scenario: str, *, seeds: Seeds = None, results: 
     store, judge = Store(Path(results)), Judge()
     (state,) = _states(table, [row], [scenario], seeds, results)
     found = [
-        Traced(record=record, path=store.path(state.spec.with_seed(record.spec["seed"])), verdict=judge.verdict(record))
+        Traced(
+            record=record,
+            path=store.path(state.spec.with_seed(record.spec["seed"])),
+            verdict=judge.verdict(record, state.spec.files),
+        )
         for record in state.records
         if state.spec
     ]

@@ -56,17 +56,33 @@ def is_known(kind: Kind, name: str) -> bool:
     return ".py:" in name or name in names(kind)
 
 
-def build(kind: Kind, name: str, settings: Settings, *, where: str) -> Any:
-    """Instance of a strategy or benchmark from its name and settings. Raises UserError as `from_settings` does."""
+def plain_name(name: str) -> str:
+    """A name as specs hold it: of `some/where/my.py:Mine` what does not depend on where the file is, `my.py:Mine`."""
+    return Path(name).name if ".py:" in name else name
+
+
+def user_file(name: str, folder: Path | None = None) -> Path | None:
+    """Where the file of `path.py:Class` is: below `folder`, else below the current one. None if it is in neither, and
+    for names that are no paths."""
+    if ".py:" not in name:
+        return None
+    path = Path(name.rpartition(":")[0])
+    found = (place / path for place in (folder or Path(), Path()) if (place / path).is_file())
+    return next((path.resolve() for path in found), None)
+
+
+def build(kind: Kind, name: str, settings: Settings, *, where: str, file: Path | None = None) -> Any:
+    """Instance of a strategy or benchmark from its name and settings; `file` is where that of `path.py:Class` is, if
+    not below the current folder. Raises UserError as `from_settings` does."""
     from hnet_bench.config import from_settings
 
-    return from_settings(_load(kind, name, where), settings, where=where)
+    return from_settings(_load(kind, name, where, file), settings, where=where)
 
 
-def _load(kind: Kind, name: str, where: str = "") -> Any:
+def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> Any:
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
-        return _checked(kind, _attribute(_module_from_file(Path(path)), attribute, name), name)
+        return _checked(kind, _attribute(_module_from_file(file or Path(path)), attribute, name), name)
     known = names(kind)
     if name not in known:
         one = {"strategies": "strategy", "benchmarks": "benchmark"}[kind]

@@ -121,6 +121,23 @@ def test_a_budget_chooses_the_runs(measured: Path, capsys: Capture, monkeypatch:
     assert len(given) == 1
 
 
+def test_a_plan_and_a_budget_count_with_the_cluster_that_the_sweep_would_run_on(
+    measured: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[RunSpec]] = []
+    monkeypatch.setattr("hnet_bench.runs.engine.run_all", lambda specs, **how: given.append(specs))
+    monkeypatch.setattr("hnet_bench.runs.cluster.physical_cores", lambda: 1)
+    # One at a time, a single run of joint (85 s) fits into 100 s; four at a time, all but the one of 120 s.
+    Path("profile.toml").write_text('memory = "1GB"\njobs = 2\nprocesses = 2\n')
+    expected = {(): 1, ("--slurm", "profile.toml"): 4}
+    for cluster, at_a_time in expected.items():
+        assert main(["plan", "mine.toml", "--device", "cpu", "--json", *cluster]) == 0
+        assert json.loads(capsys.readouterr().out)["total"]["jobs"] == at_a_time
+        assert main(["run", "mine.toml", "--device", "cpu", "--budget", "100s", *cluster]) == 0
+        assert f" at {at_a_time} at a time" in capsys.readouterr().out
+    assert [len(specs) for specs in given] == [1, 3]
+
+
 def test_a_probe_of_a_real_run_is_of_the_right_size(user_table: Path) -> None:
     from dataclasses import replace
 

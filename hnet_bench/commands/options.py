@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from hnet_bench.arguments import split_values
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
-from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
@@ -44,6 +44,16 @@ Data = Annotated[
     typer.Option(metavar="DIR", help="Folder of the data sets. Default: $HNET_BENCH_DATA, else your cache folder."),
 ]
 
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores, or slots of GPUs."),
+]
+GpuSlots = Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs that share one GPU. Default: 1.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Use this Dask cluster, such as tcp://10.0.0.1:8786.")
+]
+Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
+
 
 def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> Table:
     """The part of a table that --rows and --scenarios choose. Raises UserError for what it does not have."""
@@ -55,9 +65,19 @@ def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | 
     """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
-        for cell in table.cells:
-            resolve_cell(cell)
+        _check_files(resolve_cell(cell) for cell in table.cells)
     return table_state(table, store, seeds, Judge())
+
+
+def _check_files(specs: Iterable[RunSpec]) -> None:
+    """Raises UserError if two files of a user's have the same name, by which their records know them."""
+    found: dict[str, Path] = {}
+    for spec in specs:
+        for path in spec.files.values():
+            if found.setdefault(path.name, path) != path:
+                raise UserError(
+                    f"{found[path.name]} and {path} have the same name, which records know them by: rename one."
+                )
 
 
 def report_missing(states: list[CellState]) -> None:

@@ -6,17 +6,21 @@ import json
 from collections.abc import Callable, Hashable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from hnet_bench.arguments import chosen_seeds, seconds_of
 from hnet_bench.commands.options import (
     Data,
+    GpuSlots,
+    Jobs,
     Results,
     Rows,
     Scenarios,
+    Scheduler,
     Seeds,
+    Slurm,
     TableName,
     cell_states,
     count,
@@ -31,6 +35,9 @@ from hnet_bench.runs.provenance import cpu_name
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
+if TYPE_CHECKING:
+    from hnet_bench.runs.cluster import Cluster
+
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Estimator: TypeAlias = Callable[[RunSpec], Estimate | None]
 
@@ -42,10 +49,11 @@ def plan(
     rows: Rows = None,
     scenarios: Scenarios = None,
     seeds: Seeds = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores.")
-    ] = None,
+    jobs: Jobs = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = "auto",
+    gpu_slots: GpuSlots = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
     results: Results = Path("results"),
     data: Data = None,
     probe: Annotated[
@@ -59,15 +67,18 @@ def plan(
     which about eight of ten of them fell. Nothing is trained or stored,
     but for --probe, which trains and stores nothing.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     hnet-bench plan von_oswald_2020_table_1 --scenarios CL3 --seeds 1-5
+
+    hnet-bench plan my_table.toml --device cuda --gpu-slots 4
     """
     from hnet_bench.reporting.cost import HEADER, CellCost, cell_line, sentence, total
     from hnet_bench.reporting.terminal import print_columns
     from hnet_bench.runs.budget import finished_after
-    from hnet_bench.runs.cluster import physical_cores
+    from hnet_bench.runs.cluster import Cluster, runs_at_a_time
 
+    cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=slurm, gpu_slots=gpu_slots)
     store = Store(results)
     states = cell_states(select(table, rows, scenarios), table, store, chosen_seeds(seeds))
     report_damage(states)
@@ -81,7 +92,7 @@ def plan(
         for index, state in enumerate(states)
     ]
     estimates = [estimate(spec) for spec in todo]
-    sums, workers = total(estimates), jobs or physical_cores()
+    sums, workers = total(estimates), runs_at_a_time(cluster, len(todo), device)
     elapsed = finished_after([one.seconds for one in estimates if one], workers)
     if as_json:
         listed = [
@@ -116,20 +127,20 @@ def within_budget(
     store: Store,
     *,
     budget: str,
-    jobs: int | None,
+    cluster: Cluster,
     device: Device,
     folder: Path | None,
 ) -> list[RunSpec]:
     """The runs of a sweep that fit into a time, most informative first; says what was left out.
 
     Where no record tells of any cost, each strategy is probed first. Raises UserError if `budget` is no time, and if
-    not even one run fits.
+    not even one run fits, and as `runs_at_a_time` does.
     """
     from hnet_bench.reporting.tables import duration
     from hnet_bench.runs.budget import fitting
-    from hnet_bench.runs.cluster import physical_cores
+    from hnet_bench.runs.cluster import runs_at_a_time
 
-    seconds, workers = seconds_of(budget), jobs or physical_cores()
+    seconds, workers = seconds_of(budget), runs_at_a_time(cluster, len(todo), device)
     estimate = estimator(store, device, folder=folder, probe_unless=BASES)
     chosen = fitting(todo, states, estimate, seconds=seconds, jobs=workers)
     if not chosen.runs:

@@ -12,11 +12,15 @@ import typer
 from hnet_bench.arguments import chosen_seeds, known_loggers, seconds_of
 from hnet_bench.commands.options import (
     Data,
+    GpuSlots,
+    Jobs,
     ReadResults,
     Results,
     Rows,
     Scenarios,
+    Scheduler,
     Seeds,
+    Slurm,
     TableName,
     cell_states,
     count,
@@ -47,19 +51,11 @@ def run(
     rows: Rows = None,
     scenarios: Scenarios = None,
     seeds: Seeds = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores.")
-    ] = None,
+    jobs: Jobs = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
-    gpu_slots: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Runs that share one GPU. Default: 1.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Use this Dask cluster, such as tcp://10.0.0.1:8786.")
-    ] = None,
-    slurm: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")
-    ] = None,
+    gpu_slots: GpuSlots = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
     checkpoint_every: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
     ] = 120,
@@ -129,7 +125,7 @@ def run(
         typer.echo(f"Nothing to do: all {planned_runs(states)} runs of {selected.name} are done.")
         return
     if budget:
-        todo = within_budget(todo, states, store, budget=budget, jobs=jobs, device=device, folder=data)
+        todo = within_budget(todo, states, store, budget=budget, cluster=cluster, device=device, folder=data)
     try:
         failed = _sweep(todo, states, store, cluster, options)
     except KeyboardInterrupt:

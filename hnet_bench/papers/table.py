@@ -85,6 +85,7 @@ class Cell:
     better: Better = "higher"
     # A bound that the methods of the table are held against, such as joint training: never counted as its best.
     reference: bool = False
+    folder: Path | None = None  # of the table, below which files of `path.py:Class` are looked for first
 
     @property
     def where(self) -> str:
@@ -195,11 +196,14 @@ def load_table(name: str) -> Table:
         if name.endswith(".toml"):
             raise UserError(f"There is no table file {name}.")
         raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
-    return parse_table(path.stem, read_toml(path))
+    return parse_table(path.stem, read_toml(path), folder=path.parent)
 
 
-def parse_table(name: str, content: Settings) -> Table:
-    """Table of a parsed TOML. Raises UserError that names the table and the key for anything unexpected."""
+def parse_table(name: str, content: Settings, folder: Path | None = None) -> Table:
+    """Table of a parsed TOML that stands in `folder`.
+
+    Raises UserError that names the table and the key for anything unexpected.
+    """
     file = from_settings(_File, content, where=f"table '{name}'")
     groups = {
         key: from_settings(_Group, value, where=f"settings '{key}' of table '{name}'")
@@ -216,7 +220,7 @@ def parse_table(name: str, content: Settings) -> Table:
     if repeated:
         raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
     cells = tuple(
-        _cell(name, file, groups, row, scenario)
+        replace(_cell(name, file, groups, row, scenario), folder=folder)
         for row in rows
         for scenario in Scenario
         if getattr(row, scenario.label) is not None

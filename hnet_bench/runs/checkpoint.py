@@ -17,7 +17,7 @@ from pathlib import Path
 from hnet_bench.interfaces import Settings
 from hnet_bench.runs.files import write_atomically
 
-_FORMAT = 1
+_FORMAT = 2
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 _log = logging.getLogger("hnet_bench.run")
 
@@ -48,12 +48,8 @@ class Checkpoints:
 
     def write(self, progress: Progress, state: bytes) -> bool:
         """Replaces the checkpoint; False, with a warning in the log, if the disk does not take it."""
-        header = {
-            "checkpoint": _FORMAT,
-            "identity": self.identity,
-            "progress": asdict(progress),
-            "sha256": hashlib.sha256(state).hexdigest(),
-        }
+        header: Settings = {"checkpoint": _FORMAT, "identity": self.identity, "progress": asdict(progress)}
+        header["sha256"] = _sum(header, state)
         began = time.perf_counter()
         try:
             write_atomically(self.path, json.dumps(header).encode() + b"\n" + state)
@@ -74,28 +70,43 @@ class Checkpoints:
         except OSError as error:
             _log.warning("checkpoint could not be read: %s", error.strerror)
             return None
-        problem = self._problem(line, state)
-        if problem:
+        try:
+            return self._progress(line, state), state
+        except _NotUsed as problem:
             _log.warning("checkpoint is not used, the run begins anew: %s", problem)
             return None
-        return Progress(**json.loads(line)["progress"]), state
 
     def remove(self) -> None:
         """Forgets the checkpoint."""
         self.path.unlink(missing_ok=True)
 
-    def _problem(self, line: bytes, state: bytes) -> str | None:
+    def _progress(self, line: bytes, state: bytes) -> Progress:
+        """What the header says, if it is sound and of this run. Raises _NotUsed."""
         try:
             header = json.loads(line)
             if header["checkpoint"] != _FORMAT:
-                return f"it has format {header['checkpoint']}, expected {_FORMAT}"
-            if header["sha256"] != hashlib.sha256(state).hexdigest():
-                return "its content is damaged"
+                raise _NotUsed(f"it has format {header['checkpoint']}, expected {_FORMAT}")
+            if header.pop("sha256") != _sum(header, state):
+                raise _NotUsed("its content is damaged")
             identity = header["identity"]
-        except (ValueError, KeyError, TypeError):
-            return "it is damaged"
-        differing = [key for key in self.identity if identity.get(key) != self.identity[key]]
-        return f"it was made with another {' and '.join(differing)}" if differing else None
+            differing = [key for key in self.identity if identity.get(key) != self.identity[key]]
+            if differing:
+                raise _NotUsed(f"it was made with another {' and '.join(differing)}")
+            return Progress(**header["progress"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise _NotUsed("it is damaged") from error
+
+
+class _NotUsed(Exception):
+    """Why a checkpoint is not used."""
+
+
+def _sum(header: Settings, state: bytes) -> str:
+    """SHA-256 over all that a checkpoint says: its scores become part of a record, and its state decides the rest."""
+    # NaN, which canonical JSON refuses, is a score like others here; the record says what is wrong with it.
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    digest.update(state)
+    return digest.hexdigest()
 
 
 def steps_kept(path: Path) -> int:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any
 import dask
 import psutil
 from distributed import Client, LocalCluster
+from distributed.client import ClosedClientError
+from distributed.comm import CommClosedError
 from distributed.utils import get_mp_context
 
 from hnet_bench.config import read_toml
@@ -50,6 +53,10 @@ _WORKER_ENVIRONMENT = {
 _SECONDS_TO_CONNECT = 20
 
 
+class SchedulerGone(Exception):
+    """The scheduler no longer answers, so nothing can be said of the runs that were handed to it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """What a sweep runs on. Of `scheduler` and `slurm` at most one is given; without either, this machine."""
@@ -75,6 +82,43 @@ def workers_wanted(cluster: Cluster, runs: int, gpus: int) -> int:
     return max(1, min(cluster.jobs or slots or physical_cores(), runs))
 
 
+def runs_at_a_time(cluster: Cluster, runs: int, device: str) -> int:
+    """How many of so many runs go on at once, as far as can be told before they begin; at least 1.
+
+    `device` is "auto", "cpu" or "cuda". Asks the scheduler, if there is one. Raises UserError if it does not answer or
+    has no worker yet, and for a profile of Slurm that cannot be read.
+    """
+    if cluster.is_local:
+        return workers_wanted(cluster, runs, gpus_wanted(cluster, device))
+    if cluster.slurm:
+        settings = slurm_settings(read_toml(cluster.slurm), str(cluster.slurm))
+        wanted = (cluster.jobs or int(settings.get("jobs", 1))) * int(settings["processes"])
+    else:
+        wanted = cluster.jobs or _slots(cluster, device)
+    return max(1, min(wanted, runs))
+
+
+def gpus_wanted(cluster: Cluster, device: str) -> int:
+    """Number of GPUs of this machine that runs on such a device share; 0 if they are to use none."""
+    return gpu_count() if cluster.is_local and device != "cpu" else 0
+
+
+def _slots(cluster: Cluster, device: str) -> int:
+    """Runs that the workers of a scheduler take at a time."""
+    assert cluster.scheduler is not None
+    with _quiet(), _existing(cluster.scheduler) as client:
+        threads: int = sum(client.nthreads().values())
+        # Runs ask for a slot of a GPU only where there is one, as with --device auto on a cluster without any.
+        workers = client.scheduler_info()["workers"].values() if cluster.gpu_slots and device != "cpu" else ()
+    shared: int = sum(min(worker["nthreads"], int(worker["resources"].get(GPU, 0))) for worker in workers)
+    if not threads:
+        raise UserError(
+            f"The Dask scheduler at {cluster.scheduler} has no worker yet, so nobody knows how many runs go on at a "
+            "time: say it with -j."
+        )
+    return shared or threads
+
+
 def physical_cores() -> int:
     """Number of physical cores among those that this process may use."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -92,18 +136,53 @@ def gpu_count() -> int:
 
 @contextmanager
 def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
-    """A client of the cluster; what was started for it ends with it. Raises UserError if it cannot be had."""
-    # Dask tells at length of every connection that closes; whoever watches a sweep has no use for it.
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    with dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
+    """A client of the cluster; what was started for it ends with it.
+
+    Raises UserError if it cannot be had, and if the block ends because the scheduler is gone.
+    """
+    with _quiet() as told, dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
         if cluster.scheduler:
             opened = _existing(cluster.scheduler)
         elif cluster.slurm:
             opened = _slurm(cluster.slurm, cluster.jobs)
         else:
             opened = _local(workers)
-        with opened as client:
-            yield client
+        try:
+            with opened as client:
+                try:
+                    yield client
+                except BaseException:
+                    told.level = logging.CRITICAL  # whatever is under way when the client closes now would be told
+                    raise
+        except (SchedulerGone, ClosedClientError, CommClosedError, CancelledError) as error:
+            place = f"at {cluster.scheduler} " if cluster.scheduler else ""
+            raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
+
+
+class _Least(logging.Filter):
+    """Lets pass what is at least this serious."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= self.level
+
+
+@contextmanager
+def _quiet() -> Iterator[_Least]:
+    """Dask tells at length of every connection that closes; whoever watches a sweep has no use for it."""
+    least = _Least(logging.ERROR)
+    # Its modules have loggers with levels of their own, but these handlers alone.
+    handlers = [*logging.getLogger("distributed").handlers, *logging.getLogger("tornado.application").handlers]
+    for handler in handlers:
+        handler.addFilter(least)
+    try:
+        yield least
+    finally:
+        for handler in handlers:
+            handler.removeFilter(least)
 
 
 @contextmanager
@@ -179,11 +258,16 @@ def _slurm(profile: Path, jobs: int | None) -> Iterator[Client]:
 def slurm_settings(content: Settings, where: str) -> Settings:
     """Settings of SLURMCluster from a profile, with what every worker of ours needs.
 
-    A job has `processes` workers (default 1), each with one core. Raises UserError for a profile without memory.
+    A job has `processes` workers (default 1), each with one core. Raises UserError for a profile without memory,
+    and for one whose jobs or processes are no number.
     """
     settings = {"processes": 1, **content}
     if "memory" not in settings:
         raise UserError(f'The Slurm profile {where} must say how much memory a job needs, such as memory = "4GB".')
+    for name in ("jobs", "processes"):
+        number = settings.get(name, 1)
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise UserError(f"'{name}' in the Slurm profile {where} must be a number of {name}, found {number!r}.")
     settings.setdefault("cores", settings["processes"])
     exports = [f"export {name}={value}" for name, value in _WORKER_ENVIRONMENT.items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]

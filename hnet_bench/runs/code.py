@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,9 +35,9 @@ class Tree(Protocol):
 
 
 class WorkingTree:
-    """The files of these packages as they are installed, and those in `beside`, a folder of a user's own modules."""
+    """The files of these packages as they are installed, and those in `beside`, folders of a user's own modules."""
 
-    def __init__(self, packages: frozenset[str], beside: Path | None = None) -> None:
+    def __init__(self, packages: frozenset[str], beside: tuple[Path, ...] = ()) -> None:
         self._packages, self._beside = packages, beside
         self._read: dict[str, bytes | None] = {}
 
@@ -48,13 +48,18 @@ class WorkingTree:
 
     def _content(self, place: str) -> bytes | None:
         top, _, rest = place.partition("/")
-        folder, rest = (_package(top), rest) if top in self._packages else (self._beside, place)
-        if folder is None:
-            return None
-        try:
-            return (folder / rest).read_bytes()
-        except OSError:
-            return None
+        if top in self._packages:
+            package = _package(top)
+            return None if package is None else _content_of(package / rest)
+        found = (_content_of(folder / place) for folder in self._beside)
+        return next((content for content in found if content is not None), None)
+
+
+def _content_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -91,18 +96,19 @@ class Code:
                 yield member if source_of(self.tree, member) is not None else base
 
 
-def code_of(strategy: str, benchmark: str) -> Code:
-    """The code behind runs of a strategy on a benchmark, by their names in the catalog, as it is now."""
-    modules, beside = [], None
+def code_of(strategy: str, benchmark: str, files: Mapping[str, Path] | None = None) -> Code:
+    """The code behind runs of a strategy on a benchmark, by their names in the catalog, as it is now; `files` is that
+    of their spec."""
+    modules, beside = [], []
     for kind, name in _named(strategy, benchmark):
         if ".py:" in name:
-            path = Path(name.rpartition(":")[0])
+            path = (files or {}).get(catalog.plain_name(name), Path(name.rpartition(":")[0]))
             modules.append(path.stem)
-            beside = path.resolve().parent
+            beside.append(path.resolve().parent)
         elif catalog.is_known(kind, name):
             modules.append(catalog.names(kind)[name].partition(":")[0])
     packages = frozenset({"hnet_bench", *(module.partition(".")[0] for module in modules if "." in module)})
-    return Code(WorkingTree(packages, beside), tuple(modules))
+    return Code(WorkingTree(packages, tuple(beside)), tuple(modules))
 
 
 def belongs_to_harness(module: str) -> bool:

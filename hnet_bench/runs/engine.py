@@ -16,7 +16,7 @@ from typing import Any
 from distributed import as_completed
 
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
-from hnet_bench.runs.cluster import GPU, Cluster, connected, gpu_count, workers_wanted
+from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, workers_wanted
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
@@ -63,11 +63,11 @@ def run_all(
     `observer` is called in this process, from another thread; `announce` is told about the cluster. A run that fails
     leaves its traceback in the store and stops no other. KeyboardInterrupt ends the workers that were started here;
     finished records stay. At the deadline runs leave off with a checkpoint. Raises UserError if there is no such device
-    or no such cluster.
+    or no such cluster, and if its scheduler goes away: then no run has failed.
     """
     if not specs:
         return Outcome(0, ())
-    gpus = gpu_count() if cluster.is_local and options.device != "cpu" else 0
+    gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
     with connected(cluster, workers) as client:
         # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
@@ -134,7 +134,8 @@ class _Sweep:
         return Outcome(done, tuple(failed), left=len(specs) - done - len(failed))
 
     def _submit(self, spec: RunSpec) -> Any:
-        return self.client.submit(do, spec.to_json(), self.orders, key=_key(spec), pure=False, resources=self.resources)
+        content, files = spec.to_json(), dict(spec.files)
+        return self.client.submit(do, content, files, self.orders, key=_key(spec), pure=False, resources=self.resources)
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
         if future.status == "finished":
@@ -142,8 +143,12 @@ class _Sweep:
             return result
         if self.store.has(spec):  # the worker died after its work was done
             return Result("done")
+        if future.status == "cancelled" or self.client.status != "running":
+            raise SchedulerGone
         # The worker died before it could say anything, or what it said could not be sent.
-        problem = f"the worker process ended: {future.exception()!r}"
+        # Of a result that was lost with its worker there is no exception, and Dask would wait until there is one.
+        reason = f": {future.exception()!r}" if future.status == "error" else ""
+        problem = f"the worker process ended{reason}"
         self.store.write_failure(spec, {"problem": problem, "traceback": ""})
         return Result("died", problem)
 

@@ -80,7 +80,7 @@ def _cell_state(
         records=records,
         damaged=found.damaged,
         conflicts=found.conflicts,
-        stale_seeds=tuple(record.spec["seed"] for record in records if judge and judge.is_stale(record)),
+        stale_seeds=tuple(record.spec["seed"] for record in records if judge and judge.is_stale(record, spec.files)),
     )
 
 

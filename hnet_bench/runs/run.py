@@ -54,7 +54,7 @@ def run_with_artefacts(
     Raises UserError for what the user can mend, and Stopped if it had to leave off at the deadline.
     """
     started = datetime.now(timezone.utc)
-    code = code_of(spec.strategy, spec.benchmark).hashes()  # now: a run may last longer than its files stay unedited
+    code = code_of(spec.strategy, spec.benchmark, spec.files).hashes()  # now: files may be edited while it lasts
     reset_peak()
     torch.set_num_threads(_THREADS)
     learning = Learning(

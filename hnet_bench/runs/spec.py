@@ -1,13 +1,17 @@
 """A spec: everything that determines the scores of a run, every default written out.
 
+A user's own class is named by its file and the class, `my.py:Mine`. Where the file is stands beside the spec and not in
+it, so that it has the same run ids in every folder and on every machine; records name its code by a hash.
+
 `run_id` = "seed<k>-" and the first 12 hex digits of the SHA-256 of the spec's canonical JSON without the seed: all
 seeds of one cell share the digits, and a changed default gives new ones.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from hnet_bench import catalog
 from hnet_bench.config import from_settings, to_settings
@@ -27,6 +31,8 @@ class RunSpec:
     strategy: str
     hyperparameters: Settings
     seed: int
+    # Where the files of names such as "my.py:Mine" are here; no part of what is run.
+    files: Mapping[str, Path] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> Settings:
         """The spec as JSON, nested by what each part describes."""
@@ -39,10 +45,11 @@ class RunSpec:
         }
 
     @classmethod
-    def from_json(cls, content: Settings) -> RunSpec:
-        """Inverse of `to_json`. Raises UserError for keys that the present code does not know."""
+    def from_json(cls, content: Settings, files: Mapping[str, Path] | None = None) -> RunSpec:
+        """Inverse of `to_json`. A user's files are where `files` says, if they are there, else below the current
+        folder. Raises UserError for keys that the present code does not know, and for a file that is in neither."""
         benchmark, strategy = dict(content["benchmark"]), dict(content["strategy"])
-        return resolve(
+        spec = resolve(
             benchmark=benchmark,
             scenario=Scenario(content["scenario"]),
             protocol=content["protocol"],
@@ -50,7 +57,10 @@ class RunSpec:
             hyperparameters=strategy,
             seed=content["seed"],
             where="a spec",
+            files=files or {},
         )
+        # Records that were made when names still held the path keep their run ids.
+        return replace(spec, benchmark=content["benchmark"]["name"], strategy=content["strategy"]["name"])
 
     @property
     def digest(self) -> str:
@@ -78,13 +88,18 @@ class RunSpec:
 
     def build_benchmark(self) -> Benchmark:
         """The benchmark's instance with this spec's settings."""
-        built: Benchmark = catalog.build("benchmarks", self.benchmark, self.benchmark_settings, where="the spec")
+        name, settings = self.benchmark, self.benchmark_settings
+        built: Benchmark = catalog.build("benchmarks", name, settings, where="the spec", file=self._file(name))
         return built
 
     def build_strategy(self) -> Strategy:
         """The strategy's instance with this spec's hyperparameters."""
-        built: Strategy = catalog.build("strategies", self.strategy, self.hyperparameters, where="the spec")
+        name, settings = self.strategy, self.hyperparameters
+        built: Strategy = catalog.build("strategies", name, settings, where="the spec", file=self._file(name))
         return built
+
+    def _file(self, name: str) -> Path | None:
+        return self.files.get(catalog.plain_name(name))
 
 
 def resolve(
@@ -96,28 +111,49 @@ def resolve(
     hyperparameters: Settings,
     seed: int,
     where: str,
+    folder: Path | None = None,
+    files: Mapping[str, Path] | None = None,
 ) -> RunSpec:
     """Spec with every default of the named classes written out.
 
-    `benchmark` holds its "name" beside its settings. Raises UserError for unknown names, keys and values, and for a
-    strategy that does not learn the scenario.
+    `benchmark` holds its "name" beside its settings. The file of a name such as `path.py:Class` is where `files` says
+    by its plain name, if it is there, else below `folder`, else below the current one. Raises UserError for unknown
+    names, keys and values, for a file that is nowhere, and for a strategy that does not learn the scenario.
     """
     settings = dict(benchmark)
     name = settings.pop("name")
-    chosen_benchmark = catalog.build("benchmarks", name, settings, where=f"the benchmark of {where}")
-    chosen_strategy: Strategy = catalog.build("strategies", strategy, hyperparameters, where=where)
+    found = {
+        catalog.plain_name(one): file for one in (name, strategy) if (file := _file_of(one, folder, files or {}, where))
+    }
+    chosen_benchmark = catalog.build(
+        "benchmarks", name, settings, where=f"the benchmark of {where}", file=found.get(catalog.plain_name(name))
+    )
+    chosen_strategy: Strategy = catalog.build(
+        "strategies", strategy, hyperparameters, where=where, file=found.get(catalog.plain_name(strategy))
+    )
     if scenario not in chosen_strategy.scenarios:
         able = ", ".join(known.label for known in chosen_strategy.scenarios)
         raise UserError(f"Strategy '{strategy}' does not learn {scenario.label} ({where}): it learns {able}.")
     return RunSpec(
-        benchmark=name,
+        benchmark=catalog.plain_name(name),
         benchmark_settings=to_settings(chosen_benchmark),
         scenario=scenario,
         protocol=from_settings(TrainingProtocol, protocol, where=f"the protocol of {where}"),
-        strategy=strategy,
+        strategy=catalog.plain_name(strategy),
         hyperparameters=to_settings(chosen_strategy),
         seed=seed,
+        files=found,
     )
+
+
+def _file_of(name: str, folder: Path | None, files: Mapping[str, Path], where: str) -> Path | None:
+    known = files.get(catalog.plain_name(name))
+    found = known if known and known.is_file() else catalog.user_file(name, folder)
+    if found is None and ".py:" in name:
+        path = Path(name.rpartition(":")[0])
+        place = "" if path.is_absolute() or folder in (None, Path()) else f" in {folder} or in the current folder"
+        raise UserError(f"There is no file {path}{place}, which {where} names.")
+    return found
 
 
 def cell_spec(cell: Cell, seed: int = 0) -> RunSpec | None:
@@ -137,4 +173,5 @@ def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
         hyperparameters=cell.hyperparameters,
         seed=seed,
         where=cell.where,
+        folder=cell.folder,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -36,28 +37,30 @@ class Judge:
     def __init__(self, checkout: Path | None = None) -> None:
         """`checkout` is the git checkout of this package (default: the folder that holds it)."""
         self._commits = _Commits(checkout or Path(hnet_bench.__file__).parent.parent)
-        self._code: dict[tuple[str, str], Code] = {}
+        self._code: dict[tuple[str, ...], Code] = {}
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
 
-    def verdict(self, record: Record) -> Verdict:
-        """Whether the code behind a record has changed."""
+    def verdict(self, record: Record, files: Mapping[str, Path] | None = None) -> Verdict:
+        """Whether the code behind a record has changed; `files` is that of its spec, and says where a user's own is."""
         spec, made = record.spec, record.provenance
         strategy, benchmark = spec["strategy"]["name"], spec["benchmark"]["name"]
         code = made.get("code")
         key = (strategy, benchmark, *([f"{name} {code[name]}" for name in code] if code else [str(made.get("commit"))]))
-        key = (*key, str(made.get("dirty")))
+        places = tuple(f"{name} {path}" for name, path in (files or {}).items())
+        key = (*key, str(made.get("dirty")), *places)
         if key not in self._verdicts:
-            self._verdicts[key] = self._compare(strategy, benchmark, made)
+            self._verdicts[key] = self._compare(strategy, benchmark, made, files or {})
         return self._verdicts[key]
 
-    def is_stale(self, record: Record) -> bool:
+    def is_stale(self, record: Record, files: Mapping[str, Path] | None = None) -> bool:
         """Whether it is known that the strategy's code has changed."""
-        return self.verdict(record).state == "stale"
+        return self.verdict(record, files).state == "stale"
 
-    def _compare(self, strategy: str, benchmark: str, made: Settings) -> Verdict:
-        if not all(_is_here(name) for name in (strategy, benchmark)):
+    def _compare(self, strategy: str, benchmark: str, made: Settings, files: Mapping[str, Path]) -> Verdict:
+        if not all(_is_here(name, files) for name in (strategy, benchmark)):
             return Verdict(state="unknown")
-        now = self._code.setdefault((strategy, benchmark), code_of(strategy, benchmark))
+        key = (strategy, benchmark, *map(str, files.values()))
+        now = self._code.setdefault(key, code_of(strategy, benchmark, files))
         changed = _since_record(now, made["code"]) if made.get("code") else self._since_commit(now, made)
         if changed is None:
             return Verdict(state="unknown")
@@ -85,9 +88,9 @@ def _since_record(now: Code, hashes: dict[str, str]) -> list[str]:
     return [name for name, source in sorted(sources.items()) if source is None or syntax_hash(source) != hashes[name]]
 
 
-def _is_here(name: str) -> bool:
+def _is_here(name: str, files: Mapping[str, Path]) -> bool:
     if ".py:" in name:
-        return Path(name.rpartition(":")[0]).is_file()
+        return catalog.plain_name(name) in files or catalog.user_file(name) is not None
     return catalog.is_known("strategies", name) or catalog.is_known("benchmarks", name)
 
 

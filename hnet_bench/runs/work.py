@@ -7,7 +7,7 @@ import logging
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,8 @@ class Result:
     problem: str = ""  # one line
 
 
-def do(content: Settings, orders: Orders) -> Result:
-    """In a worker: one try at the run of a spec."""
+def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> Result:
+    """In a worker: one try at the run of a spec, whose files are there or in the worker's own folder."""
     worker = get_worker()
 
     def tell(event: Event) -> None:
@@ -63,7 +63,7 @@ def do(content: Settings, orders: Orders) -> Result:
 
     if orders.deadline and not orders.deadline.leaves(0.0):
         return Result("waiting")
-    spec, store = RunSpec.from_json(content), orders.store
+    spec, store = RunSpec.from_json(content, files), orders.store
     try:
         return _try(spec, store, orders, _numbered(orders, worker.name), tell)
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs

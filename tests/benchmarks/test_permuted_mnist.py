@@ -133,8 +133,12 @@ def test_the_evaluator_scores_as_if_inputs_had_been_permuted_beforehand(built):
 
 
 def test_the_evaluator_copies_no_images_and_shows_neither_task_nor_label(built):
-    evaluator = Evaluator(built)
-    for experience in evaluator._stream:
+    template, shown = trained(built), []
+    evaluate = template.eval
+    template.eval = lambda experiences: (shown.extend(experiences), evaluate(experiences))
+    Evaluator(built).evaluate(template)
+    assert len(shown) == (3 if built.scenario is Scenario.TASK else 1)
+    for experience in shown:
         samples = in_memory_samples(experience)
         assert samples._stored.data_ptr() == built.test[0]._stored.data_ptr()
         assert not samples.y.any()

@@ -66,10 +66,15 @@ class Sweep:
             assert time.monotonic() < deadline, f"{what} did not come:\n" + "".join(self.lines)
             time.sleep(0.05)
 
+    def ended(self):
+        """Its exit code, when it has ended and all its lines have come."""
+        code = self.process.wait(timeout=300)
+        self._reader.join()
+        return code
+
     def records(self):
         """The records when the sweep has ended well."""
-        assert self.process.wait(timeout=300) == 0, "".join(self.lines)
-        self._reader.join()
+        assert self.ended() == 0, "".join(self.lines)
         found = [json.loads(path.read_text()) for path in self.results.rglob("*.json")]
         return {record["run_id"]: record for record in found}
 

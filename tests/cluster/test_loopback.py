@@ -26,7 +26,7 @@ def kill_all(process):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """The address of a scheduler, and a function that starts a worker."""
+    """The address of a scheduler, a function that starts a worker, and the scheduler's process."""
     started = [dask("scheduler", "--port", "0", "--scheduler-file", "scheduler.json", folder=tmp_path)]
     file = tmp_path / "scheduler.json"
     while not file.exists() or not file.read_text().strip():
@@ -40,13 +40,13 @@ def cluster(tmp_path):
 
     import json
 
-    yield json.loads(file.read_text())["address"], worker
+    yield json.loads(file.read_text())["address"], worker, started[0]
     for process in started:
         kill_all(process)
 
 
 def test_a_worker_dies_another_comes_late_and_the_sweep_finishes(cluster, begin):
-    address, start_worker = cluster
+    address, start_worker, _ = cluster
     first = start_worker()
     sweep = begin("--scheduler", address)
     sweep.wait_for_checkpoint()
@@ -59,8 +59,21 @@ def test_a_worker_dies_another_comes_late_and_the_sweep_finishes(cluster, begin)
     assert not list(sweep.results.rglob("*.failed"))
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_scheduler_that_goes_away_is_said_in_a_sentence_and_fails_no_run(cluster, begin, how):
+    address, start_worker, scheduler = cluster
+    start_worker()
+    sweep = begin("--scheduler", address)
+    sweep.wait_for_checkpoint()
+    scheduler.send_signal(how)
+    assert sweep.ended() == 2
+    told = "".join(sweep.lines)
+    assert f"Error: The Dask scheduler at {address} no longer answers; the same command goes on.\n" in told
+    assert "Traceback" not in told
+    assert not list(sweep.results.rglob("*.failed"))
+
+
 def test_nobody_at_the_address_is_said_at_once(begin):
     sweep = begin("--scheduler", "tcp://127.0.0.1:9")
-    assert sweep.process.wait(timeout=120) == 2
-    time.sleep(0.5)
+    assert sweep.ended() == 2
     assert "Error: No Dask scheduler answers at 'tcp://127.0.0.1:9'" in "".join(sweep.lines)

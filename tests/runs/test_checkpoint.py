@@ -134,10 +134,10 @@ def test_an_evaluation_is_not_begun_that_would_not_end_in_time(tmp_path):
     checkpoints = Checkpoints(tmp_path / "c", {})
     with pytest.raises(Killed):
         run_with_artefacts(spec_of("finetune", Scenario.TASK), checkpoints=replace_left(checkpoints, 1))
-    header, _, state = (tmp_path / "c").read_bytes().partition(b"\n")
-    content = json.loads(header)
-    content["progress"]["evaluate"] = [60.0]
-    (tmp_path / "c").write_bytes(json.dumps(content).encode() + b"\n" + state)
+    progress, state = checkpoints.read()
+    assert len(progress.evaluate) == 1
+    progress.evaluate = [60.0]
+    checkpoints.write(progress, state)
     with pytest.raises(Stopped):
         run_with_artefacts(spec_of("finetune", Scenario.TASK), checkpoints=checkpoints, deadline=Hasty())
     progress, _ = checkpoints.read()
@@ -153,11 +153,10 @@ def test_seconds_of_all_processes_add_up(tmp_path):
     spec = spec_of("finetune", Scenario.CLASS)
     with pytest.raises(Killed):
         run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {}, 0.0, left=[25]))
-    header, _, state = (tmp_path / "c").read_bytes().partition(b"\n")
-    content = json.loads(header)
-    content["progress"].update(elapsed=1000.0, in_experience=500.0)
-    (tmp_path / "c").write_bytes(json.dumps(content).encode() + b"\n" + state)
-    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
+    checkpoints = Checkpoints(tmp_path / "c", {})
+    progress, state = checkpoints.read()
+    checkpoints.write(replace(progress, elapsed=1000.0, in_experience=500.0), state)
+    record, _ = run_with_artefacts(spec, checkpoints=checkpoints)
     assert 1000 < record.seconds["total"] < 1100
     assert 500 < record.seconds["train"][1] < 600
 
@@ -194,6 +193,72 @@ def test_a_truncated_checkpoint_is_not_used(tmp_path, caplog, cut):
     (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:cut])
     assert checkpoints.read() is None
     assert "damaged" in caplog.text
+
+
+def edited(path, **changes):
+    """Changes keys of the header, with a dot for what stands in a part of it."""
+    header, _, state = path.read_bytes().partition(b"\n")
+    content = json.loads(header)
+    for key, value in changes.items():
+        *parts, last = key.split(".")
+        within = content
+        for part in parts:
+            within = within[part]
+        within[last] = value
+    path.write_bytes(json.dumps(content).encode() + b"\n" + state)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"progress.score": [[0.99]]},
+        {"progress.untrained": [0.1]},
+        {"progress.steps": 8},
+        {"progress.peak_memory_bytes": 1},
+        {"progress": []},
+        {"identity.code": "b"},
+        {"identity": "a"},
+        {"sha256": None},
+    ],
+)
+def test_a_checkpoint_that_was_edited_is_not_used(tmp_path, caplog, change):
+    checkpoints = written(tmp_path / "c", code="a")
+    edited(tmp_path / "c", **change)
+    assert checkpoints.read() is None
+    assert "begins anew: its content is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("progress", [[], "far", {"steps": 7, "stride": 1}])
+def test_progress_that_this_version_does_not_know_is_not_used(tmp_path, caplog, monkeypatch, progress):
+    """As another version might have written it, with a sum that fits."""
+    monkeypatch.setattr("hnet_bench.runs.checkpoint.asdict", lambda _: progress)
+    assert Checkpoints(tmp_path / "c", {}).write(Progress(), STATE)
+    assert Checkpoints(tmp_path / "c", {}).read() is None
+    assert "begins anew: it is damaged" in caplog.text
+
+
+def test_a_checkpoint_of_another_format_is_not_used(tmp_path, caplog):
+    checkpoints = written(tmp_path / "c")
+    edited(tmp_path / "c", checkpoint=1)
+    assert checkpoints.read() is None
+    assert "it has format 1, expected 2" in caplog.text
+
+
+def test_a_score_that_is_no_number_is_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c", {})
+    assert checkpoints.write(Progress(score=[[float("nan")]]), STATE)
+    assert str(checkpoints.read()[0].score) == "[[nan]]"
+
+
+def test_a_run_whose_checkpoint_was_edited_begins_anew_and_measures_the_same(tmp_path):
+    spec = spec_of("finetune", Scenario.CLASS)
+    whole, _ = run_with_artefacts(spec)
+    with pytest.raises(Killed):
+        run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {}, 0.0, left=[25]))
+    edited(tmp_path / "c", **{"progress.score": [[0.99, 0.99, 0.99]]})
+    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
+    assert record.score == whole.score
+    assert record.provenance["resumes"] == []
 
 
 def test_a_disk_that_is_full_costs_the_checkpoint_alone(tmp_path, caplog, monkeypatch):

@@ -2,8 +2,10 @@
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,9 +13,9 @@ from dask.utils import key_split
 
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.checkpoint import steps_kept
-from hnet_bench.runs.cluster import Cluster
+from hnet_bench.runs.cluster import Cluster, SchedulerGone, connected
 from hnet_bench.runs.deadline import Deadline
-from hnet_bench.runs.engine import Options, Outcome, _key, run_all
+from hnet_bench.runs.engine import Options, Outcome, _key, _Sweep, run_all
 from hnet_bench.runs.events import ignore
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
@@ -318,3 +320,42 @@ def test_dask_takes_all_runs_for_tasks_of_one_kind():
     keys = [_key(spec_of(strategy, Scenario.TASK, seed)) for strategy in ("hnet", "finetune") for seed in (1, 2)]
     assert len(set(keys)) == 4
     assert {key_split(key) for key in keys} == {"run"}
+
+
+@pytest.mark.parametrize(
+    ("future", "client"), [("cancelled", "connecting"), ("cancelled", "closed"), ("lost", "closed")]
+)
+def test_a_scheduler_that_goes_away_fails_no_run_and_is_asked_no_more(tmp_path, monkeypatch, future, client):
+    """Dask cancels every future when the connection is lost, also of runs that never began."""
+    specs, handed = [spec_of("finetune", Scenario.TASK, seed) for seed in (1, 2)], []
+
+    class Client:
+        status = client
+
+        def submit(self, *_, key, **__):
+            handed.append(key)
+            return Future()
+
+    class Future:
+        status = future
+
+    monkeypatch.setattr("hnet_bench.runs.engine.as_completed", lambda futures, **_: iter(futures))
+    orders = SimpleNamespace(deadline=None)
+    with pytest.raises(SchedulerGone):
+        _Sweep(Client(), orders, Store(tmp_path), ignore, None).finish(specs)
+    assert len(handed) == len(specs)
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_whatever_says_that_the_scheduler_is_gone_becomes_a_sentence(monkeypatch):
+    from distributed.client import ClosedClientError, FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    gone = (SchedulerGone(), ClosedClientError("x"), CommClosedError("x"), FutureCancelledError(key="k", reason="r"))
+    monkeypatch.setattr("hnet_bench.runs.cluster._existing", lambda address: nullcontext(SimpleNamespace()))
+    for error in gone:
+        with (
+            pytest.raises(UserError, match=r"scheduler at tcp://a:1 no longer answers; the same command goes on\.$"),
+            connected(Cluster(scheduler="tcp://a:1"), 1),
+        ):
+            raise error
