@@ -65,6 +65,7 @@ def report(
 
     hnet-bench report --check
     """
+    from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
     from hnet_bench.reporting.render import APPENDIX, INDEX, outdated, render
 
     store = _store(results)
@@ -72,12 +73,15 @@ def report(
     made = [_build(name, store) for name in tables] if tables else [one for one in listed or [] if one.measured]
     for one in made:
         report_damage(list(one.states))
-    files = render(made, store, listed=listed if made else None, pages=bool(tables) and html)
+    kept = None if check else KeptFigures(reports)
+    draw = kept.of if kept else None
+    files = render(made, store, listed=listed if made else None, pages=bool(tables) and html, draw=draw)
     readme = {} if tables else _readme(made, reports)
-    if check:
+    if kept is None:
         _check(files, readme, reports, [one.name for one in made] if tables else None, pages=html)
         return
-    for path, content in {**{reports / name: content for name, content in files.items()}, **readme}.items():
+    written = {**files, NOTES: kept.note()} if made else files
+    for path, content in {**{reports / name: content for name, content in written.items()}, **readme}.items():
         try:
             write_atomically(path, content)
         except OSError as error:

@@ -23,7 +23,8 @@ docs/verdicts.md). It is declared before anything is measured. A `reason` there 
 once somebody knows.
 
 `reduced = "500 iterations where the paper has 5000"` says that a table has less than the paper's budget; its pages and
-figures repeat it, and what it measures is no reproduction.
+figures repeat it, and what it measures is no reproduction. `figures = ["compression"]` asks for a kind of figure that
+says what to run as long as there is no record for it.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ class Table:
     cells: tuple[Cell, ...]
     trial: bool = False  # for trying things out: no part of the reports that a repository keeps
     reduced: str = ""  # what is less than in the paper, "" at full budget
+    figures: tuple[str, ...] = ()  # kinds that are drawn even if no record has what they show
 
     @property
     def unit(self) -> Unit:
@@ -149,6 +151,7 @@ class _File:
     better: Better = "higher"
     trial: bool = False
     reduced: str = ""
+    figures: tuple[str, ...] = ()
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] = field(default_factory=dict)
 
@@ -236,6 +239,7 @@ def parse_table(name: str, content: Settings, folder: Path | None = None) -> Tab
         cells=cells,
         trial=file.trial,
         reduced=file.reduced,
+        figures=file.figures,
     )
 
 

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.appendix import sections
+from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.model import Report
 from hnet_bench.reporting.page.render import page
 from hnet_bench.runs.store import Store
+
+if TYPE_CHECKING:
+    from hnet_bench.reporting.figures.subject import Subject
+
+# The SVGs of each subject by their kind, as `figures.parallel.figures_of`.
+Draw: TypeAlias = "Callable[[Sequence[Subject]], Sequence[Mapping[str, bytes]]]"
 
 INDEX, APPENDIX = "index.html", "appendix.md"
 
 
 def render(
-    reports: Sequence[Report], store: Store, *, listed: Sequence[Report] | None, pages: bool = False
+    reports: Sequence[Report],
+    store: Store,
+    *,
+    listed: Sequence[Report] | None,
+    pages: bool = False,
+    draw: Draw | None = None,
 ) -> dict[str, bytes]:
     """File names and contents of reports. The same records, papers and versions give the same bytes.
 
     With `listed`, all tables that the overview is to show, there are a page and an appendix of all; with `pages` a page
-    for each of the reports.
+    for each of the reports. `draw` gives the figures; without it they are drawn.
     """
-    figures = _figures(reports, store)
+    figures = _figures(reports, store, draw)
     titled = [_titled(drawn) for drawn in figures]
     files: dict[str, bytes] = {}
     for report, drawn, pictures in zip(reports, figures, titled, strict=True):
@@ -48,37 +61,32 @@ def _files(report: Report, figures: Mapping[str, bytes]) -> dict[str, bytes]:
     return encoded | dict(zip(_names(report, figures).values(), figures.values(), strict=True))
 
 
-def _figures(reports: Sequence[Report], store: Store) -> list[dict[str, bytes]]:
+def _figures(reports: Sequence[Report], store: Store, draw: Draw | None) -> list[Mapping[str, bytes]]:
     """The SVGs of each report by their kind; none where there is no record, so that nobody waits for matplotlib."""
     drawn = [report for report in reports if report.measured]
     if not drawn:
         return [{} for _ in reports]
-    from hnet_bench.reporting.figures.parallel import figures_of
     from hnet_bench.reporting.figures.subject import Subject
 
+    if draw is None:
+        from hnet_bench.reporting.figures.parallel import figures_of
+
+        draw = figures_of
     subjects = [
         Subject(table=report.table, states=report.states, store=Store(store.root), command=report.command)
         for report in drawn
     ]
-    found = dict(zip((report.name for report in drawn), figures_of(subjects), strict=True))
+    found = dict(zip((report.name for report in drawn), draw(subjects), strict=True))
     return [found.get(report.name, {}) for report in reports]
 
 
 def _titled(figures: Mapping[str, bytes]) -> dict[str, bytes]:
-    if not figures:
-        return {}
-    from hnet_bench.reporting.figures.render import KINDS
-
-    return {KINDS[kind].title: content for kind, content in figures.items()}
+    return {KINDS[kind]: content for kind, content in figures.items()}
 
 
 def _names(report: Report, figures: Mapping[str, bytes]) -> dict[str, str]:
     """File names of the figures by their titles."""
-    if not figures:
-        return {}
-    from hnet_bench.reporting.figures.render import KINDS, file_name
-
-    return {KINDS[kind].title: file_name(report.name, kind, "svg") for kind in figures}
+    return {KINDS[kind]: file_name(report.name, kind, "svg") for kind in figures}
 
 
 def stale(
@@ -108,10 +116,6 @@ def stale(
 def outdated(expected: Mapping[str, bytes], folder: Path, tables: Iterable[str]) -> list[Path]:
     """Figures of these tables that an earlier report wrote and that there are no records for any more."""
     left = {path.name: table for table in tables for path in folder.glob(f"{table}*.svg") if path.name not in expected}
-    if not left:
-        return []
-    from hnet_bench.reporting.figures.render import KINDS, file_name
-
     return [folder / name for name, table in left.items() if name in {file_name(table, kind, "svg") for kind in KINDS}]
 
 

@@ -11,7 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 from hnet_bench.reporting.figures.encode import encode
-from hnet_bench.reporting.figures.render import KINDS, draw
+from hnet_bench.reporting.figures.kinds import KINDS
+from hnet_bench.reporting.figures.render import draw
 from hnet_bench.reporting.figures.subject import Subject
 
 # Slow kinds first, so that no process is left alone with one at the end.

@@ -10,7 +10,6 @@ table asks for by `figures = ["regression"]`; where they have no record yet, the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
@@ -32,34 +31,25 @@ from hnet_bench.reporting.figures import (
     transfer,
 )
 from hnet_bench.reporting.figures.encode import FORMATS, encode
+from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.figures.style import style
 from hnet_bench.reporting.figures.subject import Subject
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of figure: None from `figure` means that the records have nothing for it."""
-
-    title: str
-    figure: Callable[[Subject], Figure | None]
-
-
-MAIN = "comparison"
-
-KINDS: dict[str, Kind] = {
-    MAIN: Kind("Measured and reported averages", comparison.figure),
-    "forest": Kind("Measured minus reported", forest.figure),
-    "learning-curves": Kind("Learning curves", learning_curves.figure),
-    "during-and-final": Kind("During and final, experience by experience", during_final.figure),
-    "matrices": Kind("On each experience after each", matrices.figure),
-    "task-inference": Kind("Task inference", task_inference.figure),
-    "replay-samples": Kind("Replayed samples", replay_samples.figure),
-    "many-tasks": Kind("Each of many tasks after all", many_tasks.figure),
-    "step-time": Kind("Time of a step over many tasks", step_time.figure),
-    "compression": Kind("Accuracy against compression", compression.figure),
-    "regression": Kind("Fitted functions", regression.figure),
-    "embedding-space": Kind("Space of task embeddings", embedding_space.figure),
-    "transfer": Kind("During, final, from scratch, fine-tuned", transfer.figure),
+# None means that the records have nothing for a kind.
+_FIGURES: dict[str, Callable[[Subject], Figure | None]] = {
+    MAIN: comparison.figure,
+    "forest": forest.figure,
+    "learning-curves": learning_curves.figure,
+    "during-and-final": during_final.figure,
+    "matrices": matrices.figure,
+    "task-inference": task_inference.figure,
+    "replay-samples": replay_samples.figure,
+    "many-tasks": many_tasks.figure,
+    "step-time": step_time.figure,
+    "compression": compression.figure,
+    "regression": regression.figure,
+    "embedding-space": embedding_space.figure,
+    "transfer": transfer.figure,
 }
 
 
@@ -88,15 +78,10 @@ def draw(subject: Subject, kind: str) -> Figure | None:
         if name not in KINDS:
             raise UserError(f"Table '{subject.table.name}' asks for figure '{name}': known are {', '.join(KINDS)}.")
     with style():
-        figure = KINDS[kind].figure(subject)
+        figure = _FIGURES[kind](subject)
         if figure is None and kind in (MAIN, *subject.declared):
-            return missing.figure(subject, KINDS[kind].title)
+            return missing.figure(subject, KINDS[kind])
     return figure
-
-
-def file_name(table: str, kind: str, suffix: str) -> str:
-    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind; the table ends at the first dot."""
-    return f"{table}.{suffix}" if kind == MAIN else f"{table}.{kind}.{suffix}"
 
 
 def known_format(text: str) -> str:

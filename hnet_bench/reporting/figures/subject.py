@@ -1,22 +1,26 @@
-"""What a figure is about: a table, what the store holds of it, and what all of its figures say of it."""
+"""What a figure is about: a table, what the store holds of it, and what all of its figures say of it.
+
+Loads neither numpy nor matplotlib until something is drawn: a report whose figures are kept needs none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
-
-import numpy
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table
-from hnet_bench.reporting.figures.estimates import Array
-from hnet_bench.reporting.figures.style import Look, look
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.store import Store
+
+if TYPE_CHECKING:
+    from hnet_bench.reporting.figures.estimates import Array
+    from hnet_bench.reporting.figures.style import Look
 
 SCENARIO_NAMES = {"CL1": "CL1: task given", "CL2": "CL2: domain", "CL3": "CL3: class"}
 
@@ -47,11 +51,7 @@ _UNITS = {"percent": ACCURACY, "fraction": FRACTION, "mse": SQUARED_ERROR}
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A table with its states, in the table's order; `command` is how the command line calls the table.
-
-    Attributes of the table that it need not have: `unit`, one of percent (default), fraction and mse; `figures`, names
-    of the kinds that it must have.
-    """
+    """A table with its states, in the table's order; `command` is how the command line calls the table."""
 
     table: Table
     states: Sequence[CellState]
@@ -66,12 +66,12 @@ class Subject:
     @property
     def declared(self) -> tuple[str, ...]:
         """Kinds of figures that the table asks for."""
-        return tuple(getattr(self.table, "figures", ()))
+        return self.table.figures
 
     @property
     def quantity(self) -> Quantity:
         """What the scores are."""
-        return _UNITS[getattr(self.table, "unit", "percent")]
+        return _UNITS[self.table.unit]
 
     @property
     def measured(self) -> list[CellState]:
@@ -86,6 +86,8 @@ class Subject:
 
     def look(self, state: CellState) -> Look:
         """What a row is drawn with in all figures of the table."""
+        from hnet_bench.reporting.figures.style import look
+
         return look(self.table.rows.index(state.cell.row))
 
     def arrays(self, state: CellState) -> tuple[int, dict[str, Array]] | None:
@@ -93,18 +95,26 @@ class Subject:
 
         Raises UserError that names a file which is no NumPy archive.
         """
-        for record in state.records:
-            if state.spec is None:
-                break
-            seed: int = record.spec["seed"]
-            path = self.store.path(state.spec.with_seed(seed)).with_suffix(".npz")
-            if path.is_file():
-                return seed, _load(path)
-        return None
+        found = self._archive(state)
+        return None if found is None else (found[0], _load(found[1]))
+
+    def archive(self, state: CellState) -> Path | None:
+        """The file that `arrays` reads, None if there is none."""
+        found = self._archive(state)
+        return None if found is None else found[1]
+
+    def _archive(self, state: CellState) -> tuple[int, Path] | None:
+        if state.spec is None:
+            return None
+        seeds = (record.spec["seed"] for record in state.records)
+        paths = ((seed, self.store.path(state.spec.with_seed(seed)).with_suffix(".npz")) for seed in seeds)
+        return next(((seed, path) for seed, path in paths if path.is_file()), None)
 
 
 def scores(records: Sequence[Record]) -> Array:
     """Score matrices (n, T, T) of the seeds of a cell; NaN where nothing was evaluated."""
+    import numpy
+
     return numpy.array([record.score for record in records], dtype=numpy.float64)
 
 
@@ -143,6 +153,8 @@ def head_of(titles: Iterable[str]) -> float:
 
 
 def _load(path: Path) -> dict[str, Array]:
+    import numpy
+
     try:
         # Opened here, since numpy leaves the file open if it is damaged.
         with path.open("rb") as file, numpy.load(file, allow_pickle=False) as archive:

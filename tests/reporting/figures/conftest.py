@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -71,8 +71,7 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
                 record = record_of(spec, score=score, parameters=parameters, task_inference=inferred, **more)
                 store.write(spec, record, _archive(arrays) if arrays and seed == 1 else None)
         states = table_state(table, store)
-        shown: Any = SimpleNamespace(**{**vars(table), "rows": table.rows, **on_table}) if on_table else table
-        return Subject(table=shown, states=states, store=store, command="made_up")
+        return Subject(table=replace(table, **(on_table or {})), states=states, store=store, command="made_up")
 
     return make
 

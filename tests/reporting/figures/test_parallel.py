@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.reporting.figures.kinds import file_name
 from hnet_bench.reporting.figures.parallel import figures_of
-from hnet_bench.reporting.figures.render import file_name, render_all
+from hnet_bench.reporting.figures.render import render_all
 from hnet_bench.reporting.figures.subject import Subject
 
 SCORES = [[[0.9, 0.1], [0.5, 0.7]], [[0.8, 0.2], [0.6, 0.8]], [[0.85, 0.2], [0.4, 0.75]]]

@@ -1,0 +1,103 @@
+"""Figures that an earlier report drew and that need not be drawn again.
+
+Drawing is what a report spends its time on, and a sweep changes one table at a time. So a report notes, in a hidden
+file of its folder, what each table's figures were drawn from, as one hash over everything that they can depend on, and
+the hash of each picture. A picture is taken from the folder only if both are still the same; `report --check` takes
+none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import hnet_bench
+from hnet_bench.interfaces import Settings
+from hnet_bench.reporting.figures.kinds import KINDS, file_name
+from hnet_bench.reporting.figures.subject import Subject
+
+NOTES = ".drawn.json"
+_LIBRARIES = ("matplotlib", "numpy", "scipy")
+
+
+class KeptFigures:
+    """The figures in a folder of reports: those that are as they would be drawn are taken, the others drawn."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._notes = _read(folder / NOTES)
+
+    def of(self, subjects: Sequence[Subject]) -> list[dict[str, bytes]]:
+        """The SVG of each kind that a table has, for each subject, as `figures.parallel.figures_of`."""
+        origins = [_origin(subject) for subject in subjects]
+        found = [self._kept(subject.table.name, origin) for subject, origin in zip(subjects, origins, strict=True)]
+        missing = [index for index, figures in enumerate(found) if figures is None]
+        if missing:
+            from hnet_bench.reporting.figures.parallel import figures_of
+
+            for index, drawn in zip(missing, figures_of([subjects[index] for index in missing]), strict=True):
+                found[index] = drawn
+                pictures = {kind: _sum(content) for kind, content in drawn.items()}
+                self._notes[subjects[index].table.name] = {"from": origins[index], "pictures": pictures}
+        return [figures or {} for figures in found]
+
+    def note(self) -> bytes:
+        """The content of the hidden file, for the figures that were asked for and what it said of other tables."""
+        return (json.dumps(self._notes, indent=1, sort_keys=True) + "\n").encode()
+
+    def _kept(self, table: str, origin: str) -> dict[str, bytes] | None:
+        """The figures of a table, None if any of them must be drawn."""
+        note = self._notes.get(table)
+        if note is None or note["from"] != origin:
+            return None
+        try:
+            found = {
+                kind: (self._folder / file_name(table, kind, "svg")).read_bytes()
+                for kind in KINDS
+                if kind in note["pictures"]
+            }
+        except OSError:
+            return None
+        return found if {kind: _sum(content) for kind, content in found.items()} == note["pictures"] else None
+
+
+def _read(path: Path) -> dict[str, Settings]:
+    """What an earlier report noted, by table; what cannot be read is as if it were not there."""
+    try:
+        notes = json.loads(path.read_bytes())
+        return {name: note for name, note in notes.items() if {"from", "pictures"} <= note.keys()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _origin(subject: Subject) -> str:
+    """SHA-256 over everything that a table's figures can depend on."""
+    digest = hashlib.sha256()
+    for part in _parts(subject):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+def _parts(subject: Subject) -> Iterator[bytes]:
+    yield _drawn_by()
+    yield repr((subject.table, subject.states, subject.command)).encode()
+    for state in subject.states:
+        if path := subject.archive(state):
+            yield path.read_bytes()
+
+
+@cache
+def _drawn_by() -> bytes:
+    """What draws: the code of this package, Python and the libraries."""
+    sources = sorted(Path(hnet_bench.__file__).parent.rglob("*.py"))
+    sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
+    return " ".join([*sums, sys.version, *(version(name) for name in _LIBRARIES)]).encode()
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

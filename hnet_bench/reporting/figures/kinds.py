@@ -1,0 +1,27 @@
+"""The kinds of figures and their files, for those who need no matplotlib to know them."""
+
+from __future__ import annotations
+
+MAIN = "comparison"
+
+# In the order in which reports show them, each with its title.
+KINDS = {
+    MAIN: "Measured and reported averages",
+    "forest": "Measured minus reported",
+    "learning-curves": "Learning curves",
+    "during-and-final": "During and final, experience by experience",
+    "matrices": "On each experience after each",
+    "task-inference": "Task inference",
+    "replay-samples": "Replayed samples",
+    "many-tasks": "Each of many tasks after all",
+    "step-time": "Time of a step over many tasks",
+    "compression": "Accuracy against compression",
+    "regression": "Fitted functions",
+    "embedding-space": "Space of task embeddings",
+    "transfer": "During, final, from scratch, fine-tuned",
+}
+
+
+def file_name(table: str, kind: str, suffix: str) -> str:
+    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind; the table ends at the first dot."""
+    return f"{table}.{suffix}" if kind == MAIN else f"{table}.{kind}.{suffix}"
