@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from hnet_bench.reporting.figures.artefacts import Shapes, require
 from hnet_bench.reporting.figures.estimates import Array
 from hnet_bench.reporting.figures.sheet import Grid, sheet
-from hnet_bench.reporting.figures.style import BLACK, TEXT, look
+from hnet_bench.reporting.figures.style import BLACK, SMALL, TEXT, look
 from hnet_bench.reporting.figures.subject import Subject
 
 SHAPES: Shapes = {
@@ -47,7 +47,7 @@ def figure(subject: Subject) -> Figure | None:
         title=subject.table.title,
         what="Fitted functions",
         caption="One seed for each panel, the lowest, after the last task. Dashed: the true functions. Thick bars: "
-        "where the training inputs of each task lie.",
+        "where the training inputs of each task lie. An arrow: a fit that lies outside, and its values.",
         reduced=subject.reduced,
         legend=[
             Line2D([], [], color=BLACK, linestyle="--", linewidth=1, label="true"),
@@ -63,6 +63,7 @@ def figure(subject: Subject) -> Figure | None:
         draw(panel, arrays)
         # A forgotten function may be anywhere: the true ones set the scale.
         panel.set_ylim(low - 0.35 * (high - low), high + 0.25 * (high - low))
+        _say_what_lies_outside(panel, arrays)
         panel.set_title(f"{state.cell.label}, seed {seed}", size=TEXT, parse_math=False)
         panel.set_xlabel("x")
         if index % columns == 0:
@@ -88,3 +89,23 @@ def draw(axes: Axes, arrays: Mapping[str, Array]) -> Axes:
     span = float(inputs.max() - inputs.min())
     axes.set_xlim(float(inputs.min()) - 0.04 * span, float(inputs.max()) + 0.04 * span)
     return axes
+
+
+def _say_what_lies_outside(axes: Axes, arrays: Mapping[str, Array]) -> None:
+    """A forgotten function that the panel does not reach would look as if it had been left out."""
+    low, high = axes.get_ylim()
+    for task, (x, fit) in enumerate(zip(arrays["regression_x"], arrays["regression_fit"], strict=True)):
+        least, most = float(fit.min()), float(fit.max())
+        if least <= high and most >= low:
+            continue
+        above = least > high
+        axes.text(
+            float(x.mean()),
+            0.97 if above else 0.1,
+            f"{'↑' if above else '↓'} {least:.1f} to {most:.1f}".replace("-", "\N{MINUS SIGN}"),
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="top" if above else "bottom",
+            size=SMALL,
+            color=look(task).colour,
+        )

@@ -110,6 +110,13 @@ def test_fits_are_drawn_over_the_true_functions_and_training_ranges(subject_of: 
     assert numpy.array(ranges) == pytest.approx(REGRESSION["regression_range"])
 
 
+def test_a_fit_outside_the_axes_is_told_in_numbers(subject_of: SubjectOf) -> None:
+    fit = numpy.stack([numpy.full(40, -3.25), numpy.linspace(0, 9, 40), numpy.linspace(4.5, 7, 40)])
+    subject = subject_of({"a": {"CL1": [[[0.1]]]}}, arrays={**REGRESSION, "regression_fit": fit})
+    (axes,) = drawn(regression.figure(subject)).axes
+    assert [text.get_text() for text in axes.texts] == ["↓ \N{MINUS SIGN}3.2 to \N{MINUS SIGN}3.2", "↑ 4.5 to 7.0"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
