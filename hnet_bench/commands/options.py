@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from hnet_bench.arguments import split_values
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
-from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
@@ -65,19 +65,9 @@ def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | 
     """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
-        _check_files(resolve_cell(cell) for cell in table.cells)
+        for cell in table.cells:
+            resolve_cell(cell)
     return table_state(table, store, seeds, Judge())
-
-
-def _check_files(specs: Iterable[RunSpec]) -> None:
-    """Raises UserError if two files of a user's have the same name, by which their records know them."""
-    found: dict[str, Path] = {}
-    for spec in specs:
-        for path in spec.files.values():
-            if found.setdefault(path.name, path) != path:
-                raise UserError(
-                    f"{found[path.name]} and {path} have the same name, which records know them by: rename one."
-                )
 
 
 def report_missing(states: list[CellState]) -> None:
