@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dask
 import psutil
@@ -51,6 +54,7 @@ _WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**29),
 }
 _SECONDS_TO_CONNECT = 20
+_SECONDS_FOR_DASHBOARD = 2
 
 
 class SchedulerGone(Exception):
@@ -157,6 +161,23 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
         except (SchedulerGone, ClosedClientError, CommClosedError, CancelledError) as error:
             place = f"at {cluster.scheduler} " if cluster.scheduler else ""
             raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
+
+
+def has_dashboard(client: Client) -> bool:
+    """Whether the scheduler shows a dashboard, and to this machine. Without one it has a web server all the same, with
+    an address that Dask tells, and where bokeh is missing a page that says so."""
+    told = client.scheduler_info(n_workers=0)
+    host = urlsplit(told["address"]).hostname
+    if not host or "dashboard" not in told["services"]:
+        return False
+    server = HTTPConnection(host, told["services"]["dashboard"], timeout=_SECONDS_FOR_DASHBOARD)
+    try:
+        server.request("HEAD", "/workers")  # one of its pages but the first
+        return server.getresponse().status != HTTPStatus.NOT_FOUND
+    except (OSError, HTTPException):
+        return False
+    finally:
+        server.close()
 
 
 class _Least(logging.Filter):
