@@ -7,7 +7,6 @@ however it ends, so do the workers that it started (Dask's nannies see to it).
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -19,18 +18,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import dask
 import psutil
-from distributed import Client, LocalCluster
+from distributed import Client
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
-from distributed.utils import get_mp_context
 
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.local import local_workers
 
 GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
 _SETTINGS = {
@@ -150,7 +148,7 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
         elif cluster.slurm:
             opened = _slurm(cluster.slurm, cluster.jobs)
         else:
-            opened = _local(workers)
+            opened = local_workers(workers)
         try:
             with opened as client:
                 try:
@@ -204,44 +202,6 @@ def _quiet() -> Iterator[_Least]:
     finally:
         for handler in handlers:
             handler.removeFilter(least)
-
-
-@contextmanager
-def _local(workers: int) -> Iterator[Client]:
-    with (
-        _without_main(),
-        _forked(),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Workers do not load the main module, of which they need nothing: a user's script without the usual guard would
-    begin its sweep again in each."""
-    main = sys.modules["__main__"].__dict__
-    kept: dict[str, Any] = {name: main.pop(name) for name in ("__spec__", "__file__") if name in main}
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.update(kept)
-
-
-@contextmanager
-def _forked() -> Iterator[None]:
-    """Workers are forked from a process that has loaded what they need, where the system can do that."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        yield
-        return
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        # The first call chooses what is loaded in advance, so ours must follow it.
-        get_mp_context().set_forkserver_preload(["distributed", "hnet_bench.runs.preload"])
-        yield
 
 
 @contextmanager
