@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
+from numbers import Integral
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,6 +72,9 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.scheduler and self.slurm:
             raise UserError("Give --scheduler or --slurm, not both: either a cluster is there or Slurm starts one.")
+        for name, number in (("jobs", self.jobs), ("gpu_slots", self.gpu_slots)):
+            if number is not None:
+                _check_number(number, f"'{name}'", "runs")
 
     @property
     def is_local(self) -> bool:
@@ -246,10 +250,13 @@ def slurm_settings(content: Settings, where: str) -> Settings:
     if "memory" not in settings:
         raise UserError(f'The Slurm profile {where} must say how much memory a job needs, such as memory = "4GB".')
     for name in ("jobs", "processes"):
-        number = settings.get(name, 1)
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise UserError(f"'{name}' in the Slurm profile {where} must be a number of {name}, found {number!r}.")
+        _check_number(settings.get(name, 1), f"'{name}' in the Slurm profile {where}", name)
     settings.setdefault("cores", settings["processes"])
     exports = [f"export {name}={value}" for name, value in _WORKER_ENVIRONMENT.items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
     return settings
+
+
+def _check_number(number: object, what: str, of: str) -> None:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
+        raise UserError(f"{what} must be a number of {of}, at least 1, found {number!r}.")
