@@ -245,9 +245,11 @@ def check(strategy: str, **hyperparameters: Any) -> DataFrame:
     """What `hnet-bench check` asks of a strategy; `problem` is None where it passes."""
     from pandas import DataFrame
 
-    from hnet_bench.conformance.kit import conformance
-
     catalog.build("strategies", strategy, hyperparameters, where="the check")
+    with options.quiet_libraries():
+        from hnet_bench.conformance.kit import conformance
+
+        findings = list(conformance(strategy, hyperparameters))
     return DataFrame(
         [
             {
@@ -256,7 +258,7 @@ def check(strategy: str, **hyperparameters: Any) -> DataFrame:
                 "passed": one.problem is None,
                 "problem": one.problem,
             }
-            for one in conformance(strategy, hyperparameters)
+            for one in findings
         ]
     )
 

@@ -105,7 +105,8 @@ def print_results(table: Table, states: list[CellState]) -> None:
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keeps what Avalanche and its dependencies say when they are imported and used from the user, as workers do."""
-    with warnings.catch_warnings():
+    # Some announce their own deprecation whatever filters are set: what is recorded is not shown.
+    with warnings.catch_warnings(record=True):
         warnings.simplefilter("ignore")
         yield
 

@@ -160,9 +160,12 @@ def _find(run: str, results: Path) -> Path:
 
 
 def _spec_of(record: Record, path: Path) -> RunSpec:
-    # Where the sweep found a user's file it is found again: beside the table that the record's command names.
+    # Where the sweep found a user's file it is found again: beside the table that the record's command names, from here
+    # or from where the results are.
     command = str(record.provenance.get("command", ""))
-    folders = [Path(word).parent for word in command.split() if word.endswith(".toml")]
+    tables = [Path(word).parent for word in command.split() if word.endswith(".toml")]
+    home = path.resolve().parents[3].parent
+    folders = list(dict.fromkeys([*tables, *(home / table for table in tables)]))
     spec = RunSpec.from_json(record.spec, folders=folders, where=f"the record {path}")
     if spec.run_id != record.run_id:
         names = ", ".join(different_settings(record.spec, spec.to_json()))
