@@ -12,16 +12,16 @@ functions raise `UserError`, a sentence, for what the caller can mend.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from hnet_bench import api_arguments as given
 from hnet_bench import catalog
+from hnet_bench.api_arguments import Device, Names, PathLike, Seeds
 from hnet_bench.commands import options
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
-from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.papers.table import table_names
+from hnet_bench.papers.table import Table, table_names
 from hnet_bench.runs.plan import CellState, runs_to_do
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.store import Store
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 
     from hnet_bench.runs.compare import Comparison
     from hnet_bench.runs.merge import Merged
-
-Names: TypeAlias = "str | Sequence[str] | None"
-Seeds: TypeAlias = "int | str | Iterable[int] | None"
-PathLike: TypeAlias = "str | Path"
-Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 
 def tables() -> list[str]:
@@ -54,7 +49,7 @@ def benchmarks() -> list[str]:
 
 
 def run(
-    table: str,
+    table: PathLike,
     *,
     rows: Names = None,
     scenarios: Names = None,
@@ -77,15 +72,15 @@ def run(
 
     try:
         sweep.run(
-            table,
-            rows=_names(rows),
-            scenarios=_names(scenarios),
-            seeds=_seeds_option(seeds),
+            given.table_name(table),
+            rows=given.names(rows, "rows"),
+            scenarios=given.names(scenarios, "scenarios"),
+            seeds=given.seeds_option(seeds),
             jobs=jobs,
-            device=device,
+            device=given.device(device),
             results=Path(results),
-            data=_path(data),
-            **more,
+            data=given.path(data),
+            **_more(more),
         )
     except typer.Exit as stopped:
         if stopped.exit_code == sweep.INTERRUPTED:
@@ -94,7 +89,7 @@ def run(
 
 
 def status(
-    table: str, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
     """One line for each cell: runs done, failed, planned, stale, mean and SEM measured and reported (fractions)."""
     from pandas import DataFrame
@@ -109,7 +104,7 @@ def status(
 
 
 def records(
-    table: str, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
     """One line for each record: what was run, its scores (fractions; score[i][j] on experience j after i), its cost."""
     from pandas import DataFrame
@@ -121,7 +116,7 @@ def records(
 
 
 def plan(
-    table: str,
+    table: PathLike,
     *,
     rows: Names = None,
     scenarios: Names = None,
@@ -139,7 +134,7 @@ def plan(
     store = Store(Path(results))
     states = _states(table, rows, scenarios, seeds, results)
     todo = [(spec.folder, spec.digest) for spec in runs_to_do(states, store)]
-    estimate = estimator(store, device, folder=_path(data), probe_unless=NEAR if probe else None)
+    estimate = estimator(store, given.device(device), folder=given.path(data), probe_unless=NEAR if probe else None)
     lines = []
     for state in states:
         left = todo.count((state.spec.folder, state.spec.digest)) if state.spec else 0
@@ -160,7 +155,7 @@ def plan(
 
 
 def verify(
-    table: str, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
     """One line for each cell with a reported number: the verdict, the difference and its 90 % interval (fractions)."""
     from pandas import DataFrame, json_normalize
@@ -169,14 +164,14 @@ def verify(
     from hnet_bench.reporting.model import build_report
 
     states = _states(table, rows, scenarios, seeds, results)
-    chosen = options.select(table, _names(rows), _names(scenarios))
-    cells = [cell_json(cell) for cell in build_report(chosen, states, command=table).cells if cell.verdict]
+    chosen, name = _selected(table, rows, scenarios), given.table_name(table)
+    cells = [cell_json(cell) for cell in build_report(chosen, states, command=name).cells if cell.verdict]
     found = json_normalize([{"row": one["row"], "scenario": one["scenario"], **one["verdict"]} for one in cells])
-    return found if isinstance(found, DataFrame) else DataFrame(found)
+    return found if cells else DataFrame(columns=_VERDICT_COLUMNS)
 
 
 def report(
-    *names: str, results: PathLike = "results", reports: PathLike = "reports", check: bool = False
+    *names: PathLike, results: PathLike = "results", reports: PathLike = "reports", check: bool = False
 ) -> list[Path]:
     """Writes the reports of these tables, or of all that have records; the files that are there then.
 
@@ -187,16 +182,21 @@ def report(
     from hnet_bench.commands.report import report as write
 
     try:
-        write(list(names) or None, check=check, results=Path(results), reports=Path(reports))
+        write(
+            [given.table_name(name) for name in names] or None,
+            check=check,
+            results=Path(results),
+            reports=Path(reports),
+        )
     except typer.Exit:
         raise UserError(f"Reports in {reports} are not what the records in {results} give, as printed.") from None
     files = sorted(path for path in Path(reports).rglob("*") if path.is_file())
     return [path for path in files if not names or path.name.partition(".")[0] in {Path(name).stem for name in names}]
 
 
-def trace(table: str, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
+def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
     """One line for each record behind a number: score, file, command, commit, versions, hardware, data."""
-    from pandas import json_normalize
+    from pandas import DataFrame, json_normalize
 
     from hnet_bench.reporting.trace import Traced
     from hnet_bench.runs.staleness import Judge
@@ -212,7 +212,7 @@ def trace(table: str, row: str, scenario: str, *, seeds: Seeds = None, results: 
         for record in state.records
         if state.spec
     ]
-    return json_normalize([one.to_json() for one in found], max_level=1)
+    return json_normalize([one.to_json() for one in found], max_level=1) if found else DataFrame(columns=_TRACE_COLUMNS)
 
 
 def rerun(
@@ -230,7 +230,7 @@ def rerun(
     from hnet_bench.commands.trace import repeat
     from hnet_bench.runs.compare import TOLERANCE
 
-    return repeat(run_id, Path(results), _path(data), device, TOLERANCE if tolerance is None else tolerance).found
+    return repeat(run_id, Path(results), given.path(data), device, TOLERANCE if tolerance is None else tolerance).found
 
 
 def merge(other: PathLike, *, results: PathLike = "results") -> Merged:
@@ -245,9 +245,11 @@ def check(strategy: str, **hyperparameters: Any) -> DataFrame:
     """What `hnet-bench check` asks of a strategy; `problem` is None where it passes."""
     from pandas import DataFrame
 
-    from hnet_bench.conformance.kit import conformance
-
     catalog.build("strategies", strategy, hyperparameters, where="the check")
+    with options.quiet_libraries():
+        from hnet_bench.conformance.kit import conformance
+
+        findings = list(conformance(strategy, hyperparameters))
     return DataFrame(
         [
             {
@@ -256,16 +258,26 @@ def check(strategy: str, **hyperparameters: Any) -> DataFrame:
                 "passed": one.problem is None,
                 "problem": one.problem,
             }
-            for one in conformance(strategy, hyperparameters)
+            for one in findings
         ]
     )
 
 
-def _states(table: str, rows: Names, scenarios: Names, seeds: Seeds, results: PathLike) -> list[CellState]:
-    selected = options.select(table, _names(rows), _names(scenarios))
-    states = options.cell_states(selected, table, Store(Path(results)), _seeds(seeds))
+def _states(table: PathLike, rows: Names, scenarios: Names, seeds: Seeds, results: PathLike) -> list[CellState]:
+    selected = _selected(table, rows, scenarios)
+    states = options.cell_states(selected, given.table_name(table), Store(Path(results)), given.seeds(seeds))
     options.report_damage(states)
     return states
+
+
+def _selected(table: PathLike, rows: Names, scenarios: Names) -> Table:
+    return options.select(given.table_name(table), given.names(rows, "rows"), given.names(scenarios, "scenarios"))
+
+
+def _more(more: dict[str, Any]) -> dict[str, Any]:
+    """The other options of `run`, as the command line has them."""
+    paths: dict[str, Any] = {name: given.path(more[name]) for name in ("logs", "slurm") if name in more}
+    return {**more, **paths, "logger": given.names(more.get("logger") or None, "logger")}
 
 
 def _cell(state: CellState) -> Settings:
@@ -303,23 +315,16 @@ _RECORD_COLUMNS = [
     "backward_transfer", "forgetting", "task_inference", "trained_parameters", "compression_ratio", "seconds",
     "stale", "score", "settings", "file",
 ]
+_VERDICT_COLUMNS = [
+    "row", "scenario", "outcome", "margin", "seeds", "difference", "interval_low", "interval_high", "p_reproduced",
+    "seeds_if_equal", "seeds_if_observed", "reported_exactly", "known",
+]
+# Without those that are named after data sets.
+_TRACE_COLUMNS = [
+    "run_id", "seed", "file", "average", "code", "changed.strategy", "changed.harness", "provenance.commit",
+    "provenance.dirty", "provenance.code_sha256", "provenance.strategy_sha256", "provenance.code",
+    "provenance.command", "provenance.started", "provenance.finished", "provenance.device", "provenance.cpu",
+    "provenance.threads", "provenance.matrix_products", "provenance.platform", "provenance.versions",
+    "provenance.resumes",
+]
 # fmt: on
-
-
-def _names(given: Names) -> list[str] | None:
-    return [given] if isinstance(given, str) else list(given) if given else None
-
-
-def _seeds_option(given: Seeds) -> list[str] | None:
-    if given is None:
-        return None
-    return [str(given)] if isinstance(given, (int, str)) else [str(seed) for seed in given]
-
-
-def _seeds(given: Seeds) -> tuple[int, ...] | None:
-    words = _seeds_option(given)
-    return None if words is None else parse_seeds(",".join(words))
-
-
-def _path(given: PathLike | None) -> Path | None:
-    return None if given is None else Path(given)

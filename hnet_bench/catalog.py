@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -61,13 +61,13 @@ def plain_name(name: str) -> str:
     return Path(name).name if ".py:" in name else name
 
 
-def user_file(name: str, folder: Path | None = None) -> Path | None:
-    """Where the file of `path.py:Class` is: below `folder`, else below the current one. None if it is in neither, and
-    for names that are no paths."""
+def user_file(name: str, folders: Iterable[Path] = ()) -> Path | None:
+    """Where the file of `path.py:Class` is: below the first of `folders` that has it, else below the current one. None
+    if it is in none of them, and for names that are no paths."""
     if ".py:" not in name:
         return None
     path = Path(name.rpartition(":")[0])
-    found = (place / path for place in (folder or Path(), Path()) if (place / path).is_file())
+    found = (place / path for place in (*folders, Path()) if (place / path).is_file())
     return next((path.resolve() for path in found), None)
 
 
@@ -138,6 +138,10 @@ def _module_from_file(path: Path) -> Any:
     name = f"hnet_bench_user_{path.stem}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
+    # What stands beside it can be imported, at once and in its methods, but takes the place of no installed module.
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
     module = types.ModuleType(name)
     module.__file__ = str(path.resolve())
     sys.modules[name] = module

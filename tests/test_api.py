@@ -1,10 +1,12 @@
 """Every verb of the command line has its twin, which returns what the verb prints."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 import typer
 
@@ -74,6 +76,70 @@ def test_records_are_a_frame_with_one_line_each():
     empty = api.records("mine.toml", results="nowhere")
     assert list(empty.columns) == list(found.columns)
     assert empty.empty
+
+
+def test_a_table_may_be_a_path_and_a_logger_a_single_name(tmp_path):
+    table, here = Path("mine.toml"), Path("from_script")
+    assert api.status(table, results=here).equals(api.status("mine.toml", results="from_script"))
+    assert len(api.plan(table, seeds=range(1, 3), results=here)) == 2
+    assert len(api.verify(table, scenarios=("CL3",), seeds=numpy.int64(1), results=here)) == 1
+    logs = str(tmp_path / "logs")
+    done = api.run(table, seeds=[3], scenarios="CL1", device="cpu", logger="csv", logs=logs, results=tmp_path / "other")
+    assert done.seed.tolist() == [3]
+    assert list(Path(logs).rglob("eval_results.csv"))
+    assert {"mine.md"} <= {path.name for path in api.report(table, results=here, reports=tmp_path / "pages")}
+
+
+def test_frames_without_lines_have_their_columns():
+    of_all = {"results": "from_script"}
+    verdicts, none = api.verify("mine.toml", **of_all), api.verify("mine.toml", scenarios="CL1", **of_all)
+    assert none.empty
+    assert list(none.columns) == list(verdicts.columns)
+    found, nothing = (api.trace("mine.toml", "finetune", "CL1", seeds=seeds, **of_all) for seeds in (1, 99))
+    assert nothing.empty
+    of_data_and_versions = ("data", "provenance.code.", "provenance.versions.")
+    assert [name for name in found.columns if not name.startswith(of_data_and_versions)] == list(nothing.columns)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"seeds": 1.5}, "'seeds' must be a seed, a range such as \"1-5\" or a list of seeds, found 1.5."),
+        ({"seeds": []}, "'seeds' is empty: give a seed, a range"),
+        ({"seeds": "x"}, "'x' is not a range of seeds"),
+        ({"seeds": [1, 2.5]}, "'1,2.5' is not a range of seeds"),
+        ({"seeds": True}, "found True"),
+        ({"seeds": -1}, "'-1' is not a range of seeds"),
+        ({"rows": []}, "'rows' is empty"),
+        ({"rows": [1]}, "'rows' must be a name or a list of names, found [1]."),
+        ({"scenarios": 3}, "'scenarios' must be a name or a list of names, found 3."),
+        ({"table": 3}, "A table is a name or a path, found 3."),
+        ({"table": Path("nowhere.toml")}, "There is no table file nowhere.toml."),
+    ],
+)
+def test_arguments_that_no_command_line_could_hold_are_sentences(arguments, words):
+    for verb in (api.run, api.status, api.records, api.plan, api.verify):
+        with pytest.raises(UserError) as raised:
+            verb(**{"table": "mine.toml", "results": "nowhere", **arguments})
+        assert words in str(raised.value)
+    assert not Path("nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"jobs": 0}, "'jobs' must be a number of runs, at least 1, found 0."),
+        ({"jobs": "2"}, "'jobs' must be a number of runs, at least 1, found '2'."),
+        ({"gpu_slots": -1}, "'gpu_slots' must be a number of runs, at least 1, found -1."),
+        ({"device": "gpu"}, "Unknown device 'gpu': expected auto, cpu, cuda."),
+        ({"logger": "xml"}, "Unknown logger 'xml': expected csv, tensorboard, wandb."),
+        ({"logger": 3}, "'logger' must be a name or a list of names, found 3."),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused_before_it_begins(arguments, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        api.run("mine.toml", results="nowhere", **arguments)
+    assert not Path("nowhere").exists()
 
 
 def test_status_and_plan_agree_with_the_records():

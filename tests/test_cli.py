@@ -238,7 +238,9 @@ def test_stale_records_are_marked_and_renewed_when_asked(
     assert main(["run", "mine.toml", "--seeds", "1"]) == 0
     monkeypatch.setattr(
         "hnet_bench.runs.staleness.Judge.is_stale",
-        lambda self, record: record.spec["strategy"]["name"] == "joint" and record.provenance["commit"] == "unknown",
+        lambda self, record, files: (
+            record.spec["strategy"]["name"] == "joint" and record.provenance["commit"] == "unknown"
+        ),
     )
     capsys.readouterr()
     for command in ("status", "report"):

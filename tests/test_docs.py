@@ -39,7 +39,7 @@ def commands(tmp_path):
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(tmp_path / "venv" / "bin"), str(scripts), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join([str(own), str(tmp_path / "here"), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(own), os.environ.get("PYTHONPATH", "")]),
     }
     (tmp_path / "here").mkdir()
 

@@ -152,6 +152,35 @@ def test_a_real_run_is_repeated_to_the_last_bit(user_table: Path, capsys: Captur
     assert len(list(Path("results").rglob("*.*"))) == 1
 
 
+LOUD = """
+from dataclasses import dataclass
+from hnet_bench.interfaces import Scenario
+
+@dataclass(frozen=True, kw_only=True)
+class Loud:
+    name = "loud"
+    scenarios = tuple(Scenario)
+    def build(self, setup):
+        import warnings
+        from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+        warnings.simplefilter("always")  # as a library does that announces its own deprecation
+        warnings.warn("this is old", DeprecationWarning)
+        return ClassifierTemplate(setup=setup)
+"""
+
+
+def test_what_libraries_say_of_themselves_is_not_shown(
+    user_table: Path, recwarn: pytest.WarningsRecorder, record_of: RecordOf, capsys: Capture
+) -> None:
+    Path("loud.py").write_text(LOUD)
+    user_table.write_text(user_table.read_text().replace('strategy = "joint"', 'strategy = "loud.py:Loud"'))
+    spec = resolve_cell(load_table("mine.toml").cells[2], seed=1)
+    Store(Path("results")).write(spec, record_of(spec))
+    assert main(["rerun", spec.run_id]) == 1  # the record is made up
+    assert not [one for one in recwarn if "old" in str(one.message)]
+    assert capsys.readouterr().err == ""
+
+
 REGRESSION = """
 title = "Errors"
 seeds = "1-2"

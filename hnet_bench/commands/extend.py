@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from hnet_bench import catalog
 from hnet_bench.arguments import hyperparameters_of
-from hnet_bench.commands.options import count
+from hnet_bench.commands.options import count, quiet_libraries
 from hnet_bench.interfaces import NetworkName, UserError
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.scaffold import class_name_of, first_files
@@ -65,7 +64,7 @@ def check(
     from hnet_bench.reporting.terminal import print_finding
 
     findings = []
-    with warnings.catch_warnings(record=True):  # those of Avalanche and what it imports are not the user's
+    with quiet_libraries():
         from hnet_bench.conformance.kit import conformance
 
         for finding in conformance(strategy, hyperparameters, network):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from hnet_bench.arguments import split_values
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
-from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
@@ -65,19 +65,9 @@ def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | 
     """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
-        _check_files(resolve_cell(cell) for cell in table.cells)
+        for cell in table.cells:
+            resolve_cell(cell)
     return table_state(table, store, seeds, Judge())
-
-
-def _check_files(specs: Iterable[RunSpec]) -> None:
-    """Raises UserError if two files of a user's have the same name, by which their records know them."""
-    found: dict[str, Path] = {}
-    for spec in specs:
-        for path in spec.files.values():
-            if found.setdefault(path.name, path) != path:
-                raise UserError(
-                    f"{found[path.name]} and {path} have the same name, which records know them by: rename one."
-                )
 
 
 def report_missing(states: list[CellState]) -> None:
@@ -91,8 +81,10 @@ def report_missing(states: list[CellState]) -> None:
 
 def report_damage(states: list[CellState]) -> None:
     """Names on stderr each file that does not count although it stands in the place of a record, and each conflict."""
-    for problem in dict.fromkeys(one.problem for state in states for one in state.damaged):
-        typer.echo(f"Damaged, not counted: {problem} To do that run again: hnet-bench run.", err=True)
+    for one in dict.fromkeys(one for state in states for one in state.damaged):
+        # Another run takes the place of a file, but not of a folder.
+        advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" else ""
+        typer.echo(f"Damaged, not counted: {one.problem}{advice}", err=True)
     for path in dict.fromkeys(path for state in states for path in state.conflicts):
         typer.echo(f"Conflict, not counted: {path} has other scores than the record beside it.", err=True)
 
@@ -113,7 +105,8 @@ def print_results(table: Table, states: list[CellState]) -> None:
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keeps what Avalanche and its dependencies say when they are imported and used from the user, as workers do."""
-    with warnings.catch_warnings():
+    # Some announce their own deprecation whatever filters are set: what is recorded is not shown.
+    with warnings.catch_warnings(record=True):
         warnings.simplefilter("ignore")
         yield
 

@@ -34,7 +34,8 @@ def merge(
         typer.echo(f"Damaged, set aside as {path}: {problem}", err=True)
     for conflict in merged.conflicts:
         typer.echo(_sentence(conflict), err=True)
-    typer.echo(f"{count(merged.added, 'record')} added to {results}, which has {merged.records} now.")
+    restored = f", {merged.restored} restored that had been damaged" if merged.restored else ""
+    typer.echo(f"{count(merged.added, 'record')} added to {results}{restored}; it has {merged.records} now.")
     if merged.conflicts:
         raise typer.Exit(1)
 

@@ -56,7 +56,11 @@ def trace(
         raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")
     spec = state.spec
     found = [
-        Traced(record=record, path=store.path(spec.with_seed(record.spec["seed"])), verdict=judge.verdict(record))
+        Traced(
+            record=record,
+            path=store.path(spec.with_seed(record.spec["seed"])),
+            verdict=judge.verdict(record, spec.files),
+        )
         for record in state.records
     ]
     if as_json:
@@ -156,7 +160,13 @@ def _find(run: str, results: Path) -> Path:
 
 
 def _spec_of(record: Record, path: Path) -> RunSpec:
-    spec = RunSpec.from_json(record.spec)
+    # Where the sweep found a user's file it is found again: beside the table that the record's command names, from here
+    # or from where the results are.
+    command = str(record.provenance.get("command", ""))
+    tables = [Path(word).parent for word in command.split() if word.endswith(".toml")]
+    home = path.resolve().parents[3].parent
+    folders = list(dict.fromkeys([*tables, *(home / table for table in tables)]))
+    spec = RunSpec.from_json(record.spec, folders=folders, where=f"the record {path}")
     if spec.run_id != record.run_id:
         names = ", ".join(different_settings(record.spec, spec.to_json()))
         raise UserError(f"{path} cannot be repeated: the present code has other settings than the record ({names}).")
@@ -192,7 +202,7 @@ def _print_comparison(repeated: Repeated, tolerance: float) -> None:
             f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
             f"{unit} ({tolerance:g} are tolerated), on experience {on + 1} after training on {after + 1}."
         )
-    verdict = Judge().verdict(record)
+    verdict = Judge().verdict(record, repeated.spec.files)
     changed = [f"code: {name} has changed" for name in (*verdict.strategy, *verdict.harness)]
     if verdict.state == "unknown":
         changed.append("code: whether it has changed cannot be told")

@@ -29,6 +29,7 @@ says what to run as long as there is no record for it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -230,6 +231,7 @@ def parse_table(name: str, content: Settings, folder: Path | None = None) -> Tab
     )
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
+    _check_files(cells, f"Table '{name}'")
     return Table(
         name=name,
         title=file.title,
@@ -266,6 +268,17 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
         better=file.better,
         reference=row.reference,
     )
+
+
+def _check_files(cells: tuple[Cell, ...], where: str) -> None:
+    """Raises UserError if `path.py:Class` names two files of one name, which is all that specs and records hold."""
+    found: dict[str, str] = {}
+    for name in (name for cell in cells for name in (cell.strategy, cell.benchmark["name"]) if ".py:" in name):
+        path = os.path.normpath(name.rpartition(":")[0])
+        if (other := found.setdefault(os.path.basename(path), path)) != path:
+            raise UserError(
+                f"{where} has two files of the same name, {other} and {path}, and records know them by it: rename one."
+            )
 
 
 def _hyperparameters(file: _File, given: str | dict[str, Any], where: str) -> dict[str, Any]:

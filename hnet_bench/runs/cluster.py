@@ -7,7 +7,6 @@ however it ends, so do the workers that it started (Dask's nannies see to it).
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -16,18 +15,21 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import dask
 import psutil
-from distributed import Client, LocalCluster
+from distributed import Client
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
-from distributed.utils import get_mp_context
 
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.local import local_workers
 
 GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
 _SETTINGS = {
@@ -51,6 +53,7 @@ _WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**29),
 }
 _SECONDS_TO_CONNECT = 20
+_SECONDS_FOR_DASHBOARD = 2
 
 
 class SchedulerGone(Exception):
@@ -69,6 +72,9 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.scheduler and self.slurm:
             raise UserError("Give --scheduler or --slurm, not both: either a cluster is there or Slurm starts one.")
+        for name, number in (("jobs", self.jobs), ("gpu_slots", self.gpu_slots)):
+            if number is not None:
+                _check_number(number, f"'{name}'", "runs")
 
     @property
     def is_local(self) -> bool:
@@ -146,7 +152,7 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
         elif cluster.slurm:
             opened = _slurm(cluster.slurm, cluster.jobs)
         else:
-            opened = _local(workers)
+            opened = local_workers(workers)
         try:
             with opened as client:
                 try:
@@ -157,6 +163,23 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
         except (SchedulerGone, ClosedClientError, CommClosedError, CancelledError) as error:
             place = f"at {cluster.scheduler} " if cluster.scheduler else ""
             raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
+
+
+def has_dashboard(client: Client) -> bool:
+    """Whether the scheduler shows a dashboard, and to this machine. Without one it has a web server all the same, with
+    an address that Dask tells, and where bokeh is missing a page that says so."""
+    told = client.scheduler_info(n_workers=0)
+    host = urlsplit(told["address"]).hostname
+    if not host or "dashboard" not in told["services"]:
+        return False
+    server = HTTPConnection(host, told["services"]["dashboard"], timeout=_SECONDS_FOR_DASHBOARD)
+    try:
+        server.request("HEAD", "/workers")  # one of its pages but the first
+        return server.getresponse().status != HTTPStatus.NOT_FOUND
+    except (OSError, HTTPException):
+        return False
+    finally:
+        server.close()
 
 
 class _Least(logging.Filter):
@@ -183,44 +206,6 @@ def _quiet() -> Iterator[_Least]:
     finally:
         for handler in handlers:
             handler.removeFilter(least)
-
-
-@contextmanager
-def _local(workers: int) -> Iterator[Client]:
-    with (
-        _without_main(),
-        _forked(),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.ERROR
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Workers do not load the main module, of which they need nothing: a user's script without the usual guard would
-    begin its sweep again in each."""
-    main = sys.modules["__main__"].__dict__
-    kept: dict[str, Any] = {name: main.pop(name) for name in ("__spec__", "__file__") if name in main}
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.update(kept)
-
-
-@contextmanager
-def _forked() -> Iterator[None]:
-    """Workers are forked from a process that has loaded what they need, where the system can do that."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        yield
-        return
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        # The first call chooses what is loaded in advance, so ours must follow it.
-        get_mp_context().set_forkserver_preload(["distributed", "hnet_bench.runs.preload"])
-        yield
 
 
 @contextmanager
@@ -265,10 +250,13 @@ def slurm_settings(content: Settings, where: str) -> Settings:
     if "memory" not in settings:
         raise UserError(f'The Slurm profile {where} must say how much memory a job needs, such as memory = "4GB".')
     for name in ("jobs", "processes"):
-        number = settings.get(name, 1)
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise UserError(f"'{name}' in the Slurm profile {where} must be a number of {name}, found {number!r}.")
+        _check_number(settings.get(name, 1), f"'{name}' in the Slurm profile {where}", name)
     settings.setdefault("cores", settings["processes"])
     exports = [f"export {name}={value}" for name, value in _WORKER_ENVIRONMENT.items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
     return settings
+
+
+def _check_number(number: object, what: str, of: str) -> None:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
+        raise UserError(f"{what} must be a number of {of}, at least 1, found {number!r}.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,6 +46,14 @@ class WorkingTree:
         if place not in self._read:
             self._read[place] = self._content(place)
         return self._read[place]
+
+    def own_file(self, module: str) -> Path | None:
+        """The file of a user's own module, None if it is none."""
+        place = module.replace(".", "/")
+        if place.partition("/")[0] in self._packages:
+            return None
+        found = (folder / f"{place}{end}" for end in (".py", "/__init__.py") for folder in self._beside)
+        return next((path for path in found if path.is_file()), None)
 
     def _content(self, place: str) -> bytes | None:
         top, _, rest = place.partition("/")
@@ -109,6 +118,17 @@ def code_of(strategy: str, benchmark: str, files: Mapping[str, Path] | None = No
             modules.append(catalog.names(kind)[name].partition(":")[0])
     packages = frozenset({"hnet_bench", *(module.partition(".")[0] for module in modules if "." in module)})
     return Code(WorkingTree(packages, tuple(beside)), tuple(modules))
+
+
+def loaded_from_elsewhere(code: Code) -> tuple[Path, Path] | None:
+    """A file beside a user's own that this process has not loaded, since it has another under that module's name, and
+    that other. None if there is none: then what has been loaded so far is the code that a record names."""
+    assert isinstance(code.tree, WorkingTree)
+    for name in sorted(code.modules().keys() - set(code.start)):
+        own, loaded = code.tree.own_file(name), getattr(sys.modules.get(name), "__file__", None)
+        if own and loaded and Path(loaded).resolve() != own.resolve():
+            return own, Path(loaded)
+    return None
 
 
 def belongs_to_harness(module: str) -> bool:

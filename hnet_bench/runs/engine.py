@@ -15,8 +15,9 @@ from typing import Any
 
 from distributed import as_completed
 
+from hnet_bench.interfaces import UserError
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
-from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, workers_wanted
+from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, has_dashboard, workers_wanted
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
@@ -72,11 +73,13 @@ def run_all(
     with connected(cluster, workers) as client:
         # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
         device = client.submit(_resolve_device, options.device, pure=False).result()
+        if isinstance(device, UserError):
+            raise device
         topic = f"hnet_bench-{uuid.uuid4().hex}"
         client.subscribe_topic(topic, lambda message: observer(Event(**message[1]["event"])))
         if cluster.is_local:
             announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
-        if _has_dashboard():
+        if has_dashboard(client):
             announce(f"Dashboard: {client.dashboard_link}")
         orders = Orders(
             store=replace(store, root=store.root.resolve()),
@@ -170,13 +173,11 @@ def _key(spec: RunSpec) -> str:
     return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
 
 
-def _has_dashboard() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("bokeh") is not None
-
-
-def _resolve_device(name: str) -> str:
+def _resolve_device(name: str) -> str | UserError:
+    """In a worker: the device, or what is wrong with it. Dask would print an exception with its traceback."""
     from hnet_bench.runs.run import resolve_device
 
-    return resolve_device(name)
+    try:
+        return resolve_device(name)
+    except UserError as error:
+        return error

@@ -13,6 +13,7 @@ For each run the files of both stores are pooled, and what the pool says decides
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,8 @@ from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.files import alone, short_hash, write_atomically
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.store import RUN_ID, read_record
+
+_DEPTH = 3  # of the folders that hold records: benchmark, scenario, strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Merged:
     """How a merge ended."""
 
     added: int  # runs that had no record before
+    restored: int  # runs whose record was damaged before, and is sound now
     records: int  # runs that have one now
     conflicts: tuple[Conflict, ...]
     damaged: tuple[tuple[Path, str], ...]  # where a damaged file stands now, and what is wrong with it
@@ -132,7 +136,7 @@ def merge(other: Path, into: Path) -> Merged:
         )
     if other.resolve() == into.resolve():
         raise UserError(f"{other} and {into} are the same folder: there is nothing to merge.")
-    added = records = 0
+    added = restored = records = 0
     conflicts, damaged = [], []
     for folder, run_id in sorted(theirs.keys() | ours.keys()):
         place = into / folder
@@ -140,26 +144,38 @@ def merge(other: Path, into: Path) -> Merged:
             with alone(place):
                 before = _of_run(place, run_id)
                 pool = _pool(run_id, [*before, *theirs.get((folder, run_id), [])])
+                stood = [path.read_bytes() for path in before if path.name == f"{run_id}.json"]
                 _write(place, before, pool.files())
         except OSError as error:
             raise UserError(f"Run {run_id} cannot be merged into {place}: {error.strerror}.") from error
         chosen = pool.chosen()
         records += bool(chosen)
-        added += bool(chosen) and not any(path.name == f"{run_id}.json" for path in before)
+        added += bool(chosen) and not stood
+        restored += bool(chosen) and not all(content in pool.candidates for content in stood)
         if len(chosen) > 1:
             paths = tuple(place / f"{_stem(run_id, one, chosen)}.json" for one in chosen)
             conflicts.append(Conflict(paths=paths, records=tuple(one.record for one in chosen)))
         damaged += [(place / name, problem) for name, problem in sorted(pool.problems.items())]
-    return Merged(added=added, records=records, conflicts=tuple(conflicts), damaged=tuple(damaged))
+    return Merged(added=added, restored=restored, records=records, conflicts=tuple(conflicts), damaged=tuple(damaged))
 
 
 def _runs(root: Path) -> dict[tuple[PurePosixPath, str], list[Path]]:
-    """The files of each run below a results folder."""
+    """The files of each run below a results folder. Raises UserError for a folder that is there and cannot be read."""
     found: dict[tuple[PurePosixPath, str], list[Path]] = {}
-    for path in sorted(root.glob("*/*/*/seed*")):
-        if (match := RUN_ID.match(path.name)) and _belongs(path):
-            found.setdefault((PurePosixPath(path.parent.relative_to(root)), match[0]), []).append(path)
+    for place, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
+        folder = PurePosixPath(Path(place).relative_to(root))
+        if len(folder.parts) < _DEPTH:
+            continue
+        folders.clear()
+        for path in (Path(place, name) for name in sorted(names)):
+            if (match := RUN_ID.match(path.name)) and _belongs(path):
+                found.setdefault((folder, match[0]), []).append(path)
     return found
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise UserError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _of_run(folder: Path, run_id: str) -> list[Path]:

@@ -18,7 +18,7 @@ import torch
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.checkpoint import Checkpoints
-from hnet_bench.runs.code import code_of
+from hnet_bench.runs.code import Code, code_of, loaded_from_elsewhere
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
@@ -54,7 +54,8 @@ def run_with_artefacts(
     Raises UserError for what the user can mend, and Stopped if it had to leave off at the deadline.
     """
     started = datetime.now(timezone.utc)
-    code = code_of(spec.strategy, spec.benchmark, spec.files).hashes()  # now: files may be edited while it lasts
+    code = code_of(spec.strategy, spec.benchmark, spec.files)
+    hashes = code.hashes()  # now: files may be edited while it lasts
     reset_peak()
     torch.set_num_threads(_THREADS)
     learning = Learning(
@@ -66,6 +67,7 @@ def run_with_artefacts(
         loggers=loggers,
         deadline=deadline,
     )
+    _check_loaded(code)
     learning.learn()
     template, progress = learning.template, learning.progress
     counts = template.parameter_counts()
@@ -84,7 +86,7 @@ def run_with_artefacts(
         provenance={
             **provenance(
                 strategy=learning.strategy,
-                code=code,
+                code=hashes,
                 device=device,
                 threads=_THREADS,
                 command=command or command_line(),
@@ -95,6 +97,12 @@ def run_with_artefacts(
     )
     check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
     return record, _archive(learning.artefacts())
+
+
+def _check_loaded(code: Code) -> None:
+    if found := loaded_from_elsewhere(code):
+        own, loaded = found
+        raise UserError(f"{own} is not what Python imports, which is {loaded} of the same name: rename one.")
 
 
 def resolve_device(name: str) -> str:

@@ -9,7 +9,7 @@ seeds of one cell share the digits, and a changed default gives new ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -45,9 +45,15 @@ class RunSpec:
         }
 
     @classmethod
-    def from_json(cls, content: Settings, files: Mapping[str, Path] | None = None) -> RunSpec:
-        """Inverse of `to_json`. A user's files are where `files` says, if they are there, else below the current
-        folder. Raises UserError for keys that the present code does not know, and for a file that is in neither."""
+    def from_json(
+        cls,
+        content: Settings,
+        files: Mapping[str, Path] | None = None,
+        folders: Sequence[Path] = (),
+        where: str = "a spec",
+    ) -> RunSpec:
+        """Inverse of `to_json`; files of a user's are found as `resolve` does. Raises UserError for keys that the
+        present code does not know, and for a file that is nowhere."""
         benchmark, strategy = dict(content["benchmark"]), dict(content["strategy"])
         spec = resolve(
             benchmark=benchmark,
@@ -56,7 +62,8 @@ class RunSpec:
             strategy=strategy.pop("name"),
             hyperparameters=strategy,
             seed=content["seed"],
-            where="a spec",
+            where=where,
+            folders=folders,
             files=files or {},
         )
         # Records that were made when names still held the path keep their run ids.
@@ -111,19 +118,22 @@ def resolve(
     hyperparameters: Settings,
     seed: int,
     where: str,
-    folder: Path | None = None,
+    folders: Sequence[Path] = (),
     files: Mapping[str, Path] | None = None,
 ) -> RunSpec:
     """Spec with every default of the named classes written out.
 
     `benchmark` holds its "name" beside its settings. The file of a name such as `path.py:Class` is where `files` says
-    by its plain name, if it is there, else below `folder`, else below the current one. Raises UserError for unknown
-    names, keys and values, for a file that is nowhere, and for a strategy that does not learn the scenario.
+    by its plain name, if it is there, else below the first of `folders` that has it, else below the current one. Raises
+    UserError for unknown names, keys and values, for a file that is nowhere, and for a strategy that does not learn the
+    scenario.
     """
     settings = dict(benchmark)
     name = settings.pop("name")
     found = {
-        catalog.plain_name(one): file for one in (name, strategy) if (file := _file_of(one, folder, files or {}, where))
+        catalog.plain_name(one): file
+        for one in (name, strategy)
+        if (file := _file_of(one, folders, files or {}, where))
     }
     chosen_benchmark = catalog.build(
         "benchmarks", name, settings, where=f"the benchmark of {where}", file=found.get(catalog.plain_name(name))
@@ -146,12 +156,13 @@ def resolve(
     )
 
 
-def _file_of(name: str, folder: Path | None, files: Mapping[str, Path], where: str) -> Path | None:
+def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], where: str) -> Path | None:
     known = files.get(catalog.plain_name(name))
-    found = known if known and known.is_file() else catalog.user_file(name, folder)
+    found = known if known and known.is_file() else catalog.user_file(name, folders)
     if found is None and ".py:" in name:
         path = Path(name.rpartition(":")[0])
-        place = "" if path.is_absolute() or folder in (None, Path()) else f" in {folder} or in the current folder"
+        others = [f"in {folder}" for folder in folders if folder != Path()]
+        place = "" if path.is_absolute() else f" {' or '.join([*others, 'in the current folder'])}"
         raise UserError(f"There is no file {path}{place}, which {where} names.")
     return found
 
@@ -173,5 +184,5 @@ def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
         hyperparameters=cell.hyperparameters,
         seed=seed,
         where=cell.where,
-        folder=cell.folder,
+        folders=() if cell.folder is None else (cell.folder,),
     )

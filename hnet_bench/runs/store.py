@@ -38,10 +38,10 @@ _PROBE_BYTES = 2**16  # on a full disk an empty file can still be made
 
 @dataclass(frozen=True)
 class Damaged:
-    """A file in the place of a record that is none, and what is wrong with it."""
+    """A file in the place of a record that is none, or a folder that cannot be read, and what is wrong with it."""
 
     path: Path
-    problem: str  # a sentence that names the file
+    problem: str  # a sentence that names it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,11 @@ class Store:
     def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
         """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
         folder = self.root / spec.folder
-        records, damaged, conflicts, failed = [], [], [], []
-        for name in (listing or Listing(self.root)).names(spec):
+        records, conflicts, failed = [], [], []
+        listing = listing or Listing(self.root)
+        names = listing.names(spec)
+        damaged = listing.unreadable(spec)
+        for name in names:
             stem, _, suffix = name.rpartition(".")
             if suffix == "json" and ".conflict-" in stem:
                 conflicts.append(folder / name)
@@ -180,18 +183,28 @@ class Listing:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._by_digest: dict[PurePosixPath, dict[str, list[tuple[int, str]]]] = {}
+        self._unreadable: dict[PurePosixPath, Damaged] = {}
 
     def names(self, spec: RunSpec) -> list[str]:
         """Names of the files of this spec's cell, by seed."""
         if spec.folder not in self._by_digest:
-            self._by_digest[spec.folder] = self._read(self._root / spec.folder)
+            self._by_digest[spec.folder] = self._read(spec.folder)
         return [name for _, name in sorted(self._by_digest[spec.folder].get(spec.digest, ()))]
 
-    @staticmethod
-    def _read(folder: Path) -> dict[str, list[tuple[int, str]]]:
+    def unreadable(self, spec: RunSpec) -> list[Damaged]:
+        """The folder of this spec's cell, if it is there and could not be read when it was looked at."""
+        return [self._unreadable[spec.folder]] if spec.folder in self._unreadable else []
+
+    def _read(self, folder: PurePosixPath) -> dict[str, list[tuple[int, str]]]:
+        path = self._root / folder
         try:
-            names = os.listdir(folder)
-        except OSError:
+            names = os.listdir(path)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            if isinstance(error, NotADirectoryError) and not os.path.isdir(self._root):
+                return {}  # there is no store, as whoever needs one says
+            self._unreadable[folder] = Damaged(path, f"The folder {path} could not be read ({error.strerror}).")
             return {}
         found: dict[str, list[tuple[int, str]]] = {}
         for name in names:

@@ -63,7 +63,10 @@ def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> Result:
 
     if orders.deadline and not orders.deadline.leaves(0.0):
         return Result("waiting")
-    spec, store = RunSpec.from_json(content, files), orders.store
+    try:
+        spec, store = RunSpec.from_json(content, files), orders.store
+    except UserError as error:  # a user's file, or a strategy of a plug-in, that this machine has not
+        return Result("mistake", str(error))
     try:
         return _try(spec, store, orders, _numbered(orders, worker.name), tell)
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs

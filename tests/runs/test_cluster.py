@@ -12,7 +12,7 @@ import pytest
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs import cluster as clusters
-from hnet_bench.runs.cluster import Cluster, runs_at_a_time, slurm_settings
+from hnet_bench.runs.cluster import Cluster, has_dashboard, runs_at_a_time, slurm_settings
 
 MANY = 1000  # more runs than anything here takes at a time
 
@@ -92,3 +92,25 @@ def test_a_true_scheduler_tells_its_threads_and_slots() -> None:
     ) as there:
         assert runs_at_a_time(Cluster(scheduler=there.scheduler_address), MANY, "cpu") == 6
         assert runs_at_a_time(Cluster(scheduler=there.scheduler_address, gpu_slots=2), MANY, "cuda") == 4
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_dashboard_is_there_only_where_the_scheduler_shows_one(shown: bool) -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=0, processes=False, dashboard_address=":0", scheduler_kwargs={"dashboard": shown}
+        ) as there,
+        Client(there.scheduler_address) as client,
+    ):
+        assert "dashboard" in client.scheduler_info()["services"]  # in either case: it does not tell
+        assert has_dashboard(client) is shown
+
+
+def test_a_dashboard_that_cannot_be_reached_is_none() -> None:
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"address": "tcp://127.0.0.1:1", "services": services})
+    services: dict[str, int] = {}
+    assert not has_dashboard(client)
+    services["dashboard"] = 1  # where nobody listens
+    assert not has_dashboard(client)

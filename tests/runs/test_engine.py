@@ -100,13 +100,15 @@ def test_every_run_is_announced_from_start_to_end(sweep):
     assert sorted(endings) == ["failed"] + ["finished"] * len(good)
 
 
-def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path):
-    if torch.cuda.is_available():
+@pytest.mark.parametrize(("device", "words"), [("cuda", "torch finds none here"), ("gpu", "Unknown device 'gpu'")])
+def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path, capfd, device, words):
+    if device == "cuda" and torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     store = Store(tmp_path)
-    with pytest.raises(UserError, match="torch finds none here"):
-        sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, device="cuda")
+    with pytest.raises(UserError, match=words):
+        sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, device=device)
     assert not list(tmp_path.rglob("*.*"))
+    assert capfd.readouterr() == ("", "")  # of the workers too
 
 
 def test_nothing_to_do_starts_no_worker(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -216,6 +218,44 @@ def test_a_damaged_record_gives_way_to_a_sound_one_and_is_kept(
     assert ours.records(spec) == [record_of(spec)]
 
 
+def test_the_command_says_what_was_restored(
+    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, (ours, theirs) = spec_of(), stores
+    for seed, sound_here in ((1, True), (2, False), (3, False)):
+        run = spec.with_seed(seed)
+        here = ours.write(run, record_of(run))
+        if not sound_here:
+            here.write_text("{")
+        if seed != 3:  # of which no sound record is anywhere
+            theirs.write(run, record_of(run))
+    theirs.write(spec.with_seed(4), record_of(spec.with_seed(4)))
+    command = ["merge", str(theirs.root), "--results", str(ours.root)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == (
+        f"1 record added to {ours.root}, 1 restored that had been damaged; it has 3 now.\n"
+    )
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"0 records added to {ours.root}; it has 3 now.\n"
+
+
+def test_a_folder_that_cannot_be_read_is_never_passed_over(
+    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, (ours, theirs) = spec_of(), stores
+    theirs.write(spec, record_of(spec))
+    closed, scandir = str(theirs.root / spec.folder), os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=f"^The folder {closed} cannot be read: Permission denied.$"):
+        merge(theirs.root, ours.root)
+
+
 def test_a_superseded_record_does_not_come_back(
     stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
 ) -> None:
@@ -286,7 +326,7 @@ def test_the_command_names_conflicts_and_ends_with_1(
     theirs.write(other, record_of(other))
     arguments = ["merge", str(theirs.root), "--results", str(ours.root)]
     assert main(arguments) == 0
-    assert capsys.readouterr().out == f"1 record added to {ours.root}, which has 1 now.\n"
+    assert capsys.readouterr().out == f"1 record added to {ours.root}; it has 1 now.\n"
     ours.write(spec, record_of(spec, score=[[0.25]]))
     theirs.write(spec, record_of(spec, score=[[0.75]]))
     for _ in range(2):

@@ -12,7 +12,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.runs.files import file_sum, write_atomically
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import Store, read_record
+from hnet_bench.runs.store import Listing, Store, read_record
 
 SpecOf = Callable[..., RunSpec]
 RecordOf = Callable[..., Record]
@@ -222,3 +222,19 @@ def test_checking_leaves_nothing_but_the_folder(tmp_path: Path) -> None:
     Store(tmp_path / "results").check_writable()
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
     assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_read_is_set_aside_by_name(
+    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    store, spec, other = Store(tmp_path), spec_of(), spec_of(strategy="joint")
+    store.write(other, record_of(other))
+    assert store.examine(spec).damaged == ()  # it is not there yet
+    (tmp_path / spec.folder).write_text("")
+    listing = Listing(tmp_path)
+    for _ in range(2):
+        (damaged,) = store.examine(spec.with_seed(3), listing).damaged
+        assert damaged.path == tmp_path / spec.folder
+        assert damaged.problem == f"The folder {damaged.path} could not be read (Not a directory)."
+    assert store.examine(other, listing).damaged == ()
+    assert store.done_seeds(other) == (1,)

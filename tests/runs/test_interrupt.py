@@ -1,0 +1,58 @@
+"""Ctrl-C, which reaches every process of a sweep, ends it with one sentence, also while its workers are starting."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+LONG = """
+title = "Longer than anybody waits"
+seeds = "1-2"
+[settings.long]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 1000000 }
+[[rows]]
+name = "finetune"
+settings = "long"
+CL3 = { strategy = "finetune" }
+"""
+
+
+def servers(sweep):
+    """The process that workers are forked from, if it is there, and is more than a copy of its parent."""
+    children = psutil.Process(sweep.pid).children()
+    return [child for child in children if any("forkserver" in word for word in child.cmdline())]
+
+
+def is_loading(sweep):
+    return bool(servers(sweep))
+
+
+def has_workers(sweep):
+    return any(server.children() for server in servers(sweep))
+
+
+@pytest.mark.parametrize("begun", [is_loading, has_workers])
+def test_ctrl_c_while_workers_start_is_one_sentence(tmp_path, begun):
+    (tmp_path / "long.toml").write_text(LONG)
+    command = [sys.executable, "-m", "hnet_bench.cli", "run", "long.toml", "-j", "2", "--device", "cpu"]
+    sweep = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        while sweep.poll() is None and not begun(sweep):
+            time.sleep(0.01)
+        os.killpg(sweep.pid, signal.SIGINT)
+        out, err = sweep.communicate(timeout=100)
+    finally:
+        if sweep.poll() is None:
+            os.killpg(sweep.pid, signal.SIGKILL)
+    assert sweep.returncode == 130
+    assert "started" not in out
+    assert err == (
+        "Interrupted: 0 of 2 runs finished, and their records are kept in results; the same command does the rest.\n"
+    )

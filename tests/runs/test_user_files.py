@@ -1,0 +1,200 @@
+"""A user's own strategy file stands beside the table that names it; nothing depends on the folder one is in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hnet_bench import api
+from hnet_bench.cli import main
+from hnet_bench.interfaces import UserError
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.code import code_of, loaded_from_elsewhere
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.staleness import Judge
+from hnet_bench.runs.store import Store
+
+Capture = pytest.CaptureFixture[str]
+
+STRATEGY = """
+from dataclasses import dataclass
+from typing import ClassVar
+from hnet_bench.interfaces import Scenario
+
+@dataclass(frozen=True, kw_only=True)
+class Mine:
+    name: ClassVar[str] = "mine"
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+    def build(self, setup):
+        from user_files_helper import make
+        return make(setup)
+"""
+HELPER = """
+def make(setup):
+    from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+    return ClassifierTemplate(setup=setup)
+"""
+TABLE = """
+title = "A table of my own"
+seeds = "1-2"
+[settings.tiny]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 5 }
+[[rows]]
+name = "mine"
+settings = "tiny"
+CL3 = { strategy = "my.py:Mine" }
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, in whose `tables` are mine.toml and the file of its strategy, which imports another."""
+    tables = tmp_path / "project" / "tables"
+    tables.mkdir(parents=True)
+    (tables / "mine.toml").write_text(TABLE)
+    (tables / "my.py").write_text(STRATEGY)
+    (tables / "user_files_helper.py").write_text(HELPER)
+    monkeypatch.chdir(tables.parent)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tables.parent
+    sys.modules.pop("user_files_helper", None)
+
+
+def spec_of_table(name: str) -> RunSpec:
+    return resolve_cell(load_table(name).cells[0], 1)
+
+
+def test_a_run_has_the_same_id_whatever_folder_its_files_are_in(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [spec_of_table("tables/mine.toml"), spec_of_table(str(project / "tables" / "mine.toml"))]
+    shutil.copytree(project / "tables", project / "elsewhere")
+    found.append(spec_of_table("elsewhere/mine.toml"))
+    monkeypatch.chdir(project / "tables")
+    found.append(spec_of_table("mine.toml"))
+    table = Path("mine.toml")
+    table.write_text(table.read_text().replace("my.py", str(project / "tables" / "my.py")))
+    found.append(spec_of_table("mine.toml"))
+    assert len({spec.run_id for spec in found}) == 1
+    assert {(spec.strategy, str(spec.folder)) for spec in found} == {("my.py:Mine", "synthetic/class/my-Mine")}
+    assert [str(spec.files["my.py:Mine"].relative_to(project)) for spec in found] == [
+        f"{folder}/my.py" for folder in ("tables", "tables", "elsewhere", "tables", "tables")
+    ]
+    assert found[0] == found[2]
+
+
+def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(project: Path) -> None:
+    (project / "my.py").write_text("raise RuntimeError")
+    assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "tables"
+    (project / "my.py").write_text(STRATEGY)
+    (project / "tables" / "my.py").unlink()
+    assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "project"
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status"])
+def test_a_file_that_is_nowhere_is_a_sentence_with_the_places(project: Path, command: str, capsys: Capture) -> None:
+    (project / "tables" / "my.py").unlink()
+    assert main([command, "tables/mine.toml"]) == 2
+    assert capsys.readouterr().err == (
+        "Error: There is no file my.py in tables or in the current folder, which row 'mine' (CL3) of table 'mine' "
+        "names.\n"
+    )
+
+
+def test_two_files_of_one_name_are_refused_though_only_one_row_is_chosen(project: Path, capsys: Capture) -> None:
+    table = project / "tables" / "mine.toml"
+    row = '[[rows]]\nname = "other"\nsettings = "tiny"\nCL3 = { strategy = "%s:Mine" }\n'
+    table.write_text(TABLE + row % "./my.py")
+    assert main(["status", "tables/mine.toml"]) == 0
+    table.write_text(TABLE + row % "deeper/my.py")
+    capsys.readouterr()
+    assert main(["status", "tables/mine.toml", "--rows", "mine"]) == 2
+    assert "Table 'mine' has two files of the same name, my.py and deeper/my.py" in capsys.readouterr().err
+
+
+def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    arguments = ["run", "tables/mine.toml", "--seeds", "1", "-j", "1", "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", ["hnet-bench", *arguments])  # what the record says
+    assert main(arguments) == 0
+    assert main(["plan", "tables/mine.toml", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["trace", "tables/mine.toml", "mine", "CL3", "--json"]) == 0
+    (traced,) = json.loads(capsys.readouterr().out)
+    assert traced["code"] == "current"
+    record = Store(Path("results")).read(Path(traced["file"]))
+    assert {"my", "user_files_helper"} <= set(record.provenance["code"])
+    assert main(["rerun", record.run_id]) == 0
+    assert "Identical" in capsys.readouterr().out
+    assert api.rerun(record.run_id).verdict == "identical"
+    assert api.trace("tables/mine.toml", "mine", "CL3").run_id.tolist() == [record.run_id]
+    helper = project / "tables" / "user_files_helper.py"
+    helper.write_text(HELPER.replace("setup=setup", "setup=setup, plugins=[]"))
+    assert main(["trace", "tables/mine.toml", "mine", "CL3"]) == 0
+    assert "user_files_helper" in capsys.readouterr().out
+    (elsewhere := project / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert main(["rerun", str(Path("..", traced["file"]))]) == 0
+    (project / "tables" / "my.py").unlink()
+    assert main(["rerun", str(Path("..", traced["file"]))]) == 2
+    places = f"in tables or in {project}/tables or in the current folder"
+    assert f"There is no file my.py {places}, which the record ../results" in capsys.readouterr().err
+
+
+def test_a_judge_looks_where_the_spec_says(
+    project: Path, record_of: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of_table("tables/mine.toml")
+    record = record_of(spec, provenance={"code": code_of(spec.strategy, spec.benchmark, spec.files).hashes()})
+    monkeypatch.chdir(project.parent)
+    assert Judge().verdict(record).state == "unknown"
+    assert Judge().verdict(record, spec.files).state == "current"
+    (project / "tables" / "my.py").write_text(STRATEGY.replace('"mine"', '"ours"'))
+    assert Judge().verdict(record, spec.files).strategy == ("my",)
+
+
+def test_a_module_of_the_same_name_from_elsewhere_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of_table("tables/mine.toml")
+    code = code_of(spec.strategy, spec.benchmark, spec.files)
+    assert loaded_from_elsewhere(code) is None
+    spec.build_strategy()
+    import user_files_helper
+
+    assert loaded_from_elsewhere(code) is None
+    other = project / "user_files_helper.py"
+    other.write_text(HELPER)
+    monkeypatch.setattr(user_files_helper, "__file__", str(other))
+    assert loaded_from_elsewhere(code) == (project / "tables" / "user_files_helper.py", other)
+
+
+def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hnet_bench.runs.run import run
+
+    (project / "user_files_helper.py").write_text(HELPER)
+    monkeypatch.syspath_prepend(str(project))
+    with pytest.raises(UserError, match=r"tables/user_files_helper.py is not what Python imports, which is .*: rename"):
+        run(spec_of_table("tables/mine.toml"))
+
+
+def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hnet_bench.runs import work
+
+    content = spec_of_table("tables/mine.toml").to_json()
+    monkeypatch.setattr(work, "get_worker", lambda: None)
+    elsewhere = {"my.py:Mine": Path("/not/on/this/machine/my.py")}
+    orders: Any = SimpleNamespace(deadline=None, store=None)
+    assert work.do(content, elsewhere, orders) == work.Result(
+        "mistake", "There is no file my.py in the current folder, which a spec names."
+    )
