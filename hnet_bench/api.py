@@ -115,6 +115,27 @@ def records(
     return DataFrame(lines, columns=list(lines[0]) if lines else _RECORD_COLUMNS)
 
 
+def scores(
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """One line for each score, as seaborn likes it: on test data of `experience`, `after` training on so many (from 1).
+
+    `score` is a fraction, or an error in tables of errors; what was not evaluated has no line. `row` is the row's label.
+    """
+    from pandas import DataFrame
+
+    states = _states(table, rows, scenarios, seeds, results)
+    lines = [
+        (state.cell.label, state.cell.scenario.label, record.spec["seed"], after, experience, score)
+        for state in states
+        for record in state.records
+        for after, line in enumerate(record.score, start=1)
+        for experience, score in enumerate(line, start=1)
+        if score is not None
+    ]
+    return DataFrame(lines, columns=["row", "scenario", "seed", "after", "experience", "score"])
+
+
 def plan(
     table: PathLike,
     *,

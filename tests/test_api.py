@@ -78,6 +78,30 @@ def test_records_are_a_frame_with_one_line_each():
     assert empty.empty
 
 
+def test_scores_are_a_long_frame():
+    found = api.scores("mine.toml", results="from_script")
+    assert list(found.columns) == ["row", "scenario", "seed", "after", "experience", "score"]
+    assert len(found) == 2 * 2 * 3 * 3
+    record = api.records("mine.toml", scenarios="CL1", seeds=2, results="from_script").iloc[0]
+    mine = found[(found.scenario == "CL1") & (found.seed == 2)]
+    assert mine.pivot(index="after", columns="experience", values="score").to_numpy().tolist() == record.score
+    assert mine.after.tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    empty = api.scores("mine.toml", results="nowhere")
+    assert empty.empty
+    assert list(empty.columns) == list(found.columns)
+
+
+def test_the_figure_of_the_readme_is_drawn_from_scores(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    import seaborn
+
+    lines = api.scores("mine.toml", scenarios="CL3", results="from_script")
+    figure = seaborn.relplot(lines, x="after", y="score", hue="row", col="experience", kind="line", errorbar=("se", 1))
+    assert figure.axes.shape == (1, 3)
+    drawn = figure.axes[0, 0].lines[0].get_ydata()
+    assert drawn == pytest.approx(lines[lines.experience == 1].groupby("after").score.mean())
+
+
 def test_a_table_may_be_a_path_and_a_logger_a_single_name(tmp_path):
     table, here = Path("mine.toml"), Path("from_script")
     assert api.status(table, results=here).equals(api.status("mine.toml", results="from_script"))
