@@ -120,7 +120,7 @@ def scores(
 ) -> DataFrame:
     """One line for each score, as seaborn likes it: on test data of `experience`, `after` training on so many (from 1).
 
-    `score` is a fraction, or an error in tables of errors; what was not evaluated has no line. `row` is the row's label.
+    `row` is the row's label; `score` is a fraction, in tables of errors the error. What was not evaluated has no line.
     """
     from pandas import DataFrame
 
