@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hnet_bench.interfaces import Scenario
-from hnet_bench.metrics import average_accuracy, summarise
+from hnet_bench.metrics import average_accuracy, during_accuracy, summarise
 from hnet_bench.papers.table import load_table
 from hnet_bench.reporting.tables import percent
 from hnet_bench.runs.spec import resolve_cell
@@ -20,6 +20,10 @@ TABLE_1 = load_table("von_oswald_2020_table_1")
 TABLE_2019 = load_table("van_de_ven_2019_split_mnist")
 EWC_STRENGTH = load_table("van_de_ven_2019_ewc_strength")
 DISTILLATION = load_table("van_de_ven_2019_distillation_ablation")
+REGRESSION = load_table("von_oswald_2020_figure_2")
+COMPRESSION = load_table("von_oswald_2020_figure_3b_reduced")
+EMBEDDINGS = load_table("von_oswald_2020_figure_4")
+CIFAR = load_table("von_oswald_2020_figure_5_reduced")
 
 
 def records_of(row, scenario=Scenario.CLASS, table=ABLATION):
@@ -37,6 +41,7 @@ def with_sem(values):
 
 
 TEN, SIX, FIVE, THREE = range(1, 11), range(1, 7), range(1, 6), range(1, 4)
+CIFAR_SEEDS = range(1, 3)
 
 
 def said():
@@ -73,6 +78,7 @@ def said():
         yield with_sem(accuracies(row, THREE, scenario, TABLE_1))
     yield percent(accuracies("permuted_hnet_ent", [1], Scenario.TASK, TABLE_1)[0])
     yield from said_of_baselines()
+    yield from said_of_figures()
 
 
 def said_of_baselines():
@@ -99,6 +105,28 @@ def said_of_baselines():
     for scenario in (Scenario.TASK, Scenario.DOMAIN):
         for row in ("strength_5000", "none"):
             yield with_sem(accuracies(row, THREE, scenario, EWC_STRENGTH))
+
+
+def said_of_figures():
+    """The numbers on regression, compression, embeddings of two components and CIFAR."""
+    for row in ("hnet", "from_scratch", "fine_tuning", "multi_task", "multi_task_fast", "ewc"):
+        summary = summarise(accuracies(row, TEN, Scenario.TASK, REGRESSION))
+        yield f"{summary.mean:.3g} ± {summary.sem:.2g}"
+    yield f"{max(accuracies('hnet', TEN, Scenario.TASK, REGRESSION)):.3f}"
+    yield with_sem(accuracies("hnet_two_components", THREE, Scenario.TASK, EMBEDDINGS))
+    for row in ("ratio_2_00", "ratio_0_95", "ratio_0_50", "ratio_0_20", "ratio_0_10", "ratio_0_05"):
+        yield with_sem(durings(row, THREE, COMPRESSION))
+        yield with_sem(accuracies(row, THREE, Scenario.TASK, COMPRESSION))
+    hnet = [CIFAR_SEEDS, Scenario.TASK, CIFAR]
+    yield with_sem(durings("hnet", CIFAR_SEEDS, CIFAR))
+    for row in ("hnet", "from_scratch", "fine_tuned"):
+        yield with_sem(accuracies(row, *hnet))
+    pairs = zip(accuracies("hnet", *hnet), accuracies("from_scratch", *hnet), strict=True)
+    yield "+" + with_sem([with_it - without for with_it, without in pairs])
+
+
+def durings(row, seeds, table):
+    return [during_accuracy(records_of(row, Scenario.TASK, table)[seed].score) for seed in seeds]
 
 
 def test_bold_numbers_are_those_of_the_records():
