@@ -9,6 +9,7 @@ from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.grid import Entry, Grid
 from hnet_bench.reporting.grids import grids_of
 from hnet_bench.reporting.model import Report
+from hnet_bench.reporting.standing import standing
 from hnet_bench.reporting.tables import made_with, reported_sources
 
 _RULES = {"left": "---", "right": "---:", "center": ":---:"}
@@ -33,7 +34,16 @@ def page(report: Report, *, figures: Mapping[str, str] | None = None) -> str:
     made = made_with(report.states)
     if made:
         parts += ["## What the records were made with", bullets(made)]
-    return "\n\n".join([*parts, f"To run what is missing: `hnet-bench run {report.command}`."]) + "\n"
+    return "\n\n".join([*parts, _what_to_run(report)]) + "\n"
+
+
+def _what_to_run(report: Report) -> str:
+    how = standing(report)
+    if how.done < how.planned:
+        return f"To run what is missing: `hnet-bench run {report.command}`."
+    if how.stale:
+        return f"All planned runs are done. To renew those marked §: `hnet-bench run {report.command} --rerun-stale`."
+    return f"All planned runs are done; `hnet-bench run {report.command} --results elsewhere` does them anew."
 
 
 def appendix_page(sections: Sequence[Section]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_details_leave_out_columns_that_say_nothing(table: Table, store: Store) 
     assert "| Fine-tuning | CL1 | 1-2 | 60.00 | 60.00 | 0.00 | 1,200 | 1.200 | 2.2 |\n" in text
     assert "| Task inference |" not in text
     assert "| Diagnostics |" not in text
+
+
+def test_the_last_line_says_what_is_left_to_do(table: Table, store: Store) -> None:
+    assert text_of(table, store).endswith("To run what is missing: `hnet-bench run mine.toml`.\n")
+    done = replace(table, cells=table.cells[:1], seeds=(1, 2))
+    assert "All planned runs are done;" in text_of(done, store).splitlines()[-1]
+    stale = [replace(state, stale_seeds=(2,)) for state in table_state(done, store)]
+    last = page(build_report(done, stale, command="mine.toml")).splitlines()[-1]
+    assert last.endswith("To renew those marked §: `hnet-bench run mine.toml --rerun-stale`.")
 
 
 def test_without_records_there_are_no_details(table: Table, tmp_path: Path) -> None:
