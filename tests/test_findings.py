@@ -21,6 +21,8 @@ TABLE_2019 = load_table("van_de_ven_2019_split_mnist")
 EWC_STRENGTH = load_table("van_de_ven_2019_ewc_strength")
 DISTILLATION = load_table("van_de_ven_2019_distillation_ablation")
 REGRESSION = load_table("von_oswald_2020_figure_2")
+EWC_ON_REGRESSION = load_table("regression_ewc_strength")
+MANY_TASKS = load_table("von_oswald_2020_figure_3a_reduced")
 COMPRESSION = load_table("von_oswald_2020_figure_3b_reduced")
 EMBEDDINGS = load_table("von_oswald_2020_figure_4")
 CIFAR = load_table("von_oswald_2020_figure_5_reduced")
@@ -41,7 +43,6 @@ def with_sem(values):
 
 
 TEN, SIX, FIVE, THREE = range(1, 11), range(1, 7), range(1, 6), range(1, 4)
-CIFAR_SEEDS = range(1, 4)
 
 
 def said():
@@ -113,16 +114,22 @@ def said_of_figures():
         summary = summarise(accuracies(row, TEN, Scenario.TASK, REGRESSION))
         yield f"{summary.mean:.3g} ± {summary.sem:.2g}"
     yield f"{max(accuracies('hnet', TEN, Scenario.TASK, REGRESSION)):.3f}"
+    for row in ("strength_100", "strength_10000"):
+        summary = summarise(accuracies(row, FIVE, Scenario.TASK, EWC_ON_REGRESSION))
+        yield f"{summary.mean:.3g} ± {summary.sem:.2g}"
     yield with_sem(accuracies("hnet_two_components", THREE, Scenario.TASK, EMBEDDINGS))
     for row in ("ratio_2_00", "ratio_0_95", "ratio_0_50", "ratio_0_20", "ratio_0_10", "ratio_0_05"):
         yield with_sem(durings(row, THREE, COMPRESSION))
         yield with_sem(accuracies(row, THREE, Scenario.TASK, COMPRESSION))
-    hnet = [CIFAR_SEEDS, Scenario.TASK, CIFAR]
-    yield with_sem(durings("hnet", CIFAR_SEEDS, CIFAR))
+    hnet = [THREE, Scenario.TASK, CIFAR]
+    yield with_sem(durings("hnet", THREE, CIFAR))
     for row in ("hnet", "from_scratch", "fine_tuned"):
         yield with_sem(accuracies(row, *hnet))
     pairs = zip(accuracies("hnet", *hnet), accuracies("from_scratch", *hnet), strict=True)
     yield "+" + with_sem([with_it - without for with_it, without in pairs])
+    for row in ("hnet", "online_ewc", "si", "dgr_distill", "fine_tuning"):
+        yield percent(durings(row, [1], MANY_TASKS)[0])
+        yield percent(accuracies(row, [1], Scenario.TASK, MANY_TASKS)[0])
 
 
 def durings(row, seeds, table):
