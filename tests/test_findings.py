@@ -128,8 +128,8 @@ def said_of_figures():
     pairs = zip(accuracies("hnet", *hnet), accuracies("from_scratch", *hnet), strict=True)
     yield "+" + with_sem([with_it - without for with_it, without in pairs])
     for row in ("hnet", "online_ewc", "si", "dgr_distill", "fine_tuning"):
-        yield percent(durings(row, [1], MANY_TASKS)[0])
-        yield percent(accuracies(row, [1], Scenario.TASK, MANY_TASKS)[0])
+        yield with_sem(durings(row, THREE, MANY_TASKS))
+        yield with_sem(accuracies(row, THREE, Scenario.TASK, MANY_TASKS))
 
 
 def durings(row, seeds, table):
