@@ -106,9 +106,9 @@ def errorbars(axes: Axes, at: Array, values: Array, ceiling: float | None, **loo
     return axes
 
 
-def band(axes: Axes, values: Array, ceiling: float | None, look: Look) -> Axes:
+def band(axes: Axes, values: Array, ceiling: float | None, look: Look, *, confidence: float = 0.95) -> Axes:
     """Draws the means of `values` (n, T) of n seeds at 1 to T as a line, with their intervals as a band."""
-    mean, half = mean_intervals(values)
+    mean, half = mean_intervals(values, confidence)
     at = numpy.arange(1, len(mean) + 1)
     axes.plot(at, mean, markevery=max(1, len(mean) // 10), **look.style)
     upper = mean + half if ceiling is None else numpy.minimum(mean + half, ceiling)

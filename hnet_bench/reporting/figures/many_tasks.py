@@ -10,6 +10,9 @@ from hnet_bench.reporting.figures.estimates import FEWEST_SEEDS
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, scores, seeds_text
 
+# About one SEM to each side: with few seeds wider bands of several methods would cover all of the panel.
+_CONFIDENCE = 0.68
+
 
 def figure(subject: Subject) -> Figure | None:
     """A panel for each benchmark and scenario with at least `MANY` experiences; None if no record has as many."""
@@ -24,14 +27,14 @@ def figure(subject: Subject) -> Figure | None:
         title=subject.table.title,
         what="Each task after all",
         caption=f"{seeds_text(states)} {subject.quantity.name.capitalize()} on each task after the last one; lines: "
-        f"means over seeds; bands: 95 % t interval of the mean, from {FEWEST_SEEDS} seeds on.",
+        f"means over seeds; bands: {100 * _CONFIDENCE:.0f} % t interval of the mean, from {FEWEST_SEEDS} seeds on.",
         reduced=subject.reduced,
         legend=[Line2D([], [], label=state.cell.label, **subject.look(state).style) for state in rows.values()],
     )
     for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         finals = [subject.quantity.factor * scores(state.records)[:, -1] for state in members]
         for state, final in zip(members, finals, strict=True):
-            band(panel, final, subject.quantity.ceiling, subject.look(state))
+            band(panel, final, subject.quantity.ceiling, subject.look(state), confidence=_CONFIDENCE)
         scale_scores(panel, [shown(final) for final in finals], subject.quantity)
         number_experiences(panel, key[1])
         panel.set_title(titles[key])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 import pytest
+import scipy.stats
 from matplotlib.figure import Figure
 
 from hnet_bench.benchmarks.permuted_mnist import PermutedMnist
@@ -59,6 +60,17 @@ def test_many_tasks_are_shown_as_they_are_after_the_last(subject_of: SubjectOf) 
     assert [float(line.get_ydata()[0]) for line in axes.lines] == pytest.approx([50, 80])
     assert [len(line.get_ydata()) for line in axes.lines] == [25, 25]
     assert during_final.figure(subject) is None  # 25 points in a small panel could not be told apart
+
+
+def test_bands_of_many_tasks_are_intervals_that_leave_the_lines_to_be_seen(subject_of: SubjectOf) -> None:
+    subject = subject_of({"a": {"CL1": [ramp(25, score) for score in (0.4, 0.5, 0.6)]}})
+    page = drawn(many_tasks.figure(subject))
+    # 10 points of standard deviation, three seeds: 1.31 standard errors.
+    half = scipy.stats.t.ppf(0.84, 2) * 10 / 3**0.5
+    (band,) = page.axes[0].collections
+    heights = [y for x, y in band.get_paths()[0].vertices if x == 1]
+    assert (min(heights), max(heights)) == pytest.approx((50 - half, 50 + half))
+    assert "bands: 68 % t interval" in " ".join(text.get_text() for text in page.texts).replace("\n", " ")
 
 
 def test_few_tasks_have_no_figure_of_many(subject_of: SubjectOf) -> None:
