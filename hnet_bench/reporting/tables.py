@@ -18,7 +18,7 @@ MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
 STALE = "§"
 STALE_LEGEND = (
     f"{STALE} stale: the code of the strategy has changed since some of these runs were made; "
-    "hnet-bench run with --rerun-stale renews them."
+    "hnet-bench run TABLE --rerun-stale renews them."
 )
 
 _MEANING = {
