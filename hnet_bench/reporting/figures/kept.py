@@ -16,10 +16,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import hnet_bench
 from hnet_bench.interfaces import Settings
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.runs.provenance import code_sum
 
 NOTES = ".drawn.json"
 _LIBRARIES = ("matplotlib", "numpy", "scipy")
@@ -93,10 +93,8 @@ def _parts(subject: Subject) -> Iterator[bytes]:
 
 @cache
 def _drawn_by() -> bytes:
-    """What draws: the code of this package, Python and the libraries."""
-    sources = sorted(Path(hnet_bench.__file__).parent.rglob("*.py"))
-    sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
-    return " ".join([*sums, sys.version, *(version(name) for name in _LIBRARIES)]).encode()
+    """What draws: our code, Python and the libraries."""
+    return " ".join([code_sum(), sys.version, *(version(name) for name in _LIBRARIES)]).encode()
 
 
 def _sum(content: bytes) -> str:

@@ -96,12 +96,12 @@ class Subject:
         Raises UserError that names a file which is no NumPy archive.
         """
         found = self._archive(state)
-        return None if found is None else (found[0], _load(found[1]))
+        return found and (found[0], _load(found[1]))
 
     def archive(self, state: CellState) -> Path | None:
         """The file that `arrays` reads, None if there is none."""
         found = self._archive(state)
-        return None if found is None else found[1]
+        return found and found[1]
 
     def _archive(self, state: CellState) -> tuple[int, Path] | None:
         if state.spec is None:
