@@ -15,6 +15,7 @@ from pathlib import Path
 
 import hnet_bench
 from hnet_bench.interfaces import Settings
+from hnet_bench.runs.code_sum import code_sum, sum_of_files
 
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
 
@@ -26,7 +27,7 @@ def provenance(
     return {
         "commit": _git("rev-parse", "HEAD"),
         # A file that is edited while a sweep runs may or may not have been loaded before.
-        "dirty": True if _sum_of_files() != code_sum() else _dirty(),
+        "dirty": True if sum_of_files() != code_sum() else _dirty(),
         "code_sha256": code_sum(),
         # Of its own, since it may stand in a user's file or in a package of somebody else.
         "strategy_sha256": _file_sum(strategy),
@@ -57,22 +58,6 @@ def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
 def machine(device: str) -> Settings:
     """What a run is computed on."""
     return {"device": device_name(device), "cpu": cpu_name()}
-
-
-@cache
-def code_sum() -> str:
-    """SHA-256 over the names and contents of this package's and the baselines' Python files, with or without git, as
-    they were when this was first asked."""
-    return _sum_of_files()
-
-
-def _sum_of_files() -> str:
-    package = Path(hnet_bench.__file__).parent
-    files = [*package.rglob("*.py"), *(package.parent / "baselines").rglob("*.py")]
-    digest = hashlib.sha256()
-    for path in sorted(files, key=lambda file: file.relative_to(package.parent).as_posix()):
-        digest.update(path.relative_to(package.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def remember_code() -> None:

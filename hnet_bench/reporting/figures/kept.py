@@ -19,7 +19,7 @@ from pathlib import Path
 from hnet_bench.interfaces import Settings
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.figures.subject import Subject
-from hnet_bench.runs.provenance import code_sum
+from hnet_bench.runs.code_sum import code_sum
 
 NOTES = ".drawn.json"
 _LIBRARIES = ("matplotlib", "numpy", "scipy")
