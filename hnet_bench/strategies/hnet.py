@@ -9,7 +9,7 @@ from hnet_bench.interfaces import Scenario, Setup
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 if TYPE_CHECKING:
-    from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+    from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +19,8 @@ class Hnet(HypernetworkSettings):
     name: ClassVar[str] = "hnet"
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
-    def build(self, setup: Setup) -> HypernetworkTemplate:
+    def build(self, setup: Setup) -> ChunkedHypernetworkTemplate:
         """The strategy for one run."""
-        from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+        from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 
-        return HypernetworkTemplate(setup=setup, settings=self)
+        return ChunkedHypernetworkTemplate(setup=setup, settings=self)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol
 from hnet_bench.nets.products import product
 from hnet_bench.strategies.hnet import Hnet
-from hnet_bench.strategies.training.model import GeneratedClassifier
+from hnet_bench.strategies.training.mlp_model import GeneratedMlp
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Experiment:
     def classifier(self):
         """Our target network and hypernetwork, newly initialised."""
         torch.manual_seed(0)
-        return GeneratedClassifier(self.setup(), self.settings)
+        return GeneratedMlp(self.setup(), self.settings)
 
 
 def permuted_mnist(tasks, settings):
@@ -172,7 +172,7 @@ class Theirs:
 
 @pytest.fixture(scope="session")
 def theirs():
-    """Makes hypnettorch's twin of a GeneratedClassifier of ours."""
+    """Makes hypnettorch's twin of a GeneratedMlp of ours."""
     return Theirs
 
 

@@ -44,7 +44,7 @@ def test_resnet_step(in_turns, samples, task):
     template = HnetConv(**settings, regularisation_strength=0.05).build(setup_of(1))
     for experience in list(stream)[:task]:
         template.train(experience, eval_streams=[])
-    model, parameters = template.generated, torch.randn(template.generated.target.layout.parameters)
+    model, parameters = template.classifier, torch.randn(template.classifier.target.layout.parameters)
     flat = (0.1 * parameters).requires_grad_()
     x, y = samples.take(torch.arange(BATCH)), samples.y[:BATCH]
     batches = EndlessBatches(

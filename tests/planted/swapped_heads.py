@@ -12,9 +12,9 @@ class SwappedHeads(Hnet):
     name = "swapped_heads"
 
     def build(self, setup):
-        from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+        from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 
-        class Swapped(HypernetworkTemplate):
+        class Swapped(ChunkedHypernetworkTemplate):
             def forward(self):
                 if self.is_training:
                     return super().forward()

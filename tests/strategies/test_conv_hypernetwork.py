@@ -57,7 +57,7 @@ def test_one_step_is_that_of_the_paper_with_masked_heads(lookahead):
     """Repeats a step on task 2 in float64 with plain autograd and an Adam written out."""
     protocol = protocol_of("resnet32", beta1=0.5)
     template = trained(2, lookahead=lookahead, protocol=protocol)
-    hypernetwork = template.generated.hypernetworks[0]
+    hypernetwork = template.classifier.hypernetworks[0]
     with torch.no_grad():
         targets = [hypernetwork(task).double() for task in range(2)]
     snapshot = BeforeLastStep()
@@ -98,7 +98,7 @@ def test_one_step_is_that_of_the_paper_with_masked_heads(lookahead):
 
 
 def statistics_of(template):
-    return [(one.mean.clone(), one.variance.clone()) for one in template.generated.target.statistics]
+    return [(one.mean.clone(), one.variance.clone()) for one in template.classifier.target.statistics]
 
 
 def test_training_moves_the_statistics_of_its_own_task_alone():
@@ -125,9 +125,9 @@ def test_from_scratch_later_training_changes_no_answer_of_earlier_tasks():
     template = trained(1, from_scratch=True, regularisation_strength=0.0)
 
     def answers():
-        template.generated.eval()
+        template.classifier.eval()
         with torch.no_grad():
-            return template.generated.head(benchmark.test[0].x, 0)
+            return template.classifier.head(benchmark.test[0].x, 0)
 
     before = answers()
     template.train(benchmark.avalanche.train_stream[1], eval_streams=[])

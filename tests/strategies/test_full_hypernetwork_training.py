@@ -28,7 +28,7 @@ def learnt(iterations=400, **settings):
     for experience in benchmark.avalanche.train_stream:
         template.train(experience, eval_streams=[])
         score.append(evaluator.evaluate(template).score)
-        embeddings.append([e.detach().clone() for e in template.generated.hypernetworks[0].task_embeddings])
+        embeddings.append([e.detach().clone() for e in template.classifier.hypernetworks[0].task_embeddings])
     return template, score, embeddings
 
 

@@ -17,13 +17,13 @@ from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 from hnet_bench.nets.products import product
 from hnet_bench.nets.target import mlp_from_chunks
 from hnet_bench.strategies.hnet_embedding_space import HnetEmbeddingSpace
-from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 
 # Generated parameters that are held at once.
 _PARAMETERS_AT_ONCE = 20_000_000
 
 
-class EmbeddingSpaceTemplate(HypernetworkTemplate):
+class EmbeddingSpaceTemplate(ChunkedHypernetworkTemplate):
     """HNET in TASK, with a map of the embeddings in the end."""
 
     def __init__(

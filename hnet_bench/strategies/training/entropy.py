@@ -15,10 +15,10 @@ from torch import Tensor
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.entropy import entropy
 from hnet_bench.strategies.hnet_ent import HnetEnt
-from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 
 
-class EntropyTemplate(HypernetworkTemplate):
+class EntropyTemplate(ChunkedHypernetworkTemplate):
     """HNET+ENT; `mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
 
     def __init__(

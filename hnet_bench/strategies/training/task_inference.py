@@ -23,12 +23,12 @@ from hnet_bench.avalanche_adapter.template import per_task
 from hnet_bench.interfaces import Settings, Setup
 from hnet_bench.nets.ordinary import xavier_mlp
 from hnet_bench.strategies.hnet_tir import HnetTir
+from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 from hnet_bench.strategies.training.examples import replay_examples
-from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
 from hnet_bench.strategies.training.replay_model import ReplayedBatches, ReplayModel
 
 
-class TaskInferenceTemplate(HypernetworkTemplate):
+class TaskInferenceTemplate(ChunkedHypernetworkTemplate):
     """HNET+TIR; `mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
 
     def __init__(
