@@ -14,6 +14,7 @@ import math
 import sys
 import types
 import typing
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,9 +68,14 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     missing = [name for name in required if name not in settings]
     if missing:
         raise UserError(f"Key '{missing[0]}' is missing in {where}: required keys are {', '.join(required)}.")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     values = {key: _coerce(value, hints[key], f"'{key}' in {where}") for key, value in settings.items()}
     return cls(**values)
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def to_settings(instance: object) -> Settings:

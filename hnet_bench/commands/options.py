@@ -61,13 +61,16 @@ def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> T
     return load_table(table).select(split_values(rows), chosen or None)
 
 
-def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
-    """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
+def cell_states(
+    table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None, judge: Judge | None = None
+) -> list[CellState]:
+    """What a store holds of each cell; `name` is how the user calls the table. For many tables, give them one judge.
+    Raises UserError as `resolve` does."""
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
         for cell in table.cells:
             resolve_cell(cell)
-    return table_state(table, store, seeds, Judge())
+    return table_state(table, store, seeds, judge or Judge())
 
 
 def report_missing(states: list[CellState]) -> None:

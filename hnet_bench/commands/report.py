@@ -24,6 +24,7 @@ from hnet_bench.commands.options import (
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table, table_names
 from hnet_bench.runs.files import write_atomically
+from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
@@ -157,16 +158,17 @@ def _store(results: Path) -> Store:
     return ReadOnce(results)
 
 
-def _build(name: str, store: Store) -> Report:
+def _build(name: str, store: Store, judge: Judge | None = None) -> Report:
     from hnet_bench.reporting.model import build_report
 
     table = load_table(name)
-    return build_report(table, cell_states(table, name, store), command=name)
+    return build_report(table, cell_states(table, name, store, judge=judge), command=name)
 
 
 def _all(store: Store) -> list[Report]:
     """What a report without names is about: all shipped tables but those for trying things out, large ones first."""
-    built = (_build(name, store) for name in table_names() if not load_table(name).trial)
+    judge = Judge()
+    built = (_build(name, store, judge) for name in table_names() if not load_table(name).trial)
     return sorted(built, key=lambda one: -len(one.cells))
 
 

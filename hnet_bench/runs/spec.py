@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from hnet_bench import catalog
@@ -69,7 +70,7 @@ class RunSpec:
         # Records that were made when names still held the path keep their run ids.
         return replace(spec, benchmark=content["benchmark"]["name"], strategy=content["strategy"]["name"])
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """12 hex digits of everything but the seed."""
         return spec_digest(self.to_json())
@@ -91,7 +92,9 @@ class RunSpec:
 
     def with_seed(self, seed: int) -> RunSpec:
         """The same cell with another seed."""
-        return RunSpec(**{**self.__dict__, "seed": seed})
+        other = replace(self, seed=seed)
+        other.__dict__["digest"] = self.digest  # the seed is no part of it
+        return other
 
     def build_benchmark(self) -> Benchmark:
         """The benchmark's instance with this spec's settings."""

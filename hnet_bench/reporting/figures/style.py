@@ -39,6 +39,7 @@ _RC: dict[Any, Any] = {
     "font.size": TEXT,
     "axes.titlesize": TEXT,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # else every title looks for what is in its way, though nothing is
     "axes.labelsize": TEXT,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
