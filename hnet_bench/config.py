@@ -68,7 +68,7 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     missing = [name for name in required if name not in settings]
     if missing:
         raise UserError(f"Key '{missing[0]}' is missing in {where}: required keys are {', '.join(required)}.")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     values = {key: _coerce(value, hints[key], f"'{key}' in {where}") for key, value in settings.items()}
     return cls(**values)
 
