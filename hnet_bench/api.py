@@ -248,7 +248,7 @@ def rerun(
 
     `tolerance` is the fraction by which any score may differ (default: that of the command line, 0.02).
     """
-    from hnet_bench.commands.trace import repeat
+    from hnet_bench.commands.rerun import repeat
     from hnet_bench.runs.compare import TOLERANCE
 
     return repeat(run_id, Path(results), given.path(data), device, TOLERANCE if tolerance is None else tolerance).found

@@ -14,7 +14,7 @@ import typer
 
 from hnet_bench import __version__
 from hnet_bench.arguments import SEVERAL, expand
-from hnet_bench.commands import extend, figures, plan, report, show, store, sweep, trace
+from hnet_bench.commands import extend, figures, plan, report, rerun, show, store, sweep, trace
 from hnet_bench.commands.sweep import INTERRUPTED
 from hnet_bench.interfaces import UserError
 
@@ -67,7 +67,7 @@ app.command()(report.report)
 app.command()(report.verify)
 app.command()(figures.figures)
 app.command()(trace.trace)
-app.command()(trace.rerun)
+app.command()(rerun.rerun)
 app.command()(store.merge)
 app.command("list")(show.list_all)
 app.command("data")(show.data_sets)

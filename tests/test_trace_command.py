@@ -94,6 +94,9 @@ def test_a_cell_without_records_says_how_to_get_them(measured: list[RunSpec], ca
         (["rerun", "seed"], "2 records are of a run 'seed...': give more digits or one of results/synthetic/task"),
         (["rerun", "absent.json"], "There is no record absent.json"),
         (["rerun", "mine.toml"], "There is no record of a run 'mine.toml'"),
+        (["rerun"], "either one, by its run id or file, or how many to draw, --draw N"),
+        (["rerun", "seed1-", "--draw", "2"], "either one, by its run id or file, or how many to draw, --draw N"),
+        (["rerun", "--draw", "3"], "There are not 3 records to draw below results: found 2."),
     ],
 )
 def test_what_is_not_there_is_refused(
@@ -150,6 +153,44 @@ def test_a_real_run_is_repeated_to_the_last_bit(user_table: Path, capsys: Captur
     assert main(["rerun", str(path)]) == 1
     assert "  torch: 1.0, now 2." in capsys.readouterr().out
     assert len(list(Path("results").rglob("*.*"))) == 1
+
+
+def test_records_are_drawn_at_random_and_repeated(user_table: Path, record_of: RecordOf, capsys: Capture) -> None:
+    from hnet_bench.runs.run import run
+
+    store, cells = Store(Path("results")), load_table("mine.toml").cells
+    sound = resolve_cell(cells[1], seed=3)
+    store.write(sound, run(sound))
+    assert main(["rerun", "--draw", "1"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{store.path(sound)}:\nRepeating ")
+    assert out.endswith("1 record drawn with seed 0: 1 identical.\n")
+    made_up, damaged = (resolve_cell(cells[0], seed) for seed in (1, 2))
+    store.write(made_up, record_of(made_up))
+    store.write(damaged, record_of(damaged))
+    store.path(damaged).write_text("{")
+    assert main(["rerun", "--draw", "3", "--draw-seed", "5"]) == 1
+    said = capsys.readouterr()
+    *_, last = said.out.splitlines()
+    assert last.startswith("3 records drawn with seed 5: ")
+    assert set(last.partition(": ")[2].rstrip(".").split(", ")) == {"1 identical", "1 different", "1 not repeatable"}
+    assert "could not be read" in said.err
+
+
+def test_a_draw_is_the_same_for_the_same_seed_and_fair(user_table: Path, record_of: RecordOf) -> None:
+    from hnet_bench.commands.rerun import drawn
+
+    results = Path("results")
+    store, cell = Store(results), load_table("mine.toml").cells[0]
+    for seed in range(4):
+        spec = resolve_cell(cell, seed)
+        store.write(spec, record_of(spec))
+    assert drawn(results, 3, seed=7) == drawn(results, 3, seed=7)
+    assert len(set(drawn(results, 4, seed=1))) == 4
+    firsts = [drawn(results, 1, seed=seed)[0] for seed in range(400)]
+    # Of 400 draws each of the four is expected 100 times, with a standard deviation of 8.7.
+    assert all(60 < firsts.count(path) < 140 for path in set(firsts))
+    assert len(set(firsts)) == 4
 
 
 LOUD = """
