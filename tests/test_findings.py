@@ -18,6 +18,7 @@ PAGE = (ROOT / "docs" / "findings.md").read_text()
 ABLATION = load_table("split_hnet_ent_ablation")
 TABLE_1 = load_table("von_oswald_2020_table_1")
 TABLE_2019 = load_table("van_de_ven_2019_split_mnist")
+TABLE_2022 = load_table("van_de_ven_2022_split_mnist")
 EWC_STRENGTH = load_table("van_de_ven_2019_ewc_strength")
 DISTILLATION = load_table("van_de_ven_2019_distillation_ablation")
 REGRESSION = load_table("von_oswald_2020_figure_2")
@@ -52,8 +53,7 @@ def said():
     yield with_sem(accuracies("naive_entropy", FIVE))
     yield with_sem(accuracies("fewer_iterations", FIVE))
     for seeds in (TEN, FIVE):
-        pairs = zip(accuracies("no_lookahead", seeds), accuracies("as_published", seeds), strict=True)
-        yield "+" + with_sem([without - published for without, published in pairs])
+        yield gain("no_lookahead", "as_published", seeds, Scenario.CLASS, ABLATION)
     without = accuracies("no_lookahead", TEN)
     yield f"{100 * min(without):.1f}"
     yield f"{100 * max(without):.1f}"
@@ -72,8 +72,8 @@ def said():
     yield f"{100 * sum(replay[seed].score[-1][2] for seed in SIX) / 6:.0f}"
     for row, scenario in (
         ("split_hnet_r", Scenario.TASK),
-        ("split_hnet_r", Scenario.DOMAIN),
         ("split_hnet_tir", Scenario.DOMAIN),
+        ("split_hnet_r", Scenario.DOMAIN),
         ("split_hnet_tir", Scenario.CLASS),
     ):
         yield with_sem(accuracies(row, THREE, scenario, TABLE_1))
@@ -96,16 +96,22 @@ def said_of_baselines():
     none = accuracies("none", THREE, Scenario.DOMAIN, TABLE_2019)
     yield with_sem(accuracies("ewc", THREE, Scenario.DOMAIN, TABLE_2019))
     yield with_sem(none)
+    all_none = accuracies("none", range(1, 10), Scenario.DOMAIN, TABLE_2019)
+    yield from (with_sem(all_none), f"{100 * min(all_none):.1f}", f"{100 * max(all_none):.1f}")
     for row in ("ewc", "online_ewc", "si"):
-        pairs = zip(accuracies(row, THREE, Scenario.DOMAIN, TABLE_2019), none, strict=True)
-        yield "+" + with_sem([with_it - without for with_it, without in pairs])
+        yield gain(row, "none", THREE, Scenario.DOMAIN, TABLE_2019)
+    yield with_sem(accuracies("none", range(1, 5), Scenario.DOMAIN, TABLE_2022))
+    for row, seeds in (("ewc", range(1, 5)), ("si", range(1, 5)), ("lwf", range(2, 5))):
+        yield gain(row, "none", seeds, Scenario.DOMAIN, TABLE_2022)
+    for seed in (2, 3, 4):
+        yield percent(accuracies("agem", [seed], Scenario.CLASS, TABLE_2022)[0])
     for row in ("ewc", "online_ewc", "si", "xdg"):
         yield percent(accuracies(row, [3], Scenario.TASK, TABLE_2019)[0])
     for seed in THREE:
         yield percent(accuracies("ewc", [seed], Scenario.CLASS, TABLE_2019)[0])
-    for scenario in (Scenario.TASK, Scenario.DOMAIN):
-        for row in ("strength_5000", "none"):
-            yield with_sem(accuracies(row, THREE, scenario, EWC_STRENGTH))
+    for row in ("strength_5000", "none"):
+        yield with_sem(accuracies(row, THREE, Scenario.TASK, EWC_STRENGTH))
+    yield gain("strength_5000", "none", THREE, Scenario.DOMAIN, EWC_STRENGTH)
 
 
 def said_of_figures():
@@ -125,11 +131,16 @@ def said_of_figures():
     yield with_sem(durings("hnet", THREE, CIFAR))
     for row in ("hnet", "from_scratch", "fine_tuned"):
         yield with_sem(accuracies(row, *hnet))
-    pairs = zip(accuracies("hnet", *hnet), accuracies("from_scratch", *hnet), strict=True)
-    yield "+" + with_sem([with_it - without for with_it, without in pairs])
+    yield gain("hnet", "from_scratch", *hnet)
     for row in ("hnet", "online_ewc", "si", "dgr_distill", "fine_tuning"):
         yield with_sem(durings(row, THREE, MANY_TASKS))
         yield with_sem(accuracies(row, THREE, Scenario.TASK, MANY_TASKS))
+
+
+def gain(row, other, seeds, scenario, table):
+    """How much more accurate a row is than another with the same seeds, in points."""
+    pairs = zip(accuracies(row, seeds, scenario, table), accuracies(other, seeds, scenario, table), strict=True)
+    return "+" + with_sem([one - two for one, two in pairs])
 
 
 def durings(row, seeds, table):

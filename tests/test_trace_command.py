@@ -96,7 +96,8 @@ def test_a_cell_without_records_says_how_to_get_them(measured: list[RunSpec], ca
         (["rerun", "mine.toml"], "There is no record of a run 'mine.toml'"),
         (["rerun"], "either one, by its run id or file, or how many to draw, --draw N"),
         (["rerun", "seed1-", "--draw", "2"], "either one, by its run id or file, or how many to draw, --draw N"),
-        (["rerun", "--draw", "3"], "There are not 3 records to draw below results: found 2."),
+        (["rerun", "seed1-", "--draw-seed", "2"], "either one, by its run id or file, or how many to draw, --draw N"),
+        (["rerun", "--draw", "3"], "Below results 3 cannot be drawn: found 2 records."),
     ],
 )
 def test_what_is_not_there_is_refused(
@@ -163,34 +164,75 @@ def test_records_are_drawn_at_random_and_repeated(user_table: Path, record_of: R
     store.write(sound, run(sound))
     assert main(["rerun", "--draw", "1"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{store.path(sound)}:\nRepeating ")
+    assert out.startswith(f"{store.path(sound)}, which took 0 s:\nRepeating ")
     assert out.endswith("1 record drawn with seed 0: 1 identical.\n")
-    made_up, damaged = (resolve_cell(cells[0], seed) for seed in (1, 2))
-    store.write(made_up, record_of(made_up))
-    store.write(damaged, record_of(damaged))
-    store.path(damaged).write_text("{")
-    assert main(["rerun", "--draw", "3", "--draw-seed", "5"]) == 1
+    broken = store.path(resolve_cell(cells[0], 2))
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.write_text("{")
+    assert main(["rerun", "--draw", "2", "--draw-seed", "5"]) == 1
     said = capsys.readouterr()
-    *_, last = said.out.splitlines()
-    assert last.startswith("3 records drawn with seed 5: ")
-    assert set(last.partition(": ")[2].rstrip(".").split(", ")) == {"1 identical", "1 different", "1 not repeatable"}
-    assert "could not be read" in said.err
+    assert f"{broken}, which cannot be read:" in said.out
+    assert "Not repeated: The record" in said.err
+    assert last_line(said.out) == "2 records drawn with seed 5: 1 identical, 1 not repeatable."
+    broken.unlink()
+    made_up = resolve_cell(cells[0], 1)
+    store.write(made_up, record_of(made_up))
+    assert main(["rerun", "--draw", "2"]) == 1
+    assert last_line(capsys.readouterr().out) == "2 records drawn with seed 0: 1 identical, 1 different."
 
 
-def test_a_draw_is_the_same_for_the_same_seed_and_fair(user_table: Path, record_of: RecordOf) -> None:
+def last_line(text: str) -> str:
+    """The last line, with the verdicts that it counts in the order of the alphabet but "identical" first."""
+    start, _, verdicts = text.splitlines()[-1].partition(": ")
+    ordered = sorted(verdicts.rstrip(".").split(", "), key=lambda one: ("identical" not in one, one))
+    return f"{start}: {', '.join(ordered)}."
+
+
+def test_a_run_that_breaks_costs_only_itself(user_table: Path, record_of: RecordOf, capsys: Capture) -> None:
+    from hnet_bench.runs.run import run
+
+    Path("broken.py").write_text(BROKEN)
+    user_table.write_text(user_table.read_text().replace('strategy = "joint"', 'strategy = "broken.py:Broken"'))
+    store, cells = Store(Path("results")), load_table("mine.toml").cells
+    sound, broken = resolve_cell(cells[1], 3), resolve_cell(cells[2], 1)
+    store.write(sound, run(sound))
+    store.write(broken, record_of(broken))
+    assert main(["rerun", "--draw", "2"]) == 1
+    said = capsys.readouterr()
+    assert "Not repeated: RuntimeError: it has a screw loose" in said.err
+    assert last_line(said.out) == "2 records drawn with seed 0: 1 identical, 1 not repeatable."
+
+
+BROKEN = """
+from dataclasses import dataclass
+from hnet_bench.interfaces import Scenario
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    name = "broken"
+    scenarios = tuple(Scenario)
+    def build(self, setup):
+        raise RuntimeError("it has a screw loose")
+"""
+
+
+def test_a_draw_is_the_same_for_the_same_seed_and_fair(tmp_path: Path) -> None:
     from hnet_bench.commands.rerun import drawn
 
-    results = Path("results")
-    store, cell = Store(results), load_table("mine.toml").cells[0]
-    for seed in range(4):
-        spec = resolve_cell(cell, seed)
-        store.write(spec, record_of(spec))
-    assert drawn(results, 3, seed=7) == drawn(results, 3, seed=7)
-    assert len(set(drawn(results, 4, seed=1))) == 4
-    firsts = [drawn(results, 1, seed=seed)[0] for seed in range(400)]
+    one, other = tmp_path / "one", tmp_path / "other"
+    names = [f"synthetic/task/{strategy}/seed{seed}-0123456789ab.json" for strategy in ("a", "b") for seed in (1, 2)]
+    for root, made in ((one, names), (other, reversed(names))):
+        for name in made:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).touch()
+    for seed in range(20):
+        found = [[path.relative_to(root) for path in drawn(root, 3, seed)] for root in (one, other)]
+        assert found[0] == found[1]
+        assert len(set(found[0])) == 3
+    firsts = [drawn(one, 1, seed)[0] for seed in range(400)]
     # Of 400 draws each of the four is expected 100 times, with a standard deviation of 8.7.
-    assert all(60 < firsts.count(path) < 140 for path in set(firsts))
     assert len(set(firsts)) == 4
+    assert all(60 < firsts.count(path) < 140 for path in set(firsts))
 
 
 LOUD = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,7 +30,9 @@ def rerun(
     draw: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Instead of RUN: so many records, drawn at random.")
     ] = None,
-    draw_seed: Annotated[int, typer.Option(metavar="K", help="The same K draws the same of the same records.")] = 0,
+    draw_seed: Annotated[
+        int | None, typer.Option(min=0, metavar="K", help="The same K draws the same of the same records. Default: 0.")
+    ] = None,
     results: ReadResults = Path("results"),
     data: Data = None,
     device: Annotated[
@@ -55,24 +58,17 @@ def rerun(
 
     hnet-bench rerun --draw 5 --draw-seed 2026
     """
-    if (run is None) == (draw is None):
-        raise UserError("Say which run to repeat: either one, by its run id or file, or how many to draw, --draw N.")
-    if run is not None:
-        verdict = _rerun(run, results, data, device, tolerance)
-        if verdict == "different":
+    if run is not None and draw is None and draw_seed is None:
+        if _rerun(run, results, data, device, tolerance) == "different":
             raise typer.Exit(1)
-        return
-    found: Counter[str] = Counter()
-    for path in drawn(results, draw or 0, draw_seed):
-        typer.echo(f"{path}:")
-        try:
-            found[_rerun(str(path), results, data, device, tolerance)] += 1
-        except UserError as error:
-            typer.echo(str(error), err=True)
-            found["not repeatable"] += 1
-    typer.echo(f"{count(found.total(), 'record')} drawn with seed {draw_seed}: {_counted(found)}.")
-    if found["different"] or found["not repeatable"]:
-        raise typer.Exit(1)
+    elif run is None and draw is not None:
+        chosen = drawn(results, draw, draw_seed or 0)
+        found = _rerun_each(chosen, results, data, device, tolerance)
+        typer.echo(f"{count(draw, 'record')} drawn with seed {draw_seed or 0}: {_counted(found)}.")
+        if found["different"] or found["not repeatable"]:
+            raise typer.Exit(1)
+    else:
+        raise UserError("Say which run to repeat: either one, by its run id or file, or how many to draw, --draw N.")
 
 
 def drawn(results: Path, number: int, seed: int) -> list[Path]:
@@ -80,8 +76,37 @@ def drawn(results: Path, number: int, seed: int) -> list[Path]:
     names. Raises UserError if there are not so many."""
     paths = _records(results)
     if len(paths) < number:
-        raise UserError(f"There are not {number} records to draw below {results}: found {len(paths)}.")
+        raise UserError(f"Below {results} {number} cannot be drawn: found {count(len(paths), 'record')}.")
     return random.Random(seed).sample(paths, number)
+
+
+def _rerun_each(
+    paths: Sequence[Path], results: Path, data: Path | None, device: str | None, tolerance: float
+) -> Counter[str]:
+    """How many gave each verdict; one that fails keeps none of the others from being repeated."""
+    found: Counter[str] = Counter()
+    for path in paths:
+        typer.echo(f"{path}, {_took(path)}:")
+        try:
+            found[_rerun(str(path), results, data, device, tolerance)] += 1
+        except KeyboardInterrupt:
+            typer.echo(f"Interrupted; until then: {_counted(found) or 'none repeated'}.", err=True)
+            raise
+        except Exception as error:
+            # Of a strategy that breaks, as of a damaged file, the user wants to know beside how the others fared.
+            problem = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            typer.echo(f"Not repeated: {problem}", err=True)
+            found["not repeatable"] += 1
+    return found
+
+
+def _took(path: Path) -> str:
+    from hnet_bench.reporting.tables import duration
+
+    try:
+        return f"which took {duration(read_record(path).seconds['total'])}"
+    except UserError:
+        return "which cannot be read"
 
 
 def _rerun(run: str, results: Path, data: Path | None, device: str | None, tolerance: float) -> str:

@@ -79,7 +79,7 @@ class ChunkedHypernetwork(nn.Module):
 
     @property
     def trained_parameters(self) -> int:
-        """Number of all parameters, task embeddings included: the numerator of the compression ratio."""
+        """Number of all parameters, task embeddings included."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def hidden(self, task_embeddings: Tensor, theta: Sequence[Tensor] | None = None) -> Tensor:

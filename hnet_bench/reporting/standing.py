@@ -39,7 +39,7 @@ def standing(report: Report) -> Standing:
         done=len(planned & found.keys()),
         planned=len(planned),
         failed=len(failed),
-        stale=len({key for state in states for key in _keys(state, state.stale_seeds)}),
+        stale=len(planned & {key for state in states for key in _keys(state, state.stale_seeds)}),
         beyond=len(found.keys() - planned),
         absent=tuple(sorted({state.cell.strategy for state in states if state.spec is None})),
         seconds=sum(record.seconds["total"] for record in found.values()),

@@ -35,8 +35,9 @@ class Mine:
 def test_seeds_of_a_cell_share_the_digest(spec_of: SpecOf) -> None:
     spec = spec_of(seed=1)
     assert spec.run_id == f"seed1-{spec.digest}"
-    assert spec.with_seed(12).run_id == f"seed12-{spec.digest}"
     assert len(spec.digest) == 12
+    assert spec.with_seed(12).run_id == spec_of(seed=12).run_id == f"seed12-{spec.digest}"
+    assert spec.with_seed(12) == spec_of(seed=12)
 
 
 def test_a_whole_number_given_for_a_float_changes_nothing(spec_of: SpecOf) -> None:

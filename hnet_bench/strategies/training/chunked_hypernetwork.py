@@ -1,4 +1,4 @@
-"""How HNET learns with a chunked hypernetwork and a perceptron as its target, in every scenario."""
+"""How a chunked hypernetwork learns to generate perceptrons: the training of HNET, HNET+ENT and HNET+TIR."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hnet_bench.strategies.training.mlp_model import GeneratedMlp
 
 
 class ChunkedHypernetworkTemplate(HypernetworkTemplate):
-    """HNET in TASK; the training of HNET+ENT in the other scenarios."""
+    """HNET in TASK. In the other scenarios, which need to infer the task, subclasses say how."""
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class GeneratedClassifier(MultiTaskModule, ABC):  # type: ignore[misc]
         self._setup = setup
         tasks = setup.facts.experiences
         count = tasks if one_per_task else 1
+        # A ModuleList registers them, but forgets their type.
         self._all = [hypernetwork(tasks // count) for _ in range(count)]
         self.hypernetworks = nn.ModuleList(self._all)
         self._kept: dict[int, Tensor] | None = None
