@@ -167,3 +167,21 @@ def test_every_committed_record_is_sound_and_where_it_belongs():
         assert path.parts[-4:-1] == (spec["benchmark"]["name"], spec["scenario"], spec["strategy"]["name"])
         assert record.provenance["dirty"] is False
         assert json.dumps(record.to_json())
+
+
+WHOLE_RUNS = (ROOT / "docs" / "performance.md").read_text().partition("## Whole runs")[2]
+
+
+@pytest.mark.parametrize(
+    ("label", "row", "scenario"),
+    [
+        ("HNET, CL1", "split_hnet_ent", Scenario.TASK),
+        ("HNET+ENT, CL3", "split_hnet_ent", Scenario.CLASS),
+        ("HNET+TIR, CL3", "split_hnet_tir", Scenario.CLASS),
+        ("HNET+R, CL3", "split_hnet_r", Scenario.CLASS),
+    ],
+)
+def test_quickest_runs_are_those_of_the_records(label, row, scenario):
+    quickest = min(record.seconds["total"] for record in records_of(row, scenario, TABLE_1).values())
+    ((theirs, ours, ratio),) = re.findall(rf"\| {re.escape(label)} \| (\d+) s \| (\d+) s \| ([\d.]+) \|", WHOLE_RUNS)
+    assert (int(ours), float(ratio)) == (round(quickest), round(int(theirs) / quickest, 1))
