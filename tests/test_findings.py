@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hnet_bench.interfaces import Scenario
 from hnet_bench.metrics import average_accuracy, during_accuracy, summarise
 from hnet_bench.papers.table import load_table
 from hnet_bench.reporting.tables import percent
-from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.spec import cell_spec, resolve_cell
 from hnet_bench.runs.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -174,6 +175,10 @@ def test_every_committed_record_is_sound_and_where_it_belongs():
 WHOLE_RUNS = (ROOT / "docs" / "performance.md").read_text().partition("## Whole runs")[2]
 
 
+def seconds_of(row, scenario):
+    return [record.seconds["total"] for record in records_of(row, scenario, TABLE_1).values()]
+
+
 @pytest.mark.parametrize(
     ("label", "row", "scenario"),
     [
@@ -184,6 +189,38 @@ WHOLE_RUNS = (ROOT / "docs" / "performance.md").read_text().partition("## Whole 
     ],
 )
 def test_quickest_runs_are_those_of_the_records(label, row, scenario):
-    quickest = min(record.seconds["total"] for record in records_of(row, scenario, TABLE_1).values())
+    quickest = min(seconds_of(row, scenario))
     ((theirs, ours, ratio),) = re.findall(rf"\| {re.escape(label)} \| (\d+) s \| (\d+) s \| ([\d.]+) \|", WHOLE_RUNS)
     assert (int(ours), float(ratio)) == (round(quickest), round(int(theirs) / quickest, 1))
+
+
+@pytest.mark.parametrize(
+    ("label", "table", "rows"),
+    [
+        ("Table 1 of von Oswald et al. 2020, split MNIST", TABLE_1, "split_"),
+        ("van de Ven & Tolias 2019, split MNIST", TABLE_2019, ""),
+        ("van de Ven et al. 2022, split MNIST, the strategies that are here", TABLE_2022, ""),
+    ],
+)
+def test_hours_of_tables_are_those_of_the_records(label, table, rows):
+    specs = [cell_spec(cell) for cell in table.cells if cell.row.startswith(rows)]
+    store, seconds = Store(ROOT / "results"), {}
+    for spec in filter(None, specs):
+        seconds[spec.key] = statistics.mean(record.seconds["total"] for record in store.records(spec))
+    expected = f"| {label} | {20 * len(seconds)} | {20 * sum(seconds.values()) / 3600:.1f} |"
+    assert expected in WHOLE_RUNS.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("label", "row", "theirs"),
+    [
+        ("HNET+ENT", "split_hnet_ent", 372),
+        ("HNET+TIR", "split_hnet_tir", 727),
+        ("HNET+R", "split_hnet_r", 499),
+        ("SI", "split_si", 194),
+        ("DGR+distill", "split_dgr_distill", 582),
+    ],
+)
+def test_hours_of_cells_are_those_of_the_records(label, row, theirs):
+    ours = statistics.mean(seconds_of(row, Scenario.CLASS))
+    assert f"| {label} | {20 * theirs / 3600:.1f} | {20 * ours / 3600:.1f} |" in WHOLE_RUNS.splitlines()
