@@ -22,12 +22,14 @@ from hnet_bench.commands.options import (
     select,
 )
 from hnet_bench.interfaces import UserError
-from hnet_bench.papers.table import load_table, table_names
+from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
+    from hnet_bench.reporting.figures.kept import KeptFigures
+    from hnet_bench.reporting.figures.subject import Subject
     from hnet_bench.reporting.model import Report
 
 _OFF, _UNDECIDED = 1, 2
@@ -66,22 +68,18 @@ def report(
 
     hnet-bench report --check
     """
+    from hnet_bench.reporting.collector import without_collector
     from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
-    from hnet_bench.reporting.render import APPENDIX, INDEX, outdated, render
+    from hnet_bench.reporting.render import APPENDIX, INDEX, outdated
 
-    store = _store(results)
-    listed = None if tables else _all(store)
-    made = [_build(name, store) for name in tables] if tables else [one for one in listed or [] if one.measured]
-    for one in made:
-        report_damage(list(one.states))
-    kept = None if check else KeptFigures(reports)
-    draw = kept.of if kept else None
-    files = render(made, store, listed=listed if made else None, pages=bool(tables) and html, draw=draw)
+    figures = KeptFigures(None if check else reports)
+    with without_collector():
+        made, files = _made(tables, _store(results), figures, pages=html)
     readme = {} if tables else _readme(made, reports)
-    if kept is None:
+    if check:
         _check(files, readme, reports, [one.name for one in made] if tables else None, pages=html)
         return
-    written = {**files, NOTES: kept.note()} if made else files
+    written = {**files, NOTES: figures.note()} if made else files
     for path, content in {**{reports / name: content for name, content in written.items()}, **readme}.items():
         try:
             write_atomically(path, content)
@@ -158,18 +156,43 @@ def _store(results: Path) -> Store:
     return ReadOnce(results)
 
 
-def _build(name: str, store: Store, judge: Judge | None = None) -> Report:
-    from hnet_bench.reporting.model import build_report
+def _made(
+    tables: list[str] | None, store: Store, figures: KeptFigures, *, pages: bool
+) -> tuple[list[Report], dict[str, bytes]]:
+    """The reports that are asked for, or all but those for trying things out, and their files."""
+    from hnet_bench.reporting.render import render
 
-    table = load_table(name)
-    return build_report(table, cell_states(table, name, store, judge=judge), command=name)
-
-
-def _all(store: Store) -> list[Report]:
-    """What a report without names is about: all shipped tables but those for trying things out, large ones first."""
     judge = Judge()
-    built = (_build(name, store, judge) for name in table_names() if not load_table(name).trial)
-    return sorted(built, key=lambda one: -len(one.cells))
+    loaded = {name: load_table(name) for name in tables or table_names()}
+    # Large ones first: that is how they are listed, and their figures take longest.
+    names = tables or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
+    built = [_with_figures(name, loaded[name], store, judge, figures) for name in names]
+    shown = [(one, subject) for one, subject in built if tables or one.measured]
+    made = [one for one, _ in shown]
+    for one in made:
+        report_damage(list(one.states))
+
+    def drawn() -> list[dict[str, bytes]]:
+        found = iter(figures.of([subject for _, subject in shown if subject]))
+        return [next(found) if subject else {} for _, subject in shown]
+
+    listed = None if tables or not made else [one for one, _ in built]
+    return made, render(made, store, listed=listed, pages=bool(tables) and pages, figures=drawn)
+
+
+def _with_figures(
+    name: str, table: Table, store: Store, judge: Judge, figures: KeptFigures
+) -> tuple[Report, Subject | None]:
+    """A report and, if it has records, what its figures are about: they are being drawn while others are read."""
+    from hnet_bench.reporting.model import build_report
+    from hnet_bench.reporting.render import subject_of
+
+    one = build_report(table, cell_states(table, name, store, judge=judge), command=name)
+    if not one.measured:
+        return one, None
+    subject = subject_of(one, store)
+    figures.start(subject)
+    return one, subject
 
 
 def _readme(made: list[Report], reports: Path) -> dict[Path, bytes]:

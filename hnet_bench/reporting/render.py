@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.appendix import sections
@@ -16,9 +16,6 @@ from hnet_bench.runs.store import Store
 if TYPE_CHECKING:
     from hnet_bench.reporting.figures.subject import Subject
 
-# The SVGs of each subject by their kind, as `figures.parallel.figures_of`.
-Draw: TypeAlias = "Callable[[Sequence[Subject]], Sequence[Mapping[str, bytes]]]"
-
 INDEX, APPENDIX = "index.html", "appendix.md"
 
 
@@ -28,55 +25,57 @@ def render(
     *,
     listed: Sequence[Report] | None,
     pages: bool = False,
-    draw: Draw | None = None,
+    figures: Callable[[], Sequence[Mapping[str, bytes]]] | None = None,
 ) -> dict[str, bytes]:
     """File names and contents of reports. The same records, papers and versions give the same bytes.
 
     With `listed`, all tables that the overview is to show, there are a page and an appendix of all; with `pages` a page
-    for each of the reports. `draw` gives the figures; without it they are drawn.
+    for each of the reports. `figures`, asked when all is done that goes without them, gives the SVGs of each report by
+    their kind; without it they are drawn here.
     """
-    figures = _figures(reports, store, draw)
-    titled = [_titled(drawn) for drawn in figures]
+    texts = [_texts(report) for report in reports]
+    appendix = sections(reports) if listed is not None else []
+    found = figures() if figures else _figures(reports, store)
+    titled = [_titled(drawn) for drawn in found]
     files: dict[str, bytes] = {}
-    for report, drawn, pictures in zip(reports, figures, titled, strict=True):
-        files |= _files(report, drawn)
+    for report, text, drawn, pictures in zip(reports, texts, found, titled, strict=True):
+        files |= _files(report, text, drawn)
         if pages:
             files[f"{report.name}.html"] = page([report], [pictures], sections([report])).encode()
     if listed is not None:
-        appendix = sections(reports)
         pictures_of = {report.name: pictures for report, pictures in zip(reports, titled, strict=True)}
         shown = page(listed, [pictures_of.get(report.name, {}) for report in listed], appendix)
         files |= {INDEX: shown.encode(), APPENDIX: markdown.appendix_page(appendix).encode()}
     return files
 
 
-def _files(report: Report, figures: Mapping[str, bytes]) -> dict[str, bytes]:
-    texts = {
-        f"{report.name}.md": markdown.page(report, figures=_names(report, figures)),
-        f"{report.name}.tex": latex.document(report),
-        f"{report.name}.csv": data_files.as_csv(report),
-        f"{report.name}.json": data_files.as_json(report),
-    }
-    encoded = {file: text.encode() for file, text in texts.items()}
-    return encoded | dict(zip(_names(report, figures).values(), figures.values(), strict=True))
+def _texts(report: Report) -> dict[str, str]:
+    """Files that say nothing of figures, by the ends of their names."""
+    return {"tex": latex.document(report), "csv": data_files.as_csv(report), "json": data_files.as_json(report)}
 
 
-def _figures(reports: Sequence[Report], store: Store, draw: Draw | None) -> list[Mapping[str, bytes]]:
+def _files(report: Report, texts: Mapping[str, str], figures: Mapping[str, bytes]) -> dict[str, bytes]:
+    names = _names(report, figures)
+    every = {"md": markdown.page(report, figures=names), **texts}
+    encoded = {f"{report.name}.{suffix}": text.encode() for suffix, text in every.items()}
+    return encoded | dict(zip(names.values(), figures.values(), strict=True))
+
+
+def subject_of(report: Report, store: Store) -> Subject:
+    """What the figures of a report are about."""
+    from hnet_bench.reporting.figures.subject import Subject
+
+    return Subject(table=report.table, states=report.states, store=Store(store.root), command=report.command)
+
+
+def _figures(reports: Sequence[Report], store: Store) -> list[Mapping[str, bytes]]:
     """The SVGs of each report by their kind; none where there is no record, so that nobody waits for matplotlib."""
     drawn = [report for report in reports if report.measured]
     if not drawn:
         return [{} for _ in reports]
-    from hnet_bench.reporting.figures.subject import Subject
+    from hnet_bench.reporting.figures.parallel import figures_of
 
-    if draw is None:
-        from hnet_bench.reporting.figures.parallel import figures_of
-
-        draw = figures_of
-    subjects = [
-        Subject(table=report.table, states=report.states, store=Store(store.root), command=report.command)
-        for report in drawn
-    ]
-    found = dict(zip((report.name for report in drawn), draw(subjects), strict=True))
+    found = dict(zip((report.name for report in drawn), figures_of([subject_of(r, store) for r in drawn]), strict=True))
     return [found.get(report.name, {}) for report in reports]
 
 

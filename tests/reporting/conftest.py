@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table, parse_table
+from hnet_bench.reporting.figures.words import Words
 from hnet_bench.reporting.model import Report, build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
@@ -73,3 +76,15 @@ def rich_store(rich_table: Table, tmp_path: Path, record_of: Callable[..., Recor
 @pytest.fixture
 def rich_report(rich_table: Table, rich_store: Store) -> Report:
     return build_report(rich_table, table_state(rich_table, rich_store), command="rich.toml")
+
+
+@pytest.fixture
+def words_of() -> Callable[[Figure], str]:
+    """All that is written on a figure, with single blanks."""
+
+    def words(figure: Figure) -> str:
+        texts = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
+        words = [text for artist in figure.findobj(Words) if isinstance(artist, Words) for *_, text in artist.places]
+        return " ".join(" ".join(texts + words).split())
+
+    return words

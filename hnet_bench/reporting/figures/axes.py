@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from hnet_bench.reporting.figures.estimates import Array, mean_intervals
+from hnet_bench.reporting.figures.frame import Ticks, numbers
+from hnet_bench.reporting.figures.segments import segments
 from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Quantity
 
@@ -58,33 +60,30 @@ def score_scale(values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) 
     return ScoreScale(low, high, True, tuple(round_numbers(low, high, ticks)))
 
 
-def scale_scores(axes: Axes, values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> None:
+def scale_scores(axes: Axes, values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) -> Ticks:
     """Scales the vertical axis as `score_scale` says."""
     scale = score_scale(values, quantity, ticks=ticks)
     if scale is None:
-        return
-    if scale.logarithmic:
-        _set_logarithmic(axes, "y", scale.low, scale.high, scale.ticks)
-    else:
-        axes.set_ylim(scale.low, scale.high)
-        axes.yaxis.set_major_locator(MaxNLocator(ticks))
+        return Ticks()
+    axes.set(yscale="log" if scale.logarithmic else "linear", ylim=(scale.low, scale.high))
+    return numbers(scale.ticks)
 
 
-def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: int = 6) -> None:
+def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: int = 6) -> Ticks:
     """Makes an axis logarithmic, with room for positive values and at most this many plain round numbers."""
     low, high = _room(values)
-    _set_logarithmic(axes, which, low, high, round_numbers(low, high, ticks))
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    return numbers(round_numbers(low, high, ticks))
+
+
+def even(low: float, high: float, *, ticks: int = 6) -> Ticks:
+    """At most about so many round numbers from `low` to `high`."""
+    found = MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return numbers([float(tick) for tick in found if low <= tick <= high])
 
 
 def _room(values: Array) -> tuple[float, float]:
     return float(values.min()) / 2, float(values.max()) * 2
-
-
-def _set_logarithmic(axes: Axes, which: str, low: float, high: float, shown: Sequence[float]) -> None:
-    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks(shown, [f"{number:g}" for number in shown])
-    axis.set_minor_locator(NullLocator())
 
 
 def round_numbers(low: float, high: float, most: int) -> list[float]:
@@ -101,9 +100,18 @@ def round_numbers(low: float, high: float, most: int) -> list[float]:
 def errorbars(axes: Axes, at: Array, values: Array, ceiling: float | None, **look: Any) -> Axes:
     """Draws the means of `values` (n, T) of n seeds at `at` (T), with their intervals as far as scores can go."""
     mean, half = mean_intervals(values)
-    upper = half if ceiling is None else numpy.minimum(half, ceiling - mean)
-    axes.errorbar(at, mean, yerr=(numpy.minimum(half, mean), upper), elinewidth=0.9, **look)
+    upper = mean + half if ceiling is None else numpy.minimum(mean + half, ceiling)
+    (line,) = axes.plot(at, mean, **look)
+    bars(axes, at, numpy.maximum(mean - half, 0), upper, color=line.get_color())
     return axes
+
+
+def bars(axes: Axes, at: Array, low: Array, high: Array, *, color: Any) -> None:
+    """Vertical bars, none where an end is NaN: one artist for all."""
+    known = numpy.isfinite(low) & numpy.isfinite(high)
+    at, low, high = at[known], low[known], high[known]
+    lines = numpy.stack([numpy.stack([at, low], axis=1), numpy.stack([at, high], axis=1)], axis=1)
+    axes.add_collection(segments(lines, color=color, linewidth=0.9, zorder=1.9))
 
 
 def band(axes: Axes, values: Array, ceiling: float | None, look: Look, *, confidence: float = 0.95) -> Axes:
@@ -128,11 +136,10 @@ def shown(values: Array) -> Array:
     return numpy.concatenate([mean, numpy.maximum(mean - half, 0)])
 
 
-def number_experiences(axes: Axes, experiences: int) -> None:
+def number_experiences(axes: Axes, experiences: int) -> Ticks:
     """An axis of experiences with ticks at 1, 2, ...; where there are many at round numbers."""
-    ticks = experience_ticks(experiences)
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlim(0.5, experiences + 0.5)
+    return numbers(experience_ticks(experiences))
 
 
 def experience_ticks(experiences: int) -> list[int]:

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hnet_bench.reporting.figures.axes import errorbars, logarithmic, scale_scores
+from hnet_bench.reporting.figures.axes import errorbars, round_numbers, scale_scores
 from hnet_bench.reporting.figures.during_final import during_and_final
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
+from hnet_bench.reporting.figures.frame import Side, Ticks, frame, numbers
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import BLUE, GREY, VERMILION
 from hnet_bench.reporting.figures.subject import Subject, group_titles, groups, head_of, seeds_text
@@ -43,17 +44,20 @@ def figure(subject: Subject) -> Figure | None:
     )
     for panel, (key, members) in zip(page.first(len(curves)), curves.items(), strict=True):
         pairs = [during_and_final(state, subject.quantity.factor) for state in members]
-        draw(
+        sizes = draw(
             panel,
             [ratio(state) for state in members],
             [during.mean(axis=1) for during, _ in pairs],
             [final.mean(axis=1) for _, final in pairs],
             ceiling=subject.quantity.ceiling,
         )
-        scale_scores(panel, [part.mean(axis=1) for pair in pairs for part in pair], subject.quantity)
-        panel.set_title(f"{key[3]}, {titles[key[:3]]}", parse_math=False)
-        panel.set_xlabel("compression ratio: trained parameters / those of the classifier")
-        panel.set_ylabel(f"average {subject.quantity.label}")
+        heights = scale_scores(panel, [part.mean(axis=1) for pair in pairs for part in pair], subject.quantity)
+        frame(
+            panel,
+            below=Side(sizes, "compression ratio: trained parameters / those of the classifier"),
+            left=Side(heights, f"average {subject.quantity.label}", lines=True),
+            title=f"{key[3]}, {titles[key[:3]]}",
+        )
     return page.figure
 
 
@@ -64,8 +68,9 @@ def draw(
     final: Sequence[Array],
     *,
     ceiling: float | None = 100.0,
-) -> Axes:
-    """Draws average scores of the seeds, on the axis, one array (n) for each ratio; n may differ."""
+) -> Ticks:
+    """Draws average scores of the seeds, on the axis, one array (n) for each ratio; n may differ. Returns the ticks of
+    the ratios."""
     order = numpy.argsort(ratios)
     at = numpy.array(ratios)[order]
     for name, values in (("during", during), ("final", final)):
@@ -74,9 +79,9 @@ def draw(
         for index in order:
             errorbars(axes, numpy.array([ratios[index]]), values[index][:, None], ceiling, **{**look, "linestyle": ""})
     axes.axvline(1, color=GREY, linestyle=":", linewidth=1)
-    logarithmic(axes, "x", numpy.array([*ratios, 1.0]))
-    axes.set_xlim(0.85 * min(ratios), 1.18 * max(*ratios, 1.0))
-    return axes
+    low, high = 0.85 * min(ratios), 1.18 * max(*ratios, 1.0)
+    axes.set(xscale="log", xlim=(low, high))
+    return numbers(round_numbers(low, high, 6))
 
 
 def _curves(states: Sequence[CellState]) -> dict[tuple[str, int, str, str], list[CellState]]:

@@ -15,9 +15,11 @@ from matplotlib.lines import Line2D
 from hnet_bench.reporting.figures.axes import ScoreScale, experience_ticks, score_scale
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array, mean_intervals
 from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, Multiples, multiples, write_beside
+from hnet_bench.reporting.figures.segments import segments
 from hnet_bench.reporting.figures.sheet import Grid, Sheet, sheet
-from hnet_bench.reporting.figures.style import BLACK, BLUE, GRID, SMALL, TEXT, VERMILION
+from hnet_bench.reporting.figures.style import BLACK, BLUE, GRID, TEXT, VERMILION
 from hnet_bench.reporting.figures.subject import MANY, Quantity, Subject, scores, seeds_text
+from hnet_bench.reporting.figures.words import Place, write
 from hnet_bench.runs.plan import CellState
 
 _DURING: dict[str, Any] = {"color": VERMILION, "marker": "o", "markerfacecolor": "white", "linestyle": ""}
@@ -105,8 +107,7 @@ def _points(panel: Panel, values: Array, aside: float, ceiling: float | None) ->
 
 
 def _lines(x: Array, y: Array, to_x: Array, to_y: Array, **look: Any) -> LineCollection:
-    segments = numpy.stack([numpy.stack([x, y], axis=1), numpy.stack([to_x, to_y], axis=1)], axis=1)
-    return LineCollection(list(segments), **look)
+    return segments(numpy.stack([numpy.stack([x, y], axis=1), numpy.stack([to_x, to_y], axis=1)], axis=1), **look)
 
 
 def during_and_final(state: CellState, factor: float) -> tuple[Array, Array]:
@@ -137,6 +138,9 @@ def _fill(page: Sheet, plan: Multiples, quantity: Quantity) -> None:
 
 def _frame(axes: Axes, plan: Multiples, panels: Mapping[tuple[int, int], Panel]) -> None:
     """Axes, lines across and numbers of all panels."""
+    beside: list[Place] = []
+    below: list[Place] = []
+    labels: list[Place] = []
     grid: list[list[tuple[float, float]]] = []
     frames: list[list[tuple[float, float]]] = []
     for (row, column), panel in panels.items():
@@ -144,11 +148,14 @@ def _frame(axes: Axes, plan: Multiples, panels: Mapping[tuple[int, int], Panel])
         frames.append([(left, top), (left, top + height), (left + width, top + height)])
         for tick, y in zip(panel.scale.ticks, panel.down(numpy.array(panel.scale.ticks)), strict=True):
             grid.append([(left, y), (left + width, y)])
-            axes.text(left - 0.05, y, f"{tick:g}", size=SMALL, ha="right", va="center_baseline")
+            beside.append((left - 0.05, y, f"{tick:g}"))
         if plan.is_lowest(row, column):
             ticks = experience_ticks(panel.during.shape[1])
             for tick, x in zip(ticks, panel.across(numpy.array(ticks, dtype=numpy.float64)), strict=True):
-                axes.text(x, top + height + 0.05, str(tick), size=SMALL, ha="center", va="top")
-            axes.text(left + width / 2, top + height + 0.17, "experience", size=TEXT, ha="center", va="top")
-    axes.add_collection(LineCollection(grid, color=GRID, linewidth=0.6, zorder=0.4))
-    axes.add_collection(LineCollection(frames, color=BLACK, linewidth=0.8, zorder=0.5))
+                below.append((x, top + height + 0.05, str(tick)))
+            labels.append((left + width / 2, top + height + 0.17, "experience"))
+    write(axes, beside, ha="right")
+    write(axes, below, va="top")
+    write(axes, labels, va="top", size=TEXT)
+    axes.add_collection(segments(grid, color=GRID, linewidth=0.6, zorder=0.4))
+    axes.add_collection(segments(frames, color=BLACK, linewidth=0.8, zorder=0.5))

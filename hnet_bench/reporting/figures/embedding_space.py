@@ -19,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.figures.artefacts import Shapes, require
 from hnet_bench.reporting.figures.estimates import Array
+from hnet_bench.reporting.figures.scale import draw_scale
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import BLACK, HEAT, SMALL
 from hnet_bench.reporting.figures.subject import Subject
@@ -37,7 +38,7 @@ def figure(subject: Subject) -> Figure | None:
         return None
     columns = max(len(arrays["task_embeddings"]) for *_, arrays in found)
     page = sheet(
-        Grid(rows=len(found), columns=columns, panel=(1.65, 1.65), gap=(0.14, 0.75), right=0.75, head=0.42, lines=""),
+        Grid(rows=len(found), columns=columns, panel=(1.65, 1.65), gap=(0.14, 0.75), right=0.75, head=0.42),
         title=subject.table.title,
         what="Accuracy over the space of task embeddings",
         caption="One seed for each row of panels, the lowest, after the last task. Colour: accuracy on the task of the "
@@ -48,7 +49,7 @@ def figure(subject: Subject) -> Figure | None:
     for row, (state, seed, arrays) in enumerate(found):
         tasks = len(arrays["task_embeddings"])
         for task in range(tasks):
-            panel = page.panel(row, task)
+            panel = page.panel(row, task, kind=Axes)
             draw(panel, arrays, task)
             heading = f"{state.cell.label}, {state.cell.scenario.label}, seed {seed}\n" if task == 0 else ""
             panel.set_title(f"{heading}task {task + 1}", parse_math=False)
@@ -56,7 +57,7 @@ def figure(subject: Subject) -> Figure | None:
             panel.tick_params(labelleft=task == 0)
             if task == 0:
                 panel.set_ylabel("second component")
-        page.scale(panel.images[0], row, tasks - 1, "accuracy, %")
+        draw_scale(page, panel.images[0], row, tasks - 1, "accuracy, %")
     return page.figure
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from hnet_bench.metrics import average_accuracy
+from hnet_bench.reporting.figures.axes import even
 from hnet_bench.reporting.figures.estimates import Estimate, difference
+from hnet_bench.reporting.figures.frame import Side, Ticks, frame, names_of
 from hnet_bench.reporting.figures.sheet import Grid, label_width, sheet
-from hnet_bench.reporting.figures.style import BLACK, BLUE, PALE, TEXT
+from hnet_bench.reporting.figures.style import BLACK, BLUE, PALE
 from hnet_bench.reporting.figures.subject import SCENARIO_NAMES, Subject, seeds_text
 from hnet_bench.reporting.tables import scenarios
 from hnet_bench.runs.plan import CellState
@@ -38,7 +41,6 @@ def figure(subject: Subject) -> Figure | None:
             panel=(2.5, 0.26 * len(rows) + 0.15),
             gap=(0.25, 0),
             left=label_width(list(labels.values())) + 0.06,
-            lines="x",
         ),
         title=subject.table.title,
         what="Measured minus reported",
@@ -58,12 +60,14 @@ def figure(subject: Subject) -> Figure | None:
             margins=[_margin(state, subject.quantity.factor) for state in found],
             marks=[_MARKS[state.cell.reported.known] if state.cell.reported else "o" for state in found],
         )
-        panel.set_title(SCENARIO_NAMES[scenario])
-        unit = "percentage points" if subject.quantity.unit == "%" else subject.quantity.name
-        panel.set_xlabel(f"difference, {unit}")
         panel.set_ylim(len(rows) - 0.4, -0.6)
-        panel.set_yticks(range(len(rows)), [labels[row] for row in rows] if column == 0 else [])
-        panel.tick_params(axis="y", length=0, pad=7, labelsize=TEXT)
+        unit = "percentage points" if subject.quantity.unit == "%" else subject.quantity.name
+        frame(
+            panel,
+            below=Side(even(*panel.get_xlim(), ticks=5), f"difference, {unit}", lines=True),
+            left=Side(names_of(rows, labels) if column == 0 else Ticks(), words=True),
+            title=SCENARIO_NAMES[scenario],
+        )
     return page.figure
 
 
@@ -78,28 +82,26 @@ def draw(
     """Draws differences at their positions, in the axis' units; `margins` are half widths of what counts as equal."""
     reach = _reach(estimates, margins)
     axes.set_xlim(-reach, reach)
-    axes.locator_params(axis="x", nbins=5)
     axes.axvline(0, color=BLACK, linewidth=0.9)
-    for position, estimate, margin, mark in zip(positions, estimates, margins, marks, strict=True):
-        if margin is not None:
-            axes.barh(
-                position,
-                2 * margin,
-                left=-margin,
-                height=0.9,
-                color=PALE,
-                edgecolor="#bbbbbb",
-                linewidth=0.5,
-                zorder=0.5,
-            )
-        filled = BLUE if estimate.half is not None else "white"
+    known = [(position, margin) for position, margin in zip(positions, margins, strict=True) if margin is not None]
+    if known:
+        at, half = (numpy.array(part) for part in zip(*known, strict=True))
+        axes.barh(at, 2 * half, left=-half, height=0.9, zorder=0.45, color=PALE, edgecolor="#bbbbbb", linewidth=0.5)
+    for position, estimate in zip(positions, estimates, strict=True):
         if estimate.half is not None:
             ends = (estimate.mean - estimate.half, estimate.mean + estimate.half)
             axes.plot([max(ends[0], -reach), min(ends[1], reach)], [position] * 2, color=BLUE, linewidth=1.5)
             for end, arrow in zip(ends, ("<", ">"), strict=True):
                 if abs(end) > reach:
                     axes.plot(reach if end > 0 else -reach, position, arrow, color=BLUE, clip_on=False, markersize=5)
-        axes.plot(estimate.mean, position, mark, color=BLUE, markerfacecolor=filled, markersize=5)
+    for mark, hollow in sorted({(mark, one.half is None) for mark, one in zip(marks, estimates, strict=True)}):
+        shown = [
+            (one.mean, position)
+            for one, position, other in zip(estimates, positions, marks, strict=True)
+            if (other, one.half is None) == (mark, hollow)
+        ]
+        x, y = zip(*shown, strict=True)
+        axes.plot(x, y, mark, color=BLUE, markerfacecolor="white" if hollow else BLUE, markersize=5)
     return axes
 
 

@@ -10,41 +10,62 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
+from dataclasses import fields
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.figures.subject import Subject
 from hnet_bench.runs.code_sum import code_sum
 
+if TYPE_CHECKING:
+    from hnet_bench.reporting.figures.parallel import Drawing
+
 NOTES = ".drawn.json"
 _LIBRARIES = ("matplotlib", "numpy", "scipy")
 
 
 class KeptFigures:
-    """The figures in a folder of reports: those that are as they would be drawn are taken, the others drawn."""
+    """The figures in a folder of reports: those that are as they would be drawn are taken, the others drawn. Without a
+    folder all are drawn."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._notes = _read(folder / NOTES)
+        self._notes = _read(folder / NOTES) if folder else {}
+        self._found: dict[int, dict[str, bytes]] = {}  # by the identity of subjects
+        self._new: dict[int, str] = {}  # what those that are being drawn are drawn from
+
+    def start(self, subject: Subject) -> None:
+        """Takes the figures of a table, or begins to draw them."""
+        origin = _origin(subject)
+        kept = self._kept(subject.table.name, origin)
+        if kept is None:
+            self._new[id(subject)] = origin
+            self._drawing.start(subject)
+        else:
+            self._found[id(subject)] = kept
 
     def of(self, subjects: Sequence[Subject]) -> list[dict[str, bytes]]:
-        """The SVG of each kind that a table has, for each subject, as `figures.parallel.figures_of`."""
-        origins = [_origin(subject) for subject in subjects]
-        found = [self._kept(subject.table.name, origin) for subject, origin in zip(subjects, origins, strict=True)]
-        missing = [index for index, figures in enumerate(found) if figures is None]
+        """The SVG of each kind that a table has, for each subject that was started."""
+        missing = [subject for subject in subjects if id(subject) in self._new]
         if missing:
-            from hnet_bench.reporting.figures.parallel import figures_of
-
-            for index, drawn in zip(missing, figures_of([subjects[index] for index in missing]), strict=True):
-                found[index] = drawn
+            for subject, drawn in zip(missing, self._drawing.of(missing), strict=True):
+                self._found[id(subject)] = drawn
                 pictures = {kind: _sum(content) for kind, content in drawn.items()}
-                self._notes[subjects[index].table.name] = {"from": origins[index], "pictures": pictures}
-        return [figures or {} for figures in found]
+                self._notes[subject.table.name] = {"from": self._new.pop(id(subject)), "pictures": pictures}
+        return [self._found[id(subject)] for subject in subjects]
+
+    @cached_property
+    def _drawing(self) -> Drawing:
+        from hnet_bench.reporting.figures.parallel import Drawing
+
+        return Drawing()
 
     def note(self) -> bytes:
         """The content of the hidden file, for the figures that were asked for and what it said of other tables."""
@@ -53,7 +74,7 @@ class KeptFigures:
     def _kept(self, table: str, origin: str) -> dict[str, bytes] | None:
         """The figures of a table, None if any of them must be drawn."""
         note = self._notes.get(table)
-        if note is None or note["from"] != origin:
+        if self._folder is None or note is None or note["from"] != origin:
             return None
         try:
             found = {
@@ -85,8 +106,12 @@ def _origin(subject: Subject) -> str:
 
 def _parts(subject: Subject) -> Iterator[bytes]:
     yield _drawn_by()
-    yield repr((subject.table, subject.states, subject.command)).encode()
+    yield repr((subject.table, subject.command)).encode()
     for state in subject.states:
+        yield repr([getattr(state, part.name) for part in fields(state) if part.name != "records"]).encode()
+        for record in state.records:
+            # What JSON can say, marshal says in a fifth of the time; figures show nothing of where a record was made.
+            yield marshal.dumps({name: value for name, value in vars(record).items() if name != "provenance"}, 2)
         if path := subject.archive(state):
             yield path.read_bytes()
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
+from hnet_bench.reporting.figures.frame import Side, frame
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, scores, seeds_text
@@ -48,11 +49,13 @@ def figure(subject: Subject) -> Figure | None:
     for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
         for state, aside in zip(members, asides(len(members)), strict=True):
             draw(panel, curves[id(state)], subject.look(state), aside=aside, ceiling=subject.quantity.ceiling)
-        scale_scores(panel, [shown(curves[id(state)]) for state in members], subject.quantity)
-        number_experiences(panel, key[1])
-        panel.set_title(titles[key])
-        panel.set_xlabel("experiences learned")
-        panel.set_ylabel(f"average {subject.quantity.label}")
+        heights = scale_scores(panel, [shown(curves[id(state)]) for state in members], subject.quantity)
+        frame(
+            panel,
+            below=Side(number_experiences(panel, key[1]), "experiences learned"),
+            left=Side(heights, f"average {subject.quantity.label}", lines=True),
+            title=titles[key],
+        )
     return page.figure
 
 

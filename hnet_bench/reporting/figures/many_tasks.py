@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from hnet_bench.reporting.figures.axes import band, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import FEWEST_SEEDS
+from hnet_bench.reporting.figures.frame import Ticks
 from hnet_bench.reporting.figures.over_tasks import Texts, over_tasks
 from hnet_bench.reporting.figures.subject import Subject, scores
 from hnet_bench.runs.plan import CellState
@@ -20,11 +21,11 @@ _CONFIDENCE = 0.68
 def figure(subject: Subject) -> Figure | None:
     """A panel for each benchmark and scenario with at least `MANY` experiences; None if no record has as many."""
 
-    def draw(axes: Axes, states: Sequence[CellState]) -> None:
+    def draw(axes: Axes, states: Sequence[CellState]) -> Ticks:
         finals = [subject.quantity.factor * scores(state.records)[:, -1] for state in states]
         for state, final in zip(states, finals, strict=True):
             band(axes, final, subject.quantity.ceiling, subject.look(state), confidence=_CONFIDENCE)
-        scale_scores(axes, [shown(final) for final in finals], subject.quantity)
+        return scale_scores(axes, [shown(final) for final in finals], subject.quantity)
 
     texts = Texts(
         what="Each task after all",

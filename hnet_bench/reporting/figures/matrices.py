@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 
 from hnet_bench.reporting.figures.estimates import Array
 from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, multiples
+from hnet_bench.reporting.figures.scale import draw_scale
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import HEAT, SMALL
 from hnet_bench.reporting.figures.subject import Subject, scores, seeds_text
+from hnet_bench.reporting.figures.words import Place, write
 from hnet_bench.runs.plan import CellState
 
 # Above this number of experiences cells are pixels of an image: as shapes they would make files of megabytes.
@@ -37,7 +39,6 @@ def figure(subject: Subject) -> Figure | None:
             breaks=plan.blocks,
             left=LABEL_WIDTH + ASIDE,
             right=0.95,
-            lines="",
         ),
         title=subject.table.title,
         what=f"{subject.quantity.name.capitalize()} matrices",
@@ -49,22 +50,23 @@ def figure(subject: Subject) -> Figure | None:
     norm = _norm(list(means.values()), subject.quantity.ceiling)
     mesh: Any = None
     canvas = page.canvas()
+    below: list[Place] = []
+    beside: list[Place] = []
     for (row, column), mean in means.items():
         left, top, width, height = page.box(row, column)
         mesh = draw(canvas, mean, norm, (left, top, width, height))
-        for tick in _ticks(len(mean)):
-            along = (tick - 0.5) / len(mean)
-            if plan.is_lowest(row, column):
-                _number(canvas, tick, left + along * width, top + height + 0.05, va="top", ha="center")
-            if column == plan.leftmost(row):
-                _number(canvas, tick, left - 0.05, top + along * height, va="center_baseline", ha="right")
+        ticks = [(str(tick), (tick - 0.5) / len(mean)) for tick in _ticks(len(mean))]
         if plan.is_lowest(row, column):
+            below += [(left + along * width, top + height + 0.05, tick) for tick, along in ticks]
             canvas.text(left + width / 2, top + height + 0.17, "tested on", size=SMALL, va="top", ha="center")
         if column == plan.leftmost(row):
+            beside += [(left - 0.05, top + along * height, tick) for tick, along in ticks]
             where = (left - 0.17, top + height / 2)
             canvas.text(*where, "trained up to", size=SMALL, rotation="vertical", va="center", ha="right")
+    write(canvas, below, va="top")
+    write(canvas, beside, ha="right")
     plan.label(page, subject)
-    page.scale(mesh, 0, len(plan.columns) - 1, subject.quantity.label)
+    draw_scale(page, mesh, 0, len(plan.columns) - 1, subject.quantity.label)
     return page.figure
 
 
@@ -76,16 +78,13 @@ def draw(axes: Axes, matrix: Array, norm: Normalize, box: tuple[float, float, fl
     colours: dict[str, Any] = {"cmap": HEAT, "norm": norm}
     if experiences <= _MOST_SHAPES:
         edges = numpy.linspace(0, 1, experiences + 1)
-        return axes.pcolormesh(left + edges * width, top + edges * height, matrix, linewidth=0, **colours)
+        look = {**colours, "linewidth": 0, "clip_on": False}
+        return axes.pcolormesh(left + edges * width, top + edges * height, matrix, **look)
     extent = (left, left + width, top + height, top)
     limits = axes.get_xlim(), axes.get_ylim()  # which an image would make its own
     image = axes.imshow(matrix, interpolation="none", aspect="auto", extent=extent, **colours)
     axes.set(xlim=limits[0], ylim=limits[1])
     return image
-
-
-def _number(axes: Axes, tick: int, x: float, y: float, **look: Any) -> None:
-    axes.text(x, y, str(tick), size=SMALL, **look)
 
 
 def has_gaps(state: CellState) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hnet_bench.reporting.figures.sheet import Grid, sheet, wrap
@@ -19,13 +20,13 @@ def sentence(subject: Subject) -> str:
 def figure(subject: Subject, what: str) -> Figure:
     """An empty frame with the sentence; `what` names the figure."""
     page = sheet(
-        Grid(panel=_PANEL, left=0.05, right=0.05, bottom=0.1, head=0.05, lines=""),
+        Grid(panel=_PANEL, left=0.05, right=0.05, bottom=0.1, head=0.05),
         title=subject.table.title,
         what=what,
         caption="",
         reduced=subject.reduced,
     )
-    panel = page.panel(0)
+    panel = page.panel(0, kind=Axes)
     panel.set_xticks([])
     panel.set_yticks([])
     for spine in panel.spines.values():

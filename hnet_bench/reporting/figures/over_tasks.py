@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hnet_bench.reporting.figures.axes import number_experiences
+from hnet_bench.reporting.figures.frame import Side, Ticks, frame
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, seeds_text
 from hnet_bench.runs.plan import CellState
 
-Draw: TypeAlias = "Callable[[Axes, Sequence[CellState]], None]"  # lines for the cells of a panel, and its vertical axis
+Draw: TypeAlias = "Callable[[Axes, Sequence[CellState]], Ticks]"  # lines for the cells of a panel, its vertical scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +46,11 @@ def over_tasks(subject: Subject, texts: Texts, draw: Draw) -> Figure | None:
         legend=[Line2D([], [], label=state.cell.label, **subject.look(state).style) for state in rows.values()],
     )
     for panel, (key, members) in zip(page.first(len(grouped)), grouped.items(), strict=True):
-        draw(panel, members)
-        number_experiences(panel, key[1])
-        panel.set_title(titles[key])
-        panel.set_xlabel(texts.horizontal)
-        panel.set_ylabel(texts.vertical)
+        heights = draw(panel, members)
+        frame(
+            panel,
+            below=Side(number_experiences(panel, key[1]), texts.horizontal),
+            left=Side(heights, texts.vertical, lines=True),
+            title=titles[key],
+        )
     return page.figure

@@ -18,9 +18,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hnet_bench.reporting.figures.artefacts import Shapes, require
+from hnet_bench.reporting.figures.axes import even
 from hnet_bench.reporting.figures.estimates import Array
+from hnet_bench.reporting.figures.frame import Side, frame
 from hnet_bench.reporting.figures.sheet import Grid, sheet
-from hnet_bench.reporting.figures.style import BLACK, SMALL, TEXT, look
+from hnet_bench.reporting.figures.style import BLACK, SMALL, look
 from hnet_bench.reporting.figures.subject import Subject
 
 SHAPES: Shapes = {
@@ -64,10 +66,12 @@ def figure(subject: Subject) -> Figure | None:
         # A forgotten function may be anywhere: the true ones set the scale.
         panel.set_ylim(low - 0.35 * (high - low), high + 0.25 * (high - low))
         _say_what_lies_outside(panel, arrays)
-        panel.set_title(f"{state.cell.label}, seed {seed}", size=TEXT, parse_math=False)
-        panel.set_xlabel("x")
-        if index % columns == 0:
-            panel.set_ylabel("y")
+        frame(
+            panel,
+            below=Side(even(*panel.get_xlim()), "x"),
+            left=Side(even(*panel.get_ylim()), "y" if index % columns == 0 else "", lines=True),
+            title=f"{state.cell.label}, seed {seed}",
+        )
     return page.figure
 
 

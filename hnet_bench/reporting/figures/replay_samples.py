@@ -57,14 +57,13 @@ def figure(subject: Subject) -> Figure | None:
             gap=(0.62, head + 0.1),
             bottom=0.08,
             head=head,
-            lines="",
         ),
         title=subject.table.title,
         what="Replayed samples",
         caption=_caption([samples for *_, samples in found]),
         reduced=subject.reduced,
     )
-    for panel, (_, _, samples), title in zip(page.first(len(found)), found, titles, strict=True):
+    for panel, (_, _, samples), title in zip(page.first(len(found), kind=Axes), found, titles, strict=True):
         draw(panel, samples)
         panel.set_title(title, parse_math=False)
     return page.figure

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from hnet_bench.reporting.figures.axes import logarithmic
 from hnet_bench.reporting.figures.estimates import Array
+from hnet_bench.reporting.figures.frame import Ticks
 from hnet_bench.reporting.figures.over_tasks import Texts, over_tasks
 from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import Subject
@@ -31,13 +32,12 @@ _TEXTS = Texts(
 def figure(subject: Subject) -> Figure | None:
     """A panel for each benchmark and scenario with at least `MANY` experiences; None if no record has as many."""
 
-    def draw_all(axes: Axes, states: Sequence[CellState]) -> None:
+    def draw_all(axes: Axes, states: Sequence[CellState]) -> Ticks:
         times = [1000 * seconds_per_step(state) for state in states]
         for state, values in zip(states, times, strict=True):
             draw(axes, values, subject.look(state))
         every = numpy.concatenate([values.ravel() for values in times])
-        if (every > 0).any():
-            logarithmic(axes, "y", every[every > 0])
+        return logarithmic(axes, "y", every[every > 0]) if (every > 0).any() else Ticks()
 
     return over_tasks(subject, _TEXTS, draw_all)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 
@@ -77,10 +77,18 @@ def look(index: int) -> Look:
     return Look(_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)])
 
 
+_ours: dict[str, Any] = {}  # all settings of matplotlib while `style` lasts, once they have been made
+
+
 @contextmanager
 def style() -> Iterator[None]:
-    """While it lasts, matplotlib draws in our style, whatever the user's own matplotlibrc says."""
+    """While it lasts, matplotlib draws in our style, whatever the user's own matplotlibrc says. Inside another one it
+    costs nothing: to set 300 values for each figure takes a twentieth of the drawing."""
+    if _ours and dict.__eq__(matplotlib.rcParams, _ours):
+        yield
+        return
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
+        _ours.update(dict.copy(cast("dict[str, Any]", matplotlib.rcParams)))
         yield

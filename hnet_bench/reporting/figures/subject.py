@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -104,6 +105,16 @@ class Subject:
         return found and found[1]
 
     def _archive(self, state: CellState) -> tuple[int, Path] | None:
+        # Every kind of figure asks for it.
+        if id(state) not in self._archives:
+            self._archives[id(state)] = self._find_archive(state)
+        return self._archives[id(state)]
+
+    @cached_property
+    def _archives(self) -> dict[int, tuple[int, Path] | None]:
+        return {}
+
+    def _find_archive(self, state: CellState) -> tuple[int, Path] | None:
         if state.spec is None:
             return None
         seeds = (record.spec["seed"] for record in state.records)
@@ -111,11 +122,19 @@ class Subject:
         return next(((seed, path) for seed, path in paths if path.is_file()), None)
 
 
+_scores: dict[int, tuple[Sequence[Record], Array]] = {}  # by the identity of what was read, which is kept with it
+
+
 def scores(records: Sequence[Record]) -> Array:
-    """Score matrices (n, T, T) of the seeds of a cell; NaN where nothing was evaluated."""
+    """Score matrices (n, T, T) of the seeds of a cell; NaN where nothing was evaluated. Not to be written to: several
+    kinds of figures share them."""
     import numpy
 
-    return numpy.array([record.score for record in records], dtype=numpy.float64)
+    if id(records) not in _scores:
+        found = numpy.array([record.score for record in records], dtype=numpy.float64)
+        found.setflags(write=False)
+        _scores[id(records)] = records, found
+    return _scores[id(records)][1]
 
 
 def seeds_text(states: Sequence[CellState]) -> str:

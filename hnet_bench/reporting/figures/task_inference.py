@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from hnet_bench.reporting.figures.axes import asides, band, errorbars, number_experiences, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
+from hnet_bench.reporting.figures.frame import Side, frame
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import GREY, Look
 from hnet_bench.reporting.figures.subject import ACCURACY, MANY, Subject, group_titles, groups, head_of, seeds_text
@@ -43,11 +44,13 @@ def figure(subject: Subject) -> Figure | None:
         for state, shares, aside in zip(members, values, asides(len(members)), strict=True):
             draw(panel, shares, subject.look(state), aside=aside)
         panel.axhline(100 / key[1], color=GREY, linestyle=":", linewidth=1)
-        scale_scores(panel, [*map(shown, values), numpy.array([100 / key[1]])], ACCURACY)
-        number_experiences(panel, key[1])
-        panel.set_title(titles[key])
-        panel.set_xlabel("task")
-        panel.set_ylabel("task inferred right, %")
+        heights = scale_scores(panel, [*map(shown, values), numpy.array([100 / key[1]])], ACCURACY)
+        frame(
+            panel,
+            below=Side(number_experiences(panel, key[1]), "task"),
+            left=Side(heights, "task inferred right, %", lines=True),
+            title=titles[key],
+        )
     return page.figure
 
 

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from hnet_bench.reporting.figures.axes import errorbars, number_experiences, scale_scores
 from hnet_bench.reporting.figures.during_final import during_and_final
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array
+from hnet_bench.reporting.figures.frame import Side, frame
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import BLACK, BLUE, GREEN, ORANGE, SKY
 from hnet_bench.reporting.figures.subject import Subject, group_titles, groups, head_of, seeds_text
@@ -54,11 +55,13 @@ def figure(subject: Subject) -> Figure | None:
     for panel, (key, by_row) in zip(page.first(len(found)), found.items(), strict=True):
         curves = four_curves(by_row, subject.quantity.factor)
         draw(panel, curves, ceiling=subject.quantity.ceiling)
-        scale_scores(panel, [values.mean(axis=0) for values in curves.values()], subject.quantity)
-        number_experiences(panel, key[1])
-        panel.set_title(titles[key])
-        panel.set_xlabel("task")
-        panel.set_ylabel(subject.quantity.label)
+        heights = scale_scores(panel, [values.mean(axis=0) for values in curves.values()], subject.quantity)
+        frame(
+            panel,
+            below=Side(number_experiences(panel, key[1]), "task"),
+            left=Side(heights, subject.quantity.label, lines=True),
+            title=titles[key],
+        )
     return page.figure
 
 

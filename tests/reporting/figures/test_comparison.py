@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from hnet_bench.papers.table import load_table
@@ -45,9 +46,11 @@ def test_bars_are_means_points_are_seeds_and_the_diamond_is_reported(
     user_table: Path, record_of: Callable[..., Record]
 ) -> None:
     state = states_of(record_of, (1, 2))[0]
-    axes = draw_scenario(Figure().subplots(), [state], [state.cell.row])
-    (bar,) = axes.patches
-    assert round(bar.get_width(), 6) == 55
+    axes = Figure().subplots()
+    draw_scenario(axes, [state], [state.cell.row])
+    (bar,) = (part for part in axes.collections if isinstance(part, PolyCollection))
+    (corners,) = (path.vertices for path in bar.get_paths())
+    assert (corners[:, 0].min(), round(corners[:, 0].max(), 6)) == (0, 55)
     seeds, reported = axes.lines[0], axes.lines[1]
     assert [round(float(x), 6) for x in seeds.get_xdata()] == [60, 50]
     assert state.cell.reported is not None

@@ -23,17 +23,22 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the tables that were drawn, in order; each drawing differs from the one before."""
     drawn: list[str] = []
 
-    def figures_of(subjects: Sequence[Subject]) -> list[Drawn]:
-        drawn.extend(subject.table.name for subject in subjects)
-        return [{"comparison": b"<svg>%d</svg>\n" % len(drawn), "matrices": b"<svg/>\n"} for _ in subjects]
+    class Drawing:
+        def start(self, subject: Subject) -> None:
+            drawn.append(subject.table.name)
 
-    monkeypatch.setattr(parallel, "figures_of", figures_of)
+        def of(self, subjects: Sequence[Subject]) -> list[Drawn]:
+            return [{"comparison": b"<svg>%d</svg>\n" % len(drawn), "matrices": b"<svg/>\n"} for _ in subjects]
+
+    monkeypatch.setattr(parallel, "Drawing", Drawing)
     return drawn
 
 
 def report(folder: Path, *subjects: Subject) -> list[Drawn]:
     """What a report does with its figures."""
     kept = KeptFigures(folder)
+    for subject in subjects:
+        kept.start(subject)
     figures = kept.of(subjects)
     folder.mkdir(exist_ok=True)
     (folder / NOTES).write_bytes(kept.note())

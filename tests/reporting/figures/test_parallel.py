@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.reporting.figures import parallel
 from hnet_bench.reporting.figures.kinds import file_name
-from hnet_bench.reporting.figures.parallel import figures_of
+from hnet_bench.reporting.figures.parallel import Drawing, figures_of
 from hnet_bench.reporting.figures.render import render_all
 from hnet_bench.reporting.figures.subject import Subject
 
@@ -21,6 +24,38 @@ def test_any_number_of_processes_gives_the_bytes_of_one(subject_of: Callable[...
     assert figures_of(subjects, processes=2) == alone
     for subject, found in zip(subjects, alone, strict=True):
         assert {file_name("made_up", kind, "svg"): content for kind, content in found.items()} == render_all(subject)
+
+
+def test_what_is_started_early_is_the_same_and_drawn_once(
+    subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = [subject_of({"a": {"CL1": SCORES}}), subject_of({"a": {"CL3": SCORES[:1]}})]
+    alone = figures_of(subjects, processes=1)
+    begun = []
+    fork = parallel._fork
+    monkeypatch.setattr(parallel, "_fork", lambda jobs: begun.append(len(jobs)) or fork(jobs))
+    drawing = Drawing(2)
+    for subject in subjects:
+        drawing.start(subject)
+    assert begun == [1]  # one processor is left to the caller
+    assert drawing.of(subjects) == alone
+    assert drawing.of(subjects[1:]) == alone[1:]
+    assert sum(begun) == 2
+
+
+def test_a_large_table_is_shared_among_processes(subject_of: Callable[..., Subject]) -> None:
+    subject = subject_of({f"row {index}": {"CL1": SCORES} for index in range(12)})
+    assert figures_of([subject], processes=3) == figures_of([subject], processes=1)
+
+
+@pytest.mark.skipif(not parallel._can_fork(), reason="draws in one process here")
+def test_a_process_that_is_killed_costs_time_and_no_figure(
+    subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of({"a": {"CL1": SCORES}})
+    alone = figures_of([subject], processes=1)
+    monkeypatch.setattr(parallel, "_work", lambda sender, jobs: os.kill(os.getpid(), signal.SIGKILL))
+    assert figures_of([subject], processes=2) == alone
 
 
 @pytest.mark.parametrize("processes", [1, 2])
