@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
@@ -13,6 +15,9 @@ from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, cell_spec
 from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Damaged, Listing, Store
+
+if TYPE_CHECKING:
+    import numpy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,15 @@ class CellState:
     damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
     conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
     stale_seeds: tuple[int, ...] = ()  # those whose record was made before the strategy's code changed
+
+    @cached_property
+    def scores(self) -> numpy.typing.NDArray[numpy.float64]:
+        """Score matrices (n, T, T) of the seeds, read-only; NaN where nothing was evaluated."""
+        import numpy  # loaded only by what computes with them
+
+        found = numpy.array([record.score for record in self.records], dtype=numpy.float64)
+        found.setflags(write=False)
+        return found
 
     @property
     def summary(self) -> Summary | None:

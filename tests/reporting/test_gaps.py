@@ -18,7 +18,7 @@ from hnet_bench.papers.table import parse_table
 from hnet_bench.reporting.data_files import as_csv, as_json
 from hnet_bench.reporting.figures import learning_curves, many_tasks, matrices
 from hnet_bench.reporting.figures.render import render_all
-from hnet_bench.reporting.figures.subject import Subject, scores
+from hnet_bench.reporting.figures.subject import Subject
 from hnet_bench.reporting.grids import details_grid
 from hnet_bench.reporting.model import Report, build_report
 from hnet_bench.reporting.render import render
@@ -90,7 +90,7 @@ def test_tables_and_data_say_not_measured_rather_than_a_number(report: Report) -
 
 
 def test_gaps_are_not_numbers_in_figures(subject: Subject) -> None:
-    whole, sparse = (scores(state.records) for state in subject.states)
+    whole, sparse = (state.scores for state in subject.states)
     known = ~numpy.isnan(sparse)
     assert known.sum() == 3 * (2 * EXPERIENCES - 1)
     assert (sparse[known] == whole[known]).all()

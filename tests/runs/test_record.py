@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
-from hnet_bench.runs.record import SCHEMA, SCHEMA_FILE, Record
+from hnet_bench.runs.record import SCHEMA, SCHEMA_FILE, Record, check_scores
 from hnet_bench.runs.spec import RunSpec
 
 SpecOf = Callable[..., RunSpec]
@@ -106,6 +106,13 @@ def test_a_matrix_has_gaps_just_where_the_schedule_does_not_evaluate(
     content = record_of(spec, **{"score": whole, matrix: score}).to_json()
     assert VALIDATOR.is_valid(content)
     assert accepted(json.loads(json.dumps(content))) == sound
+
+
+@pytest.mark.parametrize("value", [True, "0.9", None, float("nan"), float("inf"), [0.9], 1j])
+def test_what_is_no_finite_number_is_no_score(value: Any) -> None:
+    check_scores([[1, 0.5], [0.25, 0]], "a test", schedule="all")
+    with pytest.raises(UserError, match="a test has no sound score matrix: expected T rows of T finite numbers"):
+        check_scores([[1, 0.5], [0.25, value]], "a test", schedule="all")
 
 
 @pytest.mark.parametrize("schema", [0, 4, "2", None, True, 1.5])

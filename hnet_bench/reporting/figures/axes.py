@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hnet_bench.reporting.figures.estimates import Array, mean_intervals
 from hnet_bench.reporting.figures.frame import Ticks, numbers
-from hnet_bench.reporting.figures.segments import segments
+from hnet_bench.reporting.figures.segments import straight
 from hnet_bench.reporting.figures.style import Look
 from hnet_bench.reporting.figures.subject import MANY, Quantity
 
@@ -79,7 +79,8 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: i
 def even(low: float, high: float, *, ticks: int = 6) -> Ticks:
     """At most about so many round numbers from `low` to `high`."""
     found = MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    return numbers([float(tick) for tick in found if low <= tick <= high])
+    rounding = 1e-9 * (high - low)
+    return numbers([float(tick) for tick in found if low - rounding <= tick <= high + rounding])
 
 
 def _room(values: Array) -> tuple[float, float]:
@@ -110,8 +111,7 @@ def bars(axes: Axes, at: Array, low: Array, high: Array, *, color: Any) -> None:
     """Vertical bars, none where an end is NaN: one artist for all."""
     known = numpy.isfinite(low) & numpy.isfinite(high)
     at, low, high = at[known], low[known], high[known]
-    lines = numpy.stack([numpy.stack([at, low], axis=1), numpy.stack([at, high], axis=1)], axis=1)
-    axes.add_collection(segments(lines, color=color, linewidth=0.9, zorder=1.9))
+    axes.add_collection(straight(at, low, at, high, color=color, linewidth=0.9, zorder=1.9))
 
 
 def band(axes: Axes, values: Array, ceiling: float | None, look: Look, *, confidence: float = 0.95) -> Axes:

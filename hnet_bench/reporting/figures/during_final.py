@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hnet_bench.reporting.figures.axes import ScoreScale, experience_ticks, score_scale
 from hnet_bench.reporting.figures.estimates import INTERVALS, Array, mean_intervals
 from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, Multiples, multiples, write_beside
-from hnet_bench.reporting.figures.segments import segments
+from hnet_bench.reporting.figures.segments import segments, straight
 from hnet_bench.reporting.figures.sheet import Grid, Sheet, sheet
 from hnet_bench.reporting.figures.style import BLACK, BLUE, GRID, TEXT, VERMILION
-from hnet_bench.reporting.figures.subject import MANY, Quantity, Subject, scores, seeds_text
+from hnet_bench.reporting.figures.subject import MANY, Quantity, Subject, seeds_text
 from hnet_bench.reporting.figures.words import Place, write
 from hnet_bench.runs.plan import CellState
 
@@ -81,12 +80,12 @@ def draw(axes: Axes, panels: Sequence[Panel], *, ceiling: float | None = 100.0) 
     """Draws all panels at once: a few lines of many points take much less time than axes for each."""
     # What was forgotten, at a glance.
     ends = [numpy.concatenate(parts) for parts in zip(*(_ends(panel) for panel in panels), strict=True)]
-    axes.add_collection(_lines(ends[0], ends[1], ends[2], ends[3], color="#aaaaaa", linewidth=1.0, zorder=1))
+    axes.add_collection(straight(ends[0], ends[1], ends[2], ends[3], color="#aaaaaa", linewidth=1.0, zorder=1))
     for aside, look in ((-_ASIDE, _DURING), (_ASIDE, _FINAL)):
         parts = [_points(panel, panel.during if aside < 0 else panel.final, aside, ceiling) for panel in panels]
         x, y, low, high = (numpy.concatenate(part) for part in zip(*parts, strict=True))
         known = numpy.isfinite(low)
-        axes.add_collection(_lines(x[known], low[known], x[known], high[known], color=look["color"], linewidth=0.9))
+        axes.add_collection(straight(x[known], low[known], x[known], high[known], color=look["color"], linewidth=0.9))
         axes.plot(x, y, clip_on=False, **look)
     return axes
 
@@ -106,13 +105,9 @@ def _points(panel: Panel, values: Array, aside: float, ceiling: float | None) ->
     return panel.across(at), panel.down(mean), panel.down(numpy.maximum(mean - half, 0)), panel.down(upper)
 
 
-def _lines(x: Array, y: Array, to_x: Array, to_y: Array, **look: Any) -> LineCollection:
-    return segments(numpy.stack([numpy.stack([x, y], axis=1), numpy.stack([to_x, to_y], axis=1)], axis=1), **look)
-
-
 def during_and_final(state: CellState, factor: float) -> tuple[Array, Array]:
     """Scores on the axis, (n, T) each."""
-    matrices = factor * scores(state.records)
+    matrices = factor * state.scores
     return numpy.diagonal(matrices, axis1=1, axis2=2), matrices[:, -1]
 
 

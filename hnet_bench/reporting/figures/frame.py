@@ -1,7 +1,7 @@
 """What stands around a panel: axis lines, ticks with names, lines across, labels, a title.
 
 Matplotlib makes five artists of each tick and measures all of them again whenever it draws; that takes as long as
-everything that the panel shows. Here they are three collections of lines and a text for each name.
+everything that the panel shows. Here all ticks of an axis are a collection of lines, and their names one artist.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class Ticks(NamedTuple):
 
 def numbers(values: Sequence[float]) -> Ticks:
     """Ticks with their own positions as names."""
-    return Ticks(values, [f"{value:g}".replace("-", "\N{MINUS SIGN}") for value in values])
+    names = [f"{value:g}" for value in values]
+    if len(set(names)) < len(names):
+        names = [f"{value:.12g}" for value in values]
+    return Ticks(values, [name.replace("-", "\N{MINUS SIGN}") for name in names])
 
 
 def names_of(rows: Sequence[str], labels: Mapping[str, str]) -> Ticks:

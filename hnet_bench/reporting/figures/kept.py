@@ -38,12 +38,14 @@ class KeptFigures:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._notes = _read(folder / NOTES) if folder else {}
-        self._found: dict[int, dict[str, bytes]] = {}  # by the identity of subjects
+        self._subjects: list[Subject] = []  # kept alive, since they are known by their identity
+        self._found: dict[int, dict[str, bytes]] = {}
         self._new: dict[int, str] = {}  # what those that are being drawn are drawn from
 
     def start(self, subject: Subject) -> None:
         """Takes the figures of a table, or begins to draw them."""
-        origin = _origin(subject)
+        self._subjects.append(subject)
+        origin = _origin(subject) if self._folder else ""
         kept = self._kept(subject.table.name, origin)
         if kept is None:
             self._new[id(subject)] = origin

@@ -14,7 +14,7 @@ from hnet_bench.reporting.figures.estimates import INTERVALS, Array
 from hnet_bench.reporting.figures.frame import Side, frame
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import Look
-from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, scores, seeds_text
+from hnet_bench.reporting.figures.subject import MANY, Subject, group_titles, groups, head_of, seeds_text
 from hnet_bench.runs.plan import CellState
 
 
@@ -24,7 +24,7 @@ def figure(subject: Subject) -> Figure | None:
     curves = {
         id(state): subject.quantity.factor * curve
         for state in subject.measured
-        if len(state.records[0].score) > 1 and not numpy.isnan(curve := seen_so_far(scores(state.records))).any()
+        if len(state.records[0].score) > 1 and not numpy.isnan(curve := seen_so_far(state.scores)).any()
     }
     states = [state for state in subject.measured if id(state) in curves]
     if not states:

@@ -11,7 +11,7 @@ from hnet_bench.reporting.figures.axes import band, scale_scores, shown
 from hnet_bench.reporting.figures.estimates import FEWEST_SEEDS
 from hnet_bench.reporting.figures.frame import Ticks
 from hnet_bench.reporting.figures.over_tasks import Texts, over_tasks
-from hnet_bench.reporting.figures.subject import Subject, scores
+from hnet_bench.reporting.figures.subject import Subject
 from hnet_bench.runs.plan import CellState
 
 # About one SEM to each side: with few seeds wider bands of several methods would cover all of the panel.
@@ -22,7 +22,7 @@ def figure(subject: Subject) -> Figure | None:
     """A panel for each benchmark and scenario with at least `MANY` experiences; None if no record has as many."""
 
     def draw(axes: Axes, states: Sequence[CellState]) -> Ticks:
-        finals = [subject.quantity.factor * scores(state.records)[:, -1] for state in states]
+        finals = [subject.quantity.factor * state.scores[:, -1] for state in states]
         for state, final in zip(states, finals, strict=True):
             band(axes, final, subject.quantity.ceiling, subject.look(state), confidence=_CONFIDENCE)
         return scale_scores(axes, [shown(final) for final in finals], subject.quantity)

@@ -16,7 +16,7 @@ from hnet_bench.reporting.figures.multiples import ASIDE, LABEL_WIDTH, multiples
 from hnet_bench.reporting.figures.scale import draw_scale
 from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.style import HEAT, SMALL
-from hnet_bench.reporting.figures.subject import Subject, scores, seeds_text
+from hnet_bench.reporting.figures.subject import Subject, seeds_text
 from hnet_bench.reporting.figures.words import Place, write
 from hnet_bench.runs.plan import CellState
 
@@ -94,7 +94,7 @@ def has_gaps(state: CellState) -> bool:
 
 def mean_matrix(state: CellState, factor: float) -> Array:
     """Mean over seeds, (T, T), on the axis; NaN where it was not measured."""
-    mean: Array = factor * scores(state.records).mean(axis=0)
+    mean: Array = factor * state.scores.mean(axis=0)
     return mean
 
 

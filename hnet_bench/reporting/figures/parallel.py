@@ -8,14 +8,16 @@ figures = drawing.of(subjects)
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, wait
-from typing import TypeAlias
+from multiprocessing.connection import wait
+from tempfile import TemporaryFile
+from typing import IO, TypeAlias
+from weakref import finalize
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.collector import without_collector
@@ -32,16 +34,18 @@ _LARGE = 10  # cells from which on a table is worth several processes
 
 Figures: TypeAlias = dict[str, bytes]  # SVG by kind
 _Job: TypeAlias = tuple[Subject, Sequence[str]]
+_Drawn: TypeAlias = "list[Figures | UserError]"  # for each of several jobs
 
 
 class Drawing:
     """Draws with at most so many `processes` (default: as many as this one may use processors)."""
 
     def __init__(self, processes: int | None = None) -> None:
-        self._most = (_processors() if _can_fork() else 1) if processes is None else processes
+        self._most = (_processors() if processes is None else processes) if _can_fork() else 1
         self._waiting: list[_Job] = []
-        self._running: dict[Connection, list[_Job]] = {}
+        self._running: dict[int, _Process] = {}  # by what tells that one has ended
         self._drawn: dict[int, Figures] = {}  # by the identity of their subjects, which `_subjects` keeps alive
+        self._errors: dict[int, UserError] = {}
         self._subjects: list[Subject] = []
 
     def start(self, subject: Subject) -> None:
@@ -51,7 +55,8 @@ class Drawing:
 
     def of(self, subjects: Sequence[Subject]) -> list[Figures]:
         """The SVG of each kind that a table has, in the order of `KINDS`, for each subject; the same bytes for any
-        number of processes. Starts what was not started. Raises UserError as `render.draw` does."""
+        number of processes. Starts what was not started. Raises UserError as `render.draw` does, for the first subject
+        that has a reason."""
         for subject in subjects:
             if id(subject) not in self._drawn:
                 self._add(subject)
@@ -60,7 +65,10 @@ class Drawing:
             if self._running:
                 wait(list(self._running))
             elif self._waiting:
-                self._draw_here([self._waiting.pop(0)])
+                self._take(jobs := [self._waiting.pop(0)], _draw_all(jobs))
+        for subject in subjects:
+            if id(subject) in self._errors:
+                raise self._errors[id(subject)]
         found = [self._drawn[id(subject)] for subject in subjects]
         return [{kind: figures[kind] for kind in KINDS if kind in figures} for figures in found]
 
@@ -72,33 +80,23 @@ class Drawing:
 
     def _go_on(self, most: int) -> None:
         """Takes what is ready and lets other processes begin, so that at most so many are at work."""
-        for connection in wait(list(self._running), timeout=0) if self._running else []:
-            assert isinstance(connection, Connection)
-            self._take(connection)
+        for sentinel in wait(list(self._running), timeout=0) if self._running else []:
+            assert isinstance(sentinel, int)
+            process = self._running.pop(sentinel)
+            self._take(process.jobs, process.result())
         while self._most > 1 and self._waiting and len(self._running) < most:
             # Many at first, since a process takes time to begin, and single ones in the end, so that all end together.
             count = max(1, len(self._waiting) // (self._most + 1))
             jobs, self._waiting = self._waiting[:count], self._waiting[count:]
-            self._running[_fork(jobs)] = jobs
+            process = _Process(jobs)
+            self._running[process.sentinel] = process
 
-    def _take(self, connection: Connection) -> None:
-        jobs = self._running.pop(connection)
-        try:
-            found: list[Figures] | UserError = connection.recv()
-        except EOFError:  # it was killed, for memory perhaps
-            self._draw_here(jobs)
-            return
-        finally:
-            connection.close()
-        if isinstance(found, UserError):
-            raise found
-        for (subject, _), figures in zip(jobs, found, strict=True):
-            self._drawn[id(subject)] |= figures
-
-    def _draw_here(self, jobs: Sequence[_Job]) -> None:
-        with without_collector():
-            for subject, kinds in jobs:
-                self._drawn[id(subject)] |= _draw(subject, kinds)
+    def _take(self, jobs: Sequence[_Job], drawn: _Drawn) -> None:
+        for (subject, _), found in zip(jobs, drawn, strict=True):
+            if isinstance(found, UserError):
+                self._errors.setdefault(id(subject), found)
+            else:
+                self._drawn[id(subject)] |= found
 
 
 def figures_of(subjects: Sequence[Subject], *, processes: int | None = None) -> list[Figures]:
@@ -106,23 +104,49 @@ def figures_of(subjects: Sequence[Subject], *, processes: int | None = None) -> 
     return Drawing(processes).of(subjects)
 
 
-def _fork(jobs: Sequence[_Job]) -> Connection:
-    """Where the figures of jobs will come from. What a process is forked with it need not be sent: a thousand records
-    would take seconds."""
-    fork = multiprocessing.get_context("fork")
-    receiver, sender = fork.Pipe(duplex=False)
-    fork.Process(target=_work, args=(sender, jobs), daemon=True).start()
-    sender.close()
-    return receiver
+class _Process:
+    """Draws the figures of some jobs. What a process is forked with it need not be sent: a thousand records would take
+    seconds. What it draws it writes to a file without a name, so that it ends whatever becomes of the caller."""
+
+    def __init__(self, jobs: Sequence[_Job]) -> None:
+        self.jobs = jobs
+        self._file = TemporaryFile()  # noqa: SIM115 (open as long as the process may write)
+        finalize(self, self._file.close)
+        fork = multiprocessing.get_context("fork")
+        self._process = fork.Process(target=_work, args=(self._file, jobs), daemon=True)
+        self._process.start()
+
+    @property
+    def sentinel(self) -> int:
+        """Ready once the process has ended."""
+        return self._process.sentinel
+
+    def result(self) -> _Drawn:
+        """What was drawn, after the end. Draws here if the process was killed, for memory perhaps, or failed."""
+        self._process.join()
+        with self._file as file:
+            if self._process.exitcode:
+                return _draw_all(self.jobs)
+            file.seek(0)
+            drawn: _Drawn = pickle.load(file)
+            return drawn
 
 
-def _work(sender: Connection, jobs: Sequence[_Job]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller ends, and this process with it
-    gc.disable()
-    try:
-        sender.send([_draw(*job) for job in jobs])
-    except UserError as error:
-        sender.send(error)
+def _work(file: IO[bytes], jobs: Sequence[_Job]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends without a traceback
+    pickle.dump(_draw_all(jobs), file)
+    file.flush()
+
+
+def _draw_all(jobs: Sequence[_Job]) -> _Drawn:
+    drawn: _Drawn = []
+    with without_collector():
+        for job in jobs:
+            try:
+                drawn.append(_draw(*job))
+            except UserError as error:
+                drawn.append(error)
+    return drawn
 
 
 def _draw(subject: Subject, kinds: Sequence[str]) -> Figures:

@@ -43,16 +43,11 @@ _RC: dict[Any, Any] = {
     "axes.labelsize": TEXT,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
-    "legend.fontsize": TEXT,
-    "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
     "lines.linewidth": 1.3,
     "lines.markersize": 4.0,
-    "errorbar.capsize": 2.0,
     "hatch.linewidth": 0.6,
     "savefig.dpi": 150,
 }
@@ -68,7 +63,7 @@ class Look:
 
     @property
     def style(self) -> dict[str, Any]:
-        """Keywords for `Axes.plot` and `Axes.errorbar`."""
+        """Keywords for `Axes.plot` and `errorbars`."""
         return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 

@@ -16,7 +16,6 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table
 from hnet_bench.runs.plan import CellState
-from hnet_bench.runs.record import Record
 from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
@@ -120,21 +119,6 @@ class Subject:
         seeds = (record.spec["seed"] for record in state.records)
         paths = ((seed, self.store.path(state.spec.with_seed(seed)).with_suffix(".npz")) for seed in seeds)
         return next(((seed, path) for seed, path in paths if path.is_file()), None)
-
-
-_scores: dict[int, tuple[Sequence[Record], Array]] = {}  # by the identity of what was read, which is kept with it
-
-
-def scores(records: Sequence[Record]) -> Array:
-    """Score matrices (n, T, T) of the seeds of a cell; NaN where nothing was evaluated. Not to be written to: several
-    kinds of figures share them."""
-    import numpy
-
-    if id(records) not in _scores:
-        found = numpy.array([record.score for record in records], dtype=numpy.float64)
-        found.setflags(write=False)
-        _scores[id(records)] = records, found
-    return _scores[id(records)][1]
 
 
 def seeds_text(states: Sequence[CellState]) -> str:

@@ -37,10 +37,13 @@ class _Line(NamedTuple):
 def svg(figure: Figure) -> bytes:
     """The figure as the content of an SVG file without a date."""
     text = StringIO()
-    figure.dpi = 72  # the points of SVG
+    dpi, figure.dpi = figure.dpi, 72  # the points of SVG
     width, height = figure.get_size_inches() * 72
     renderer = _Renderer(width, height, text, image_dpi=matplotlib.rcParams["savefig.dpi"], metadata={"Date": None})
-    figure.draw(renderer)
+    try:
+        figure.draw(renderer)
+    finally:
+        figure.dpi = dpi
     renderer.finalize()  # type: ignore[no-untyped-call]
     # Lines end without blanks, so that editors and version control leave the file alone.
     return "".join([f"{line.strip()}\n" for line in text.getvalue().splitlines()]).encode()

@@ -49,13 +49,15 @@ class Words(Artist):
 
     def __init__(self, places: Sequence[Place], font: FontProperties, color: str, across: float, down: float) -> None:
         super().__init__()
-        self.places = tuple(places)
+        self.places = tuple((x, y, text.replace("\n", " ")) for x, y, text in places)
         self._font, self._color = font, color
         self._across, self._down = across, down * _ASCENT * font.get_size_in_points()
 
     @allow_rasterization  # type: ignore[untyped-decorator]
     def draw(self, renderer: Any) -> None:
         """Called by matplotlib."""
+        if not self.get_visible():
+            return
         height = renderer.get_canvas_width_height()[1]
         gc = renderer.new_gc()
         gc.set_foreground(self._color)

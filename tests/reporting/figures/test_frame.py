@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy
 import pytest
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from hnet_bench.reporting.figures.axes import even, logarithmic
 from hnet_bench.reporting.figures.frame import Side, Ticks, frame, names_of, numbers
 from hnet_bench.reporting.figures.panel import Panel
+from hnet_bench.reporting.figures.scale import draw_scale
+from hnet_bench.reporting.figures.sheet import Grid, sheet
 from hnet_bench.reporting.figures.words import Words
 
 
@@ -63,10 +67,15 @@ def test_axes_of_a_panel_make_no_ticks_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "ticks", "expected"), [(0, 102, 6, range(0, 101, 20)), (-1.62, 1.62, 5, [-1, 0, 1])]
+    ("low", "high", "ticks", "expected"),
+    [(0, 102, 6, [0, 20, 40, 60, 80, 100]), (-1.62, 1.62, 5, [-1, 0, 1]), (0, 0.6, 5, [0, 0.2, 0.4, 0.6])],
 )
 def test_even_ticks_are_round_and_within(low: float, high: float, ticks: int, expected: list[float]) -> None:
-    assert list(even(low, high, ticks=ticks).at) == list(expected)
+    assert even(low, high, ticks=ticks).at == pytest.approx(expected)
+
+
+def test_names_of_ticks_tell_them_apart() -> None:
+    assert numbers([1_000_001, 1_000_002]).names == ["1000001", "1000002"]
 
 
 def test_logarithmic_ticks_are_those_that_the_axis_gets() -> None:
@@ -76,3 +85,14 @@ def test_logarithmic_ticks_are_those_that_the_axis_gets() -> None:
     assert axes.get_yscale() == "log"
     assert ticks.names == ["0.001", "0.01", "0.1", "1"]
     assert all(low <= tick <= high for tick in ticks.at)
+
+
+@pytest.mark.parametrize("norm", [LogNorm(0.0021, 0.0049), LogNorm(0.001, 1), LogNorm(1.1, 1.9), Normalize(0, 100)])
+def test_a_colour_scale_has_numbers_within_it(norm: Normalize) -> None:
+    page = sheet(Grid(), title="", what="", caption="")
+    draw_scale(page, ScalarMappable(norm, "cividis"), 0, 0, "error")
+    (axes,) = page.figure.axes
+    assert isinstance(axes, Panel)
+    places = named(axes)
+    assert len(places) >= 2
+    assert all(norm.vmin <= float(name) <= norm.vmax and 0 <= y <= 1 for _, y, name in places)

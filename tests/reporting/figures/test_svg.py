@@ -70,6 +70,7 @@ def test_the_file_is_that_of_matplotlib_but_for_indentation(fill: Callable[[Figu
     ours = svg(pages[0])
     assert ours.splitlines() == by_matplotlib(pages[1])
     ElementTree.fromstring(ours)
+    assert pages[0].dpi == pages[1].dpi
     assert ours == b"".join(line.rstrip() + b"\n" for line in ours.splitlines())
 
 
@@ -115,6 +116,15 @@ def translated(picture: bytes, text: str) -> tuple[float, float]:
     line = lines[lines.index(f"<!-- {text} -->") + 1]
     x, y = line.partition("translate(")[2].partition(")")[0].split()
     return float(x), float(y)
+
+
+def test_hidden_words_are_not_drawn() -> None:
+    page = Figure()
+    write(page, [(0.5, 0.5, "a secret")], transform=page.transFigure)
+    assert b"a secret" in svg(page)
+    (words,) = page.findobj(Words)
+    words.set_visible(False)
+    assert b"a secret" not in svg(page)
 
 
 def test_no_words_are_no_artist() -> None:
