@@ -29,7 +29,6 @@ from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
     from hnet_bench.reporting.figures.kept import KeptFigures
-    from hnet_bench.reporting.figures.subject import Subject
     from hnet_bench.reporting.model import Report
 
 _OFF, _UNDECIDED = 1, 2
@@ -167,32 +166,22 @@ def _made(
     # Large ones first: that is how they are listed, and their figures take longest.
     names = tables or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
     built = [_with_figures(name, loaded[name], store, judge, figures) for name in names]
-    shown = [(one, subject) for one, subject in built if tables or one.measured]
-    made = [one for one, _ in shown]
+    made = [one for one in built if tables or one.measured]
     for one in made:
         report_damage(list(one.states))
-
-    def drawn() -> list[dict[str, bytes]]:
-        found = iter(figures.of([subject for _, subject in shown if subject]))
-        return [next(found) if subject else {} for _, subject in shown]
-
-    listed = None if tables or not made else [one for one, _ in built]
-    return made, render(made, store, listed=listed, pages=bool(tables) and pages, figures=drawn)
+    listed = None if tables or not made else built
+    return made, render(made, store, listed=listed, pages=bool(tables) and pages, figures=figures.by_table)
 
 
-def _with_figures(
-    name: str, table: Table, store: Store, judge: Judge, figures: KeptFigures
-) -> tuple[Report, Subject | None]:
-    """A report and, if it has records, what its figures are about: they are being drawn while others are read."""
+def _with_figures(name: str, table: Table, store: Store, judge: Judge, figures: KeptFigures) -> Report:
+    """A report; if it has records, its figures are being drawn while others are read."""
     from hnet_bench.reporting.model import build_report
     from hnet_bench.reporting.render import subject_of
 
     one = build_report(table, cell_states(table, name, store, judge=judge), command=name)
-    if not one.measured:
-        return one, None
-    subject = subject_of(one, store)
-    figures.start(subject)
-    return one, subject
+    if one.measured:
+        figures.start(subject_of(one, store))
+    return one
 
 
 def _readme(made: list[Report], reports: Path) -> dict[Path, bytes]:

@@ -25,17 +25,18 @@ def render(
     *,
     listed: Sequence[Report] | None,
     pages: bool = False,
-    figures: Callable[[], Sequence[Mapping[str, bytes]]] | None = None,
+    figures: Callable[[], Mapping[str, Mapping[str, bytes]]] | None = None,
 ) -> dict[str, bytes]:
     """File names and contents of reports. The same records, papers and versions give the same bytes.
 
     With `listed`, all tables that the overview is to show, there are a page and an appendix of all; with `pages` a page
-    for each of the reports. `figures`, asked when all is done that goes without them, gives the SVGs of each report by
-    their kind; without it they are drawn here.
+    for each of the reports. `figures`, asked when all is done that goes without them, gives by the name of a report its
+    SVGs by their kind; without it they are drawn here.
     """
     texts = [_texts(report) for report in reports]
     appendix = sections(reports) if listed is not None else []
-    found = figures() if figures else _figures(reports, store)
+    by_name = figures() if figures else _figures(reports, store)
+    found = [by_name.get(report.name, {}) for report in reports]
     titled = [_titled(drawn) for drawn in found]
     files: dict[str, bytes] = {}
     for report, text, drawn, pictures in zip(reports, texts, found, titled, strict=True):
@@ -68,15 +69,15 @@ def subject_of(report: Report, store: Store) -> Subject:
     return Subject(table=report.table, states=report.states, store=Store(store.root), command=report.command)
 
 
-def _figures(reports: Sequence[Report], store: Store) -> list[Mapping[str, bytes]]:
-    """The SVGs of each report by their kind; none where there is no record, so that nobody waits for matplotlib."""
+def _figures(reports: Sequence[Report], store: Store) -> dict[str, dict[str, bytes]]:
+    """The SVGs of each report that has a record, by their kind; nobody waits for matplotlib where there is none."""
     drawn = [report for report in reports if report.measured]
     if not drawn:
-        return [{} for _ in reports]
+        return {}
     from hnet_bench.reporting.figures.parallel import figures_of
 
-    found = dict(zip((report.name for report in drawn), figures_of([subject_of(r, store) for r in drawn]), strict=True))
-    return [found.get(report.name, {}) for report in reports]
+    figures = figures_of([subject_of(report, store) for report in drawn])
+    return dict(zip((report.name for report in drawn), figures, strict=True))
 
 
 def _titled(figures: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -51,8 +51,7 @@ def score_scale(values: Iterable[Array], quantity: Quantity, *, ticks: int = 6) 
         low = 95.0 if percent > 96 else max(0.0, min(90.0, 10 * math.floor((percent - 2) / 10)))
         low *= quantity.ceiling / 100
         high = quantity.ceiling + 0.03 * (quantity.ceiling - low)
-        found = MaxNLocator(ticks).tick_values(low, high)
-        return ScoreScale(low, high, False, tuple(float(tick) for tick in found if low <= tick <= high))
+        return ScoreScale(low, high, False, tuple(_within(MaxNLocator(ticks), low, high)))
     positive = every[every > 0]
     if not positive.size:
         return None
@@ -78,9 +77,12 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], values: Array, *, ticks: i
 
 def even(low: float, high: float, *, ticks: int = 6) -> Ticks:
     """At most about so many round numbers from `low` to `high`."""
-    found = MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return numbers(_within(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]), low, high))
+
+
+def _within(locator: MaxNLocator, low: float, high: float) -> list[float]:
     rounding = 1e-9 * (high - low)
-    return numbers([float(tick) for tick in found if low - rounding <= tick <= high + rounding])
+    return [float(tick) for tick in locator.tick_values(low, high) if low - rounding <= tick <= high + rounding]
 
 
 def _room(values: Array) -> tuple[float, float]:

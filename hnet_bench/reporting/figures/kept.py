@@ -12,7 +12,7 @@ import hashlib
 import json
 import marshal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -38,30 +38,30 @@ class KeptFigures:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._notes = _read(folder / NOTES) if folder else {}
-        self._subjects: list[Subject] = []  # kept alive, since they are known by their identity
-        self._found: dict[int, dict[str, bytes]] = {}
-        self._new: dict[int, str] = {}  # what those that are being drawn are drawn from
+        self._found: dict[str, dict[str, bytes]] = {}  # by table
+        self._begun: dict[str, tuple[Subject, str]] = {}  # what is being drawn, and what it is drawn from
 
     def start(self, subject: Subject) -> None:
         """Takes the figures of a table, or begins to draw them."""
-        self._subjects.append(subject)
+        table = subject.table.name
         origin = _origin(subject) if self._folder else ""
-        kept = self._kept(subject.table.name, origin)
+        kept = self._kept(table, origin)
         if kept is None:
-            self._new[id(subject)] = origin
+            self._begun[table] = subject, origin
             self._drawing.start(subject)
         else:
-            self._found[id(subject)] = kept
+            self._found[table] = kept
 
-    def of(self, subjects: Sequence[Subject]) -> list[dict[str, bytes]]:
-        """The SVG of each kind that a table has, for each subject that was started."""
-        missing = [subject for subject in subjects if id(subject) in self._new]
-        if missing:
-            for subject, drawn in zip(missing, self._drawing.of(missing), strict=True):
-                self._found[id(subject)] = drawn
+    def by_table(self) -> dict[str, dict[str, bytes]]:
+        """The SVG of each kind that a table has, for each table that was started, by its name."""
+        if self._begun:
+            every = self._drawing.of([subject for subject, _ in self._begun.values()])
+            for (table, (_, origin)), drawn in zip(self._begun.items(), every, strict=True):
+                self._found[table] = drawn
                 pictures = {kind: _sum(content) for kind, content in drawn.items()}
-                self._notes[subject.table.name] = {"from": self._new.pop(id(subject)), "pictures": pictures}
-        return [self._found[id(subject)] for subject in subjects]
+                self._notes[table] = {"from": origin, "pictures": pictures}
+            self._begun.clear()
+        return self._found
 
     @cached_property
     def _drawing(self) -> Drawing:

@@ -39,7 +39,8 @@ def report(folder: Path, *subjects: Subject) -> list[Drawn]:
     kept = KeptFigures(folder)
     for subject in subjects:
         kept.start(subject)
-    figures = kept.of(subjects)
+    by_table = kept.by_table()
+    figures = [by_table[subject.table.name] for subject in subjects]
     folder.mkdir(exist_ok=True)
     (folder / NOTES).write_bytes(kept.note())
     for subject, drawn in zip(subjects, figures, strict=True):
