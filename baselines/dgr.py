@@ -21,6 +21,7 @@ class Dgr:
     """
 
     name: ClassVar[str] = "dgr"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     def build(self, setup: Setup) -> DgrTemplate:

@@ -17,6 +17,7 @@ class DgrDistill(DistillationSettings):
     """`baselines.dgr` with soft targets: "DGR+distill" in van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5."""
 
     name: ClassVar[str] = "dgr_distill"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     def build(self, setup: Setup) -> DgrTemplate:

@@ -21,6 +21,7 @@ class EmpiricalEwc:
     """
 
     name: ClassVar[str] = "empirical_ewc"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     strength: float = 0.005  # beta there

@@ -20,6 +20,7 @@ class Er:
     """
 
     name: ClassVar[str] = "er"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     per_class: int = 100  # samples stored of each class of every experience, also where experiences share labels

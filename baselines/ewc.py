@@ -22,6 +22,7 @@ class Ewc(FisherSettings):
     """
 
     name: ClassVar[str] = "ewc"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     def build(self, setup: Setup) -> EwcTemplate:

@@ -16,6 +16,7 @@ class Finetune:
     """No hyperparameters. "None (lower bound)" in van de Ven & Tolias, arXiv 1904.07734, Table 4."""
 
     name: ClassVar[str] = "finetune"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     def build(self, setup: Setup) -> ClassifierTemplate:

@@ -18,6 +18,7 @@ class FromScratch:
     """
 
     name: ClassVar[str] = "from_scratch"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     def build(self, setup: Setup) -> FromScratchTemplate:

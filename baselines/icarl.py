@@ -21,6 +21,7 @@ class Icarl:
     """
 
     name: ClassVar[str] = "icarl"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.CLASS,)
 
     budget: int = 2000  # exemplars in all, divided anew among the classes seen so far

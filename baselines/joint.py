@@ -21,6 +21,7 @@ class Joint:
     """
 
     name: ClassVar[str] = "joint"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     incremental: bool = True

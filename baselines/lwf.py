@@ -21,6 +21,7 @@ class Lwf(DistillationSettings):
     """
 
     name: ClassVar[str] = "lwf"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     weighting: Literal["shares", "experiences"] = "shares"  # of cross-entropy and distillation

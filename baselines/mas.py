@@ -21,6 +21,7 @@ class Mas:
     """
 
     name: ClassVar[str] = "mas"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     strength: float = 1.0  # lambda

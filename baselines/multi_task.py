@@ -18,6 +18,7 @@ class MultiTask:
     """
 
     name: ClassVar[str] = "multi_task"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK, Scenario.DOMAIN)
 
     incremental: bool = True  # else one training on all data at the end of the stream, for as many iterations in all

@@ -23,6 +23,7 @@ class OnlineEwc(FisherSettings):
     """
 
     name: ClassVar[str] = "online_ewc"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     strength: float = 1e8  # lambda, of the half sum of squares

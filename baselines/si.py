@@ -23,6 +23,7 @@ class Si:
     """
 
     name: ClassVar[str] = "si"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     strength: float = 50.0  # c

@@ -20,6 +20,7 @@ class Xdg:
     """
 
     name: ClassVar[str] = "xdg"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     gated_fraction: float = 0.95  # X: int(X * units) units of every hidden layer are gated; default: 2019, split MNIST

@@ -91,14 +91,16 @@ def run(
 def status(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each cell: runs done, failed, planned, stale, mean and SEM measured and reported (fractions)."""
+    """One line for each cell: runs done, failed, planned, stale, mean and SEM measured and reported (fractions), and
+    the verdict."""
     from pandas import DataFrame
+
+    from hnet_bench.reporting.model import status_of
 
     lines = []
     for state in _states(table, rows, scenarios, seeds, results):
-        line = state.to_json()
+        line = status_of(state)
         reported = line.pop("reported") or {}
-        line["stale"] = len(state.stale_seeds)
         lines.append({**line, **{f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")}})
     return DataFrame(lines)
 
@@ -220,17 +222,16 @@ def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, resu
     from pandas import DataFrame, json_normalize
 
     from hnet_bench.reporting.trace import Traced
-    from hnet_bench.runs.staleness import Judge
 
-    store, judge = Store(Path(results)), Judge()
+    store = Store(Path(results))
     (state,) = _states(table, [row], [scenario], seeds, results)
     found = [
         Traced(
             record=record,
             path=store.path(state.spec.with_seed(record.spec["seed"])),
-            verdict=judge.verdict(record, state.spec.files),
+            freshness=fresh,
         )
-        for record in state.records
+        for record, fresh in zip(state.records, state.freshness, strict=True)
         if state.spec
     ]
     return json_normalize([one.to_json() for one in found], max_level=1) if found else DataFrame(columns=_TRACE_COLUMNS)
@@ -342,8 +343,9 @@ _VERDICT_COLUMNS = [
 ]
 # Without those that are named after data sets.
 _TRACE_COLUMNS = [
-    "run_id", "seed", "file", "average", "code", "changed.strategy", "changed.harness", "provenance.commit",
-    "provenance.dirty", "provenance.code_sha256", "provenance.strategy_sha256", "provenance.code",
+    "run_id", "seed", "file", "average", "code", "changed", "revisions.strategy", "revisions.benchmark",
+    "revisions.protocol", "provenance.commit",
+    "provenance.dirty", "provenance.code_sha256", "provenance.strategy_sha256",
     "provenance.command", "provenance.started", "provenance.finished", "provenance.device", "provenance.cpu",
     "provenance.threads", "provenance.matrix_products", "provenance.platform", "provenance.versions",
     "provenance.resumes",

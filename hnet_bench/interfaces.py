@@ -74,6 +74,9 @@ class Scenario(str, Enum):
 class TrainingProtocol:
     """How every strategy of a table is trained, so that rows of one table can be compared."""
 
+    # Raised when what all runs share computes something else: training loop, evaluation, metrics (`runs.revisions`).
+    revision: ClassVar[int] = 1
+
     iterations: int  # optimiser steps per experience; see also `later_iterations`
     batch_size: int = 128  # samples of the current experience per step
     learning_rate: float = 1e-3  # of Adam
@@ -181,6 +184,7 @@ class Benchmark(Protocol):
     """A frozen keyword-only dataclass; its fields are the settings of the benchmark."""
 
     name: ClassVar[str]
+    revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`
     datasets: ClassVar[tuple[str, ...]]  # names in `hnet_bench.data` that `build` will load
 
     @property
@@ -195,6 +199,7 @@ class Strategy(Protocol):
     """A frozen keyword-only dataclass; its fields are the hyperparameters of the method."""
 
     name: ClassVar[str]
+    revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`
     scenarios: ClassVar[tuple[Scenario, ...]]  # those that the method can learn
 
     def build(self, setup: Setup) -> InMemoryTemplate:

@@ -67,6 +67,7 @@ def record_of() -> Callable[..., Record]:
             "seconds": {"train": [1.0, 1.0], "evaluate": [0.1, 0.1], "total": 2.25},
             "peak_memory_bytes": None,
             "data": {},
+            "revisions": {"strategy": 1, "benchmark": 1, "protocol": 1},
             "diagnostics": {},
             "provenance": {"commit": "unknown"},
         }

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from hnet_bench import catalog
 from hnet_bench.arguments import expand
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
 
@@ -36,7 +38,6 @@ class Engine:
         self.interrupt_after: int | None = None
         self.leave_after: int | None = None
         self.calls: list[dict[str, Any]] = []
-        self.made_by: dict[str, Any] = {"commit": "unknown"}
 
     def __call__(self, specs: list[RunSpec], *, store: Store, observer: Observer, **how: Any) -> None:
         self.calls.append({"specs": specs, **how})
@@ -50,7 +51,7 @@ class Engine:
                 store.write_failure(spec, {"problem": "ValueError: broken", "traceback": ""})
                 observer(told(spec, "failed", "ValueError: broken"))
             else:
-                store.write(spec, self.record_of(spec, provenance=self.made_by))
+                store.write(spec, self.record_of(spec, revisions=revisions_of(spec)))
                 observer(told(spec, "finished"))
 
 
@@ -236,22 +237,23 @@ def test_stale_records_are_marked_and_renewed_when_asked(
     user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["run", "mine.toml", "--seeds", "1"]) == 0
-    monkeypatch.setattr(
-        "hnet_bench.runs.staleness.Judge.is_stale",
-        lambda self, record, files: (
-            record.spec["strategy"]["name"] == "joint" and record.provenance["commit"] == "unknown"
-        ),
-    )
+    monkeypatch.setattr(catalog.strategy_class("joint"), "revision", 2)
     capsys.readouterr()
     for command in ("status", "report"):
         assert main([command, "mine.toml"]) == 0
         out = capsys.readouterr().out
         assert out.count("60.00 (1)§") == 1
-        assert "§ stale: the code of the strategy has changed" in out
+        assert "§ stale: the code computes something else" in out
     assert "60.00 (1)§" in Path("reports/mine.md").read_text()
+    assert main(["status", "mine.toml", "--json"]) == 0
+    cells = {(cell["row"], cell["scenario"]): cell for cell in json.loads(capsys.readouterr().out)}
+    assert {cell: found["stale"] for cell, found in cells.items()} == {
+        ("finetune", "CL1"): 0,
+        ("finetune", "CL3"): 0,
+        ("joint", "CL3"): 1,
+    }
     assert main(["run", "mine.toml", "--seeds", "1"]) == 0
     assert "Nothing to do" in capsys.readouterr().out
-    engine.made_by = {"commit": "new"}
     assert main(["run", "mine.toml", "--seeds", "1", "--rerun-stale"]) == 0
     assert [spec.strategy for spec in engine.calls[1]["specs"]] == ["joint"]
     assert "§" not in capsys.readouterr().out
@@ -346,7 +348,9 @@ def test_the_json_of_status_has_exactly_the_promised_keys(
     assert main(["status", "mine.toml", "--json", "--results", "elsewhere"]) == 0
     cells = json.loads(capsys.readouterr().out)
     for cell in cells:
-        assert list(cell) == ["table", "row", "scenario", "done", "failed", "planned", "mean", "sem", "reported"]
+        assert list(cell) == [
+            *("table", "row", "scenario", "done", "failed", "planned", "stale", "mean", "sem", "reported", "verdict")
+        ]
     assert [(cell["done"], cell["planned"]) for cell in cells] == [(1, 2), (0, 2), (0, 2)]
     assert cells[0]["mean"] == pytest.approx(0.6)
     assert set(cells[0]["reported"]) == {"mean", "spread", "spread_kind", "n", "known"}

@@ -49,7 +49,7 @@ def test_a_number_is_traced_to_its_records(measured: list[RunSpec], capsys: Capt
         "Command: hnet-bench run mine.toml --seeds 1 (seed 1)",
         "Command: hnet-bench run mine.toml --seeds 2 (seed 2)",
         "Commit: not recorded, with or without changes\n",
-        "Changed since: nobody can tell",
+        "Revisions: strategy 1, benchmark 1, protocol 1\n",
         "Versions: python 3.11, torch 2.9\n",
         "Hardware: Fast 9000, threads: 1\n",
         f"Data: mnist {'ab' * 32}\n",
@@ -57,8 +57,8 @@ def test_a_number_is_traced_to_its_records(measured: list[RunSpec], capsys: Capt
     ):
         assert words in out, words
     assert [line.split()[:3] for line in out.splitlines() if ".json" in line] == [
-        ["1", "60.00", "unknown"],
-        ["2", "50.00", "unknown"],
+        ["1", "60.00", "current"],
+        ["2", "50.00", "current"],
     ]
 
 

@@ -22,6 +22,7 @@ class PermutedMnist:
     """60,000 training and 10,000 test images of MNIST in each experience, none held out; pixels in [0, 1]."""
 
     name: ClassVar[str] = "permuted_mnist"
+    revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ("mnist",)
 
     experiences: int = 10

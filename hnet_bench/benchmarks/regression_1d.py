@@ -46,6 +46,7 @@ class Regression1d:
     """Noisy training targets at random inputs, true test targets at even ones, the ends of the interval included."""
 
     name: ClassVar[str] = "regression_1d"
+    revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ()
 
     train_samples: int = 100  # of each experience, uniform in its interval

@@ -26,6 +26,7 @@ class SplitCifar:
     (5000 and 1000 each). None is held out."""
 
     name: ClassVar[str] = "split_cifar"
+    revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ("cifar10", "cifar100-first50")
 
     # imagenet: less ImageNet's mean of each channel and divided by its deviation; none: pixels in [0, 1].

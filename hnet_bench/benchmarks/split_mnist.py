@@ -17,6 +17,7 @@ class SplitMnist:
     """60,000 training and 10,000 test images of MNIST, none held out."""
 
     name: ClassVar[str] = "split_mnist"
+    revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ("mnist",)
 
     # fixed: (0, 1), (2, 3), ... for every seed (von Oswald et al. 2020); per_seed: drawn with the run's seed

@@ -17,6 +17,7 @@ class Synthetic:
     """Every class is one cluster of its own, with independent training and test samples."""
 
     name: ClassVar[str] = "synthetic"
+    revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ()
 
     experiences: int = 3

@@ -16,7 +16,6 @@ from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.spec import resolve_cell
-from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 TableName = Annotated[
@@ -61,16 +60,13 @@ def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> T
     return load_table(table).select(split_values(rows), chosen or None)
 
 
-def cell_states(
-    table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None, judge: Judge | None = None
-) -> list[CellState]:
-    """What a store holds of each cell; `name` is how the user calls the table. For many tables, give them one judge.
-    Raises UserError as `resolve` does."""
+def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+    """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
         for cell in table.cells:
             resolve_cell(cell)
-    return table_state(table, store, seeds, judge or Judge())
+    return table_state(table, store, seeds)
 
 
 def report_missing(states: list[CellState]) -> None:

@@ -24,7 +24,6 @@ from hnet_bench.commands.options import (
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.runs.files import write_atomically
-from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
@@ -161,11 +160,10 @@ def _made(
     """The reports that are asked for, or all but those for trying things out, and their files."""
     from hnet_bench.reporting.render import render
 
-    judge = Judge()
     loaded = {name: load_table(name) for name in tables or table_names()}
     # Large ones first: that is how they are listed, and their figures take longest.
     names = tables or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
-    built = [_with_figures(name, loaded[name], store, judge, figures) for name in names]
+    built = [_with_figures(name, loaded[name], store, figures) for name in names]
     made = [one for one in built if tables or one.measured]
     for one in made:
         report_damage(list(one.states))
@@ -173,12 +171,12 @@ def _made(
     return made, render(made, store, listed=listed, pages=bool(tables) and pages, figures=figures.by_table)
 
 
-def _with_figures(name: str, table: Table, store: Store, judge: Judge, figures: KeptFigures) -> Report:
+def _with_figures(name: str, table: Table, store: Store, figures: KeptFigures) -> Report:
     """A report; if it has records, its figures are being drawn while others are read."""
     from hnet_bench.reporting.model import build_report
     from hnet_bench.reporting.render import subject_of
 
-    one = build_report(table, cell_states(table, name, store, judge=judge), command=name)
+    one = build_report(table, cell_states(table, name, store), command=name)
     if one.measured:
         figures.start(subject_of(one, store))
     return one

@@ -17,8 +17,8 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.runs.compare import TOLERANCE, Comparison, compare, different_settings, surroundings
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import freshness
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import RUN_ID, Store, read_record
 
 
@@ -214,11 +214,7 @@ def _print_comparison(repeated: Repeated, tolerance: float) -> None:
             f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
             f"{unit} ({tolerance:g} are tolerated), on experience {on + 1} after training on {after + 1}."
         )
-    verdict = Judge().verdict(record, repeated.spec.files)
-    changed = [f"code: {name} has changed" for name in (*verdict.strategy, *verdict.harness)]
-    if verdict.state == "unknown":
-        changed.append("code: whether it has changed cannot be told")
-    differences = [*changed, *surroundings(record, again)]
+    differences = [*freshness(record.revisions, again.revisions).changed, *surroundings(record, again)]
     for line in differences:
         typer.echo(f"  {line}")
     if not differences and found.verdict != "identical":

@@ -66,7 +66,7 @@ def run(
     results: Results = Path("results"),
     data: Data = None,
     rerun_stale: Annotated[
-        bool, typer.Option("--rerun-stale", help="Also renew the records whose strategy's code has changed since.")
+        bool, typer.Option("--rerun-stale", help="Also renew stale records: the code computes something else now.")
     ] = False,
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only what is expected to end within 90m, 2h, 1d, ...")
@@ -168,7 +168,9 @@ def status(
     states = cell_states(selected, table, Store(results), chosen_seeds(seeds))
     report_damage(states)
     if as_json:
-        typer.echo(json.dumps([state.to_json() for state in states], indent=2))
+        from hnet_bench.reporting.model import status_of
+
+        typer.echo(json.dumps([status_of(state) for state in states], indent=2))
     else:
         print_results(selected, states)
 

@@ -18,7 +18,6 @@ from hnet_bench.commands.options import (
     select,
 )
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 
@@ -40,7 +39,7 @@ def trace(
     from hnet_bench.reporting.terminal import print_columns
     from hnet_bench.reporting.trace import Traced, arithmetic, header, made_with
 
-    store, judge = Store(results), Judge()
+    store = Store(results)
     states = cell_states(select(table, [row], [scenario]), table, store, chosen_seeds(seeds))
     report_damage(states)
     (state,) = states
@@ -51,9 +50,9 @@ def trace(
         Traced(
             record=record,
             path=store.path(spec.with_seed(record.spec["seed"])),
-            verdict=judge.verdict(record, spec.files),
+            freshness=fresh,
         )
-        for record in state.records
+        for record, fresh in zip(state.records, state.freshness, strict=True)
     ]
     if as_json:
         typer.echo(json.dumps([one.to_json() for one in found], indent=2))

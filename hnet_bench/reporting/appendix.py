@@ -69,7 +69,7 @@ def _compute(reports: Sequence[Report], every: Sequence[Record]) -> Section:
     return Section(
         heading="Compute",
         text=f"{len(every)} different runs took {total}, one after the other; tables may share runs. Times were "
-        "measured on machines that did other work as well. Stale: made before the code of their strategy changed.",
+        "measured on machines that did other work as well. Stale: made by code that computed something else.",
         grid=_grid("compute", headings, rows, left=1),
     )
 

@@ -79,6 +79,7 @@ def _measured(measured: Measured) -> Settings:
         "during": _summary(measured.during),
         "forgetting": _summary(measured.forgetting),
         "stale_seeds": list(measured.stale_seeds),
+        **({"unknown_seeds": list(measured.unknown_seeds)} if measured.unknown_seeds else {}),
         "task_inference": _summary(measured.task_inference),
         "trained_parameters": measured.trained_parameters,
         "compression_ratio": measured.compression_ratio,

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import ScoreMatrix, Summary, average_accuracy, during_accuracy, forgetting, summarise
 from hnet_bench.papers.table import Better, Reported, Table, Unit
 from hnet_bench.reporting.ranking import Competitor, Rank, ranks
-from hnet_bench.reporting.verdicts import Outcome, Verdict, verdict
+from hnet_bench.reporting.verdicts import Outcome, Verdict, judge, verdict
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
@@ -36,7 +37,8 @@ class Measured:
     seconds: Summary
     peak_memory_bytes: Summary | None  # of those runs that know it
     diagnostics: Mapping[str, float]  # means over seeds
-    stale_seeds: tuple[int, ...]  # of records made before the strategy's code changed
+    stale_seeds: tuple[int, ...]  # of records made by code that computed something else
+    unknown_seeds: tuple[int, ...]  # of those of which that cannot be told
     records: tuple[str, ...]  # paths below the results folder, in the order of `scores`
 
 
@@ -63,8 +65,13 @@ class ReportCell:
 
     @property
     def stale_seeds(self) -> tuple[int, ...]:
-        """Those of records made before the strategy's code changed."""
+        """Those of records made by code that computed something else."""
         return self.measured.stale_seeds if self.measured else ()
+
+    @property
+    def unknown_seeds(self) -> tuple[int, ...]:
+        """Those of records of which that cannot be told."""
+        return self.measured.unknown_seeds if self.measured else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +150,13 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
     )
 
 
+def status_of(state: CellState) -> Settings:
+    """What `status --json` prints of a cell; `verdict` is null where nothing is judged."""
+    values = [average_accuracy(record.score) for record in state.records]
+    found = judge(values, state.cell.reported) if state.cell.reported else None
+    return {**state.to_json(), "verdict": found.outcome if found else None}
+
+
 def _cell(state: CellState) -> ReportCell:
     cell = state.cell
     scores = {record.spec["seed"]: average_accuracy(record.score) for record in state.records}
@@ -178,6 +192,7 @@ def _measured(state: CellState, scores: Mapping[int, float]) -> Measured:
         peak_memory_bytes=summarise(memory),
         diagnostics=_diagnostics(records),
         stale_seeds=state.stale_seeds,
+        unknown_seeds=state.unknown_seeds,
         records=tuple(_path(state.spec, seed) for seed in scores),
     )
 

@@ -22,7 +22,7 @@ class Standing:
     done: int  # of the planned runs
     planned: int
     failed: int
-    stale: int  # of the runs that are done, those made before their strategy's code changed
+    stale: int  # of the runs that are done, those made by code that computed something else
     beyond: int  # runs with seeds that the table does not plan
     absent: tuple[str, ...]  # strategies that are not here yet
     seconds: float  # of all runs that are done

@@ -6,20 +6,24 @@ What the text is laid out in, `markdown`, `latex`, `html` and `terminal`, shows 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Reported, Unit
 from hnet_bench.runs.plan import CellState
 
 NOT_RUN = "not run"
 MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
 
-STALE = "§"
-STALE_LEGEND = (
-    f"{STALE} stale: the code of the strategy has changed since some of these runs were made; "
-    "hnet-bench run TABLE --rerun-stale renews them."
-)
+STALE, UNKNOWN = "§", "¶"
+_FRESHNESS_LEGENDS = {
+    STALE: f"{STALE} stale: the code computes something else than when some of these runs were made; "
+    "hnet-bench run TABLE --rerun-stale renews them.",
+    UNKNOWN: f"{UNKNOWN} whether some of these runs are stale cannot be told: nothing of their code was recorded that "
+    "could be compared.",
+}
 
 _MEANING = {
     "second-hand": "read in somebody else's transcription of the paper",
@@ -60,12 +64,32 @@ SCALES: dict[Unit, Scale] = {
 }
 
 
+class Measurable(Protocol):
+    """A cell, whether of a plan or of a report."""
+
+    @property
+    def stale_seeds(self) -> tuple[int, ...]: ...
+
+    @property
+    def unknown_seeds(self) -> tuple[int, ...]: ...
+
+
+def freshness_marks(cell: Measurable) -> str:
+    """§ for a cell with stale records, ¶ for one of whose records that cannot be told."""
+    return f"{STALE if cell.stale_seeds else ''}{UNKNOWN if cell.unknown_seeds else ''}"
+
+
+def freshness_legend(cells: Iterable[Measurable]) -> list[str]:
+    """A sentence for each of these marks that occurs."""
+    found = set("".join(map(freshness_marks, cells)))
+    return [sentence for mark, sentence in _FRESHNESS_LEGENDS.items() if mark in found]
+
+
 def legend(states: Sequence[CellState]) -> list[str]:
     """What the numbers and marks of these cells mean, one sentence each."""
     scale = SCALES[states[0].cell.unit]
     lines = [f"Measured: average {scale.score} over all experiences after the last one; mean ± SEM (number of seeds)."]
-    if any(state.stale_seeds for state in states):
-        lines.append(STALE_LEGEND)
+    lines += freshness_legend(states)
     reported = [state.cell.reported for state in states if state.cell.reported]
     if not reported:
         return lines
@@ -99,7 +123,7 @@ def made_with(states: Sequence[CellState]) -> list[str]:
     for record in by_run.values():
         made = record.provenance
         dirty = " with changes" if made.get("dirty") else ""
-        kinds["Code"][f"commit {str(made.get('commit'))[:8]}{dirty}"] += 1
+        kinds["Code"][f"{_code(made)}{dirty}"] += 1
         kinds["torch"][str(made.get("versions", {}).get("torch"))] += 1
         device = made.get("device")
         kinds["Device"][str(made.get("cpu") if device == "cpu" else device)] += 1
@@ -110,6 +134,13 @@ def made_with(states: Sequence[CellState]) -> list[str]:
     ]
     total = sum(record.seconds["total"] for record in by_run.values())
     return [*lines, f"Time: {duration(total)} in all, one run at a time"] if lines else []
+
+
+def _code(made: Settings) -> str:
+    """The commit, or where git did not name one the checksum of the code."""
+    if made.get("commit"):
+        return f"commit {made['commit'][:8]}"
+    return f"code {made['code_sha256'][:8]}" if made.get("code_sha256") else "code not recorded"
 
 
 def scenarios(states: Sequence[CellState]) -> list[str]:
@@ -123,7 +154,7 @@ def measured_text(state: CellState) -> str:
     if summary is None:
         return NOT_RUN
     text = SCALES[state.cell.unit].with_spread(summary.mean, summary.sem)
-    return f"{text} ({summary.n}){STALE if state.stale_seeds else ''}"
+    return f"{text} ({summary.n}){freshness_marks(state)}"
 
 
 def reported_text(reported: Reported | None, unit: Unit = "percent") -> str:

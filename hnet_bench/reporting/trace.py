@@ -12,7 +12,7 @@ from hnet_bench.metrics import average_accuracy, summarise
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.tables import Scale
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.staleness import Verdict
+from hnet_bench.runs.revisions import Freshness
 
 
 def header(scale: Scale) -> tuple[str, ...]:
@@ -22,11 +22,11 @@ def header(scale: Scale) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Traced:
-    """A record, its file, and whether its code has changed since."""
+    """A record, its file, and whether the code still computes the same."""
 
     record: Record
     path: Path
-    verdict: Verdict
+    freshness: Freshness
 
     @property
     def average(self) -> float:
@@ -35,18 +35,18 @@ class Traced:
 
     def line(self, scale: Scale) -> tuple[str, ...]:
         """A line for the columns of `header`."""
-        return str(self.record.spec["seed"]), scale.text(self.average), self.verdict.state, str(self.path)
+        return str(self.record.spec["seed"]), scale.text(self.average), self.freshness.state, str(self.path)
 
     def to_json(self) -> dict[str, Any]:
         """What `trace --json` prints of a record."""
-        changed = {"strategy": list(self.verdict.strategy), "harness": list(self.verdict.harness)}
         return {
             "run_id": self.record.run_id,
             "seed": self.record.spec["seed"],
             "file": str(self.path),
             "average": self.average,
-            "code": self.verdict.state,
-            "changed": changed,
+            "code": self.freshness.state,
+            "revisions": self.record.revisions,
+            "changed": list(self.freshness.changed),
             "data": self.record.data,
             "provenance": self.record.provenance,
         }
@@ -71,6 +71,7 @@ def made_with(found: Sequence[Traced]) -> list[str]:
     kinds: dict[str, Callable[[Traced], str]] = {
         "Command": lambda one: str(one.record.provenance.get("command", "not recorded")),
         "Commit": lambda one: _commit(one.record.provenance),
+        "Revisions": lambda one: _pairs(one.record.revisions),
         "Changed since": _changed,
         "Versions": lambda one: _pairs(one.record.provenance.get("versions", {})),
         "Hardware": lambda one: _hardware(one.record.provenance),
@@ -93,12 +94,8 @@ def _commit(made: dict[str, Any]) -> str:
 
 
 def _changed(one: Traced) -> str:
-    verdict = one.verdict
-    if verdict.state == "unknown":
-        return "nobody can tell: the record names neither its modules nor a commit that is here"
-    strategy, harness = ", ".join(verdict.strategy), ", ".join(verdict.harness)
-    parts = [f"the strategy's {strategy}"] if strategy else []
-    return "; ".join([*parts, f"the harness's {harness}"] if harness else parts)
+    changed = ", ".join(one.freshness.changed)
+    return f"cannot be told ({changed})" if one.freshness.state == "unknown" else changed
 
 
 def _hardware(made: dict[str, Any]) -> str:

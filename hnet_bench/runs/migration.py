@@ -1,7 +1,7 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
 Schema 1 had no checksum, and its first records had no scores from before training (`untrained`). In schema 2 every cell
-of a matrix was a number.
+of a matrix was a number. Schema 3 had no revisions.
 """
 
 from __future__ import annotations
@@ -20,8 +20,23 @@ def _as_it_is(content: Settings) -> Settings:
     return content
 
 
+def _with_revisions(content: Settings) -> Settings:
+    """Every record of ours from before there were revisions is what the first ones compute: fingerprints of the code
+    that made them said so. What a user's own file held then is not known."""
+    spec = content.get("spec")
+    names = {part: _name_of(spec, part) for part in ("strategy", "benchmark")}
+    revisions = {part: None if ".py:" in name else 1 for part, name in names.items()}
+    return {**content, "revisions": {**revisions, "protocol": 1}}
+
+
+def _name_of(spec: object, part: str) -> str:
+    # Whether the record is sound is asked later.
+    described = spec.get(part) if isinstance(spec, dict) else None
+    return str(described.get("name")) if isinstance(described, dict) else ""
+
+
 # From which schema -> how its records become those of the next. Add a line with each new schema.
-_STEPS: dict[int, Callable[[Settings], Settings]] = {1: _with_checksum, 2: _as_it_is}
+_STEPS: dict[int, Callable[[Settings], Settings]] = {1: _with_checksum, 2: _as_it_is, 3: _with_revisions}
 
 
 def migrated(content: Settings, schema: int, *, where: str) -> Settings:

@@ -12,8 +12,8 @@ from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Cell, Table, reported_json
 from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec
-from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Damaged, Listing, Store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class CellState:
     records: tuple[Record, ...]
     damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
     conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
-    stale_seeds: tuple[int, ...] = ()  # those whose record was made before the strategy's code changed
+    freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
 
     @cached_property
     def scores(self) -> numpy.typing.NDArray[numpy.float64]:
@@ -47,8 +47,22 @@ class CellState:
         """Average accuracy over seeds (fractions), None if nothing is measured."""
         return summarise([average_accuracy(record.score) for record in self.records])
 
+    @property
+    def stale_seeds(self) -> tuple[int, ...]:
+        """Seeds whose record was made by code that computed something else."""
+        return self._seeds("stale")
+
+    @property
+    def unknown_seeds(self) -> tuple[int, ...]:
+        """Seeds of whose record that cannot be told."""
+        return self._seeds("unknown")
+
+    def _seeds(self, state: str) -> tuple[int, ...]:
+        pairs = zip(self.records, self.freshness, strict=False)
+        return tuple(record.spec["seed"] for record, found in pairs if found.state == state)
+
     def to_json(self) -> Settings:
-        """What `status --json` prints of a cell."""
+        """What `status --json` prints of a cell, but for its verdict."""
         summary = self.summary
         return {
             "table": self.cell.table,
@@ -57,20 +71,19 @@ class CellState:
             "done": len(self.records),
             "failed": len(self.failed_seeds),
             "planned": len(self.planned_seeds),
+            "stale": len(self.stale_seeds),
             "mean": summary.mean if summary else None,
             "sem": summary.sem if summary else None,
             "reported": reported_json(self.cell.reported),
         }
 
 
-def table_state(
-    table: Table, store: Store, seeds: tuple[int, ...] | None = None, judge: Judge | None = None
-) -> list[CellState]:
+def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
-    seed that has a record counts as done. Only a judge can tell which records are stale."""
+    seed that has a record counts as done."""
     listing = Listing(store.root)
     planned = table.seeds if seeds is None else seeds
-    return [_cell_state(cell, planned, seeds, store, listing, judge) for cell in table.cells]
+    return [_cell_state(cell, planned, seeds, store, listing) for cell in table.cells]
 
 
 def _cell_state(
@@ -79,13 +92,13 @@ def _cell_state(
     only: tuple[int, ...] | None,
     store: Store,
     listing: Listing,
-    judge: Judge | None,
 ) -> CellState:
     spec = cell_spec(cell)
     if spec is None:
         return CellState(cell=cell, spec=None, planned_seeds=planned, failed_seeds=(), records=())
     found = store.examine(spec, listing)
     records = tuple(record for record in found.records if only is None or record.spec["seed"] in only)
+    present = revisions_of(spec) if records else {}
     return CellState(
         cell=cell,
         spec=spec,
@@ -94,7 +107,7 @@ def _cell_state(
         records=records,
         damaged=found.damaged,
         conflicts=found.conflicts,
-        stale_seeds=tuple(record.spec["seed"] for record in records if judge and judge.is_stale(record, spec.files)),
+        freshness=tuple(freshness(record.revisions, present) for record in records),
     )
 
 

@@ -15,15 +15,12 @@ from pathlib import Path
 
 import hnet_bench
 from hnet_bench.interfaces import Settings
-from hnet_bench.runs.code_sum import code_sum, sum_of_files
 
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
 
 
-def provenance(
-    *, strategy: object, code: dict[str, str], device: str, threads: int, command: str, started: datetime
-) -> Settings:
-    """What a record says of the run's surroundings; `code` is `Code.hashes`, `started` in UTC."""
+def provenance(*, strategy: object, device: str, threads: int, command: str, started: datetime) -> Settings:
+    """What a record says of the run's surroundings; `started` in UTC. None of it decides whether a record is stale."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         # A file that is edited while a sweep runs may or may not have been loaded before.
@@ -31,7 +28,6 @@ def provenance(
         "code_sha256": code_sum(),
         # Of its own, since it may stand in a user's file or in a package of somebody else.
         "strategy_sha256": _file_sum(strategy),
-        "code": code,
         "command": command,
         "started": _iso(started),
         "finished": _iso(datetime.now(timezone.utc)),
@@ -58,6 +54,23 @@ def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
 def machine(device: str) -> Settings:
     """What a run is computed on."""
     return {"device": device_name(device), "cpu": cpu_name()}
+
+
+@cache
+def code_sum() -> str:
+    """`sum_of_files` as it was when this was first asked: a process goes on with the code that it has loaded."""
+    return sum_of_files()
+
+
+def sum_of_files() -> str:
+    """SHA-256 over the names and contents of this package's and the baselines' Python files as they are now: which code
+    made a record, with and without git."""
+    package = Path(hnet_bench.__file__).parent
+    files = [*package.rglob("*.py"), *(package.parent / "baselines").rglob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda file: file.relative_to(package.parent).as_posix()):
+        digest.update(path.relative_to(package.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def remember_code() -> None:

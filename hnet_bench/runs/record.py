@@ -18,7 +18,7 @@ from hnet_bench.interfaces import EvaluationSchedule, Settings, UserError, evalu
 from hnet_bench.runs.canonical import checksum, spec_digest
 from hnet_bench.runs.migration import migrated
 
-SCHEMA = 3
+SCHEMA = 4
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -39,6 +39,7 @@ class Record:
     seconds: Settings  # "train" (T numbers), "evaluate" (T numbers), "total"
     peak_memory_bytes: int | None  # resident memory of the process
     data: Settings  # name of a data set -> SHA-256 of its content
+    revisions: Settings  # of "strategy", "benchmark" and "protocol", see `runs.revisions`
     diagnostics: Settings  # counters that the strategy keeps, such as "nan_entropies"
     provenance: Settings = field(repr=False)  # commit, code, versions, hardware, command, times
 

@@ -18,13 +18,13 @@ import torch
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.checkpoint import Checkpoints
-from hnet_bench.runs.code import Code, code_of, loaded_from_elsewhere
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.memory import reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
 from hnet_bench.runs.record import Record, check_scores
+from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec
 
 _THREADS = 1
@@ -54,8 +54,7 @@ def run_with_artefacts(
     Raises UserError for what the user can mend, and Stopped if it had to leave off at the deadline.
     """
     started = datetime.now(timezone.utc)
-    code = code_of(spec.strategy, spec.benchmark, spec.files)
-    hashes = code.hashes()  # now: files may be edited while it lasts
+    revisions = revisions_of(spec)  # now: files may be edited while it lasts
     reset_peak()
     torch.set_num_threads(_THREADS)
     learning = Learning(
@@ -67,7 +66,7 @@ def run_with_artefacts(
         loggers=loggers,
         deadline=deadline,
     )
-    _check_loaded(code)
+    _check_loaded(spec)
     learning.learn()
     template, progress = learning.template, learning.progress
     counts = template.parameter_counts()
@@ -82,11 +81,11 @@ def run_with_artefacts(
         seconds={"train": progress.train, "evaluate": progress.evaluate, "total": round(progress.elapsed, 3)},
         peak_memory_bytes=progress.peak_memory_bytes,
         data=learning.data_sums,
+        revisions=revisions,
         diagnostics=dict(template.diagnostics),
         provenance={
             **provenance(
                 strategy=learning.strategy,
-                code=hashes,
                 device=device,
                 threads=_THREADS,
                 command=command or command_line(),
@@ -99,8 +98,8 @@ def run_with_artefacts(
     return record, _archive(learning.artefacts())
 
 
-def _check_loaded(code: Code) -> None:
-    if found := loaded_from_elsewhere(code):
+def _check_loaded(spec: RunSpec) -> None:
+    if found := loaded_from_elsewhere(spec):
         own, loaded = found
         raise UserError(f"{own} is not what Python imports, which is {loaded} of the same name: rename one.")
 

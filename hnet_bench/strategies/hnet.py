@@ -17,6 +17,7 @@ class Hnet(HypernetworkSettings):
     """For CL1; what Table 1 calls HNET+ENT and HNET+TIR is this there, since nothing is left to infer."""
 
     name: ClassVar[str] = "hnet"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     def build(self, setup: Setup) -> ChunkedHypernetworkTemplate:

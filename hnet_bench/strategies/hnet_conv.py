@@ -23,6 +23,7 @@ class HnetConv(HypernetworkSettings):
     """
 
     name: ClassVar[str] = "hnet_conv"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     own_head_only: bool = True  # of an old task's outputs regularise those of its own head alone, else those of all

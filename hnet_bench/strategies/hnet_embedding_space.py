@@ -20,6 +20,7 @@ class HnetEmbeddingSpace(HypernetworkSettings):
     """Trained as HNET, bit for bit; the map is made after the last experience. For embeddings of two components."""
 
     name: ClassVar[str] = "hnet_embedding_space"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     task_embedding_size: int = 2

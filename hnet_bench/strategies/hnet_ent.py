@@ -17,6 +17,7 @@ class HnetEnt(HypernetworkSettings):
     """For CL2 and CL3. Training is that of HNET with one shared head in CL2, a head for each task in CL3."""
 
     name: ClassVar[str] = "hnet_ent"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.DOMAIN, Scenario.CLASS)
 
     # stable: from log-softmax. naive: sum of p * log p as in the authors' code, NaN once a probability underflows to 0;

@@ -19,6 +19,7 @@ class HnetFull:
     """
 
     name: ClassVar[str] = "hnet_full"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     hidden_units: tuple[int, ...] = (10, 10)  # of the hypernetwork

@@ -20,6 +20,7 @@ class HnetR(ReplaySettings):
     """Defaults are those of the authors' split MNIST experiments (hypercl, mnist/train_args_default.py)."""
 
     name: ClassVar[str] = "hnet_r"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     replay_decoder_hidden_units: tuple[int, ...] = (250, 350)

@@ -25,6 +25,7 @@ class HnetTir(ReplaySettings, HypernetworkSettings):
     """
 
     name: ClassVar[str] = "hnet_tir"
+    revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.DOMAIN, Scenario.CLASS)
 
     replay_decoder_hidden_units: tuple[int, ...] = (50, 150)

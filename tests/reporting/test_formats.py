@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -23,6 +24,7 @@ from hnet_bench.reporting.page.render import page as html_page
 from hnet_bench.reporting.readme import with_results
 from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.revisions import Freshness
 from hnet_bench.runs.store import Store
 
 Rows = list[list[str]]
@@ -238,7 +240,8 @@ def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store
 def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich_store: Store) -> None:
     states = table_state(rich_table, rich_store)
     good = next(index for index, state in enumerate(states) if state.cell.row == "good" and state.records)
-    states[good] = replace(states[good], stale_seeds=(1, 3))
+    ages: list[Literal["stale", "unknown", "current"]] = ["stale", "unknown", "stale"]
+    states[good] = replace(states[good], freshness=tuple(Freshness(state=age) for age in ages))
     report = build_report(rich_table, states, command="made_up")
     block = "<!-- results: rich -->\n<!-- end of results -->\n"
     texts = {
@@ -247,11 +250,15 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
         "markdown": markdown.page(report),
     }
     for name, text in texts.items():
-        assert "(3)§" in text, name
-        assert "§ stale: the code of the strategy has changed" in text, name
-    assert "seeds 1,3: the strategy&#39;s code has changed since" in texts["page"]
+        assert "(3)§¶" in text, name
+        assert "§ stale: the code computes something else" in text, name
+        assert "¶ whether some of these runs are stale cannot be told" in text, name
+    assert "seeds 1,3: the code computes something else now" in texts["page"]
+    assert "seeds 2: cannot be told" in texts["page"]
     verdicts = verdict_grid(report)
     assert verdicts is not None
-    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["3§"]
+    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["3§¶"]
+    measured = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
+    assert measured["good"]["unknown_seeds"] == [2]
     lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))
     assert {line["measured_stale_seeds"] for line in lines if line["row"] == "good"} == {"", "1 3"}

@@ -13,6 +13,7 @@ from hnet_bench.reporting.markdown import page
 from hnet_bench.reporting.model import build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import Freshness
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
@@ -59,7 +60,10 @@ def test_the_last_line_says_what_is_left_to_do(table: Table, store: Store) -> No
     assert text_of(table, store).endswith("To run what is missing: `hnet-bench run mine.toml`.\n")
     done = replace(table, cells=table.cells[:1], seeds=(1, 2))
     assert "All planned runs are done;" in text_of(done, store).splitlines()[-1]
-    stale = [replace(state, stale_seeds=(2,)) for state in table_state(done, store)]
+    stale = [
+        replace(state, freshness=(Freshness(state="current"), Freshness(state="stale")))
+        for state in table_state(done, store)
+    ]
     last = page(build_report(done, stale, command="mine.toml")).splitlines()[-1]
     assert last.endswith("To renew those marked §: `hnet-bench run mine.toml --rerun-stale`.")
 

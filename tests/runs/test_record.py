@@ -115,9 +115,9 @@ def test_what_is_no_finite_number_is_no_score(value: Any) -> None:
         check_scores([[1, 0.5], [0.25, value]], "a test", schedule="all")
 
 
-@pytest.mark.parametrize("schema", [0, 4, "2", None, True, 1.5])
+@pytest.mark.parametrize("schema", [0, 5, "2", None, True, 1.5])
 def test_an_unknown_schema_is_refused(spec_of: SpecOf, record_of: RecordOf, schema: Any) -> None:
-    with pytest.raises(UserError, match="a test is not a record: expected schema 1, 2 or 3, found "):
+    with pytest.raises(UserError, match="a test is not a record: expected schema 1, 2, 3 or 4, found "):
         Record.from_json({**record_of(spec_of()).to_json(), "schema": schema}, where="a test")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,8 @@ from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.code import code_of, loaded_from_elsewhere
-from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import freshness, loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec, resolve_cell
-from hnet_bench.runs.staleness import Judge
 from hnet_bench.runs.store import Store
 
 Capture = pytest.CaptureFixture[str]
@@ -131,7 +130,8 @@ def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
     (traced,) = json.loads(capsys.readouterr().out)
     assert traced["code"] == "current"
     record = Store(Path("results")).read(Path(traced["file"]))
-    assert {"my", "user_files_helper"} <= set(record.provenance["code"])
+    assert record.revisions == revisions_of(spec_of_table("tables/mine.toml"))
+    assert re.fullmatch("[0-9a-f]{12}", record.revisions["strategy"])
     assert main(["rerun", record.run_id]) == 0
     assert "Identical" in capsys.readouterr().out
     assert api.rerun(record.run_id).verdict == "identical"
@@ -139,7 +139,7 @@ def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
     helper = project / "tables" / "user_files_helper.py"
     helper.write_text(HELPER.replace("setup=setup", "setup=setup, plugins=[]"))
     assert main(["trace", "tables/mine.toml", "mine", "CL3"]) == 0
-    assert "user_files_helper" in capsys.readouterr().out
+    assert f"Changed since: strategy: content {record.revisions['strategy']}, now content " in capsys.readouterr().out
     (elsewhere := project / "elsewhere").mkdir()
     monkeypatch.chdir(elsewhere)
     assert main(["rerun", str(Path("..", traced["file"]))]) == 0
@@ -149,30 +149,56 @@ def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
     assert f"There is no file my.py {places}, which the record ../results" in capsys.readouterr().err
 
 
-def test_a_judge_looks_where_the_spec_says(
-    project: Path, record_of: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+def test_the_content_of_a_users_file_and_of_what_it_imports_beside_it_is_its_revision(
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = spec_of_table("tables/mine.toml")
-    record = record_of(spec, provenance={"code": code_of(spec.strategy, spec.benchmark, spec.files).hashes()})
+    before = revisions_of(spec)
+    assert before == {"strategy": before["strategy"], "benchmark": 1, "protocol": 1}
+    shutil.copytree(project / "tables", project / "elsewhere")
+    assert revisions_of(spec_of_table("elsewhere/mine.toml")) == before  # wherever the files are
     monkeypatch.chdir(project.parent)
-    assert Judge().verdict(record).state == "unknown"
-    assert Judge().verdict(record, spec.files).state == "current"
-    (project / "tables" / "my.py").write_text(STRATEGY.replace('"mine"', '"ours"'))
-    assert Judge().verdict(record, spec.files).strategy == ("my",)
+    assert revisions_of(spec) == before
+    tables = project / "tables"
+    (tables / "stranger.py").write_text("nobody imports it")
+    (tables / "my.py").write_bytes(STRATEGY.replace("\n", "\r\n").encode())
+    assert revisions_of(spec) == before
+    changed = []
+    for file in ("my.py", "user_files_helper.py"):
+        kept = (tables / file).read_text()
+        (tables / file).write_text(f"{kept}# a remark\n")
+        changed.append(revisions_of(spec)["strategy"])
+        assert freshness(before, revisions_of(spec)).state == "stale"
+        (tables / file).write_text(kept)
+    assert len({before["strategy"], *changed}) == 3
+
+
+def test_a_package_beside_a_users_file_belongs_to_it_as_a_whole_and_so_does_what_that_imports(project: Path) -> None:
+    tables = project / "tables"
+    (tables / "my.py").write_text(STRATEGY.replace("user_files_helper", "deep.below"))
+    (tables / "deep").mkdir()
+    (tables / "deep" / "__init__.py").write_text("")
+    (tables / "deep" / "below.py").write_text("from .beside import make")
+    (tables / "deep" / "beside.py").write_text(HELPER + "import user_files_helper as other")
+    spec, found = spec_of_table("tables/mine.toml"), []
+    for file in ("deep/__init__.py", "deep/below.py", "deep/beside.py", "user_files_helper.py"):
+        found.append(revisions_of(spec)["strategy"])
+        with (tables / file).open("a") as content:
+            content.write("\n# changed")
+    assert len({*found, revisions_of(spec)["strategy"]}) == 5
 
 
 def test_a_module_of_the_same_name_from_elsewhere_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of_table("tables/mine.toml")
-    code = code_of(spec.strategy, spec.benchmark, spec.files)
-    assert loaded_from_elsewhere(code) is None
+    assert loaded_from_elsewhere(spec) is None
     spec.build_strategy()
     import user_files_helper
 
-    assert loaded_from_elsewhere(code) is None
+    assert loaded_from_elsewhere(spec) is None
     other = project / "user_files_helper.py"
     other.write_text(HELPER)
     monkeypatch.setattr(user_files_helper, "__file__", str(other))
-    assert loaded_from_elsewhere(code) == (project / "tables" / "user_files_helper.py", other)
+    assert loaded_from_elsewhere(spec) == (project / "tables" / "user_files_helper.py", other)
 
 
 def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from hnet_bench.interfaces import Settings
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.figures.subject import Subject
-from hnet_bench.runs.code_sum import code_sum
 
 if TYPE_CHECKING:
     from hnet_bench.reporting.figures.parallel import Drawing
@@ -121,7 +120,13 @@ def _parts(subject: Subject) -> Iterator[bytes]:
 @cache
 def _drawn_by() -> bytes:
     """What draws: our code, Python and the libraries."""
-    return " ".join([code_sum(), sys.version, *(version(name) for name in _LIBRARIES)]).encode()
+    return " ".join([_sum_of_code(), sys.version, *(version(name) for name in _LIBRARIES)]).encode()
+
+
+def _sum_of_code() -> str:
+    """Of all that reports are made with, which is what decides about a picture of the same records."""
+    folder = Path(__file__).parent.parent
+    return _sum(b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py"))))
 
 
 def _sum(content: bytes) -> str:

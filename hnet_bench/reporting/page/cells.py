@@ -13,7 +13,16 @@ from hnet_bench.reporting.made_of import Made, commit, made_of
 from hnet_bench.reporting.model import Report, ReportCell
 from hnet_bench.reporting.not_reproduced import reason_of
 from hnet_bench.reporting.settings_text import flat
-from hnet_bench.reporting.tables import MARKS, SCALES, STALE, Scale, duration, percent, probability, reported_text
+from hnet_bench.reporting.tables import (
+    MARKS,
+    SCALES,
+    Scale,
+    duration,
+    freshness_marks,
+    percent,
+    probability,
+    reported_text,
+)
 from hnet_bench.reporting.verdict_grid import interval_text, seeds_text
 from hnet_bench.reporting.verdicts import Outcome, Verdict
 from hnet_bench.runs.plan import CellState
@@ -50,9 +59,7 @@ def _behind(report: Report, cell: ReportCell, state: CellState) -> Behind:
         key=cell.key,
         label=cell.label,
         scenario=cell.scenario,
-        measured=f"{scale.with_spread(final.mean, final.sem)} ({final.n}){STALE if cell.stale_seeds else ''}"
-        if final
-        else "",
+        measured=f"{scale.with_spread(final.mean, final.sem)} ({final.n}){freshness_marks(cell)}" if final else "",
         outcome=cell.verdict.outcome if cell.verdict else None,
         facts=tuple(_facts(report, cell, scale)),
         runs=tuple(_run(record, path, scale) for record, path in zip(state.records, _paths(cell), strict=True)),
@@ -71,7 +78,9 @@ def _facts(report: Report, cell: ReportCell, scale: Scale) -> Iterable[tuple[str
     else:
         yield "Measured", "not run"
     if cell.stale_seeds:
-        yield "Stale", f"seeds {format_seeds(cell.stale_seeds)}: the strategy's code has changed since"
+        yield "Stale", f"seeds {format_seeds(cell.stale_seeds)}: the code computes something else now"
+    if cell.unknown_seeds:
+        yield "Stale?", f"seeds {format_seeds(cell.unknown_seeds)}: cannot be told"
     if cell.failed:
         yield "Failed", f"the last try of {cell.failed} seed{'' if cell.failed == 1 else 's'}"
     if reported:

@@ -1,0 +1,121 @@
+"""A record is stale if the code computes something else than when it was made, and only then."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hnet_bench import catalog
+from hnet_bench.catalog import Kind
+from hnet_bench.interfaces import TrainingProtocol
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import freshness, revisions_of
+from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.store import Store
+
+SpecOf = Callable[..., RunSpec]
+RecordOf = Callable[..., Record]
+FIRST = {"strategy": 1, "benchmark": 1, "protocol": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in ("strategies", "benchmarks") for name in catalog.names(kind)]
+)
+def test_each_of_ours_has_a_revision_of_its_own(kind: Kind, name: str) -> None:
+    found = catalog.strategy_class(name) if kind == "strategies" else catalog.benchmark_class(name)
+    assert vars(found)["revision"] >= 1  # not that of a class it inherits from, which may be raised for itself
+
+
+def test_the_three_revisions_of_a_run_are_those_of_its_classes(
+    spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of()
+    monkeypatch.setattr(catalog.strategy_class("finetune"), "revision", 2)
+    monkeypatch.setattr(catalog.benchmark_class("synthetic"), "revision", 3)
+    monkeypatch.setattr(TrainingProtocol, "revision", 4)
+    assert revisions_of(spec) == {"strategy": 2, "benchmark": 3, "protocol": 4}
+    assert spec_of().run_id == spec.run_id  # they are no part of what is run
+
+
+@pytest.mark.parametrize(
+    ("recorded", "present", "state", "changed"),
+    [
+        ({}, {}, "current", ()),
+        ({}, {"strategy": 2}, "stale", ("strategy: revision 1, now revision 2",)),
+        ({"strategy": 2}, {}, "stale", ("strategy: revision 2, now revision 1",)),  # of newer code than this
+        ({"strategy": "a"}, {"strategy": "b"}, "stale", ("strategy: content a, now content b",)),
+        ({"strategy": None}, {"strategy": "b"}, "unknown", ("strategy: not recorded, now content b",)),
+        ({"strategy": 1}, {"strategy": "b"}, "unknown", ("strategy: revision 1, now content b",)),
+        ({"strategy": None}, {"strategy": "b", "protocol": 2}, "stale", None),
+    ],
+)
+def test_unknown_is_not_current_and_not_stale(
+    recorded: dict[str, object], present: dict[str, object], state: str, changed: tuple[str, ...] | None
+) -> None:
+    found = freshness({**FIRST, **recorded}, {**FIRST, **present})
+    assert found.state == state
+    assert changed is None or found.changed == changed
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "stale"),
+    [("strategies", "finetune", {"finetune"}), ("strategies", "joint", {"joint"}), ("benchmarks", "synthetic", None)],
+)
+def test_a_raised_revision_makes_all_affected_records_stale_and_only_those(
+    user_table: Path,
+    record_of: RecordOf,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind,
+    name: str,
+    stale: set[str] | None,
+) -> None:
+    store, table = Store(Path("results")), load_table("mine.toml")
+    for state in table_state(table, store):
+        assert state.spec is not None
+        for seed in (1, 2):
+            one = state.spec.with_seed(seed)
+            store.write(one, record_of(one))
+    assert not any(state.stale_seeds for state in table_state(table, store))
+    changed = catalog.strategy_class(name) if kind == "strategies" else catalog.benchmark_class(name)
+    monkeypatch.setattr(changed, "revision", 2)
+    found = {state.cell.strategy: state.stale_seeds for state in table_state(table, store)}
+    assert found == {one: (1, 2) if stale is None or one in stale else () for one in ("finetune", "joint")}
+
+
+def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files_unknown(
+    spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    def lifted(spec: RunSpec) -> Record:
+        content = {key: value for key, value in record_of(spec).to_json().items() if key != "revisions"}
+        old = {**content, "schema": 1}
+        del old["sha256"]
+        return Record.from_json(old, where="an old record")
+
+    ours = spec_of()
+    assert lifted(ours).revisions == FIRST
+    own = replace(ours, strategy="mine.py:Mine")
+    assert lifted(own).revisions == {**FIRST, "strategy": None}
+
+
+def test_the_content_of_a_plug_in_is_its_revision_whatever_number_it_has(
+    tmp_path: Path, spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "plugged_in_for_revisions"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "mine.py").write_text("revision = 1")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    names = catalog.names
+    mine = {"mine": "plugged_in_for_revisions.mine:Mine"}
+    monkeypatch.setattr(catalog, "names", lambda kind: {**names(kind), **(mine if kind == "strategies" else {})})
+    spec = replace(spec_of(), strategy="mine")
+    before = revisions_of(spec)["strategy"]
+    (package / "mine.py").write_text("revision = 2")
+    assert isinstance(before, str)
+    assert revisions_of(spec)["strategy"] not in (before, 1, 2)
