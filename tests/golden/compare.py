@@ -1,0 +1,136 @@
+"""Has the behaviour of a strategy, a benchmark or the protocol changed without its revision, or the other way round?
+
+    python tests/golden/compare.py [COMMIT]
+
+measures the working tree and COMMIT on this machine, with the versions that are installed, and says one sentence for
+each that is wrong. Without COMMIT it takes what the branch left main at, or on main itself where it was a day before
+its last commit. Exit code 0: revisions say what happened; 1: they do not; 2: the trees cannot be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = Path("tests/golden/fingerprints.py")
+CODE = ("hnet_bench", "baselines")
+Measured = dict[str, Any]  # what fingerprints.py prints
+
+
+def problems(before: Measured, after: Measured) -> list[str]:
+    """What is wrong, one sentence each; both as `fingerprints.py` prints it."""
+    known = {run["name"]: run["fingerprint"] for run in before["runs"]}
+    both = [run for run in after["runs"] if run["name"] in known]
+    changed = [run for run in both if run["fingerprint"] != known[run["name"]]]
+    raised = set(_raised(before["revisions"], after["revisions"]))
+    unexplained = [run for run in changed if not raised.intersection(_parts(run))]
+    return [
+        *_without_revision(unexplained, {run["strategy"] for run in both}),
+        *(_without_change(part, changed) for part in sorted(raised) if not any(part in _parts(run) for run in changed)),
+    ]
+
+
+def _parts(run: dict[str, str]) -> set[tuple[str, str]]:
+    """What a run depends on, as `_raised` names it."""
+    return {("strategy", run["strategy"]), ("benchmark", run["benchmark"]), ("protocol", "")}
+
+
+def _raised(before: Measured, after: Measured) -> Iterator[tuple[str, str]]:
+    for part in ("strategy", "benchmark"):
+        for name, revision in after[part].items():
+            if revision != before[part].get(name, revision):
+                yield part, name
+    if before["protocol"] != after["protocol"]:
+        yield "protocol", ""
+
+
+def _without_revision(changed: list[dict[str, str]], every: set[str]) -> Iterator[str]:
+    by_part: dict[tuple[str, str], list[str]] = {}
+    for run in changed:
+        by_part.setdefault((run["of"], run[run["of"]]), []).append(run["name"])
+    for (part, name), runs in by_part.items():
+        shown = "; ".join(runs[:3]) + (f"; and {len(runs) - 3} more" if len(runs) > 3 else "")
+        yield f"The behaviour of the {part} {name} has changed ({shown}), but its revision was not raised."
+    if every and {name for part, name in by_part if part == "strategy"} == every:
+        yield (
+            "All strategies have changed: if the cause is what all runs share, raise TrainingProtocol.revision in "
+            "place of theirs."
+        )
+
+
+def _without_change(part: tuple[str, str], changed: list[dict[str, str]]) -> str:
+    what = "protocol" if part[0] == "protocol" else f"{part[0]} {part[1]}"
+    return f"The revision of the {what} was raised, but no fingerprint of it has changed."
+
+
+def measure(root: Path) -> subprocess.Popen[str]:
+    """Starts the fingerprints of one tree, by its own script if it has one."""
+    script = root / SCRIPT if (root / SCRIPT).is_file() else ROOT / SCRIPT
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", script, root], cwd=root, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def default_commit() -> str:
+    """Where the branch left main; on main, where it was a day before its last commit."""
+    left = _git("merge-base", "HEAD", "origin/main") or _git("merge-base", "HEAD", "main")
+    if left and left != _git("rev-parse", "HEAD"):
+        return left
+    last = _git("show", "--no-patch", "--format=%ct", "HEAD")
+    return _git("rev-list", "-1", "--first-parent", f"--before={int(last or 0) - 86400}", "HEAD")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def main() -> int:
+    """Prints the sentences; the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("commit", nargs="?", default=None, metavar="COMMIT")
+    commit = parser.parse_args().commit or default_commit()
+    if not commit or not _git("rev-parse", "--verify", f"{commit}^{{commit}}"):
+        if _git("rev-parse", "--is-shallow-repository") == "true":
+            print("Not compared: this clone is shallow, and the commit to compare with is not in it.")
+            return 0
+        print(f"There is no commit '{commit}' to compare with: name one, such as HEAD~1.")
+        return 2
+    if not _git("diff", "--name-only", commit, "--", *CODE, str(SCRIPT)):
+        print(f"Nothing to compare: the code is that of commit {commit[:8]}.")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        old = Path(folder).resolve() / "before"
+        subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", old, commit], check=True)
+        try:
+            processes = [measure(old), measure(ROOT)]
+            outputs = [process.communicate()[0] for process in processes]
+        finally:
+            subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", old], check=True)
+    if any(process.returncode for process in processes):
+        print("The fingerprints of one of the trees could not be made, as printed above.")
+        return 2
+    before, after = (json.loads(output) for output in outputs)
+    if before["recipe"] != after["recipe"]:
+        print("The fingerprints themselves are made in another way: change that in a commit that changes nothing else.")
+        return 2
+    for one in after["skipped"]:
+        print(f"Not compared: {one}.")
+    found = problems(before, after)
+    print(
+        "\n".join(found) if found else f"{len(after['runs'])} runs compared with commit {commit[:8]}: as revisions say."
+    )
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

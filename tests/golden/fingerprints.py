@@ -1,0 +1,228 @@
+"""What the code of one source tree computes, in fingerprints: fingerprints.py ROOT [STRATEGY...] prints them as JSON.
+
+Each is a SHA-256 over the parameters, the scores, the answers and the inferred tasks of one short run with a fixed
+seed: of every strategy in every scenario that it declares, and of every variant that a shipped table uses, on the
+synthetic benchmark; and of a plain run on every benchmark, with some of its samples. They compare two trees on one
+machine with one set of versions (`compare.py`), and mean nothing beyond that: none is ever stored.
+
+Only the product's public words are used, so that this file can measure an older tree that has none of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+# Raised when these fingerprints themselves are made in another way: then two trees cannot be compared.
+RECIPE = 1
+PROTOCOL = {"iterations": 20, "batch_size": 16, "learning_rate": 1e-2, "hidden_units": [16, 16]}
+# More test samples than one batch of an evaluation holds.
+STREAM = {"name": "synthetic", "experiences": 3, "test_per_class": 200}
+# Convolutional networks need images; deep ones take long.
+IMAGES = {"name": "synthetic", "experiences": 2, "train_per_class": 20, "test_per_class": 10, "image_side": 12}
+# Which part of a table's protocol is another way to compute, rather than another size.
+WAYS = ("activation", "active_classes", "initialisation", "network", "beta1", "evaluation")
+SAMPLES = 50  # of each experience of a benchmark
+
+
+def strategy_cases() -> Iterator[tuple[str, dict[str, Any]]]:
+    """A name and the arguments of `resolve` for every run on the synthetic benchmark."""
+    from hnet_bench import catalog
+
+    for name in catalog.names("strategies"):
+        for scenario in catalog.strategy_class(name).scenarios:
+            yield f"{name} {scenario.label}", _arguments(name, scenario)
+    for (name, scenario, hyperparameters, ways), cell in _variants().items():
+        yield f"{name} {scenario} {hyperparameters} {ways}", _arguments(name, cell.scenario, cell)
+
+
+def _variants() -> dict[tuple[str, ...], Any]:
+    """Of all cells of shipped tables one for each set of hyperparameters that are set and each way of training."""
+    from hnet_bench import catalog
+    from hnet_bench.papers.table import load_table, table_names
+
+    found: dict[tuple[str, ...], Any] = {}
+    for table in table_names():
+        for cell in load_table(table).cells:
+            if not catalog.is_known("strategies", cell.strategy):
+                continue
+            # Of numbers and sizes the first will do, a choice is a way of its own.
+            options = {
+                key: value if isinstance(value, (bool, str)) else "set" for key, value in cell.hyperparameters.items()
+            }
+            ways = {key: value for key, value in cell.protocol.items() if key in WAYS}
+            if ways.get("active_classes") == "seen":
+                del ways["active_classes"]  # the default
+            key = (cell.strategy, cell.scenario.label, json.dumps(options, sort_keys=True), json.dumps(ways))
+            found.setdefault(key, cell)
+    return found
+
+
+def _arguments(name: str, scenario: Any, cell: Any = None) -> dict[str, Any]:
+    ways = {key: value for key, value in cell.protocol.items() if key in WAYS} if cell else {}
+    network = ways.get("network", "resnet32" if name == "hnet_conv" else "mlp")
+    protocol = {**PROTOCOL, **ways}
+    benchmark: dict[str, Any] = STREAM
+    if network != "mlp":
+        protocol.update(network=network, iterations=4, batch_size=8)
+        benchmark = IMAGES
+    elif cell and cell.benchmark["name"] == "regression_1d":
+        benchmark = {"name": "regression_1d"}
+    elif name == "hnet_full":
+        benchmark = {"name": "regression_1d"}
+    return {
+        "benchmark": benchmark,
+        "scenario": scenario,
+        "protocol": protocol,
+        "strategy": name,
+        "hyperparameters": dict(cell.hyperparameters) if cell else {},
+    }
+
+
+def benchmark_cases() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same for a plain run on every benchmark, in every way that a shipped table asks for it."""
+    from hnet_bench import catalog
+    from hnet_bench.interfaces import Scenario
+    from hnet_bench.papers.table import load_table, table_names
+
+    few = {"permuted_mnist": {"experiences": 3}}
+    settings = {json.dumps({"name": name, **few.get(name, {})}) for name in catalog.names("benchmarks")}
+    for table in table_names():
+        for cell in load_table(table).cells:
+            if catalog.is_known("benchmarks", cell.benchmark["name"]):
+                fewer = {"experiences": 3} if "experiences" in cell.benchmark else {}
+                settings.add(json.dumps({**cell.benchmark, **fewer}, sort_keys=True))
+    for text in sorted(settings):
+        benchmark = json.loads(text)
+        regression = catalog.build("benchmarks", benchmark["name"], _without_name(benchmark), where="golden")
+        strategy = "multi_task" if regression.facts.goal == "regression" else "finetune"
+        for scenario in [Scenario.TASK] if strategy == "multi_task" else list(Scenario):
+            arguments = _arguments(strategy, scenario)
+            protocol = {**arguments["protocol"], "iterations": 3}
+            yield f"{text} {scenario.label}", {**arguments, "benchmark": benchmark, "protocol": protocol}
+
+
+def _without_name(benchmark: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in benchmark.items() if key != "name"}
+
+
+def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
+    """Learns, evaluates, and sums up all that came of it."""
+    import torch
+    from hnet_bench.avalanche_adapter.evaluation import Evaluator
+    from hnet_bench.runs.learning import Learning
+    from hnet_bench.runs.spec import resolve
+
+    spec = resolve(**arguments, seed=1, where="golden")
+    options = {"folder": None, "observer": lambda event: None, "checkpoints": None, "loggers": None}
+    learning = Learning(spec, device="cpu", **options)
+    batches = _batch_sizes(learning.template)
+    learning.learn()
+    template, progress = learning.template, learning.progress
+    benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=None)
+    last = Evaluator(benchmark).evaluate(template)
+    digest = hashlib.sha256()
+    digest.update(json.dumps([progress.untrained, progress.score, progress.task_inference]).encode())
+    digest.update(json.dumps(sorted(batches.items())).encode())
+    _add(digest, last.answers)
+    # In any order: names of attributes are spelling.
+    parameters = [parameter.detach() for parameter in template.model.parameters()]
+    digest.update("".join(sorted(_sum(parameter) for parameter in parameters)).encode())
+    if with_samples:
+        torch.manual_seed(0)  # of augmentation
+        for samples in (*benchmark.train, *benchmark.test):
+            every = max(1, len(samples) // SAMPLES)
+            _add(digest, samples.take(torch.arange(0, len(samples), every)))
+    return digest.hexdigest()
+
+
+def _batch_sizes(template: Any) -> Counter[str]:
+    """Counts the batches that a template gets from now on, by their size, when it learns and when it is evaluated."""
+    from avalanche.core import BaseSGDPlugin
+
+    class Counting(BaseSGDPlugin):  # type: ignore[misc]
+        def before_training_forward(self, strategy: Any, **kwargs: Any) -> None:
+            found[f"train {len(strategy.mb_x)}"] += 1
+
+        def before_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
+            found[f"eval {len(strategy.mb_x)}"] += 1
+
+    found: Counter[str] = Counter()
+    template.plugins.append(Counting())
+    return found
+
+
+def _add(digest: Any, tensors: Iterable[Any]) -> None:
+    for tensor in tensors:
+        digest.update(_sum(tensor).encode())
+
+
+def _sum(tensor: Any) -> str:
+    content = tensor.detach().cpu().contiguous()
+    return hashlib.sha256(f"{content.dtype} {tuple(content.shape)}".encode() + content.numpy().tobytes()).hexdigest()
+
+
+def main(root: Path, only: list[str]) -> None:
+    """Prints one JSON object. With `only` the runs of these strategies alone, and of no benchmark."""
+    import torch
+
+    import hnet_bench
+    from hnet_bench import catalog
+    from hnet_bench.data.load import data_folder
+    from hnet_bench.interfaces import TrainingProtocol
+
+    found = Path(hnet_bench.__file__).resolve().parents[1]
+    if found != root.resolve():
+        sys.exit(f"Expected the code of {root}, found that of {found}.")
+    torch.set_num_threads(1)
+    runs, skipped = [], []
+    with redirect_stdout(io.StringIO()):
+        for name, arguments in strategy_cases():
+            if not only or arguments["strategy"] in only:
+                runs.append(_run("strategy", name, arguments))
+        for name, arguments in [] if only else benchmark_cases():
+            wanted = catalog.benchmark_class(arguments["benchmark"]["name"]).datasets
+            missing = [one for one in wanted if not list(data_folder().glob(f"{one}*.npz"))]
+            if missing:
+                skipped.append(f"{name}: {', '.join(missing)} not in {data_folder()}")
+            else:
+                runs.append(_run("benchmark", name, arguments))
+    revisions = {
+        "strategy": {name: _revision(catalog.strategy_class(name)) for name in catalog.names("strategies")},
+        "benchmark": {name: _revision(catalog.benchmark_class(name)) for name in catalog.names("benchmarks")},
+        "protocol": _revision(TrainingProtocol),
+    }
+    print(json.dumps({"recipe": RECIPE, "revisions": revisions, "runs": runs, "skipped": skipped}))
+
+
+def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, str]:
+    from hnet_bench.interfaces import UserError
+
+    try:
+        found = fingerprint(arguments, with_samples=of == "benchmark")
+    except UserError as error:  # a benchmark that is not for this scenario
+        if of == "strategy":
+            raise
+        found = f"refused: {error}"
+    return {
+        "name": name,
+        "of": of,
+        "strategy": arguments["strategy"],
+        "benchmark": arguments["benchmark"]["name"],
+        "fingerprint": found,
+    }
+
+
+def _revision(found: Any) -> int:
+    return int(getattr(found, "revision", 1))  # there were none before the first
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
