@@ -73,9 +73,7 @@ def _arguments(name: str, scenario: Any, cell: Any = None) -> dict[str, Any]:
     if network != "mlp":
         protocol.update(network=network, iterations=4, batch_size=8)
         benchmark = IMAGES
-    elif cell and cell.benchmark["name"] == "regression_1d":
-        benchmark = {"name": "regression_1d"}
-    elif name == "hnet_full":
+    elif (cell and cell.benchmark["name"] == "regression_1d") or name == "hnet_full":
         benchmark = {"name": "regression_1d"}
     return {
         "benchmark": benchmark,
@@ -116,6 +114,7 @@ def _without_name(benchmark: dict[str, Any]) -> dict[str, Any]:
 def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
     """Learns, evaluates, and sums up all that came of it."""
     import torch
+
     from hnet_bench.avalanche_adapter.evaluation import Evaluator
     from hnet_bench.runs.learning import Learning
     from hnet_bench.runs.spec import resolve

@@ -1,0 +1,109 @@
+"""What is said of two sets of fingerprints."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hnet_bench import catalog
+
+RUNS = [
+    ("finetune CL1", "strategy", "finetune", "synthetic"),
+    ("finetune CL3", "strategy", "finetune", "synthetic"),
+    ("ewc CL1", "strategy", "ewc", "synthetic"),
+    ("split_mnist CL1", "benchmark", "finetune", "split_mnist"),
+]
+
+
+def script(name: str) -> Any:
+    """A file beside this one, which is no package."""
+    found = importlib.util.spec_from_file_location(f"golden_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def measured(changed: tuple[str, ...] = (), **raised: Any) -> dict[str, Any]:
+    """What fingerprints.py prints of a tree in which these runs give something else."""
+    revisions: dict[str, Any] = {
+        "strategy": {"finetune": 1, "ewc": 1, **raised.get("strategy", {})},
+        "benchmark": {"synthetic": 1, "split_mnist": 1, **raised.get("benchmark", {})},
+        "protocol": raised.get("protocol", 1),
+    }
+    runs = [
+        {"name": name, "of": of, "strategy": strategy, "benchmark": benchmark, "fingerprint": str(name in changed)}
+        for name, of, strategy, benchmark in RUNS
+    ]
+    return {"revisions": revisions, "runs": runs}
+
+
+STRATEGIES = ("finetune CL1", "finetune CL3", "ewc CL1")
+EVERYTHING = (*STRATEGIES, "split_mnist CL1")
+
+
+@pytest.mark.parametrize(
+    ("after", "sentences"),
+    [
+        (measured(), []),
+        (
+            measured(("ewc CL1",)),
+            ["The behaviour of the strategy ewc has changed (ewc CL1), but its revision was not raised."],
+        ),
+        (measured(("ewc CL1",), strategy={"ewc": 2}), []),
+        (
+            measured(("ewc CL1",), strategy={"finetune": 2}),
+            [
+                "The behaviour of the strategy ewc has changed (ewc CL1), but its revision was not raised.",
+                "The revision of the strategy finetune was raised, but no fingerprint of it has changed.",
+            ],
+        ),
+        (
+            measured(("split_mnist CL1",)),
+            [
+                "The behaviour of the benchmark split_mnist has changed (split_mnist CL1), but its revision was not "
+                "raised."
+            ],
+        ),
+        (measured(("split_mnist CL1",), benchmark={"split_mnist": 2}), []),
+        (measured(STRATEGIES, benchmark={"synthetic": 2}), []),
+        (measured(EVERYTHING, protocol=2), []),
+        (measured(protocol=2), ["The revision of the protocol was raised, but no fingerprint of it has changed."]),
+        (measured(strategy={"new": 3}), []),  # there was none before
+    ],
+)
+def test_each_change_without_a_revision_and_each_revision_without_a_change_is_a_sentence(
+    after: dict[str, Any], sentences: list[str]
+) -> None:
+    assert script("compare").problems(measured(), after) == sentences
+
+
+def test_a_change_of_all_strategies_points_at_what_they_share() -> None:
+    found = script("compare").problems(measured(), measured(EVERYTHING))
+    assert [sentence.split(" has changed")[0] for sentence in found[:3]] == [
+        "The behaviour of the strategy finetune",
+        "The behaviour of the strategy ewc",
+        "The behaviour of the benchmark split_mnist",
+    ]
+    assert "raise TrainingProtocol.revision" in found[-1]
+
+
+def test_every_strategy_in_every_scenario_and_every_benchmark_has_a_fingerprint() -> None:
+    fingerprints = script("fingerprints")
+    runs = {(one["strategy"], one["scenario"]) for _, one in fingerprints.strategy_cases()}
+    for name in catalog.names("strategies"):
+        for scenario in catalog.strategy_class(name).scenarios:
+            assert (name, scenario) in runs
+    assert {one["benchmark"]["name"] for _, one in fingerprints.benchmark_cases()} == set(catalog.names("benchmarks"))
+
+
+def test_a_fingerprint_is_the_same_twice_and_another_for_another_step() -> None:
+    fingerprints = script("fingerprints")
+    arguments = dict(fingerprints.strategy_cases())["finetune CL3"]
+    longer = {**arguments, "protocol": {**arguments["protocol"], "iterations": 21}}
+    first, second, other = (fingerprints.fingerprint(one, with_samples=False) for one in (arguments, arguments, longer))
+    assert first == second != other
