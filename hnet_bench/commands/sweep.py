@@ -33,6 +33,7 @@ from hnet_bench.commands.options import (
 from hnet_bench.commands.plan import within_budget
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files
+from hnet_bench.runs.provenance import unnamed_commit
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -178,6 +179,8 @@ def status(
 def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: Cluster, options: Options) -> Failed:
     """Does the runs and shows them; the keys of those that failed. What can be checked is checked before the first."""
     store.check_writable()
+    if problem := unnamed_commit():
+        typer.echo(problem, err=True)
     if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
         _load_data(todo, options.folder)
     from hnet_bench.reporting.progress import Watcher

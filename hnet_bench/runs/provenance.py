@@ -109,18 +109,36 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name(device)
 
 
+def unnamed_commit() -> str | None:
+    """Why records will not name the commit of this checkout, in a sentence; None if they will, or if it is none."""
+    try:
+        _ask_git("rev-parse", "HEAD")
+    except FileNotFoundError:
+        problem = "there is no git here"
+    except subprocess.CalledProcessError as error:
+        problem = f"git says: {' '.join(error.stderr.split())[:200].rstrip('.')}"
+    except (OSError, subprocess.SubprocessError) as error:
+        problem = f"git does not answer ({type(error).__name__})"
+    else:
+        return None
+    return f"Records will not name the commit of this checkout, only the checksum of its code: {problem}."
+
+
 @cache
 def _git(*arguments: str) -> str | None:
-    # Only a checkout that holds this package counts; an installed copy may lie inside somebody else's repository.
-    package = Path(hnet_bench.__file__).parent
-    if not (package.parent / ".git").exists():
-        return None
     try:
-        done = subprocess.run(
-            ["git", "-C", str(package.parent), *arguments], capture_output=True, text=True, timeout=20, check=True
-        )
+        return _ask_git(*arguments)
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _ask_git(*arguments: str) -> str | None:
+    # Only a checkout that holds this package counts; an installed copy may lie inside somebody else's repository.
+    checkout = Path(hnet_bench.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     return done.stdout.strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from hnet_bench.reporting.tables import (
     SCALES,
     duration,
     legend,
+    made_with,
     measured_text,
     percent,
     probability,
@@ -80,6 +82,23 @@ def test_measured_gives_mean_spread_and_number_of_seeds(spec_of: SpecOf, record_
     assert measured_text(state(spec=spec, records=records[:1])) == "50.00 (1)"
     assert measured_text(state(spec=spec)) == "not run"
     assert measured_text(state(spec=None)) == "not run"
+
+
+@pytest.mark.parametrize(
+    ("provenance", "code"),
+    [
+        ({"commit": "0123456789", "dirty": False}, "commit 01234567"),
+        ({"commit": "0123456789", "dirty": True}, "commit 01234567 with changes"),
+        ({"commit": None, "dirty": None, "code_sha256": "ab" * 32}, "code abababab"),  # git did not tell
+        ({}, "code not recorded"),
+    ],
+)
+def test_the_code_of_records_is_named_by_commit_or_checksum(
+    spec_of: SpecOf, record_of: RecordOf, provenance: dict[str, Any], code: str
+) -> None:
+    spec = spec_of()
+    found = made_with([state(spec=spec, records=[record_of(spec, provenance=provenance)])])
+    assert found[0] == f"Code: {code} (1 run)"
 
 
 def test_reported_numbers_carry_a_mark_of_how_they_are_known() -> None:
