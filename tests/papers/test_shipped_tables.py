@@ -87,17 +87,17 @@ def test_table_1_has_twelve_rows_in_three_scenarios_and_twenty_seeds() -> None:
 @pytest.mark.parametrize(
     ("row", "scenario", "mean", "spread", "known"),
     [
-        ("split_hnet_ent", "CL3", 0.6948, 0.0080, "verified"),
+        ("split_hnet_ent", "CL3", 0.6948, 0.0080, "second-hand"),
         ("split_hnet_ent", "CL1", 0.9979, 0.0001, "recalled"),
         ("split_hnet_tir", "CL2", 0.9443, 0.0028, "recalled"),
-        ("split_hnet_r", "CL3", 0.9530, 0.0013, "recalled"),
-        ("split_dgr_distill", "CL3", 0.9179, 0.0032, "second-hand"),
-        ("split_online_ewc", "CL2", 0.6432, 0.0190, "recalled"),
-        ("split_si", "CL3", 0.1999, 0.0006, "recalled"),
+        ("split_hnet_r", "CL3", 0.9530, 0.0013, "second-hand"),
+        ("split_dgr_distill", "CL3", 0.9179, 0.0032, "verified"),
+        ("split_online_ewc", "CL2", 0.6432, 0.0190, "verified"),
+        ("split_si", "CL3", 0.1999, 0.0006, "verified"),
         ("permuted_online_ewc", "CL3", 0.3388, 0.0049, "verified"),
         ("permuted_si", "CL1", 0.9475, 0.0014, "verified"),
         ("permuted_hnet_ent", "CL3", 0.9175, 0.0021, "recalled"),
-        ("permuted_hnet_r", "CL1", 0.9787, 0.0001, "recalled"),
+        ("permuted_hnet_r", "CL1", 0.9787, 0.0001, "second-hand"),
     ],
 )
 def test_table_1_reports(row: str, scenario: str, mean: float, spread: float, known: str) -> None:
@@ -106,13 +106,13 @@ def test_table_1_reports(row: str, scenario: str, mean: float, spread: float, kn
     assert (reported.mean, reported.spread, reported.known) == (mean, spread, known)
 
 
-def test_no_number_of_a_hypernetwork_row_counts_as_verified_but_the_one_that_was_read() -> None:
+def test_no_number_of_a_hypernetwork_row_counts_as_verified() -> None:  # nobody could read that table
     verified = [
         cell.where
         for cell in TABLE_1.cells
         if "hnet" in cell.row and cell.reported is not None and cell.reported.known == "verified"
     ]
-    assert verified == [cell_of(TABLE_1, "split_hnet_ent", "CL3").where]
+    assert verified == []
 
 
 def test_in_cl1_entropy_and_task_inference_rows_are_the_same_runs() -> None:
@@ -167,13 +167,13 @@ def test_the_same_cells_of_both_papers_share_settings_and_numbers(stream: str) -
         ("van_de_ven_2019_permuted_mnist", "none", "CL3", 0.1726, 0.0019, "verified"),
         ("van_de_ven_2019_permuted_mnist", "lwf", "CL1", 0.6984, 0.0046, "verified"),
         ("van_de_ven_2019_permuted_mnist", "xdg", "CL1", 0.9140, 0.0023, "verified"),
-        ("van_de_ven_2019_permuted_mnist", "icarl", "CL3", 0.9485, 0.0003, "recalled"),
+        ("van_de_ven_2019_permuted_mnist", "icarl", "CL3", 0.9485, 0.0003, "verified"),
         ("van_de_ven_2022_split_mnist", "none", "CL1", 0.8432, 0.0099, "second-hand"),
         ("van_de_ven_2022_split_mnist", "separate_networks", "CL1", 0.9957, 0.0003, "second-hand"),
         ("van_de_ven_2022_split_mnist", "xdg", "CL1", 0.9910, 0.0007, "recalled"),
         ("van_de_ven_2022_split_mnist", "lwf", "CL2", 0.7118, 0.0142, "second-hand"),
         ("van_de_ven_2022_split_mnist", "si", "CL3", 0.2120, 0.0057, "recalled"),
-        ("van_de_ven_2022_split_mnist", "er", "CL2", 0.9375, 0.0024, "recalled"),
+        ("van_de_ven_2022_split_mnist", "er", "CL2", 0.9375, 0.0024, "second-hand"),
         ("van_de_ven_2022_split_mnist", "agem", "CL3", 0.6510, 0.0364, "second-hand"),
         ("van_de_ven_2022_split_mnist", "icarl", "CL3", 0.9249, 0.0012, "recalled"),
     ],
