@@ -33,7 +33,7 @@ def problems(before: Measured, after: Measured) -> list[str]:
     raised = set(_raised(before["revisions"], after["revisions"]))
     unexplained = [run for run in changed if not raised.intersection(_parts(run))]
     return [
-        *_without_revision(unexplained, {run["strategy"] for run in both}),
+        *_without_revision(unexplained, both),
         *(_without_change(part, changed) for part in sorted(raised) if not any(part in _parts(run) for run in changed)),
     ]
 
@@ -52,18 +52,27 @@ def _raised(before: Measured, after: Measured) -> Iterator[tuple[str, str]]:
         yield "protocol", ""
 
 
-def _without_revision(changed: list[dict[str, str]], every: set[str]) -> Iterator[str]:
-    by_part: dict[tuple[str, str], list[str]] = {}
-    for run in changed:
-        by_part.setdefault((run["of"], run[run["of"]]), []).append(run["name"])
-    for (part, name), runs in by_part.items():
-        shown = "; ".join(runs[:3]) + (f"; and {len(runs) - 3} more" if len(runs) > 3 else "")
+def _without_revision(changed: list[dict[str, str]], every: list[dict[str, str]]) -> Iterator[str]:
+    of_all, of_changed = (_by_part(runs) for runs in (every, changed))
+    for (part, name), runs in of_changed.items():
+        scenarios = ", ".join(sorted({run["scenario"] for run in runs}))
+        among = len(of_all[part, name])
+        shown = f"{scenarios}; {len(runs)} of {among} runs" + (
+            "" if len(runs) == among else f": {runs[0]['name']}, ..."
+        )
         yield f"The behaviour of the {part} {name} has changed ({shown}), but its revision was not raised."
-    if every and {name for part, name in by_part if part == "strategy"} == every:
+    if of_changed and all(part in of_changed for part in of_all if part[0] == "strategy"):
         yield (
             "All strategies have changed: if the cause is what all runs share, raise TrainingProtocol.revision in "
             "place of theirs."
         )
+
+
+def _by_part(runs: list[dict[str, str]]) -> dict[tuple[str, str], list[dict[str, str]]]:
+    found: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for run in runs:
+        found.setdefault((run["of"], run[run["of"]]), []).append(run)
+    return found
 
 
 def _without_change(part: tuple[str, str], changed: list[dict[str, str]]) -> str:

@@ -215,6 +215,7 @@ def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, str]:
         "of": of,
         "strategy": arguments["strategy"],
         "benchmark": arguments["benchmark"]["name"],
+        "scenario": arguments["scenario"].label,
         "fingerprint": found,
     }
 

@@ -36,7 +36,14 @@ def measured(changed: tuple[str, ...] = (), **raised: Any) -> dict[str, Any]:
         "protocol": raised.get("protocol", 1),
     }
     runs = [
-        {"name": name, "of": of, "strategy": strategy, "benchmark": benchmark, "fingerprint": str(name in changed)}
+        {
+            "name": name,
+            "of": of,
+            "strategy": strategy,
+            "benchmark": benchmark,
+            "scenario": name[-3:],
+            "fingerprint": str(name in changed),
+        }
         for name, of, strategy, benchmark in RUNS
     ]
     return {"revisions": revisions, "runs": runs}
@@ -52,21 +59,27 @@ EVERYTHING = (*STRATEGIES, "split_mnist CL1")
         (measured(), []),
         (
             measured(("ewc CL1",)),
-            ["The behaviour of the strategy ewc has changed (ewc CL1), but its revision was not raised."],
+            ["The behaviour of the strategy ewc has changed (CL1; 1 of 1 runs), but its revision was not raised."],
         ),
         (measured(("ewc CL1",), strategy={"ewc": 2}), []),
         (
             measured(("ewc CL1",), strategy={"finetune": 2}),
             [
-                "The behaviour of the strategy ewc has changed (ewc CL1), but its revision was not raised.",
+                "The behaviour of the strategy ewc has changed (CL1; 1 of 1 runs), but its revision was not raised.",
                 "The revision of the strategy finetune was raised, but no fingerprint of it has changed.",
             ],
         ),
         (
             measured(("split_mnist CL1",)),
             [
-                "The behaviour of the benchmark split_mnist has changed (split_mnist CL1), but its revision was not "
-                "raised."
+                "The behaviour of the benchmark split_mnist has changed (CL1; 1 of 1 runs), but its revision was not raised."
+            ],
+        ),
+        (
+            measured(("finetune CL3",)),
+            [
+                "The behaviour of the strategy finetune has changed (CL3; 1 of 2 runs: finetune CL3, ...), but its "
+                "revision was not raised."
             ],
         ),
         (measured(("split_mnist CL1",), benchmark={"split_mnist": 2}), []),
