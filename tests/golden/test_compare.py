@@ -72,7 +72,8 @@ EVERYTHING = (*STRATEGIES, "split_mnist CL1")
         (
             measured(("split_mnist CL1",)),
             [
-                "The behaviour of the benchmark split_mnist has changed (CL1; 1 of 1 runs), but its revision was not raised."
+                "The behaviour of the benchmark split_mnist has changed (CL1; 1 of 1 runs), but its revision was not "
+                "raised."
             ],
         ),
         (
