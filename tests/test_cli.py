@@ -465,7 +465,8 @@ def test_results_in_a_readme_are_written_and_checked(
 @pytest.mark.parametrize(
     ("scores", "code", "outcome"),
     [
-        ((0.70, 0.701, 0.702), 0, "1 reproduced"),
+        ((0.70, 0.701, 0.702, 0.70, 0.701), 0, "1 reproduced"),
+        ((0.70, 0.701, 0.702), 2, "1 inconclusive"),
         ((0.80, 0.801, 0.802), 1, "1 above"),
         ((0.50, 0.501, 0.502), 1, "1 below"),
         ((0.50, 0.701, 0.902), 2, "1 inconclusive"),
@@ -489,12 +490,28 @@ def test_the_exit_code_of_verify_is_its_verdict(
     assert f"1 {cell['verdict']['outcome']}" == outcome
 
 
+def test_verify_calls_nothing_reproduced_whose_own_error_is_not_known(
+    user_table: Path, record_of: RecordOf, capsys: Capture
+) -> None:
+    user_table.write_text(user_table.read_text().replace('spread = 0.94, spread_kind = "sem", n = 20', "margin = 1.0"))
+    for seed in range(1, 6):
+        spec = resolve_cell(load_table("mine.toml").cells[0], seed=seed)
+        Store(Path("results")).write(spec, record_of(spec, score=[[0.87]]))
+    assert main(["verify", "mine.toml"]) == 2
+    out = capsys.readouterr().out
+    assert out.endswith("1 close\n")
+    assert "its number is taken as exact" in " ".join(out.split())
+    assert main(["report", "mine.toml"]) == 0
+    assert "(✓)" in Path("reports/mine.md").read_text()
+    assert "($\\checkmark$)" in Path("reports/mine.tex").read_text()
+
+
 def test_verify_looks_at_the_chosen_part_alone(user_table: Path, record_of: RecordOf, capsys: Capture) -> None:
     user_table.write_text(user_table.read_text().replace("n = 20", "n = 20, margin = 5.0"))
-    for seed in (1, 2, 3, 4):
+    for seed in range(1, 7):
         spec = resolve_cell(load_table("mine.toml").cells[0], seed=seed)
-        Store(Path("results")).write(spec, record_of(spec, score=[[0.1 if seed == 4 else 0.87 + 0.001 * seed]]))
-    assert main(["verify", "mine.toml", "--seeds", "1-3"]) == 0
+        Store(Path("results")).write(spec, record_of(spec, score=[[0.1 if seed == 6 else 0.87 + 0.001 * seed]]))
+    assert main(["verify", "mine.toml", "--seeds", "1-5"]) == 0
     assert main(["verify", "mine.toml"]) == 2
     capsys.readouterr()
     assert "no number is reported for the chosen cells" in refusal(["verify", "mine.toml", "--rows", "joint"], capsys)

@@ -110,9 +110,9 @@ def verify(
 
     Two one-sided tests at 5 % against the margin that the table declares
     (docs/verdicts.md). Exit code 0: all are reproduced. 1: at least one is
-    above or below. 2: neither, something is inconclusive or not run; then
-    there are verdicts on the standard output, unlike after a wrong command,
-    which ends with 2 and "Error:" as it does everywhere.
+    above or below. 2: neither, something is close, inconclusive or not run;
+    then there are verdicts on the standard output, unlike after a wrong
+    command, which ends with 2 and "Error:" as it does everywhere.
 
     [bold]Examples[/bold]
 
@@ -144,7 +144,7 @@ def verify(
         typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
     if outcomes["above"] or outcomes["below"]:
         raise typer.Exit(_OFF)
-    if outcomes["inconclusive"] or outcomes["not run"]:
+    if outcomes["close"] or outcomes["inconclusive"] or outcomes["not run"]:
         raise typer.Exit(_UNDECIDED)
 
 

@@ -10,11 +10,19 @@ from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, freshness_marks,
 from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.reporting.verdicts import Outcome
 
-SYMBOLS: dict[Outcome, str] = {"reproduced": "✓", "above": "▲", "below": "▼", "inconclusive": "?", "not run": ""}
+SYMBOLS: dict[Outcome, str] = {
+    "reproduced": "✓",
+    "close": "(✓)",
+    "above": "▲",
+    "below": "▼",
+    "inconclusive": "?",
+    "not run": "",
+}
 
 _RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 _MEANING: dict[Outcome, str] = {
     "reproduced": "reproduced, the difference is smaller than the margin",
+    "close": "close, so is the difference from the number as it is printed, but its own error is not known",
     "above": "above, the measured number is higher by more than the margin",
     "below": "below, the measured number is lower by more than the margin",
     "inconclusive": "inconclusive",

@@ -250,14 +250,14 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
         "markdown": markdown.page(report),
     }
     for name, text in texts.items():
-        assert "(3)§¶" in text, name
+        assert "(5)§¶" in text, name
         assert "§ stale: the code computes something else" in text, name
         assert "¶ whether some of these runs are stale cannot be told" in text, name
     assert "seeds 1,3: the code computes something else now" in texts["page"]
     assert "seeds 2: cannot be told" in texts["page"]
     verdicts = verdict_grid(report)
     assert verdicts is not None
-    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["3§¶"]
+    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["5§¶"]
     measured = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
     assert measured["good"]["unknown_seeds"] == [2]
     lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))
