@@ -6,6 +6,7 @@ from hnet_bench.metrics import Summary
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Measured, Report, ReportCell
+from hnet_bench.reporting.ranking import MINIMUM_SEEDS
 from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, freshness_marks, legend, percent, reported_text
 from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.reporting.verdicts import Outcome
@@ -133,7 +134,7 @@ def _rank_legend(report: Report) -> list[str]:
             "for all pairs)."
         )
     if "untested" in found:
-        lines.append("° too few seeds to be told from the best.")
+        lines.append(f"° too few seeds to be told from the best: it takes {MINIMUM_SEEDS}.")
     return lines
 
 

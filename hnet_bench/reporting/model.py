@@ -13,7 +13,7 @@ from typing import Any
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import ScoreMatrix, Summary, average_accuracy, during_accuracy, forgetting, summarise
 from hnet_bench.papers.table import Better, Reported, Table, Unit
-from hnet_bench.reporting.ranking import Competitor, Rank, ranks
+from hnet_bench.reporting.ranking import Competitor, Rank, ranks, step_of
 from hnet_bench.reporting.verdicts import Outcome, Verdict, judge, verdict
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
@@ -206,7 +206,9 @@ def _ranks(states: Sequence[CellState], cells: Sequence[ReportCell]) -> list[Ran
             groups.setdefault((cell.scenario, cell.comparable), []).append(index)
     for indices in groups.values():
         competitors = [_competitor(states[index], cells[index]) for index in indices]
-        for index, rank in zip(indices, ranks(competitors, states[indices[0]].cell.better), strict=True):
+        step = step_of(score for index in indices for record in states[index].records for score in _final(record))
+        found_here = ranks(competitors, states[indices[0]].cell.better, step=step)
+        for index, rank in zip(indices, found_here, strict=True):
             found[index] = rank
     return found
 
@@ -216,6 +218,10 @@ def _competitor(state: CellState, cell: ReportCell) -> Competitor:
     assert cell.measured is not None
     data = canonical_json([cell.scenario, state.spec.benchmark, state.spec.benchmark_settings])
     return Competitor(runs=state.spec.digest, data=data, scores=cell.measured.scores)
+
+
+def _final(record: Record) -> list[float]:
+    return [score for score in record.score[-1] if score is not None]
 
 
 def _comparable(state: CellState) -> str:
