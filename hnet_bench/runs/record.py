@@ -59,9 +59,9 @@ class Record:
         current = migrated(content, SCHEMA, where=where)
         _check_schema(current, where)
         fields = {key: value for key, value in current.items() if key not in ("schema", "sha256")}
-        # That of the content as it was written. Schema 1 had none to compare.
+        # That of the content as it was written.
         written = {key: value for key, value in content.items() if key != "sha256"}
-        if "sha256" in content and checksum(written) != content["sha256"]:
+        if checksum(written) != content["sha256"]:
             raise UserError(f"{where} was changed after it was written: its content does not fit its sha256.")
         spec = fields["spec"]
         check_scores(fields["score"], where, schedule=schedule_of(spec))

@@ -120,8 +120,8 @@ def damaged(record: Record, how: str) -> str:
         content["score"][1][1] = 0.99
     if how == "another spec":
         content["spec"]["protocol"]["iterations"] = 99
-    if how == "another spec of schema 1":
-        content["spec"]["protocol"]["iterations"] = 99
+    if how == "a better score, without a checksum":
+        content["score"][1][1] = 0.99
         content["schema"] = 1
         del content["sha256"]
     return json.dumps(content)
@@ -133,14 +133,14 @@ HOW = {
     "no object": "expected a JSON object, found list",
     "not a number": "NaN is no number",
     "nested too deep": "could not be read",
-    "schema": "expected schema 1, 2, 3 or 4, found 99",
+    "schema": "expected schema 2, 3 or 4, found 99",
     "key": "seconds",
     "extra": "accuracy",
     "not square": "does not fit its sha256",
     "not numbers": "score[0][0] must be number",
     "a better score": "does not fit its sha256",
     "another spec": "does not fit its sha256",
-    "another spec of schema 1": "run_id that does not fit its spec",
+    "a better score, without a checksum": "is of schema 1, which had no checksum",
 }
 
 
