@@ -1,10 +1,13 @@
-"""Files that are whole or not there: atomic writes, a lock on a folder, names for what is kept aside."""
+"""Files that are whole or not there: atomic writes, a lock on a folder, names for what is kept aside; and reading them
+where something else may stand in their place."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +28,41 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Content of a regular file of at most so many bytes. Raises OSError for anything else, without waiting for it.
+
+    Whoever opens a pipe waits for its other end, a device may have no end, and a file with holes takes more memory than
+    disk.
+    """
+    check_regular(path, most)
+    # Another thing may have taken its place since.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise _too_large(path, most)
+    return content
+
+
+def check_regular(path: Path, most: int | None = None) -> None:
+    """Raises OSError if a path leads to no regular file, or to one of more bytes."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if most is not None and found.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"larger than {most // 2**20} MiB", str(path))
+
+
+def move_aside(path: Path) -> Path:
+    """Renames what cannot be read as the file that it is named like; where it is then."""
+    return path.rename(path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}"))
 
 
 def remove_partials(path: Path) -> None:

@@ -7,6 +7,7 @@ stream of its own for each purpose, and checkpoints that hold everything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +24,7 @@ from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.memory import reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
-from hnet_bench.runs.record import Record, check_scores
+from hnet_bench.runs.record import Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec
 
@@ -69,6 +70,7 @@ def run_with_artefacts(
     _check_loaded(spec)
     learning.learn()
     template, progress = learning.template, learning.progress
+    _check_diagnostics(template.diagnostics)
     counts = template.parameter_counts()
     inference = [row for row in progress.task_inference if row is not None]
     record = Record(
@@ -102,6 +104,12 @@ def _check_loaded(spec: RunSpec) -> None:
     if found := loaded_from_elsewhere(spec):
         own, loaded = found
         raise UserError(f"{own} is not what Python imports, which is {loaded} of the same name: rename one.")
+
+
+def _check_diagnostics(found: Mapping[str, Any]) -> None:
+    for name, value in found.items():
+        if not is_number(value):
+            raise UserError(f"The strategy's diagnostic '{name}' is no number to keep: found {value!r:.100}.")
 
 
 def resolve_device(name: str) -> str:

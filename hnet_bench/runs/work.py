@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import time
 import traceback
 import warnings
@@ -19,7 +20,7 @@ from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer, event_of
-from hnet_bench.runs.files import remove_partials
+from hnet_bench.runs.files import check_regular, remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
@@ -141,6 +142,8 @@ def _only_here(path: Path) -> Iterator[IO[str] | None]:
     do the run: they write the same record.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        check_regular(path)
     with path.open("a", encoding="utf-8") as file:
         try:
             import fcntl

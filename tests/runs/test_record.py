@@ -159,8 +159,11 @@ def test_loading_accepts_what_the_schema_accepts_and_what_only_code_can_say(
     square = VALIDATOR.is_valid(content) and all(
         len(row) == len(matrix) and None not in row for matrix in (score, inferred or []) for row in matrix
     )
+    counted = square and all(
+        len(found) == len(score) for found in (content["untrained"], inferred) if found is not None
+    )
     fits = (
-        square
+        counted
         and content["run_id"]
         == f"seed{spec['seed']}-" + checksum({key: value for key, value in spec.items() if key != "seed"})[:12]
     )
