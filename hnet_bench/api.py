@@ -347,7 +347,8 @@ _TRACE_COLUMNS = [
     "revisions.protocol", "provenance.commit",
     "provenance.dirty", "provenance.code_sha256", "provenance.strategy_sha256",
     "provenance.command", "provenance.started", "provenance.finished", "provenance.device", "provenance.cpu",
-    "provenance.threads", "provenance.matrix_products", "provenance.platform", "provenance.versions",
+    "provenance.threads", "provenance.matrix_products", "provenance.cpu_capability",
+    "provenance.switches", "provenance.platform", "provenance.versions",
     "provenance.resumes",
 ]
 # fmt: on

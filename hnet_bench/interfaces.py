@@ -217,6 +217,10 @@ def evaluated(schedule: EvaluationSchedule, after: int, experiences: int) -> lis
 
 
 def stream_seed(seed: int, stream: str) -> int:
-    """Seed (63 bits) of the random stream with this name: independent between names and between seeds."""
+    """Seed (63 bits) of the random stream with this name: independent between names and between seeds.
+
+    Of these, torch's generator on the CPU and NumPy's take the low 32 bits alone. So two streams of a run are the same
+    by chance in one of 2**32 cases; tests hold those of this project apart.
+    """
     digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -34,6 +34,8 @@ def measured(user_table: Path, record_of: RecordOf) -> list[RunSpec]:
             "threads": 1,
             "versions": {"python": "3.11", "torch": "2.9"},
         }
+        if spec.seed == 2:
+            made |= {"cpu_capability": "AVX2", "switches": {"MKL_CBWR": "AVX2"}}
         store.write(spec, record_of(spec, score=[[0.9, 0.1], [0.5, last]], provenance=made, data={"mnist": "ab" * 32}))
     return specs
 
@@ -51,7 +53,8 @@ def test_a_number_is_traced_to_its_records(measured: list[RunSpec], capsys: Capt
         "Commit: not recorded, with or without changes\n",
         "Revisions: strategy 1, benchmark 1, protocol 1\n",
         "Versions: python 3.11, torch 2.9\n",
-        "Hardware: Fast 9000, threads: 1\n",
+        "Hardware: Fast 9000, threads: 1 (seed 1)\n",
+        "Hardware: Fast 9000, threads: 1, vector instructions of torch: AVX2, MKL_CBWR=AVX2 (seed 2)\n",
         f"Data: mnist {'ab' * 32}\n",
         f"hnet-bench rerun {measured[0].run_id}\n",
     ):

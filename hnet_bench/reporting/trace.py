@@ -103,7 +103,11 @@ def _hardware(made: dict[str, Any]) -> str:
     place = str(cpu) if device == "cpu" else f"{device} beside {cpu}"
     products = made.get("matrix_products")
     library = f", matrix products by {products}" if products else ""
-    return f"{place}, threads: {made.get('threads', 'not recorded')}{library}, {made.get('platform', '')}".rstrip(", ")
+    capability = made.get("cpu_capability")
+    vectors = f", vector instructions of torch: {capability}" if capability else ""
+    switches = "".join(f", {name}={value}" for name, value in (made.get("switches") or {}).items())
+    threads, platform = made.get("threads", "not recorded"), made.get("platform", "")
+    return f"{place}, threads: {threads}{library}{vectors}{switches}, {platform}".rstrip(", ")
 
 
 def _pairs(content: dict[str, Any]) -> str:
