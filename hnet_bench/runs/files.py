@@ -38,13 +38,17 @@ def read_regular(path: Path, most: int) -> bytes:
     """
     check_regular(path, most)
     # Another thing may have taken its place since.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+    with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         content = file.read(most + 1)
     if len(content) > most:
         raise _too_large(path, most)
     return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def check_regular(path: Path, most: int | None = None) -> None:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hnet_bench.interfaces import EvaluationSchedule, Settings, UserError, evaluated
+from hnet_bench.metrics import LARGEST
 from hnet_bench.runs.canonical import checksum, spec_digest
 from hnet_bench.runs.migration import migrated
 
 SCHEMA = 4
-# Of any number in a record: sums and squares of such numbers are still finite.
-LARGEST = 1e100
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 

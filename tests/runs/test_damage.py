@@ -13,12 +13,13 @@ import pytest
 
 from hnet_bench.cli import main
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.metrics import LARGEST
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.checkpoint import Checkpoints, steps_kept
 from hnet_bench.runs.files import read_regular
 from hnet_bench.runs.merge import merge
-from hnet_bench.runs.record import LARGEST, Record
+from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, Store
 
