@@ -151,11 +151,15 @@ def test_a_real_run_is_repeated_to_the_last_bit(user_table: Path, capsys: Captur
         assert f"is {100 * points:.2f} percentage points (2 are tolerated)" in out
         assert "Nothing that the record names has changed" in out
     assert main(["rerun", str(path), "--tolerance", "4"]) == 0
-    made = {**record.provenance, "versions": {**record.provenance["versions"], "torch": "1.0"}}
+    versions = {**record.provenance["versions"], "torch": "1.0"}
+    made = {**record.provenance, "versions": versions, "cpu_capability": "OTHER", "switches": {"MKL_CBWR": "AVX2"}}
     path.write_bytes(to_bytes(replace(record, score=score, provenance=made)))
     capsys.readouterr()
     assert main(["rerun", str(path)]) == 1
-    assert "  torch: 1.0, now 2." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "  torch: 1.0, now 2." in out
+    assert "  vector instructions of torch: OTHER, now " in out
+    assert "  MKL_CBWR: AVX2, now not set\n" in out
     assert len(list(Path("results").rglob("*.*"))) == 1
 
 
