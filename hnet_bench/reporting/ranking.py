@@ -41,11 +41,13 @@ class Competitor:
     scores: Mapping[int, float]  # seed -> score, at least one
 
 
-def ranks(competitors: Sequence[Competitor], better: Better, *, step: float) -> list[Rank]:
+def ranks(competitors: Sequence[Competitor], better: Better, *, step: float | None = None) -> list[Rank]:
     """The rank of each competitor. Where all are the same runs there is nothing to rank.
 
-    `step` is that of a score, see `step_of`.
+    `step` is that of an experience's score, see `step_of`; None if the scores are those of one experience.
     """
+    if step is None:
+        step = step_of(score for competitor in competitors for score in competitor.scores.values())
     distinct = {competitor.runs: competitor for competitor in competitors}
     if len(distinct) < 2:
         return [""] * len(competitors)
@@ -63,7 +65,7 @@ def ranks(competitors: Sequence[Competitor], better: Better, *, step: float) -> 
     return [found[competitor.runs] for competitor in competitors]
 
 
-def p_of_difference(one: Competitor, other: Competitor, *, step: float) -> float | None:
+def p_of_difference(one: Competitor, other: Competitor, *, step: float = 0.0) -> float | None:
     """Two-sided p-value of equal means, None if there are too few seeds for any test."""
     shared = sorted(one.scores.keys() & other.scores.keys())
     if one.data == other.data and len(shared) >= MINIMUM_SEEDS:

@@ -92,6 +92,9 @@ def test_without_spread_what_is_equal_or_a_step_away_is_tied_and_what_is_far_is_
     assert ranked(two(0.0), step=0.0005) == ["best", "tied"]
     assert ranked(two(0.0005), step=0.0005) == ["best", "tied"]
     assert ranked(two(0.25), step=0.0005) == ["best", ""]
+    # Of one experience the step is found in the scores.
+    assert ranks(two(0.0005), "higher") == ["best", "tied"]
+    assert ranks(two(0.0015), "higher") == ["best", ""]
 
 
 def test_a_step_counts_as_by_hand() -> None:
