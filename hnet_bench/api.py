@@ -70,6 +70,7 @@ def run(
 
     from hnet_bench.commands import sweep
 
+    options.print_anything()
     try:
         sweep.run(
             given.table_name(table),
@@ -204,6 +205,7 @@ def report(
 
     from hnet_bench.commands.report import report as write
 
+    options.print_anything()
     try:
         write(
             [given.table_name(name) for name in names] or None,

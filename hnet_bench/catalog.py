@@ -147,7 +147,7 @@ def _module_from_file(path: Path) -> Any:
     sys.modules[name] = module
     try:
         exec(compile(source, module.__file__, "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UserError(f"{path} could not be imported: {type(error).__name__}: {error}.") from error
     return module

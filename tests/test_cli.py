@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -557,3 +561,65 @@ def test_a_slurm_profile_needs_memory() -> None:
     assert (settings["cores"], settings["processes"]) == (2, 2)
     assert settings["job_script_prologue"][-1] == "module load x"
     assert "export OMP_NUM_THREADS=1" in settings["job_script_prologue"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("command", ["status", "report", "verify", "run", "plan", "figures"])
+def test_every_output_can_take_what_is_printed(
+    command: str, encoding: str, user_table: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        user_table.read_text().replace("A table of my own", "\u03b1 \u2713").replace("n = 20", "n = 20, margin = 1.0")
+    )
+    user_table.write_text(text, encoding="utf-8")
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, encoding=encoding))
+    code = main([command, "mine.toml"])
+    sys.stdout.flush()
+    assert code == (2 if command == "verify" else 0)  # one seed decides nothing
+    shown = output.getvalue().decode(encoding)
+    if command in ("status", "report", "verify", "run"):
+        assert "mine: \\u03b1 \\u2713" in shown
+    if command in ("status", "report", "run"):
+        assert f"87.19 {chr(0xB1) if encoding != 'ascii' else chr(92) + 'xb1'} 0.94" in shown
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [RuntimeError("broken"), MemoryError(), RecursionError(), SystemExit(1), UnicodeEncodeError("x", "", 0, 1, "")],
+)
+@pytest.mark.parametrize("command", ["run", "verify", "report", "status"])
+def test_no_crash_has_the_exit_code_of_a_verdict(
+    command: str, crash: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise crash
+
+    monkeypatch.setattr(f"hnet_bench.commands.{'report' if command == 'report' else 'options'}.load_table", fail)
+    assert main([command, "quick"]) == 70
+    assert type(crash).__name__ in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_nor_has_an_installation_that_lacks_a_library() -> None:
+    code = "import sys; sys.modules['typer'] = None; from hnet_bench.__main__ import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert "typer" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["status", "quick", "--json"]])
+def test_a_reader_that_goes_away_is_no_verdict(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "hnet_bench", *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_users_file_that_ends_python_is_refused(user_table: Path, capsys: Capture) -> None:
+    Path("mine.py").write_text("raise SystemExit(1)")
+    user_table.write_text(user_table.read_text().replace('"joint"', '"mine.py:Mine"'))
+    assert "mine.py could not be imported: SystemExit: 1." in refusal(["status", "mine.toml"], capsys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,6 +109,13 @@ def quiet_libraries() -> Iterator[None]:
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("ignore")
         yield
+
+
+def print_anything() -> None:
+    """Has characters that the standard output cannot show, as with PYTHONIOENCODING=latin-1, printed as `\\u2020`."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # notebooks have a stream of their own, which takes all
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
 
 
 def count(number: int, noun: str) -> str:
