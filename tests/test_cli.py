@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -623,3 +625,28 @@ def test_a_users_file_that_ends_python_is_refused(user_table: Path, capsys: Capt
     Path("mine.py").write_text("raise SystemExit(1)")
     user_table.write_text(user_table.read_text().replace('"joint"', '"mine.py:Mine"'))
     assert "mine.py could not be imported: SystemExit: 1." in refusal(["status", "mine.toml"], capsys)
+
+
+def test_commands_that_are_suggested_can_be_pasted(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("my tables").mkdir()
+    text = user_table.read_text().replace('name = "joint"', 'name = "joint (all)"')
+    Path("my tables/a & b.toml").write_text(text)
+    place = ["--results", "some results"]
+    assert main(["run", "my tables/a & b.toml", "--seeds", "1", "--rows", "finetune", *place]) == 0
+    suggested = [capsys.readouterr().out.splitlines()[-1].partition(": ")[2]]
+    for row in ("joint (all)", "finetune"):
+        assert main(["trace", "my tables/a & b.toml", row, "CL3", *place]) == 0
+        suggested.append(capsys.readouterr().out.splitlines()[-1].partition(": ")[2])
+    record = min(Path("some results").rglob("*class*/*/*.json")).stem
+    assert [shlex.split(line)[1:] for line in suggested] == [
+        ["report", "my tables/a & b.toml", *place],
+        ["run", "my tables/a & b.toml", "--rows", "joint (all)", "--scenarios", "CL3", *place],
+        ["rerun", record, *place],
+    ]
+    assert main(["report", "my tables/a & b.toml", "--html", *place]) == 0
+    for suffix in ("md", "tex", "html"):
+        page = html.unescape(Path(f"reports/a & b.{suffix}").read_text())
+        assert "hnet-bench run 'my tables/a & b.toml'" in page, suffix
+    assert "hnet-bench trace 'my tables/a & b.toml' finetune CL3" in page

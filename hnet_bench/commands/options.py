@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -116,6 +117,12 @@ def print_anything() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # notebooks have a stream of their own, which takes all
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
+
+
+def command(*words: str, results: Path) -> str:
+    """A command as a shell takes it, with the folder of the records where it is not the usual one."""
+    place = [] if results == Path("results") else ["--results", str(results)]
+    return shlex.join(["hnet-bench", *words, *place])
 
 
 def count(number: int, noun: str) -> str:

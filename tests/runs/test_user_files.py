@@ -97,6 +97,25 @@ def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(proje
     assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "project"
 
 
+def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
+    project: Path, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
+) -> None:
+    from hnet_bench.commands.rerun import _spec_of
+    from hnet_bench.runs.provenance import command_line
+
+    (project / "tables").rename(project / "my tables")
+    spec = spec_of_table("my tables/mine.toml")
+    monkeypatch.setattr(sys, "argv", ["/bin/hnet-bench", "run", "my tables/mine.toml"])
+    for command in (command_line(), "it's hnet-bench run tables/mine.toml 'my.toml"):
+        record = record_of(spec, provenance={"command": command})
+        path = Store(project / "results").write(spec, record)
+        if command.startswith("hnet-bench"):
+            assert _spec_of(record, path).files["my.py:Mine"].parent.name == "my tables"
+        else:
+            with pytest.raises(UserError, match=r"There is no file my\.py"):
+                _spec_of(record, path)
+
+
 @pytest.mark.parametrize("command", ["run", "plan", "status"])
 def test_a_file_that_is_nowhere_is_a_sentence_with_the_places(project: Path, command: str, capsys: Capture) -> None:
     (project / "tables" / "my.py").unlink()

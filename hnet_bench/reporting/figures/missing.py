@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,7 +16,7 @@ _PANEL = (5.4, 1.0)
 
 def sentence(subject: Subject) -> str:
     """What stands in place of the figure."""
-    return f"No record for this figure yet. Run: hnet-bench run {subject.command}"
+    return f"No record for this figure yet. Run: {shlex.join(['hnet-bench', 'run', subject.command])}"
 
 
 def figure(subject: Subject, what: str) -> Figure:
