@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import io
 import json
@@ -650,3 +651,25 @@ def test_commands_that_are_suggested_can_be_pasted(
         page = html.unescape(Path(f"reports/a & b.{suffix}").read_text())
         assert "hnet-bench run 'my tables/a & b.toml'" in page, suffix
     assert "hnet-bench trace 'my tables/a & b.toml' finetune CL3" in page
+
+
+def test_arrays_that_are_lost_are_named_and_made_again(
+    user_table: Path, engine: Engine, record_of: RecordOf, capsys: Capture
+) -> None:
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
+    record = record_of(spec, arrays=hashlib.sha256(b"arrays").hexdigest())
+    archive = Store(Path("results")).write(spec, record, b"arrays").with_suffix(".npz")
+    chosen = ["mine.toml", "--rows", "finetune", "--scenarios", "CL1", "--seeds", "1"]
+    assert main(["run", *chosen]) == 0
+    assert capsys.readouterr().out == "Nothing to do: all 1 runs of mine are done.\n"
+    archive.unlink()
+    for command in (["status", *chosen], ["report", "mine.toml"], ["figures", "mine.toml"], ["run", *chosen]):
+        assert main(command) == 0
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"Arrays lost: The arrays {archive}, which belong to the record beside them")
+        if command[0] in ("status", "report"):
+            assert "60.00 (1)" in captured.out
+    (call,) = engine.calls
+    assert call["specs"] == [spec]
+    (kept,) = archive.parent.glob("*.superseded-*.json")
+    assert Record.from_json(json.loads(kept.read_text()), where="the old record") == record

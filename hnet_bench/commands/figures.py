@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hnet_bench.arguments import split_values
-from hnet_bench.commands.options import ReadResults, TableName, cell_states, count
+from hnet_bench.commands.options import ReadResults, TableName, cell_states, count, report_damage
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.files import write_atomically
@@ -35,6 +35,7 @@ def figures(
     chosen = dict.fromkeys(known_format(text) for text in split_values(formats) or ["svg"])
     loaded, store = load_table(table), Store(results)
     states = cell_states(loaded, table, store)
+    report_damage(states)
     files = render_all(Subject(table=loaded, states=states, store=store, command=table), tuple(chosen))
     for name, content in files.items():
         try:

@@ -81,11 +81,14 @@ def report_missing(states: list[CellState]) -> None:
 
 
 def report_damage(states: list[CellState]) -> None:
-    """Names on stderr each file that does not count although it stands in the place of a record, and each conflict."""
+    """Names on stderr each file that does not count although it stands in the place of a record, each archive that is
+    lost, and each conflict."""
     for one in dict.fromkeys(one for state in states for one in state.damaged):
         # Another run takes the place of a file, but not of a folder.
         advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" else ""
         typer.echo(f"Damaged, not counted: {one.problem}{advice}", err=True)
+    for one in dict.fromkeys(one for state in states for one in state.lacking):
+        typer.echo(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.", err=True)
     for path in dict.fromkeys(path for state in states for path in state.conflicts):
         typer.echo(f"Conflict, not counted: {path} has other scores than the record beside it.", err=True)
 

@@ -1,7 +1,7 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
 Schema 1 had no checksum, and its first records had no scores from before training (`untrained`). In schema 2 every cell
-of a matrix was a number. Schema 3 had no revisions.
+of a matrix was a number. Schema 3 had no revisions, and did not name the arrays beside a record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _with_revisions(content: Settings) -> Settings:
     spec = content.get("spec")
     names = {part: _name_of(spec, part) for part in ("strategy", "benchmark")}
     revisions = {part: None if ".py:" in name else 1 for part, name in names.items()}
-    return {**content, "revisions": {**revisions, "protocol": 1}}
+    return {**content, "revisions": {**revisions, "protocol": 1}, "arrays": None}
 
 
 def _name_of(spec: object, part: str) -> str:

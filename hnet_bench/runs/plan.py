@@ -31,6 +31,7 @@ class CellState:
     records: tuple[Record, ...]
     damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
     conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
+    lacking: tuple[Damaged, ...] = ()  # archives of arrays that are not there; their records count
     freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
 
     @cached_property
@@ -107,6 +108,7 @@ def _cell_state(
         records=records,
         damaged=found.damaged,
         conflicts=found.conflicts,
+        lacking=found.lacking,
         freshness=tuple(freshness(record.revisions, present) for record in records),
     )
 
@@ -122,7 +124,8 @@ def stale_files(states: list[CellState], store: Store) -> frozenset[str]:
 
 
 def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
-    """Runs without a sound record, or whose record is to be renewed: first one seed of every cell, then the next.
+    """Runs without a sound record or without its arrays, or whose record is to be renewed: first one seed of every
+    cell, then the next.
 
     Cells with the same spec share their runs.
     """
@@ -134,6 +137,7 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
                 continue
             spec = state.spec.with_seed(state.planned_seeds[index])
             done = any(record.spec["seed"] == spec.seed for record in state.records)
+            done = done and all(one.path.stem != spec.run_id for one in state.lacking)
             if not done or (store.renew and not store.has(spec)):
                 todo[(str(spec.folder), spec.run_id)] = spec
     return list(todo.values())

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness, loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store

@@ -16,7 +16,13 @@ _PANEL = (5.4, 1.0)
 
 def sentence(subject: Subject) -> str:
     """What stands in place of the figure."""
-    return f"No record for this figure yet. Run: {shlex.join(['hnet-bench', 'run', subject.command])}"
+    run = shlex.join(["hnet-bench", "run", subject.command])
+    if all(len(state.records) >= len(state.planned_seeds) for state in subject.states):
+        return (
+            "Every run is done, but none keeps what this figure shows. Arrays stand beside their records, as .npz: if "
+            f"they were lost, delete these records, and do the runs again: {run}"
+        )
+    return f"No record for this figure yet. Run: {run}"
 
 
 def figure(subject: Subject, what: str) -> Figure:
