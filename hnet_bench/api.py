@@ -197,13 +197,14 @@ def verify(
 def report(
     *names: PathLike, results: PathLike = "results", reports: PathLike = "reports", check: bool = False
 ) -> list[Path]:
-    """Writes the reports of these tables, or of all that have records; the files that are there then.
+    """Writes the reports of these tables, or of all that have records; the files that are there then, but hidden ones.
 
     With `check` it writes nothing and raises UserError if a file is not what the records give.
     """
     import typer
 
     from hnet_bench.commands.report import report as write
+    from hnet_bench.reporting.render import belongs
 
     options.print_anything()
     try:
@@ -215,8 +216,9 @@ def report(
         )
     except typer.Exit:
         raise UserError(f"Reports in {reports} are not what the records in {results} give, as printed.") from None
-    files = sorted(path for path in Path(reports).rglob("*") if path.is_file())
-    return [path for path in files if not names or path.name.partition(".")[0] in {Path(name).stem for name in names}]
+    files = sorted(path for path in Path(reports).rglob("[!.]*") if path.is_file())
+    tables = [Path(name).stem for name in names]
+    return [path for path in files if not tables or any(belongs(path.name, table) for table in tables)]
 
 
 def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:

@@ -7,6 +7,7 @@ import html
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -381,7 +382,7 @@ def test_a_report_is_written_and_printed_and_stays_the_same(user_table: Path, en
     assert main(["report", "mine.toml"]) == 0
     assert capsys.readouterr().out.endswith("Written: reports/mine.md, .tex, .csv, .json, .svg (9 files)\n")
     assert main(["report", "mine.toml", "--reports", "again"]) == 0
-    assert sorted(path.name for path in Path("reports").iterdir()) == sorted([*FILES, ".drawn.json"])
+    assert sorted(path.name for path in Path("reports").iterdir()) == sorted([*FILES, ".drawn.json", ".tables.json"])
     for name in Path("reports").glob("[!.]*"):
         assert Path("again", name.name).read_bytes() == name.read_bytes()
     assert main(["report", "mine.toml", "--html"]) == 0
@@ -673,3 +674,68 @@ def test_arrays_that_are_lost_are_named_and_made_again(
     assert call["specs"] == [spec]
     (kept,) = archive.parent.glob("*.superseded-*.json")
     assert Record.from_json(json.loads(kept.read_text()), where="the old record") == record
+
+
+def test_tables_of_one_file_name_never_overwrite_each_others_reports(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", "mine.toml"]) == 0
+    Path("deeper").mkdir()
+    Path("deeper/mine.toml").write_text(user_table.read_text().replace("of my own", "of yours"))
+    assert main(["report", "mine.toml"]) == 0
+    page = Path("reports/mine.md").read_bytes()
+    capsys.readouterr()
+    for command in (["report"], ["figures"], ["report", "--check"]):
+        line = refusal([*command, "deeper/mine.toml"], capsys)
+        assert line == (
+            "Reports are named after their table, and 'mine' in reports is of mine.toml, not of deeper/mine.toml: "
+            "rename one of them, or choose another folder with --reports."
+        )
+    both = refusal(["report", "mine.toml", "deeper/mine.toml", "--reports", "both"], capsys)
+    assert "'mine' in both is of mine.toml, not of deeper/mine.toml" in both
+    assert not Path("both").exists()
+    # The same table from another folder, and one that was moved, are no others.
+    monkeypatch.chdir("deeper")
+    place = ["--results", "../results", "--reports", "../reports"]
+    assert main(["report", "../mine.toml", *place]) == 0
+    assert "is of ../mine.toml, not of mine.toml" in refusal(["report", "mine.toml", *place], capsys)
+    user_table.unlink()
+    assert main(["report", "mine.toml", *place]) == 0
+    assert b"of yours" in (user_table.parent / "reports/mine.md").read_bytes() != page
+
+
+def test_reports_of_a_shipped_table_and_of_all_are_not_overwritten(user_table: Path, capsys: Capture) -> None:
+    for name in ("quick", "index", "appendix"):
+        Path(f"{name}.toml").write_text(user_table.read_text())
+    Path("reports").mkdir()
+    Path("reports/quick.md").write_text("# Of the shipped table")  # as in a clone, where nothing is noted
+    assert "'quick' in reports is of the table that ships with hnet_bench" in refusal(["report", "quick.toml"], capsys)
+    for name in ("index", "appendix"):
+        assert f"reports named '{name}', which other files are" in refusal(["report", f"{name}.toml"], capsys)
+    assert [path.name for path in Path("reports").iterdir()] == ["quick.md"]
+
+
+def test_a_table_whose_name_has_dots_has_files_of_its_own(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hnet_bench import api
+
+    assert main(["run", "mine.toml"]) == 0
+    names = ["mine", "mine.matrices", "my.sweep.v2"]
+    for name in names[1:]:
+        Path(f"{name}.toml").write_text(user_table.read_text().replace("of my own", f"called {name}"))
+    capsys.readouterr()
+    written = {}
+    for name in names:
+        files = api.report(f"{name}.toml")
+        written[name] = {path.name: path.read_bytes() for path in files}
+        assert {f"{name}.md", f"{name}.csv", f"{name}.matrices.svg"} <= written[name].keys()
+        out = capsys.readouterr().out
+        assert f"Written: reports/{name}.md, .tex, .csv, .json, .svg ({len(files)} files)" in out
+    every = [name for files in written.values() for name in files]
+    assert len(every) == len(set(every)) == len(list(Path("reports").glob("[!.]*")))
+    for name, files in written.items():
+        assert {path.name: path.read_bytes() for path in api.report(f"{name}.toml", check=True)} == files
+    page = (Path("reports") / "my.sweep.v2.md").read_text()
+    assert "![Measured and reported averages](my.sweep.v2.comparison.svg)" in page
+    assert all((Path("reports") / target).is_file() for target in re.findall(r"\]\(([^)]+)\)", page))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hnet_bench.reporting.figures.subject import Subject
 
 INDEX, APPENDIX = "index.html", "appendix.md"
+_PICTURES = ("svg", "pdf", "png")
 
 
 def render(
@@ -106,17 +107,22 @@ def stale(
     problems = [problem for problem in compared if problem]
     present = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     for path in present:
-        mine = ours is None or any(_belongs(path, table) for table in ours)
+        mine = ours is None or any(belongs(path.name, table) for table in ours)
         name = path.relative_to(folder).as_posix()
-        if name not in expected and name not in ignored and mine and not any(_belongs(path, t) for t in others):
+        if (
+            name not in expected
+            and name not in ignored
+            and mine
+            and not any(belongs(path.name, table) for table in others)
+        ):
             problems.append(f"{path} is superfluous")
     return problems
 
 
 def outdated(expected: Mapping[str, bytes], folder: Path, tables: Iterable[str]) -> list[Path]:
     """Figures of these tables that an earlier report wrote and that there are no records for any more."""
-    left = {path.name: table for table in tables for path in folder.glob(f"{table}*.svg") if path.name not in expected}
-    return [folder / name for name, table in left.items() if name in {file_name(table, kind, "svg") for kind in KINDS}]
+    names = dict.fromkeys(file_name(table, kind, "svg") for table in tables for kind in KINDS)
+    return [folder / name for name in names if name not in expected and (folder / name).is_file()]
 
 
 def differing(path: Path, expected: bytes) -> str | None:
@@ -127,8 +133,12 @@ def differing(path: Path, expected: bytes) -> str | None:
     return None if found == expected else f"{path} differs from line {_first_difference(found, expected)} on"
 
 
-def _belongs(path: Path, table: str) -> bool:
-    return path.name.partition(".")[0] == table
+def belongs(name: str, table: str) -> bool:
+    """Whether a file of reports is this table's, whatever dots its name has: a page, data or a figure."""
+    stem, _, suffix = name.rpartition(".")
+    if suffix not in _PICTURES:
+        return stem == table
+    return name in {file_name(table, kind, suffix) for kind in KINDS}
 
 
 def _first_difference(found: bytes, expected: bytes) -> int:

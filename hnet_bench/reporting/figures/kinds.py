@@ -23,5 +23,9 @@ KINDS = {
 
 
 def file_name(table: str, kind: str, suffix: str) -> str:
-    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind; the table ends at the first dot."""
-    return f"{table}.{suffix}" if kind == MAIN else f"{table}.{kind}.{suffix}"
+    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind.
+
+    If the table's own name has a dot, as "quick.forest" may, its bars are named as the other kinds are: so no two
+    tables share a file.
+    """
+    return f"{table}.{suffix}" if kind == MAIN and "." not in table else f"{table}.{kind}.{suffix}"
