@@ -190,7 +190,11 @@ class Setup:
 
 
 class Benchmark(Protocol):
-    """A frozen keyword-only dataclass; its fields are the settings of the benchmark."""
+    """A frozen keyword-only dataclass; its fields are the settings of the benchmark.
+
+    Where `build` would refuse a scenario or a seed, a method `check(*, scenario, seed)` that raises the same UserError
+    lets a sweep say so before its first run.
+    """
 
     name: ClassVar[str]
     revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`

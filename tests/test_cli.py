@@ -739,3 +739,35 @@ def test_a_table_whose_name_has_dots_has_files_of_its_own(
     page = (Path("reports") / "my.sweep.v2.md").read_text()
     assert "![Measured and reported averages](my.sweep.v2.comparison.svg)" in page
     assert all((Path("reports") / target).is_file() for target in re.findall(r"\]\(([^)]+)\)", page))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "seeds", "words"),
+    [
+        ('{ name = "split_mnist", class_order = "per_seed" }', "4294967295-4294967296", "found 4294967296"),
+        ('{ name = "permuted_mnist", permutations = "per_seed" }', "1,4294967296", "found 4294967296"),
+        (
+            '{ name = "regression_1d", data_seed = 4294967296 }',
+            "1",
+            "'data_seed' of regression_1d must be at least 0 and",
+        ),
+        ('{ name = "regression_1d" }', "1", "regression_1d has no classes to tell apart"),
+        ('{ name = "split_cifar" }', "1", "split_cifar is for CL1"),
+    ],
+)
+def test_what_no_run_could_begin_with_is_said_before_the_first(
+    benchmark: str, seeds: str, words: str, user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    user_table.write_text(user_table.read_text().replace('{ name = "synthetic" }', benchmark))
+    for command in ("run", "plan"):
+        line = refusal([command, "mine.toml", "--scenarios", "CL3", "--seeds", seeds], capsys)
+        assert words in line
+        assert "(row 'finetune' (CL3) of table 'mine')" in line or "data_seed" in line
+    assert not engine.calls
+
+
+def test_seeds_beyond_32_bits_are_fine_where_nothing_is_drawn_with_the_papers_generator(
+    user_table: Path, engine: Engine
+) -> None:
+    assert main(["run", "mine.toml", "--seeds", "4294967296"]) == 0
+    assert len(engine.calls[0]["specs"]) == 3

@@ -13,7 +13,7 @@ from hnet_bench.papers.table import Cell, Table, reported_json
 from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
-from hnet_bench.runs.spec import RunSpec, cell_spec
+from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
 from hnet_bench.runs.store import Damaged, Listing, Store
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
     """Runs without a sound record or without its arrays, or whose record is to be renewed: first one seed of every
     cell, then the next.
 
-    Cells with the same spec share their runs.
+    Cells with the same spec share their runs. Raises UserError for a seed that their benchmark cannot be drawn with.
     """
     todo: dict[tuple[str, str], RunSpec] = {}
     rounds = max((len(state.planned_seeds) for state in states), default=0)
@@ -139,5 +139,6 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
             done = any(record.spec["seed"] == spec.seed for record in state.records)
             done = done and all(one.path.stem != spec.run_id for one in state.lacking)
             if not done or (store.renew and not store.has(spec)):
+                check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
                 todo[(str(spec.folder), spec.run_id)] = spec
     return list(todo.values())
