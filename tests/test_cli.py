@@ -766,6 +766,15 @@ def test_what_no_run_could_begin_with_is_said_before_the_first(
     assert not engine.calls
 
 
+def test_a_figure_that_nobody_knows_is_said_before_the_first_run(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    user_table.write_text('figures = ["pie"]' + user_table.read_text())
+    for command in ("run", "plan", "status"):
+        assert "Table 'mine' asks for figure 'pie': known are comparison" in refusal([command, "mine.toml"], capsys)
+    assert not engine.calls
+
+
 def test_seeds_beyond_32_bits_are_fine_where_nothing_is_drawn_with_the_papers_generator(
     user_table: Path, engine: Engine
 ) -> None:

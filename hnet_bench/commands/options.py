@@ -16,6 +16,7 @@ from hnet_bench import catalog
 from hnet_bench.arguments import split_values
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
+from hnet_bench.reporting.figures.kinds import check_kinds
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
@@ -64,6 +65,8 @@ def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> T
 
 def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
+    # A sweep of hours must not end in a report that cannot be made.
+    check_kinds(table.figures, table.name)
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
         for cell in table.cells:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from hnet_bench.interfaces import UserError
+
 MAIN = "comparison"
 
 # In the order in which reports show them, each with its title.
@@ -20,6 +24,13 @@ KINDS = {
     "embedding-space": "Space of task embeddings",
     "transfer": "During, final, from scratch, fine-tuned",
 }
+
+
+def check_kinds(asked: Iterable[str], table: str) -> None:
+    """Raises UserError that names the table if it asks for a figure that is none of `KINDS`."""
+    for kind in asked:
+        if kind not in KINDS:
+            raise UserError(f"Table '{table}' asks for figure '{kind}': known are {', '.join(KINDS)}.")
 
 
 def file_name(table: str, kind: str, suffix: str) -> str:

@@ -179,7 +179,7 @@ def test_the_command_writes_what_it_lists(
     arguments = ["figures", "mine.toml", "--results", str(own_table), "--reports", "out"]
     assert main([*arguments, "--formats", "svg", "pdf"]) == 0
     *listed, last = capsys.readouterr().out.splitlines()
-    assert sorted(listed) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir())
+    assert sorted(listed) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").glob("[!.]*"))
     assert "out/mine.svg" in listed
     assert last == f"{len(listed)} files from 9 records."
     assert main([*arguments, "--formats", "gif"]) == 2
