@@ -104,7 +104,7 @@ def _advice(error: Any, arguments: list[str]) -> str:
 
 def _fail(*sentences: str) -> int:
     ended = (sentence if sentence.endswith(".") else f"{sentence}." for sentence in sentences)
-    print("Error:", *ended, file=sys.stderr)
+    print("Error:", UserError(" ".join(ended)), file=sys.stderr)
     return 2
 
 

@@ -780,3 +780,28 @@ def test_seeds_beyond_32_bits_are_fine_where_nothing_is_drawn_with_the_papers_ge
 ) -> None:
     assert main(["run", "mine.toml", "--seeds", "4294967296"]) == 0
     assert len(engine.calls[0]["specs"]) == 3
+
+
+def test_names_of_files_that_are_no_utf8_are_shown_or_refused(
+    user_table: Path, engine: Engine, record_of: RecordOf, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = os.fsdecode(b"caf\xe9")
+    Path(strange).mkdir()
+    Path(strange, "mine.toml").write_text(user_table.read_text())
+    for command in ("status", "report"):
+        line = refusal([command, f"{strange}/mine.toml"], capsys)
+        assert line.startswith("The name of the table file caf\\udce9/mine.toml cannot be shown")
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
+    record = record_of(spec, provenance={"command": f"hnet-bench run --results {strange}"})
+    Store(Path(strange)).write(spec, record)
+    # As it is outside of pytest, whose stream takes less than that of a program.
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert main(["run", "mine.toml", "--results", strange]) == 0
+    assert main(["report", "mine.toml", "--html", "--results", strange]) == 0
+    assert "hnet-bench run --results caf\\udce9" in Path("reports/mine.html").read_text(encoding="utf-8")
+
+
+def test_what_a_wrong_command_quotes_is_cut(capsys: Capture) -> None:
+    line = refusal(["run", "quick", "--device", 5000 * "x" + "\n"], capsys)
+    assert "--device" in line
+    assert len(line) < 1300

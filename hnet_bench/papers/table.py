@@ -200,7 +200,8 @@ def load_table(name: str) -> Table:
         if name.endswith(".toml"):
             raise UserError(f"There is no table file {name}.")
         raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
-    if not path.stem.isprintable():
+    # A name that is no UTF-8 has surrogates in Python; they cannot be printed, and nor can line breaks and the like.
+    if not name.isprintable():
         raise UserError(
             f"The name of the table file {name} cannot be shown, and so it cannot be in reports: rename it."
         )

@@ -43,11 +43,11 @@ def render(
     for report, text, drawn, pictures in zip(reports, texts, found, titled, strict=True):
         files |= _files(report, text, drawn)
         if pages:
-            files[f"{report.name}.html"] = page([report], [pictures], sections([report])).encode()
+            files[f"{report.name}.html"] = _encoded(page([report], [pictures], sections([report])))
     if listed is not None:
         pictures_of = {report.name: pictures for report, pictures in zip(reports, titled, strict=True)}
         shown = page(listed, [pictures_of.get(report.name, {}) for report in listed], appendix)
-        files |= {INDEX: shown.encode(), APPENDIX: markdown.appendix_page(appendix).encode()}
+        files |= {INDEX: _encoded(shown), APPENDIX: _encoded(markdown.appendix_page(appendix))}
     return files
 
 
@@ -59,8 +59,13 @@ def _texts(report: Report) -> dict[str, str]:
 def _files(report: Report, texts: Mapping[str, str], figures: Mapping[str, bytes]) -> dict[str, bytes]:
     names = _names(report, figures)
     every = {"md": markdown.page(report, figures=names), **texts}
-    encoded = {f"{report.name}.{suffix}": text.encode() for suffix, text in every.items()}
+    encoded = {f"{report.name}.{suffix}": _encoded(text) for suffix, text in every.items()}
     return encoded | dict(zip(names.values(), figures.values(), strict=True))
+
+
+def _encoded(text: str) -> bytes:
+    # The command of a record may name a file whose name is no UTF-8.
+    return text.encode(errors="backslashreplace")
 
 
 def subject_of(report: Report, store: Store) -> Subject:
