@@ -30,6 +30,7 @@ says what to run as long as there is no record for it.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -39,6 +40,8 @@ from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.papers.seeds import parse_seeds
 
 PAPERS = Path(__file__).parent
+# Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
+_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 # percent: fractions in records, written and printed times 100. fraction: printed as they are. mse: mean squared errors.
 Unit: TypeAlias = Literal["percent", "fraction", "mse"]
@@ -200,8 +203,7 @@ def load_table(name: str) -> Table:
         if name.endswith(".toml"):
             raise UserError(f"There is no table file {name}.")
         raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
-    # A name that is no UTF-8 has surrogates in Python; they cannot be printed, and nor can line breaks and the like.
-    if not name.isprintable():
+    if _NOT_SHOWN.search(name):
         raise UserError(
             f"The name of the table file {name} cannot be shown, and so it cannot be in reports: rename it."
         )
@@ -280,7 +282,9 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
 
 def _can_be_typed(row: str) -> bool:
     """Whether `--rows` can name a row of this name."""
-    return bool(row) and row == row.strip() and row.isprintable() and "," not in row and not row.startswith("-")
+    return (
+        bool(row) and row == row.strip() and not _NOT_SHOWN.search(row) and "," not in row and not row.startswith("-")
+    )
 
 
 def _check_files(cells: tuple[Cell, ...], where: str) -> None:

@@ -17,7 +17,11 @@ _PANEL = (5.4, 1.0)
 def sentence(subject: Subject) -> str:
     """What stands in place of the figure."""
     run = shlex.join(["hnet-bench", "run", subject.command])
-    if all(len(state.records) >= len(state.planned_seeds) for state in subject.states):
+    if any(state.lacking for state in subject.states):
+        return f"The arrays that this figure shows are lost. To make them anew, run: {run}"
+    known = [state for state in subject.states if state.spec]
+    done = [set(state.planned_seeds) <= {record.spec["seed"] for record in state.records} for state in known]
+    if done and all(done):
         return (
             "Every run is done, but none keeps what this figure shows. Arrays stand beside their records, as .npz: if "
             f"they were lost, delete these records, and do the runs again: {run}"

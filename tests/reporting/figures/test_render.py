@@ -9,6 +9,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hnet_bench.reporting.figures.encode import FORMATS
 from hnet_bench.reporting.figures.render import draw, drawn, render_all
 from hnet_bench.reporting.figures.style import style
 from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.runs.store import Damaged
 
 SubjectOf = Callable[..., Subject]
 ROOT = Path(__file__).parents[3]
@@ -198,3 +200,8 @@ def test_a_figure_without_arrays_says_what_would_make_them(subject_of: Callable[
     assert missing.sentence(every).startswith("Every run is done, but none keeps what this figure shows.")
     assert "delete these records, and do the runs again: hnet-bench run " in missing.sentence(every)
     assert draw(every, "regression") is not None
+    (state,) = every.states
+    lost = replace(every, states=[replace(state, lacking=(Damaged(Path("a.npz"), "It is not there."),))])
+    assert missing.sentence(lost).startswith(
+        "The arrays that this figure shows are lost. To make them anew, run: hnet-"
+    )
