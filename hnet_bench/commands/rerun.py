@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -175,7 +176,7 @@ def _spec_of(record: Record, path: Path) -> RunSpec:
     # Where the sweep found a user's file it is found again: beside the table that the record's command names, from here
     # or from where the results are.
     command = str(record.provenance.get("command", ""))
-    tables = [Path(word).parent for word in command.split() if word.endswith(".toml")]
+    tables = [Path(word).parent for word in _words(command) if word.endswith(".toml")]
     home = path.resolve().parents[3].parent
     folders = list(dict.fromkeys([*tables, *(home / table for table in tables)]))
     spec = RunSpec.from_json(record.spec, folders=folders, where=f"the record {path}")
@@ -183,6 +184,13 @@ def _spec_of(record: Record, path: Path) -> RunSpec:
         names = ", ".join(different_settings(record.spec, spec.to_json()))
         raise UserError(f"{path} cannot be repeated: the present code has other settings than the record ({names}).")
     return spec
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # of a record that was made when commands were not quoted
+        return command.split()
 
 
 def _repeat(spec: RunSpec, device: str, folder: Path | None) -> Record:

@@ -4,14 +4,20 @@ where something else may stand in their place."""
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    _HAS_FLOCK = False
+else:
+    _HAS_FLOCK = True
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -78,14 +84,22 @@ def remove_partials(path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[object]:
     """Nobody else is in this block for the same folder meanwhile; creates the folder.
 
-    The lock leaves no file, and ends with the process that holds it. Where a file system has no locks there is none:
-    files are whole all the same, but of two writers the later one counts.
+    The lock leaves no file but on Windows, where it is a hidden one, and ends with the process that holds it. Where a
+    file system has no locks there is none: files are whole all the same, but of two writers the later one counts.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not _HAS_FLOCK:
+        from filelock import FileLock
+
+        return FileLock(folder / ".lock")
+    return _locked(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

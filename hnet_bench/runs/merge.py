@@ -22,7 +22,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.files import alone, check_regular, move_aside, read_regular, short_hash, write_atomically
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, read_record
+from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, lost_arrays, read_record
 
 _DEPTH = 3  # of the folders that hold records: benchmark, scenario, strategy
 
@@ -94,7 +94,9 @@ class _Pool:
                 archive_name = f"{self.run_id}.npz.damaged-{short_hash(content)}"
                 self.aside[archive_name] = min(arrays, self.aside.get(archive_name, arrays))
             return
-        if arrays is not None:
+        if arrays is not None and lost_arrays(path, self.candidates[content].record):
+            self.aside[f"{self.run_id}.npz.damaged-{short_hash(arrays)}"] = arrays
+        elif arrays is not None:
             self.archives[content] = min(arrays, self.archives.get(content, arrays))
 
     def chosen(self) -> list[_Candidate]:

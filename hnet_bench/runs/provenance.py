@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -131,8 +132,8 @@ def _file_sum(strategy: object) -> str | None:
 
 
 def command_line() -> str:
-    """The command of this process; of absolute paths only the last part, since the rest says nothing to others."""
-    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv)
+    """The command of this process, as a shell takes it; of absolute paths the last part, all that it says to others."""
+    return shlex.join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv)
 
 
 def device_name(device: str) -> str:

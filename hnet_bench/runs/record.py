@@ -20,6 +20,7 @@ from hnet_bench.runs.canonical import checksum, spec_digest
 from hnet_bench.runs.migration import migrated
 
 SCHEMA = 4
+NO_ARRAYS = "none"
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -43,6 +44,9 @@ class Record:
     revisions: Settings  # of "strategy", "benchmark" and "protocol", see `runs.revisions`
     diagnostics: Settings  # counters that the strategy keeps, such as "nan_entropies"
     provenance: Settings = field(repr=False)  # commit, code, versions, hardware, command, times
+    # SHA-256 of the archive of arrays that belongs beside the record, `NO_ARRAYS` if none does; None in records made
+    # before this was kept.
+    arrays: str | None = None
 
     def to_json(self) -> Settings:
         """The record as JSON. Raises ValueError for NaN and infinities."""

@@ -7,7 +7,9 @@ stream of its own for each purpose, and checkpoints that hold everything.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +26,7 @@ from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.memory import reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
-from hnet_bench.runs.record import Record, check_scores, is_number
+from hnet_bench.runs.record import NO_ARRAYS, Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec
 
@@ -97,7 +99,8 @@ def run_with_artefacts(
         },
     )
     check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
-    return record, _archive(learning.artefacts())
+    archive = _archive(learning.artefacts())
+    return replace(record, arrays=hashlib.sha256(archive).hexdigest() if archive else NO_ARRAYS), archive
 
 
 def _check_loaded(spec: RunSpec) -> None:

@@ -19,6 +19,7 @@ decides anything.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -39,7 +40,7 @@ from hnet_bench.runs.files import (
     short_hash,
     write_atomically,
 )
-from hnet_bench.runs.record import Record
+from hnet_bench.runs.record import NO_ARRAYS, Record
 from hnet_bench.runs.spec import RunSpec
 
 RUN_ID = re.compile(r"seed(\d+)-([0-9a-f]{12})")
@@ -64,6 +65,7 @@ class CellFiles:
     records: tuple[Record, ...]
     failed_seeds: tuple[int, ...]  # those whose last try failed
     damaged: tuple[Damaged, ...]
+    lacking: tuple[Damaged, ...]  # archives of arrays that records have lost; the records count
     conflicts: tuple[Path, ...]  # records with other scores than the one that counts
 
 
@@ -79,9 +81,9 @@ class Store:
         return self.root / spec.folder / f"{spec.run_id}.json"
 
     def has(self, spec: RunSpec) -> bool:
-        """Whether the run is done: it has a sound record, which need not be renewed."""
+        """Whether the run is done: it has a sound record and the arrays that belong to it, and need not be renewed."""
         path = self.path(spec)
-        if not self._is_sound(spec):
+        if not self._is_sound(spec) or lost_arrays(path, self.read(path)):
             return False
         return not self.renew or file_sum(path) not in self.renew
 
@@ -100,7 +102,7 @@ class Store:
     def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
         """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
         folder = self.root / spec.folder
-        records, conflicts, failed = [], [], []
+        records, conflicts, failed, lacking = [], [], [], []
         listing = listing or Listing(self.root)
         names = listing.names(spec)
         damaged = listing.unreadable(spec)
@@ -110,9 +112,12 @@ class Store:
                 conflicts.append(folder / name)
             elif suffix == "json" and RUN_ID.fullmatch(stem):
                 try:
-                    records.append(self.read(folder / name))
+                    record = self.read(folder / name)
                 except UserError as error:
                     damaged.append(Damaged(folder / name, str(error)))
+                    continue
+                records.append(record)
+                lacking += lost_arrays(folder / name, record)
             elif suffix == "npz" and RUN_ID.fullmatch(stem):
                 damaged += _damaged_arrays(folder / name)
             elif suffix == "failed" and (match := RUN_ID.fullmatch(stem)):
@@ -129,6 +134,7 @@ class Store:
             failed_seeds=tuple(seed for seed in failed if seed not in done),
             damaged=tuple(damaged),
             conflicts=tuple(conflicts),
+            lacking=tuple(lacking),
         )
 
     def read(self, path: Path) -> Record:
@@ -264,6 +270,22 @@ def read_record(path: Path) -> Record:
     if path.absolute().parts[-4:-1] != folder.parts:
         raise UserError(f"The record {path} stands in the wrong folder: it belongs in {folder}.")
     return record
+
+
+def lost_arrays(path: Path, record: Record) -> list[Damaged]:
+    """The archive that belongs beside a record, if it is not there as it was written."""
+    archive = path.with_suffix(".npz")
+    if record.arrays in (None, NO_ARRAYS):
+        return []
+    try:
+        content = read_regular(archive, MOST_BYTES_OF_ARRAYS)
+    except FileNotFoundError:
+        return [Damaged(archive, f"The arrays {archive}, which belong to the record beside them, are not there.")]
+    except OSError:
+        content = b""  # a pipe, or far too large
+    if hashlib.sha256(content).hexdigest() != record.arrays:
+        return [Damaged(archive, f"The arrays {archive} are not those that were written with the record beside them.")]
+    return []
 
 
 def to_bytes(record: Record) -> bytes:

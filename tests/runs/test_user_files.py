@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness, loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
@@ -95,6 +96,25 @@ def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(proje
     (project / "my.py").write_text(STRATEGY)
     (project / "tables" / "my.py").unlink()
     assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "project"
+
+
+def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
+    project: Path, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
+) -> None:
+    from hnet_bench.commands.rerun import _spec_of
+    from hnet_bench.runs.provenance import command_line
+
+    (project / "tables").rename(project / "my tables")
+    spec = spec_of_table("my tables/mine.toml")
+    monkeypatch.setattr(sys, "argv", ["/bin/hnet-bench", "run", "my tables/mine.toml"])
+    for command in (command_line(), "it's hnet-bench run tables/mine.toml 'my.toml"):
+        record = record_of(spec, provenance={"command": command})
+        path = Store(project / "results").write(spec, record)
+        if command.startswith("hnet-bench"):
+            assert _spec_of(record, path).files["my.py:Mine"].parent.name == "my tables"
+        else:
+            with pytest.raises(UserError, match=r"There is no file my\.py"):
+                _spec_of(record, path)
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status"])

@@ -138,12 +138,12 @@ def _settings(state: CellState) -> Iterable[tuple[str, str]]:
 def _commands(report: Report, cell: ReportCell, state: CellState) -> Iterable[tuple[str, str]]:
     if state.spec is None:
         return
-    table, row = shlex.quote(report.command), shlex.quote(cell.row)
+    table, row = report.command, cell.row
     seeds = format_seeds(tuple(cell.measured.scores)) if cell.measured else format_seeds(state.planned_seeds)
-    command = f"hnet-bench run {table} --rows {row} --scenarios {cell.scenario} --seeds {seeds}"
+    command = shlex.join(["hnet-bench", "run", table, "--rows", row, "--scenarios", cell.scenario, "--seeds", seeds])
     if not cell.measured:
         yield "To run", command
     else:
         # Beside its records nothing would be done again.
         yield "To repeat, in a folder of its own", f"{command} --results repeated"
-        yield "To follow it to its records", f"hnet-bench trace {table} {row} {cell.scenario}"
+        yield "To follow it to its records", shlex.join(["hnet-bench", "trace", table, row, cell.scenario])
