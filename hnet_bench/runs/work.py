@@ -1,24 +1,27 @@
-"""What a worker process does: one run, from its checkpoint if there is one, to its record or its failure."""
+"""What a worker does: one run, from its checkpoint if there is one, to its record or its failure.
+
+Every run has a process of its own, so that nothing reaches it but what its spec says.
+"""
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
-from distributed import get_worker
+from distributed import Status, get_worker
 
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
-from hnet_bench.runs.events import Event, Observer, event_of
+from hnet_bench.runs.events import Observer, event_of
 from hnet_bench.runs.files import remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
@@ -46,34 +49,48 @@ class Orders:
 
 @dataclass(frozen=True)
 class Result:
-    """How a try ended. `elsewhere`: another process is doing the run. `mistake`: the user can mend it. `died`: so did
-    the worker, as the engine finds. `stopped`: at the deadline, with a checkpoint; `waiting`: the deadline came before
-    the run was begun."""
+    """How a try ended. `elsewhere`: another process is doing the run. `mistake`: the user can mend it. `died`: the
+    process of the run ended by itself, or its worker did. `stopped`: at the deadline, with a checkpoint; `waiting`: the
+    deadline came before the run was begun."""
 
     kind: Kind
     problem: str = ""  # one line
 
 
-def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> Result:
-    """In a worker: one try at the run of a spec, whose files are there or in the worker's own folder."""
+def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> None:
+    """In a worker: one try at the run of a spec, in a process of its own. Its result is said under the sweep's topic
+    with the name of the task, since what a task returns stays with its worker and may be lost with it."""
     worker = get_worker()
 
-    def tell(event: Event) -> None:
-        worker.log_event(orders.topic, {"event": event.to_json()})
+    def tell(event: Settings) -> None:
+        worker.log_event(orders.topic, {"event": event})
+
+    def wanted() -> bool:
+        return worker.status in (Status.running, Status.paused)
 
     if orders.deadline and not orders.deadline.leaves(0.0):
-        return Result("waiting")
+        result = Result("waiting")
+    else:
+        try:
+            result = apart(attempt, content, files, orders, str(worker.name), hear=tell, wanted=wanted)
+        except Died as death:
+            result = Result("died", str(death))
+    worker.log_event(orders.topic, {"task": worker.get_current_task(), "result": asdict(result)})
+
+
+def attempt(
+    content: Settings, files: Mapping[str, Path], orders: Orders, worker: str, tell: Callable[[Settings], None]
+) -> Result:
+    """In the process of the run: one try at it. The files of the spec are there or in the worker's own folder; `worker`
+    is the name of the worker, by which it has its turn at a GPU; `tell` is told events as JSON."""
     try:
         spec, store = RunSpec.from_json(content, files), orders.store
     except UserError as error:  # a user's file, or a strategy of a plug-in, that this machine has not
         return Result("mistake", str(error))
     try:
-        return _try(spec, store, orders, _numbered(orders, worker.name), tell)
+        return _try(spec, store, orders, _numbered(orders, worker), lambda event: tell(event.to_json()))
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs
         return Result("mistake", f"{store.log_path(spec)} cannot be written: {error.strerror}")
-    finally:
-        # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
-        gc.collect()
 
 
 def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observer) -> Result:
@@ -118,7 +135,7 @@ def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observe
 _log = logging.getLogger("hnet_bench.run")
 
 
-def _numbered(orders: Orders, worker: Any) -> str:
+def _numbered(orders: Orders, worker: str) -> str:
     """The device of a worker: those of a machine with several GPUs take them in turn."""
     if orders.device != "cuda" or orders.gpus < 2:
         return orders.device

@@ -175,7 +175,7 @@ def test_a_run_that_kills_every_worker_is_a_failure_in_the_end(tmp_path):
     dying, store = mortal(tmp_path, deaths=10**6), Store(tmp_path / "results")
     outcome = sweep_of([dying], store, jobs=1)
     assert outcome.done == 0
-    assert "the worker process ended" in outcome.failed[0]
+    assert outcome.failed[0].endswith("its process was ended by SIGKILL, as when memory runs out")
     assert store.failed_seeds(dying) == (1,)
     assert 3 <= len(list((tmp_path / "marks").iterdir())) <= 5
 
@@ -229,18 +229,18 @@ class Slow:
 """
 
 
-def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_failed(tmp_path):
+def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     slow = replace(
         spec_of("finetune", Scenario.CLASS),
         strategy=f"{tmp_path}/slow.py:Slow",
         hyperparameters={"mark": str(tmp_path / "mark")},
     )
-    # The only worker takes them one after the other.
+    # What the strategy does to the clock reaches only its own run.
     other, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
     outcome = sweep_of([slow, other], store, jobs=1, observer=events.append, deadline=Deadline.after(3600))
-    assert outcome == Outcome(0, (), left=2)
-    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped"]
+    assert outcome == Outcome(1, (), left=1)
+    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped", "started", "finished"]
     assert steps_kept(store.checkpoint_path(slow)) == 31  # of 90
     assert not list(store.root.rglob("*.failed"))
     assert sweep_of([slow, other], store, jobs=1) == Outcome(2, ())
@@ -249,6 +249,14 @@ def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_
     # But for its delay the strategy is fine-tuning.
     assert record.score == store.read(store.path(other)).score
     assert not list(store.root.rglob("*.checkpoint"))
+
+
+def test_after_the_deadline_no_run_begins(tmp_path):
+    specs, events, now = [spec_of("finetune", Scenario.CLASS, seed) for seed in (1, 2)], [], time.time()
+    deadline = Deadline(runs_end=now - 1, sweep_ends=now + 10**6)
+    outcome = sweep_of(specs, Store(tmp_path), jobs=1, observer=events.append, deadline=deadline)
+    assert (outcome, events) == (Outcome(0, (), left=2), [])
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_nobody_waits_for_a_run_that_does_not_leave_off(tmp_path):
@@ -339,12 +347,12 @@ def test_a_scheduler_that_goes_away_fails_no_run_and_is_asked_no_more(tmp_path, 
             return Future()
 
     class Future:
-        status = future
+        status, key = future, "a task"
 
     monkeypatch.setattr("hnet_bench.runs.engine.as_completed", lambda futures, **_: iter(futures))
     orders = SimpleNamespace(deadline=None)
     with pytest.raises(SchedulerGone):
-        _Sweep(Client(), orders, Store(tmp_path), ignore, None).finish(specs)
+        _Sweep(Client(), orders, Store(tmp_path), ignore, None, {}).finish(specs)
     assert len(handed) == len(specs)
     assert not list(tmp_path.rglob("*"))
 
