@@ -9,7 +9,7 @@ import logging
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
-from hnet_bench.runs.events import Observer, event_of
+from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.files import remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
@@ -62,8 +62,8 @@ def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> None:
     with the name of the task, since what a task returns stays with its worker and may be lost with it."""
     worker = get_worker()
 
-    def tell(event: Settings) -> None:
-        worker.log_event(orders.topic, {"event": event})
+    def tell(event: Event) -> None:
+        worker.log_event(orders.topic, {"event": event.to_json()})
 
     def wanted() -> bool:
         return worker.status in (Status.running, Status.paused)
@@ -78,17 +78,15 @@ def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> None:
     worker.log_event(orders.topic, {"task": worker.get_current_task(), "result": asdict(result)})
 
 
-def attempt(
-    content: Settings, files: Mapping[str, Path], orders: Orders, worker: str, tell: Callable[[Settings], None]
-) -> Result:
+def attempt(content: Settings, files: Mapping[str, Path], orders: Orders, worker: str, tell: Observer) -> Result:
     """In the process of the run: one try at it. The files of the spec are there or in the worker's own folder; `worker`
-    is the name of the worker, by which it has its turn at a GPU; `tell` is told events as JSON."""
+    is the name of the worker, by which it has its turn at a GPU."""
     try:
         spec, store = RunSpec.from_json(content, files), orders.store
     except UserError as error:  # a user's file, or a strategy of a plug-in, that this machine has not
         return Result("mistake", str(error))
     try:
-        return _try(spec, store, orders, _numbered(orders, worker), lambda event: tell(event.to_json()))
+        return _try(spec, store, orders, _numbered(orders, worker), tell)
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs
         return Result("mistake", f"{store.log_path(spec)} cannot be written: {error.strerror}")
 

@@ -1,0 +1,91 @@
+"""A process of its own: what it gives back, how it may end, and what it leaves behind, which is nothing."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hnet_bench import catalog
+from hnet_bench.interfaces import UserError
+from hnet_bench.runs.apart import ENVIRONMENT, Died, Failed, apart
+
+
+def test_it_gives_back_a_result_from_another_process_that_then_is_gone() -> None:
+    process = apart(os.getpid)
+    assert process != os.getpid()
+    assert not psutil.pid_exists(process)
+
+
+def test_it_says_things_while_it_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "counts_down.py").write_text(
+        "def count(start, tell):\n    for number in range(start, 0, -1):\n        tell(number)\n    return 'zero'\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    heard: list[int] = []
+    assert apart(importlib.import_module("counts_down").count, 3, hear=heard.append) == "zero"
+    assert heard == [3, 2, 1]
+
+
+def test_a_mistake_comes_as_its_sentence_and_another_exception_with_its_traceback() -> None:
+    with pytest.raises(UserError, match=r"^Unknown benchmark 'nothing': known are "):
+        apart(catalog.benchmark_class, "nothing")
+    with pytest.raises(Failed, match=r"^ValueError: .*") as raised:
+        apart(math.sqrt, -1)
+    assert "in _work" in str(raised.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("end", "argument", "words"),
+    [
+        (signal.raise_signal, signal.SIGKILL, "its process was ended by SIGKILL, as when memory runs out"),
+        (signal.raise_signal, signal.SIGTERM, "its process was ended by SIGTERM"),
+        (os._exit, 3, "its process ended with exit code 3"),
+        (sys.exit, 4, "its process ended with exit code 4"),
+    ],
+)
+def test_a_process_that_ends_by_itself_is_no_result(end: object, argument: int, words: str) -> None:
+    assert callable(end)
+    with pytest.raises(Died) as died:
+        apart(end, argument)
+    assert str(died.value) == words
+
+
+def test_it_ends_when_nobody_wants_it_any_longer() -> None:
+    begun = time.monotonic()
+    with pytest.raises(Died):
+        apart(time.sleep, 10**6, wanted=lambda: False)
+    assert time.monotonic() - begun < 10**5
+
+
+def test_what_is_changed_in_it_is_changed_there_alone(tmp_path: Path) -> None:
+    here = os.getcwd()
+    apart(os.chdir, tmp_path)
+    apart(os.putenv, "HNET_BENCH_LEFT", "behind")
+    assert apart(os.getcwd) == os.getcwd() == here
+    assert apart(os.getenv, "HNET_BENCH_LEFT") is None
+
+
+def test_libraries_find_the_settings_that_they_read_when_they_are_loaded() -> None:
+    for name, value in ENVIRONMENT.items():
+        assert apart(os.getenv, name) == os.environ.get(name, value)
+
+
+def test_it_ends_with_the_process_that_waits_for_it_however_that_ends(tmp_path: Path) -> None:
+    code = "import sys, time; from hnet_bench.runs.apart import apart; apart(print, 'begun'); apart(time.sleep, 10**6)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "begun\n"
+        whole = [*psutil.Process(waiting.pid).children(recursive=True)]
+        while len(whole) < 3:  # the server, multiprocessing's tracker of resources, and the one that sleeps
+            whole = [*psutil.Process(waiting.pid).children(recursive=True)]
+        waiting.kill()
+        assert psutil.wait_procs(whole, timeout=60)[1] == []
