@@ -23,7 +23,7 @@ import psutil
 
 from hnet_bench.interfaces import UserError
 
-# What counts only if a process begins with it.
+# What processes find in their environment unless the user has set it otherwise; some of it counts only from the start.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -116,7 +116,7 @@ def _begin(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any,
     # Dask's workers are daemons, which must have no children since these would outlive them; ours do not.
     multiprocessing.current_process().daemon = False
     process: BaseProcess = _context().Process(  # type: ignore[attr-defined]
-        target=_work, args=(function, arguments, there, tells), daemon=True
+        target=_work, args=(function, arguments, there, tells, _environment()), daemon=True
     )
     with _starting, _without_main():
         _start_server()
@@ -127,9 +127,14 @@ def _begin(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any,
     return process
 
 
-def _work(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any, tells: bool) -> None:
+def _work(
+    function: Callable[..., Any], arguments: tuple[Any, ...], there: Any, tells: bool, environment: dict[str, str]
+) -> None:
     """In the new process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # The server has that of its own beginning.
+    os.environ.clear()
+    os.environ.update(environment)
 
     def tell(message: Any) -> None:
         there.send(("told", message))
@@ -194,7 +199,7 @@ def _start_server() -> None:
     from multiprocessing import forkserver, resource_tracker
 
     multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
-    with _environment():
+    with _begun_with(_environment()):
         resource_tracker.ensure_running()  # else it would be started below, and lift the mask
         # Ctrl-C reaches every process of a terminal's group. Only the one that the user started answers it, by ending
         # the others. Processes begin with the mask of the thread that starts them.
@@ -216,16 +221,21 @@ def _start_server() -> None:
     _loaded.set()
 
 
+def _environment() -> dict[str, str]:
+    """That of a new process."""
+    return {**ENVIRONMENT, **os.environ}
+
+
 @contextmanager
-def _environment() -> Iterator[None]:
-    """Processes that are started in the block begin with ours, but for what the user has set."""
-    added = [name for name in ENVIRONMENT if name not in os.environ]
-    os.environ.update({name: ENVIRONMENT[name] for name in added})
+def _begun_with(environment: dict[str, str]) -> Iterator[None]:
+    """Programs that are started in the block begin with this environment."""
+    before = dict(os.environ)
+    os.environ.update(environment)
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        for name in environment.keys() - before.keys():
+            del os.environ[name]
 
 
 def _children() -> set[psutil.Process]:

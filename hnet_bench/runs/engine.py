@@ -16,6 +16,7 @@ from typing import Any
 from distributed import as_completed
 
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
 from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, has_dashboard, workers_wanted
 from hnet_bench.runs.deadline import Deadline
@@ -71,8 +72,9 @@ def run_all(
     gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
     with connected(cluster, workers) as client:
-        # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
-        device = client.submit(_resolve_device, options.device, pure=False).result()
+        # Asked of a worker, whose machine counts; what is not there ends the sweep before it begins.
+        logs = options.logs.resolve() if options.logs else None
+        device = client.submit(_prepare, options.device, options.loggers, logs, pure=False).result()
         if isinstance(device, UserError):
             raise device
         topic = f"hnet_bench-{uuid.uuid4().hex}"
@@ -99,7 +101,7 @@ def run_all(
             gpus=gpus,
             seconds_between_checkpoints=options.seconds_between_checkpoints,
             loggers=options.loggers,
-            logs=options.logs.resolve() if options.logs else None,
+            logs=logs,
             deadline=options.deadline,
         )
         # On this machine the number of workers is the number of slots; elsewhere workers declare theirs to Dask.
@@ -183,11 +185,24 @@ def _key(spec: RunSpec) -> str:
     return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
 
 
-def _resolve_device(name: str) -> str | UserError:
-    """In a worker: the device, or what is wrong with it. Dask would print an exception with its traceback."""
-    from hnet_bench.runs.run import resolve_device
-
+def _prepare(device: str, loggers: tuple[str, ...], logs: Path | None) -> str | UserError:
+    """In a worker: the device, or what is wrong with it or with a logger. Dask would print an exception with its
+    traceback."""
     try:
-        return resolve_device(name)
+        found: str = apart(_device_and_loggers, device, loggers, logs)
     except UserError as error:
         return error
+    except Died as death:
+        return UserError(f"Before the first run, when a worker looked for the device, {death}.")
+    return found
+
+
+def _device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:
+    from hnet_bench.runs.run import resolve_device
+
+    found = resolve_device(device)
+    if loggers and logs:
+        from hnet_bench.avalanche_adapter.loggers import check_loggers
+
+        check_loggers(loggers, logs)
+    return found

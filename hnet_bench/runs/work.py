@@ -9,7 +9,7 @@ import logging
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,7 +102,7 @@ def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observe
             return Result("elsewhere")
         tell(event_of(spec, "started"))
         try:
-            with _logged(log_file):
+            with _logged(log_file, lambda warning: tell(event_of(spec, "warned", message=warning))):
                 checkpoints = Checkpoints(
                     store.checkpoint_path(spec),
                     identity(spec=spec.to_json(), strategy=spec.build_strategy(), device=orders.device),
@@ -177,14 +177,31 @@ class _Quiet(logging.StreamHandler[IO[str]]):
         return
 
 
+class _Warnings(logging.Handler):
+    """Tells of the first warning of each kind: what a run goes on without, such as checkpoints."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg not in self._told:
+            self._told.add(record.msg)
+            self._tell(record.getMessage())
+
+
 @contextmanager
-def _logged(file: IO[str]) -> Iterator[None]:
-    """Has what happens to a run written to its log, warnings included, each once."""
+def _logged(file: IO[str], warn: Callable[[str], None]) -> Iterator[None]:
+    """Has what happens to a run written to its log, warnings of libraries included, each once; those of ours are also
+    told to `warn`."""
     handler = _Quiet(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger("hnet_bench")
     level = logger.level
-    logger.addHandler(handler)
+    handlers = (handler, _Warnings(warn))
+    for one in handlers:
+        logger.addHandler(one)
     logger.setLevel(logging.INFO)
     # Some of Avalanche's plugins announce their own deprecation at every experience, whatever filters are set.
     told: set[str] = set()
@@ -199,5 +216,6 @@ def _logged(file: IO[str]) -> Iterator[None]:
             warnings.showwarning = show
             yield
     finally:
-        logger.removeHandler(handler)
+        for one in handlers:
+            logger.removeHandler(one)
         logger.setLevel(level)

@@ -74,9 +74,13 @@ def test_what_is_changed_in_it_is_changed_there_alone(tmp_path: Path) -> None:
     assert apart(os.getenv, "HNET_BENCH_LEFT") is None
 
 
-def test_libraries_find_the_settings_that_they_read_when_they_are_loaded() -> None:
+def test_its_environment_is_that_of_now_with_what_libraries_need(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         assert apart(os.getenv, name) == os.environ.get(name, value)
+    monkeypatch.setenv("HNET_BENCH_NEW", "set after the server began")
+    assert apart(os.getenv, "HNET_BENCH_NEW") == "set after the server began"
+    monkeypatch.delenv("HNET_BENCH_NEW")
+    assert apart(os.getenv, "HNET_BENCH_NEW") is None
 
 
 def test_it_ends_with_the_process_that_waits_for_it_however_that_ends(tmp_path: Path) -> None:

@@ -300,11 +300,13 @@ def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
     assert sorted(started) == sorted(spec.run_id for spec in specs)
 
 
-def test_loggers_change_nothing_and_write(tmp_path):
+def test_loggers_change_nothing_and_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
     spec = spec_of("hnet_r", Scenario.CLASS, iterations=120)
     store = Store(tmp_path / "results")
-    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard"), logs=tmp_path / "logs")
+    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard", "wandb"), logs=tmp_path / "logs")
     assert outcome == Outcome(1, ())
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["synthetic"]  # of what was tried before nothing
     watched, alone = store.read(store.path(spec)), run(spec)
     assert (watched.score, watched.diagnostics) == (alone.score, alone.diagnostics)
     folder = tmp_path / "logs" / spec.folder / spec.run_id
@@ -312,6 +314,34 @@ def test_loggers_change_nothing_and_write(tmp_path):
     assert len(lines) == 1 + 9
     assert lines[-1].startswith(f"2,2,{watched.score[2][2]:.4f}")
     assert any((folder / "tensorboard").iterdir())
+    (written,) = (folder / "wandb").rglob("*.wandb")
+    for name in (b"hnet_r", b"training/loss", b"accuracy/experience_2"):
+        assert name in written.read_bytes()
+
+
+@pytest.mark.parametrize("logger", ["csv", "tensorboard", "wandb"])
+def test_a_logger_that_cannot_begin_is_said_before_the_first_run(tmp_path, monkeypatch, capfd, logger):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (tmp_path / "logs").write_text("a file")
+    store = Store(tmp_path / "results")
+    with pytest.raises(
+        UserError, match=f"^--logger {logger} cannot write below .*logs: (Not a directory|File exists).$"
+    ):
+        sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, loggers=(logger,), logs=tmp_path / "logs")
+    assert not store.root.exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_logger_that_fails_later_stops_no_run_and_is_told_of_where_the_run_is_watched(tmp_path):
+    """Where the folder of this run's logger should be there is a file."""
+    spec, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
+    (tmp_path / "logs" / spec.folder).mkdir(parents=True)
+    (tmp_path / "logs" / spec.folder / spec.run_id).write_text("")
+    options = {"loggers": ("csv",), "logs": tmp_path / "logs"}
+    assert sweep_of([spec], store, jobs=1, observer=events.append, **options) == Outcome(1, ())
+    (warning,) = [event.message for event in events if event.kind == "warned"]
+    assert warning.startswith("the logger csv cannot begin and is told nothing: NotADirectoryError")
+    assert warning in store.log_path(spec).read_text()
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
