@@ -132,6 +132,7 @@ def _work(
 ) -> None:
     """In the new process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    multiprocessing.current_process().daemon = False  # else no strategy could load its data in further processes
     # The server has that of its own beginning.
     os.environ.clear()
     os.environ.update(environment)

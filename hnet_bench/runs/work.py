@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -160,13 +160,16 @@ def _only_here(path: Path) -> Iterator[IO[str] | None]:
         try:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_partials(path)
-        except BlockingIOError:
+            # Unlike a lock of `flock`, this one is not inherited by what the run's process may start.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             yield None
             return
         except (ImportError, OSError):
             pass
+        else:
+            with suppress(OSError):
+                remove_partials(path)
         yield file
 
 

@@ -35,6 +35,32 @@ def test_it_says_things_while_it_lasts(tmp_path: Path, monkeypatch: pytest.Monke
     assert heard == [3, 2, 1]
 
 
+def test_it_may_begin_others_which_keep_nobody_waiting_when_it_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "begins_others.py").write_text(
+        "import multiprocessing, os, time\n"
+        "from pathlib import Path\n"
+        "def finish():\n"
+        "    other = multiprocessing.get_context('fork').Process(target=os._exit, args=(7,))\n"
+        "    other.start(); other.join()\n"
+        "    return other.exitcode\n"
+        "def die(mark):\n"
+        "    if os.fork() == 0:  # it has the pipe of what began it\n"
+        "        while not Path(mark).exists(): time.sleep(0.01)\n"
+        "        os._exit(0)\n"
+        "    os._exit(5)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    begins_others = importlib.import_module("begins_others")
+    assert apart(begins_others.finish) == 7
+    try:
+        with pytest.raises(Died, match="exit code 5"):
+            apart(begins_others.die, str(tmp_path / "mark"))
+    finally:
+        (tmp_path / "mark").touch()
+
+
 def test_a_mistake_comes_as_its_sentence_and_another_exception_with_its_traceback() -> None:
     with pytest.raises(UserError, match=r"^Unknown benchmark 'nothing': known are "):
         apart(catalog.benchmark_class, "nothing")
