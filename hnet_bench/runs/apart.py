@@ -141,7 +141,7 @@ def _work(
         there.send(("told", message))
 
     try:
-        answer = ("returned", function(*arguments, tell) if tells else function(*arguments))
+        answer: tuple[Any, ...] = ("returned", function(*arguments, tell) if tells else function(*arguments))
     except UserError as error:
         answer = ("mistake", str(error))
     except Exception as error:
