@@ -200,7 +200,9 @@ def _start_server() -> None:
     from multiprocessing import forkserver, resource_tracker
 
     multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
-    with _begun_with(_environment()):
+    # It finds modules where this process does, so (from Python 3.11 on) not in the current folder first.
+    found_in = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
+    with _begun_with({**_environment(), "PYTHONPATH": found_in, "PYTHONSAFEPATH": "1"}):
         resource_tracker.ensure_running()  # else it would be started below, and lift the mask
         # Ctrl-C reaches every process of a terminal's group. Only the one that the user started answers it, by ending
         # the others. Processes begin with the mask of the thread that starts them.
@@ -235,6 +237,7 @@ def _begun_with(environment: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
+        os.environ.update(before)
         for name in environment.keys() - before.keys():
             del os.environ[name]
 

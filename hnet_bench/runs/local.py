@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import dask
 from distributed import Client, LocalCluster
 
 from hnet_bench.runs.apart import start_server
@@ -19,7 +20,12 @@ from hnet_bench.runs.apart import start_server
 def local_workers(number: int) -> Iterator[Client]:
     """A client of so many workers, which end with the block, and their runs with them, also if it is interrupted."""
     start_server()
-    with _started(number) as cluster, Client(cluster) as client:
+    # What these threads do is to wait, which needs no profile.
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        _started(number) as cluster,
+        Client(cluster) as client,
+    ):
         yield client
 
 
