@@ -21,7 +21,8 @@ from hnet_bench import api_arguments as given
 from hnet_bench import catalog
 from hnet_bench.api_arguments import Device, Names, PathLike, Seeds
 from hnet_bench.commands import options
-from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.commands.extend import examine
+from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Table, table_names
 from hnet_bench.runs.plan import CellState, runs_to_do
@@ -287,21 +288,14 @@ def check(strategy: str, **hyperparameters: Any) -> DataFrame:
     from pandas import DataFrame
 
     catalog.build("strategies", strategy, hyperparameters, where="the check")
-    with options.quiet_libraries():
-        from hnet_bench.conformance.kit import conformance
+    lines = []
 
-        findings = list(conformance(strategy, hyperparameters))
-    return DataFrame(
-        [
-            {
-                "check": one.check,
-                "scenario": one.scenario.label if one.scenario else None,
-                "passed": one.problem is None,
-                "problem": one.problem,
-            }
-            for one in findings
-        ]
-    )
+    def note(check: str, scenario: Scenario | None, problem: str | None) -> None:
+        label = scenario.label if scenario else None
+        lines.append({"check": check, "scenario": label, "passed": problem is None, "problem": problem})
+
+    examine(strategy, hyperparameters, "mlp", note)
+    return DataFrame(lines)
 
 
 def _states(table: PathLike, rows: Names, scenarios: Names, seeds: Seeds, results: PathLike) -> list[CellState]:

@@ -16,7 +16,9 @@ import typer
 from hnet_bench.commands.options import Data, ReadResults, count, quiet_libraries
 from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import average_accuracy
+from hnet_bench.runs.apart import Died, Failed, apart
 from hnet_bench.runs.compare import TOLERANCE, Comparison, compare, different_settings, surroundings
+from hnet_bench.runs.events import Observer
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness
 from hnet_bench.runs.spec import RunSpec
@@ -95,7 +97,7 @@ def _rerun_each(
             raise
         except Exception as error:
             # Of a strategy that breaks, as of a damaged file, the user wants to know beside how the others fared.
-            problem = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            problem = str(error) if isinstance(error, (UserError, Failed)) else f"{type(error).__name__}: {error}"
             typer.echo(f"Not repeated: {problem}", err=True)
             found["not repeatable"] += 1
     return found
@@ -199,10 +201,21 @@ def _repeat(spec: RunSpec, device: str, folder: Path | None) -> Record:
     from hnet_bench.reporting.terminal import console
 
     name = f"{spec.strategy} {spec.scenario.label} seed {spec.seed}"
-    with quiet_libraries(), Watcher({spec.key: name}, console()) as watcher:
+    try:
+        with Watcher({spec.key: name}, console()) as watcher:
+            # As in a sweep, whatever was repeated before in this process and whatever its strategy left.
+            again: Record = apart(_run, spec, device, folder, hear=watcher)
+    except Died as death:
+        raise UserError(f"{name} cannot be repeated: {death}.") from death
+    return again
+
+
+def _run(spec: RunSpec, device: str, folder: Path | None, observer: Observer) -> Record:
+    """In the process of the run."""
+    with quiet_libraries():
         from hnet_bench.runs.run import resolve_device, run
 
-        return run(spec, device=resolve_device(device), folder=folder, observer=watcher)
+        return run(spec, device=resolve_device(device), folder=folder, observer=observer)
 
 
 def _print_comparison(repeated: Repeated, tolerance: float) -> None:

@@ -48,6 +48,8 @@ class Sweep:
         if event.kind in ("started", "progress"):
             self.running[key] = event
             return True
+        if event.kind == "warned":
+            return True
         self.running.pop(key, None)
         if event.kind == "finished":
             self.finished.add(key)
@@ -125,7 +127,7 @@ class Watcher:
     def _line(self, event: Event) -> str:
         count = f"[{self.sweep.ended}/{self.sweep.total}]"
         seconds = self.sweep.seconds_left(self._elapsed())
-        left = f", about {duration(seconds)} left" if event.kind != "started" and seconds else ""
+        left = f", about {duration(seconds)} left" if event.kind not in ("started", "warned") and seconds else ""
         message = f": {event.message}" if event.message else ""
         return f"{count} {event.kind} {self.name(event)}{message}{left}"
 

@@ -1,7 +1,7 @@
-"""Where runs are done: worker processes on this machine, a Dask cluster that is there, or one that Slurm starts.
+"""Where runs are done: on this machine, on a Dask cluster that is there, or on one that Slurm starts.
 
-Whatever it is, each worker is one process with one thread, which does one run after another. When this process ends,
-however it ends, so do the workers that it started (Dask's nannies see to it).
+Whatever it is, each worker has one run done after another, each by a process of its own. When this process ends,
+however it ends, so do the runs and the workers that it started.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from distributed.comm import CommClosedError
 
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.apart import ENVIRONMENT
 from hnet_bench.runs.local import local_workers
 
 GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
@@ -42,15 +43,6 @@ _SETTINGS = {
     # The engine itself decides how often a run whose worker died is tried again: it knows whether the run advanced.
     "distributed.scheduler.allowed-failures": 0,
     "distributed.comm.timeouts.connect": "120s",
-}
-_WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONWARNINGS": "ignore",
-    # glibc gives big blocks back to the system as soon as they are free, and Dask makes it do so sooner; a training
-    # step allocates the same megabytes again and again, and would spend much of its time on page faults.
-    "MALLOC_TRIM_THRESHOLD_": str(2**29),
-    "MALLOC_MMAP_THRESHOLD_": str(2**29),
 }
 _SECONDS_TO_CONNECT = 20
 _SECONDS_FOR_DASHBOARD = 2
@@ -146,7 +138,7 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
 
     Raises UserError if it cannot be had, and if the block ends because the scheduler is gone.
     """
-    with _quiet() as told, dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
+    with _quiet() as told, dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": ENVIRONMENT}):
         if cluster.scheduler:
             opened = _existing(cluster.scheduler)
         elif cluster.slurm:
@@ -252,7 +244,7 @@ def slurm_settings(content: Settings, where: str) -> Settings:
     for name in ("jobs", "processes"):
         _check_number(settings.get(name, 1), f"'{name}' in the Slurm profile {where}", name)
     settings.setdefault("cores", settings["processes"])
-    exports = [f"export {name}={value}" for name, value in _WORKER_ENVIRONMENT.items()]
+    exports = [f"export {name}={value}" for name, value in ENVIRONMENT.items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
     return settings
 

@@ -1,4 +1,4 @@
-"""The engine: hands runs to Dask workers, tries again what a dying worker left, and counts what comes back.
+"""The engine: hands runs to Dask workers, tries again what a dying process left, and counts what comes back.
 
 A record is written by the worker that made it, so nothing finished is lost whatever becomes of this process; a run that
 was under way goes on from its checkpoint, in whichever process takes it up.
@@ -15,7 +15,8 @@ from typing import Any
 
 from distributed import as_completed
 
-from hnet_bench.interfaces import UserError
+from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
 from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, has_dashboard, workers_wanted
 from hnet_bench.runs.deadline import Deadline
@@ -25,7 +26,7 @@ from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 from hnet_bench.runs.work import Orders, Result, do
 
-# How often a run is tried that ends with an exception, or takes its worker with it without having advanced.
+# How often a run is tried that ends with an exception, or takes its process with it without having advanced.
 _TRIES = {"error": 2, "died": 3}
 
 
@@ -71,12 +72,22 @@ def run_all(
     gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
     with connected(cluster, workers) as client:
-        # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
-        device = client.submit(_resolve_device, options.device, pure=False).result()
+        # Asked of a worker, whose machine counts; what is not there ends the sweep before it begins.
+        logs = options.logs.resolve() if options.logs else None
+        device = client.submit(_prepare, options.device, options.loggers, logs, pure=False).result()
         if isinstance(device, UserError):
             raise device
         topic = f"hnet_bench-{uuid.uuid4().hex}"
-        client.subscribe_topic(topic, lambda message: observer(Event(**message[1]["event"])))
+        results: dict[str, Result] = {}  # by the task's name
+
+        def hear(message: tuple[float, Settings]) -> None:
+            said = message[1]
+            if "event" in said:
+                observer(Event(**said["event"]))
+            else:
+                results[said["task"]] = Result(**said["result"])
+
+        client.subscribe_topic(topic, hear)
         if cluster.is_local:
             announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
         if has_dashboard(client):
@@ -90,12 +101,12 @@ def run_all(
             gpus=gpus,
             seconds_between_checkpoints=options.seconds_between_checkpoints,
             loggers=options.loggers,
-            logs=options.logs.resolve() if options.logs else None,
+            logs=logs,
             deadline=options.deadline,
         )
         # On this machine the number of workers is the number of slots; elsewhere workers declare theirs to Dask.
         shared = {GPU: 1} if cluster.gpu_slots and device == "cuda" and not cluster.is_local else None
-        return _Sweep(client, orders, store, observer, shared).finish(specs)
+        return _Sweep(client, orders, store, observer, shared, results).finish(specs)
 
 
 @dataclass
@@ -105,6 +116,7 @@ class _Sweep:
     store: Store
     observer: Observer
     resources: dict[str, int] | None
+    results: dict[str, Result]  # what tasks said of their end, by name: each before Dask says that the task is done
     _tries: dict[tuple[str, ...], int] = field(default_factory=dict)
     _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
 
@@ -141,19 +153,19 @@ class _Sweep:
         return self.client.submit(do, content, files, self.orders, key=_key(spec), pure=False, resources=self.resources)
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
-        if future.status == "finished":
-            result: Result = future.result()
-            return result
-        if self.store.has(spec):  # the worker died after its work was done
+        # What the task returns is never asked for: if its worker is gone, Dask tries to reach it for minutes.
+        said = self.results.pop(future.key, None)
+        if said is not None and said.kind != "died":
+            return said
+        if self.store.has(spec):  # it died after its work was done
             return Result("done")
-        if future.status == "cancelled" or self.client.status != "running":
-            raise SchedulerGone
-        # The worker died before it could say anything, or what it said could not be sent.
-        # Of a result that was lost with its worker there is no exception, and Dask would wait until there is one.
-        reason = f": {future.exception()!r}" if future.status == "error" else ""
-        problem = f"the worker process ended{reason}"
-        self.store.write_failure(spec, {"problem": problem, "traceback": ""})
-        return Result("died", problem)
+        if said is None:  # the worker died before it could say anything
+            if future.status == "cancelled" or self.client.status != "running":
+                raise SchedulerGone
+            reason = f": {future.exception()!r}" if future.status == "error" else ""
+            said = Result("died", f"the worker process ended{reason}")
+        self.store.write_failure(spec, {"problem": said.problem, "traceback": ""})
+        return said
 
     def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:
         """Whether not to try again; a run that has advanced since the last try is not counted as tried."""
@@ -173,11 +185,24 @@ def _key(spec: RunSpec) -> str:
     return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
 
 
-def _resolve_device(name: str) -> str | UserError:
-    """In a worker: the device, or what is wrong with it. Dask would print an exception with its traceback."""
-    from hnet_bench.runs.run import resolve_device
-
+def _prepare(device: str, loggers: tuple[str, ...], logs: Path | None) -> str | UserError:
+    """In a worker: the device, or what is wrong with it or with a logger. Dask would print an exception with its
+    traceback."""
     try:
-        return resolve_device(name)
+        found: str = apart(_device_and_loggers, device, loggers, logs)
     except UserError as error:
         return error
+    except Died as death:
+        return UserError(f"Before the first run, when a worker looked for the device, {death}.")
+    return found
+
+
+def _device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:
+    from hnet_bench.runs.run import resolve_device
+
+    found = resolve_device(device)
+    if loggers and logs:
+        from hnet_bench.avalanche_adapter.loggers import check_loggers
+
+        check_loggers(loggers, logs)
+    return found

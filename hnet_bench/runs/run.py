@@ -1,8 +1,9 @@
 """One run: a spec in, a record out. All that a run draws at random comes from its seed.
 
-The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever ran before in
-the process, whatever runs beside it and however often it was stopped: one thread, every global generator seeded, a
-stream of its own for each purpose, and checkpoints that hold everything.
+The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever runs beside it and
+however often it was stopped: one thread, every global generator seeded, a stream of its own for each purpose, and
+checkpoints that hold everything. Sweeps and repetitions give it a process of its own (`apart`); called from here, it
+shares one with whatever a strategy before it may have left there.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def test_a_run_that_kills_every_worker_is_a_failure_in_the_end(tmp_path):
     dying, store = mortal(tmp_path, deaths=10**6), Store(tmp_path / "results")
     outcome = sweep_of([dying], store, jobs=1)
     assert outcome.done == 0
-    assert "the worker process ended" in outcome.failed[0]
+    assert outcome.failed[0].endswith("its process was ended by SIGKILL, as when memory runs out")
     assert store.failed_seeds(dying) == (1,)
     assert 3 <= len(list((tmp_path / "marks").iterdir())) <= 5
 
@@ -229,18 +229,18 @@ class Slow:
 """
 
 
-def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_failed(tmp_path):
+def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     slow = replace(
         spec_of("finetune", Scenario.CLASS),
         strategy=f"{tmp_path}/slow.py:Slow",
         hyperparameters={"mark": str(tmp_path / "mark")},
     )
-    # The only worker takes them one after the other.
+    # What the strategy does to the clock reaches only its own run.
     other, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
     outcome = sweep_of([slow, other], store, jobs=1, observer=events.append, deadline=Deadline.after(3600))
-    assert outcome == Outcome(0, (), left=2)
-    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped"]
+    assert outcome == Outcome(1, (), left=1)
+    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped", "started", "finished"]
     assert steps_kept(store.checkpoint_path(slow)) == 31  # of 90
     assert not list(store.root.rglob("*.failed"))
     assert sweep_of([slow, other], store, jobs=1) == Outcome(2, ())
@@ -249,6 +249,14 @@ def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_
     # But for its delay the strategy is fine-tuning.
     assert record.score == store.read(store.path(other)).score
     assert not list(store.root.rglob("*.checkpoint"))
+
+
+def test_after_the_deadline_no_run_begins(tmp_path):
+    specs, events, now = [spec_of("finetune", Scenario.CLASS, seed) for seed in (1, 2)], [], time.time()
+    deadline = Deadline(runs_end=now - 1, sweep_ends=now + 10**6)
+    outcome = sweep_of(specs, Store(tmp_path), jobs=1, observer=events.append, deadline=deadline)
+    assert (outcome, events) == (Outcome(0, (), left=2), [])
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_nobody_waits_for_a_run_that_does_not_leave_off(tmp_path):
@@ -292,11 +300,13 @@ def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
     assert sorted(started) == sorted(spec.run_id for spec in specs)
 
 
-def test_loggers_change_nothing_and_write(tmp_path):
+def test_loggers_change_nothing_and_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
     spec = spec_of("hnet_r", Scenario.CLASS, iterations=120)
     store = Store(tmp_path / "results")
-    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard"), logs=tmp_path / "logs")
+    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard", "wandb"), logs=tmp_path / "logs")
     assert outcome == Outcome(1, ())
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["synthetic"]  # of what was tried before nothing
     watched, alone = store.read(store.path(spec)), run(spec)
     assert (watched.score, watched.diagnostics) == (alone.score, alone.diagnostics)
     folder = tmp_path / "logs" / spec.folder / spec.run_id
@@ -304,6 +314,34 @@ def test_loggers_change_nothing_and_write(tmp_path):
     assert len(lines) == 1 + 9
     assert lines[-1].startswith(f"2,2,{watched.score[2][2]:.4f}")
     assert any((folder / "tensorboard").iterdir())
+    (written,) = (folder / "wandb").rglob("*.wandb")
+    for name in (b"hnet_r", b"training/loss", b"accuracy/experience_2"):
+        assert name in written.read_bytes()
+
+
+@pytest.mark.parametrize("logger", ["csv", "tensorboard", "wandb"])
+def test_a_logger_that_cannot_begin_is_said_before_the_first_run(tmp_path, monkeypatch, capfd, logger):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (tmp_path / "logs").write_text("a file")
+    store = Store(tmp_path / "results")
+    with pytest.raises(
+        UserError, match=f"^--logger {logger} cannot write below .*logs: (Not a directory|File exists).$"
+    ):
+        sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, loggers=(logger,), logs=tmp_path / "logs")
+    assert not store.root.exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_logger_that_fails_later_stops_no_run_and_is_told_of_where_the_run_is_watched(tmp_path):
+    """Where the folder of this run's logger should be there is a file."""
+    spec, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
+    (tmp_path / "logs" / spec.folder).mkdir(parents=True)
+    (tmp_path / "logs" / spec.folder / spec.run_id).write_text("")
+    options = {"loggers": ("csv",), "logs": tmp_path / "logs"}
+    assert sweep_of([spec], store, jobs=1, observer=events.append, **options) == Outcome(1, ())
+    (warning,) = [event.message for event in events if event.kind == "warned"]
+    assert warning.startswith("the logger csv cannot begin and is told nothing: NotADirectoryError")
+    assert warning in store.log_path(spec).read_text()
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
@@ -339,12 +377,12 @@ def test_a_scheduler_that_goes_away_fails_no_run_and_is_asked_no_more(tmp_path, 
             return Future()
 
     class Future:
-        status = future
+        status, key = future, "a task"
 
     monkeypatch.setattr("hnet_bench.runs.engine.as_completed", lambda futures, **_: iter(futures))
     orders = SimpleNamespace(deadline=None)
     with pytest.raises(SchedulerGone):
-        _Sweep(Client(), orders, Store(tmp_path), ignore, None).finish(specs)
+        _Sweep(Client(), orders, Store(tmp_path), ignore, None, {}).finish(specs)
     assert len(handed) == len(specs)
     assert not list(tmp_path.rglob("*"))
 
