@@ -24,7 +24,6 @@ _TRANSIENT = frozenset(
     (
         "adapted_dataset",
         "clock",
-        "count_step",
         "current_eval_stream",
         "device",
         "evaluator",

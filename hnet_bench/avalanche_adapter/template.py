@@ -7,7 +7,7 @@ straight from tensors, where Avalanche's data pipeline would cost as much as the
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -61,7 +61,6 @@ class InMemoryTemplate(ResumableTemplate):
         self.method_plugins = tuple(plugins or ())  # those that are part of the method, not those that watch it
         self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
-        self.count_step: Callable[[], None] = _nothing
         self._data_order = setup.generator("data_order")
         self._more_data_order = setup.generator("more_data_order")
         self._optimiser_is_set = False
@@ -250,10 +249,6 @@ def _schedule_of(protocol: TrainingProtocol) -> str:
     """ "scheduled" for a protocol that needs more than one number of steps and Adam as it is."""
     usual = protocol.later_iterations is None and not protocol.learning_rate_steps and protocol.beta1 == _BETA1
     return "unscheduled" if usual else "scheduled"
-
-
-def _nothing() -> None:
-    return None
 
 
 def head_columns(setup: Setup, task: int) -> slice:

@@ -86,8 +86,8 @@ class Rehearsal:
         if self.evaluate:
             evaluator.evaluate(template)
         evaluations = []
-        for index, experience in enumerate(benchmark.avalanche.train_stream):
-            template = self._learnt(template, experience, benchmark)
+        for index in range(benchmark.facts.experiences):
+            template = self._learnt(template, benchmark.training(index), benchmark)
             if self.evaluate:
                 evaluations.append(evaluator.evaluate(template))
             if index in self.stop_after:

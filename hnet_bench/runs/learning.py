@@ -50,7 +50,7 @@ class Learning:
         benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
         self.data_sums = benchmark.data_sums
         self._benchmark = benchmark
-        self._stream = benchmark.avalanche.train_stream
+        self._experiences = benchmark.facts.experiences
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
         self._deadline = deadline
@@ -94,13 +94,13 @@ class Learning:
 
     def _learn(self) -> None:
         progress = self.progress
-        while len(progress.score) < len(self._stream):
+        while len(progress.score) < self._experiences:
             # An earlier process may have left off between the two.
             if len(progress.train) == len(progress.score):
                 self._train()
                 self._stop_unless_there_is_time(self._expected_evaluation())
             self._evaluate()
-            if len(progress.score) < len(self._stream):
+            if len(progress.score) < self._experiences:
                 self._save()
                 if self._deadline and not self._deadline.leaves(0.0):
                     raise Stopped
@@ -108,7 +108,7 @@ class Learning:
     def _train(self) -> None:
         progress = self.progress
         self._experience_begun = time.perf_counter() - progress.in_experience
-        self.template.train(self._stream[len(progress.score)], eval_streams=[])
+        self.template.train(self._benchmark.training(len(progress.score)), eval_streams=[])
         progress.train.append(round(time.perf_counter() - self._experience_begun, 3))
         progress.in_experience = 0.0
 
@@ -143,7 +143,7 @@ class Learning:
 
     def _evaluated(self) -> list[int]:
         """Experiences to evaluate on after the present one."""
-        return evaluated(self._spec.protocol.evaluation, len(self.progress.score), len(self._stream))
+        return evaluated(self._spec.protocol.evaluation, len(self.progress.score), self._experiences)
 
     def _resumed(self) -> Progress | None:
         """Restores the strategy, if there is a checkpoint that fits."""
@@ -207,7 +207,7 @@ class Learning:
         _log.info(
             "experience %d of %d learnt in %.1f s; %s: %s",
             done,
-            len(self._stream),
+            self._experiences,
             self.progress.train[-1],
             goal.score_name.replace("_", " "),
             scores,
