@@ -144,7 +144,7 @@ def _hash_of(parts: Sequence[Samples]) -> int:
     digest = hashlib.sha256()
     unique = {id(tensor): tensor for tensor in stored_tensors(parts, torch.device("cpu")).values()}
     for tensor in unique.values():
-        digest.update(tensor.contiguous().numpy())
+        digest.update(memoryview(tensor.contiguous().numpy()))
     return int.from_bytes(digest.digest(), "big")
 
 

@@ -17,7 +17,7 @@ from hnet_bench.avalanche_adapter.checkpoint import (
     kept_attributes,
     restore_state,
     save_state,
-    trusted_packages,
+    trusted_modules,
 )
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten
@@ -140,7 +140,7 @@ def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
     can be searched."""
     try:
         held = [kept_attributes(template), [vars(plugin) for plugin in template.method_plugins]]
-        data, tensors = flatten(held, trusted_packages(template))
+        data, tensors = flatten(held, trusted_modules(template))
     except NotKept:
         return [parameter.detach() for parameter in template.model.parameters() if parameter.requires_grad]
     objects = data["objects"]
