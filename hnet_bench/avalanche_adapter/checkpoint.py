@@ -59,16 +59,18 @@ class CheckpointError(Exception):
     """A state that cannot be saved or restored: one sentence."""
 
 
-def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = None) -> bytes:
+def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = None, beside: Any = None) -> bytes:
     """State of a template and of the global random generators, between experiences or after any step within one.
 
     `data` are tensors that whoever restores the state has under the same names, see `benchmark.stored_tensors`; within
-    an experience the state would hold its samples without them. Gradients are not kept: every step makes its own.
+    an experience the state would hold its samples without them. `beside` goes with it, and may hold the same tensors.
+    Gradients are not kept: every step makes its own.
     Raises CheckpointError that names what cannot be kept.
     """
     trusted = trusted_modules(template)
     try:
-        graph, tensors = flatten({**_parts(template), "random": _random_state()}, trusted, data)
+        parts = {**_parts(template), "random": _random_state(), "beside": beside}
+        graph, tensors = flatten(parts, trusted, data)
     except NotKept as error:
         raise CheckpointError(_culprit(template, trusted) or f"The state cannot be kept: {error}.") from error
     buffer = BytesIO()
@@ -76,8 +78,9 @@ def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = N
     return buffer.getvalue()
 
 
-def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str, Tensor] | None = None) -> None:
-    """Puts a state into a template that the same strategy built with the same setup; inverse of `save_state`.
+def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str, Tensor] | None = None) -> Any:
+    """Puts a state into a template that the same strategy built with the same setup; inverse of `save_state`. Returns
+    what was saved beside it.
 
     If it was taken within an experience, the next `train`, which must be on that experience, goes on from there.
     Raises CheckpointError for a content that is damaged or holds classes that are not known here.
@@ -87,7 +90,7 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
         graph, trusted, held = json.loads(saved["data"]), trusted_modules(template), _held(template)
         state = rebuild(graph, saved["tensors"], trusted, data, held)
         attributes, plugins = state["attributes"], state["plugins"]
-        clock, random_state = state["clock"], state["random"]
+        clock, random_state, beside = state["clock"], state["random"], state["beside"]
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"The checkpoint cannot be read: {reason.rstrip('.')}.") from error
@@ -97,6 +100,7 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
         plugin.__dict__.update(remembered)
     template.go_on()
     _set_random_state(random_state)
+    return beside
 
 
 def kept_attributes(template: InMemoryTemplate) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from hnet_bench.avalanche_adapter.benchmark import (
     concatenated,
     stored_tensors,
 )
+from hnet_bench.avalanche_adapter.finite import require_finite_outputs
 from hnet_bench.avalanche_adapter.goals import Goal, agreement, goal_of
 from hnet_bench.interfaces import BenchmarkFacts, Scenario
 
@@ -88,13 +89,27 @@ class Evaluator:
         shares = {index: agreement(tasks, index) for index, tasks in zip(chosen, inferred, strict=True)}
         return Evaluation(row, [shares.get(index) for index in every], answers)
 
+    def outputs(self, template: SupervisedTemplate, most: int) -> Tensor:
+        """Outputs, whatever they are, for at most so many test samples of each experience; it is left as it was
+        found."""
+        parts = [evenly_spread(samples, most) for samples in self._withheld]
+        listener = _Listener()
+        template.plugins.append(listener)
+        try:
+            template.eval(self._stream_with(parts, range(len(parts))).experiences)
+        finally:
+            template.plugins.remove(listener)
+        return torch.cat(listener.outputs)
+
     def _stream_of(self, chosen: tuple[int, ...]) -> _Stream:
         if chosen not in self._streams:
             self._streams = {chosen: self._new_stream(chosen)}
         return self._streams[chosen]
 
     def _new_stream(self, chosen: tuple[int, ...]) -> _Stream:
-        parts = [self._withheld[index] for index in chosen]
+        return self._stream_with([self._withheld[index] for index in chosen], chosen)
+
+    def _stream_with(self, parts: list[Samples], chosen: Sequence[int]) -> _Stream:
         sizes = [len(part) for part in parts]
         if not self._blind:
             return _Stream(_experiences(self._facts, parts, task_labels=chosen), sizes)
@@ -144,7 +159,7 @@ def _hash_of(parts: Sequence[Samples]) -> int:
     digest = hashlib.sha256()
     unique = {id(tensor): tensor for tensor in stored_tensors(parts, torch.device("cpu")).values()}
     for tensor in unique.values():
-        digest.update(memoryview(tensor.contiguous().numpy()))
+        digest.update(tensor.contiguous().numpy().data)
     return int.from_bytes(digest.digest(), "big")
 
 
@@ -175,10 +190,27 @@ class _Collector(BaseSGDPlugin):  # type: ignore[misc]
         self.inferred_tasks: list[Tensor] = []
 
     def after_eval_forward(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        require_finite_outputs(strategy, self._goal.telling(strategy.mb_output))
         self.answers.append(self._goal.answers(strategy.mb_output).detach().cpu())
         inferred = getattr(strategy, "mb_inferred_task", None)
         if inferred is not None:
             self.inferred_tasks.append(inferred.cpu())
+
+
+class _Listener(BaseSGDPlugin):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs: list[Tensor] = []
+
+    def after_eval_forward(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        self.outputs.append(strategy.mb_output.detach().clone())
+
+
+def evenly_spread(samples: Samples, most: int) -> Samples:
+    """At most so many samples, evenly spread over their order."""
+    count = min(len(samples), most)
+    positions = torch.arange(count) * len(samples) // count
+    return Samples(samples.take(positions), samples.y[positions])
 
 
 def _experiences(facts: BenchmarkFacts, parts: list[Samples], *, task_labels: Sequence[int]) -> Any:

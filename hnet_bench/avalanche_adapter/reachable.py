@@ -13,9 +13,9 @@ import torch
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size, ModuleType)
 
 
-def reached(*roots: Any, without: Iterable[Any] = ()) -> Iterator[Any]:
+def reached(*roots: Any, without: Iterable[Any] = (), leaves: tuple[type, ...] = ()) -> Iterator[Any]:
     """The roots and every object that they lead to, each once, but for plain data; `without` are objects that are left
-    out, and so is what only they lead to.
+    out, and so is what only they or instances of `leaves` lead to.
 
     Of functions their closures are followed, not the modules that they are defined in.
     """
@@ -27,7 +27,8 @@ def reached(*roots: Any, without: Iterable[Any] = ()) -> Iterator[Any]:
             continue
         seen[id(value)] = value
         yield value
-        waiting.extend(_parts(value))
+        if not isinstance(value, leaves):
+            waiting.extend(_parts(value))
 
 
 def _parts(value: Any) -> Iterator[Any]:

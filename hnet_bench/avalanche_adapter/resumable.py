@@ -23,6 +23,9 @@ class Phase:
     What a subclass needs from one step to the next must stand in its attributes.
     """
 
+    # Of the last step, detached, if there is a single one; it is looked at after every step.
+    loss: Tensor | None = None
+
     def __init__(self, batches: Exactly) -> None:
         self.batches = batches
 
@@ -46,9 +49,17 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         """Makers of the phases of the present experience, in order; each is called when its phase begins."""
         return []
 
+    def _after_step_of(self, phase: Phase) -> None:
+        """What is looked at after a step of a phase."""
+
     def go_on(self) -> None:
         """Says that this template was restored: the next `train` goes on with what had begun, if anything had."""
         self._entered_anew = self.within_experience
+
+    @property
+    def in_main_loop(self) -> bool:
+        """Whether the main loop of the present experience is not over."""
+        return not self._main_loop_over
 
     def count_step(self) -> None:
         """Tells whoever watches of an optimiser step."""
@@ -85,6 +96,7 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
             self._phase = self._phase or make()
             for batch in self._phase.batches:
                 self._phase.step([tensor.to(self.device) for tensor in batch])
+                self._after_step_of(self._phase)
                 self.count_step()
             self._phase = None
             self._phases_over += 1

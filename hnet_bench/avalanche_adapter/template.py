@@ -21,8 +21,9 @@ from torch.nn import functional
 from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
 from hnet_bench.avalanche_adapter.examiner import Examiner
+from hnet_bench.avalanche_adapter.finite import require_finite_loss, require_finite_parameters
 from hnet_bench.avalanche_adapter.goals import goal_of
-from hnet_bench.avalanche_adapter.resumable import ResumableTemplate
+from hnet_bench.avalanche_adapter.resumable import Phase, ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, UserError
 
 EVALUATION_BATCH = 1000
@@ -147,6 +148,11 @@ class InMemoryTemplate(ResumableTemplate):
                 group["lr"] = protocol.learning_rate_at(steps - 1 - self.dataloader.left, steps)
         super()._before_training_iteration(**kwargs)
 
+    def _before_update(self, **kwargs: Any) -> None:
+        # Whatever plugins add to the loss is in it by now.
+        require_finite_loss(self, self.loss, self.dataloader.left, "training")
+        super()._before_update(**kwargs)
+
     def make_train_dataloader(self, **kwargs: Any) -> None:
         samples = in_memory_samples(self.experience)
         if samples is None:
@@ -213,6 +219,14 @@ class InMemoryTemplate(ResumableTemplate):
         self.classes_of.append(self._checked_classes())
         self.classes_seen = sorted({*self.classes_seen, *self.classes_of[-1]})
         super().begin_experience(**kwargs)
+
+    def _after_step_of(self, phase: Phase) -> None:
+        if phase.loss is not None:
+            require_finite_loss(self, phase.loss, phase.batches.left, type(phase).__name__)
+
+    def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
+        super()._train_exp(experience, eval_streams, **kwargs)
+        require_finite_parameters(self)
 
     def _checked_classes(self) -> list[int]:
         """Labels of the present experience, none in regression. Raises UserError if they do not fit the scenario."""

@@ -16,9 +16,10 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.examiner import Examiner
 from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.loggers import Loggers
+from hnet_bench.avalanche_adapter.measured import Meter
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
-from hnet_bench.interfaces import Setup, Strategy, UserError, evaluated, stream_seed
+from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Observer, event_of
@@ -63,6 +64,7 @@ class Learning:
         self.template = build_template(self.strategy, setup)
         self._data = stored_tensors(benchmark.train, self.template.device)
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
+        self._meter = Meter()
         self.progress = self._resumed() or Progress()
         self._clock.count_earlier(self.progress.elapsed)
         # Only forward transfer needs these, which in turn needs more than the diagonal.
@@ -92,6 +94,10 @@ class Learning:
             arrays = {**template.artefacts(), **template.examined(Examiner(self._benchmark, template.device))}
         return {**arrays, **keep(self._latest.answers)} if keep and self._latest else arrays
 
+    def measured(self) -> Settings:
+        """What the run did and keeps, measured. For the end, since it takes a few more evaluations."""
+        return self._meter.outcome(self.template, self._evaluator)
+
     def _learn(self) -> None:
         progress = self.progress
         while len(progress.score) < self._experiences:
@@ -108,7 +114,10 @@ class Learning:
     def _train(self) -> None:
         progress = self.progress
         self._experience_begun = time.perf_counter() - progress.in_experience
-        self.template.train(self._benchmark.training(len(progress.score)), eval_streams=[])
+        index = len(progress.score)
+        with self._meter.training():
+            self.template.train(self._benchmark.training(index), eval_streams=[])
+        self._meter.experience_is_over(self.template, self._benchmark.train[: index + 1])
         progress.train.append(round(time.perf_counter() - self._experience_begun, 3))
         progress.in_experience = 0.0
 
@@ -152,11 +161,13 @@ class Learning:
             return None
         progress, state = found
         try:
-            restore_state(self.template, state, self._data)
+            beside = restore_state(self.template, state, self._data)
         except CheckpointError as error:
             _log.warning("checkpoint is not used, the run begins anew: %s", error)
             self.template = build_template(self.strategy, self.template.setup)
             return None
+        self._meter = Meter(progress.measured)
+        self._meter.state = beside
         left = {"experience": len(progress.score), "step": progress.steps, **machine(str(self.template.device.type))}
         progress.resumes.append(left)
         _log.info("goes on in experience %d after step %d", len(progress.score), progress.steps)
@@ -164,6 +175,8 @@ class Learning:
 
     def _after_step(self) -> None:
         self.progress.steps += 1
+        if self.template.in_main_loop:
+            self._meter.saw(len(self.template.mb_y))
         if self._clock.event_is_due():
             self._observer(
                 event_of(
@@ -187,7 +200,8 @@ class Learning:
         self.progress.elapsed = self._clock.elapsed()
         self.progress.peak_memory_bytes = self._peak()
         try:
-            state = save_state(self.template, self._data)
+            self.progress.measured = self._meter.to_json()
+            state = save_state(self.template, self._data, self._meter.state)
         except CheckpointError as error:
             # A plugin may hold what cannot be kept within an experience; `hnet-bench check` asks for more.
             _log.warning("no checkpoint after step %d: %s", self.progress.steps, error)

@@ -69,6 +69,7 @@ def run_with_artefacts(
     _check_loaded(spec)
     learning.learn()
     template, progress = learning.template, learning.progress
+    artefacts = _archive(learning.artefacts())
     counts = template.parameter_counts()
     inference = [row for row in progress.task_inference if row is not None]
     record = Record(
@@ -83,6 +84,7 @@ def run_with_artefacts(
         data=learning.data_sums,
         revisions=revisions,
         diagnostics=dict(template.diagnostics),
+        measured=learning.measured(),
         provenance={
             **provenance(
                 strategy=learning.strategy,
@@ -95,7 +97,7 @@ def run_with_artefacts(
         },
     )
     check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
-    return record, _archive(learning.artefacts())
+    return record, artefacts
 
 
 def _check_loaded(spec: RunSpec) -> None:
