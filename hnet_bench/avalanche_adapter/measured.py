@@ -48,6 +48,7 @@ class Amounts:
     samples: list[int] = field(default_factory=list)  # in the batches of the main loop, replayed ones among them
     learning_rates: list[float] = field(default_factory=list)  # the least and the largest of any step
     optimisers: list[str] = field(default_factory=list)  # their classes
+    given: list[int] = field(default_factory=list)  # training samples of the experience
     kept: list[Settings] = field(default_factory=list)  # `Kept.sizes`
     # Updates and samples of the present experience, which a run may be stopped within.
     present: list[int] = field(default_factory=lambda: [0, 0])
@@ -101,6 +102,7 @@ class Meter:
         amounts.steps.append(max(totals.values(), default=0))
         amounts.updates.append(amounts.present[0])
         amounts.samples.append(amounts.present[1])
+        amounts.given.append(len(learnt[-1]))
         amounts.kept.append(kept.sizes(learnt))
         amounts.present = [0, 0]
         stepped = chain(self._stepped, *(count.parameters for count in self._counts))
@@ -114,6 +116,7 @@ class Meter:
         trained = _numbers(self._stepped)
         return {
             **amounts,
+            "inputs": template.setup.facts.inputs,
             "network": protocol_network(template.setup),
             "trained": trained,
             "answers_with": trained + _decisive_beside(self._stepped, template, evaluator),

@@ -6,6 +6,7 @@ straight from tensors, where Avalanche's data pipeline would cost as much as the
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ class InMemoryTemplate(ResumableTemplate):
     # protocol, "scheduled" for steps and learning rates that change, "normalised" for images with values beyond
     # [0, 1]. Not inherited, since a subclass may do what suits none of them.
     learns_with: ClassVar[tuple[str, ...]] = ()
+
+    optimizer: torch.optim.Adam
 
     def __init__(
         self,
@@ -117,13 +120,22 @@ class InMemoryTemplate(ResumableTemplate):
         return {"trained": count, "target": count}
 
     def make_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
-        """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model."""
-        if self._optimiser_is_set and not (reset_optimizer_state or self.fresh_optimiser):
+        """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model.
+
+        Where it keeps its state, that of parameters which are still there goes on, whatever plugins have put beside
+        them or in place of others.
+        """
+        parameters = self.trained_parameters()
+        keeps_state = self._optimiser_is_set and not (reset_optimizer_state or self.fresh_optimiser)
+        held = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        if keeps_state and len(held) == len(parameters) and all(map(operator.is_, held, parameters)):
             return
-        protocol = self.setup.protocol
+        protocol, before = self.setup.protocol, self.optimizer.state
         self.optimizer = torch.optim.Adam(
-            self.trained_parameters(), lr=protocol.learning_rate, betas=(protocol.beta1, 0.999), fused=True
+            parameters, lr=protocol.learning_rate, betas=(protocol.beta1, 0.999), fused=True
         )
+        if keeps_state:
+            self.optimizer.state.update({one: before[one] for one in parameters if one in before})
         self._optimiser_is_set = True
 
     def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
