@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hnet_bench.config import from_settings
 from hnet_bench.interfaces import Settings, TrainingProtocol
+from hnet_bench.runs.record import Record
 
 # Upper bounds: what they are for is training on all data seen, which they keep.
 _KEEP_ALL = ("joint", "multi_task")
@@ -43,6 +45,19 @@ def departures(
         "counting": _miscounted(parameters, measured),
     }
     return [Departure(respect, what) for respect, ones in found.items() for what in ones]  # type: ignore[arg-type]
+
+
+def departures_of(record: Record) -> list[Departure]:
+    """All departures of the run behind a record."""
+    if record.measured is None:
+        return []
+    spec = record.spec
+    return departures(
+        strategy=spec["strategy"]["name"],
+        protocol=from_settings(TrainingProtocol, spec["protocol"], where=record.run_id),
+        parameters=record.parameters,
+        measured=record.measured,
+    )
 
 
 def counted(parameters: Settings) -> int:
