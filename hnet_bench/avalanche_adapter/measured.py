@@ -7,6 +7,7 @@ Parameters that are updated without an optimiser are not seen to be, but then th
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,8 @@ _LEAST_VALUES = 8
 _ROWS_AT_ONCE = 4096
 # Test samples of each experience on which it shows what answers depend on.
 _FEW = 20
+# In one experience; beyond, those are forgotten that took a single step and are no more.
+_OPTIMISERS = 100
 
 
 @dataclass
@@ -109,15 +112,16 @@ class Meter:
         self._stepped = [one for one in unique(stepped) if id(one) in kept.networks]
         self._counts = []
 
-    def outcome(self, template: InMemoryTemplate, evaluator: Evaluator) -> Settings:
-        """The field `measured` of a record, after the last experience; the template is left as it was found."""
+    def outcome(self, template: InMemoryTemplate, evaluator: Evaluator, setup: Setup) -> Settings:
+        """The field `measured` of a record, after the last experience; the template is left as it was found. The setup
+        is the one that the strategy was given, whatever it made of it."""
         amounts = self.to_json()
         del amounts["present"]
         trained = _numbers(self._stepped)
         return {
             **amounts,
-            "inputs": template.setup.facts.inputs,
-            "network": protocol_network(template.setup),
+            "inputs": setup.facts.inputs,
+            "network": protocol_network(setup),
             "trained": trained,
             "answers_with": trained + _decisive_beside(self._stepped, template, evaluator),
         }
@@ -127,6 +131,7 @@ class Meter:
         if count is None:
             parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
             count = _Count(optimiser, parameters)
+            self._counts = [one for one in self._counts if len(self._counts) < _OPTIMISERS or one.is_in_use()]
             self._counts.append(count)
             self._amounts.optimisers = sorted({*self._amounts.optimisers, type(optimiser).__name__})
         count.steps += 1
@@ -140,8 +145,18 @@ class _Count:
     """Steps of one optimiser in the present experience."""
 
     def __init__(self, optimiser: Optimizer | None, parameters: list[Tensor], steps: int = 0) -> None:
-        self.optimiser, self.parameters, self.steps = optimiser, parameters, steps
+        self._optimiser = weakref.ref(optimiser) if optimiser is not None else None
+        self.parameters, self.steps = parameters, steps
         self.numbers = _numbers(parameters)
+
+    @property
+    def optimiser(self) -> Optimizer | None:
+        """The optimiser; None if it is no more."""
+        return self._optimiser() if self._optimiser else None
+
+    def is_in_use(self) -> bool:
+        """Whether there may be more steps of it, or there were more than the one of an optimiser for a single step."""
+        return self.steps > 1 or self.optimiser is not None
 
 
 class Kept:

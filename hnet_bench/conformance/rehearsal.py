@@ -73,8 +73,12 @@ class Rehearsal:
 
     def built(self) -> InMemoryTemplate:
         """The template, as a run would build it."""
-        setup = Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
-        return build_template(self.strategy, setup)
+        return build_template(self.strategy, self.setup)
+
+    @property
+    def setup(self) -> Setup:
+        """What the strategy is given."""
+        return Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
 
     def play(self) -> Outcome:
         """Learns the whole stream. What the strategy prints is not shown."""
@@ -101,7 +105,7 @@ class Rehearsal:
                 evaluations.append(evaluator.evaluate(template))
             if index in self.stop_after:
                 template = self._restored(save_state(template), {})
-        measured = meter.outcome(template, evaluator) if self.measure else None
+        measured = meter.outcome(template, evaluator, self.setup) if self.measure else None
         return Outcome(template, initial, trainable_parameters(template), evaluations, measured)
 
     def _learnt(self, template: InMemoryTemplate, experience: Any, benchmark: InMemoryBenchmark) -> InMemoryTemplate:

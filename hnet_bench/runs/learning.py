@@ -58,11 +58,11 @@ class Learning:
         self._said: set[str] = set()
         self._seconds_to_save = 0.0  # what the last checkpoint took
         self._advanced = False  # whether this process has taken a step
-        setup = Setup(
+        self._setup = Setup(
             scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
         )
         self.strategy = spec.build_strategy()
-        self.template = build_template(self.strategy, setup)
+        self.template = build_template(self.strategy, self._setup)
         self._data = stored_tensors(benchmark.train, self.template.device)
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
         self._meter = Meter()
@@ -97,7 +97,7 @@ class Learning:
 
     def measured(self) -> Settings:
         """What the run did and keeps, measured. For the end, since it takes a few more evaluations."""
-        return self._meter.outcome(self.template, self._evaluator)
+        return self._meter.outcome(self.template, self._evaluator, self._setup)
 
     def _learn(self) -> None:
         progress = self.progress
@@ -165,7 +165,7 @@ class Learning:
             beside = restore_state(self.template, state, self._data)
         except CheckpointError as error:
             _log.warning("checkpoint is not used, the run begins anew: %s", error)
-            self.template = build_template(self.strategy, self.template.setup)
+            self.template = build_template(self.strategy, self._setup)
             return None
         self._meter = Meter(progress.measured)
         self._meter.state = beside
