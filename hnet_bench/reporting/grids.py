@@ -7,7 +7,7 @@ from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Measured, Report, ReportCell
 from hnet_bench.reporting.ranking import MINIMUM_SEEDS
-from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, freshness_marks, legend, percent, reported_text
+from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, legend, percent, record_marks, reported_text
 from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.reporting.verdicts import Outcome
 
@@ -113,7 +113,7 @@ def _result_field(cell: ReportCell | None, kind: str, report: Report) -> Entry:
         if cell.measured is None:
             return Entry(NOT_RUN, cell=cell.key)
         final = cell.measured.final
-        marks = f"{freshness_marks(cell)}{_RANK_MARKS[cell.rank]}"
+        marks = f"{record_marks(cell)}{_RANK_MARKS[cell.rank]}"
         text = f"{SCALES[report.unit].with_spread(final.mean, final.sem)} ({final.n}){marks}"
         return Entry(text, best=cell.rank == "best", cell=cell.key)
     if kind == "reported":

@@ -56,6 +56,7 @@ _CHARACTERS = {
     "±": r"$\pm$",
     "≈": r"$\approx$",
     "°": r"$^\circ$",
+    "‖": r"$\|$",
     "†": r"\dag{}",
     "‡": r"\ddag{}",
     "✓": r"$\checkmark$",

@@ -39,6 +39,7 @@ class Measured:
     diagnostics: Mapping[str, float]  # means over seeds
     stale_seeds: tuple[int, ...]  # of records made by code that computed something else
     unknown_seeds: tuple[int, ...]  # of those of which that cannot be told
+    departed_seeds: tuple[int, ...]  # of those whose runs were outside the protocol, see `runs.departures`
     records: tuple[str, ...]  # paths below the results folder, in the order of `scores`
 
 
@@ -72,6 +73,11 @@ class ReportCell:
     def unknown_seeds(self) -> tuple[int, ...]:
         """Those of records of which that cannot be told."""
         return self.measured.unknown_seeds if self.measured else ()
+
+    @property
+    def departed_seeds(self) -> tuple[int, ...]:
+        """Those of records whose runs were outside the protocol."""
+        return self.measured.departed_seeds if self.measured else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +199,7 @@ def _measured(state: CellState, scores: Mapping[int, float]) -> Measured:
         diagnostics=_diagnostics(records),
         stale_seeds=state.stale_seeds,
         unknown_seeds=state.unknown_seeds,
+        departed_seeds=state.departed_seeds,
         records=tuple(_path(state.spec, seed) for seed in scores),
     )
 

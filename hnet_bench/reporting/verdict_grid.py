@@ -5,7 +5,7 @@ from __future__ import annotations
 from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Report, ReportCell
 from hnet_bench.reporting.seeds_needed import SeedsNeeded
-from hnet_bench.reporting.tables import MARKS, SCALES, Scale, freshness_legend, freshness_marks, probability
+from hnet_bench.reporting.tables import MARKS, SCALES, Scale, probability, record_legend, record_marks
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, MINIMUM_TO_REPRODUCE, Verdict, has_known_error
 
 
@@ -42,7 +42,7 @@ def _verdict_row(cell: ReportCell, scale: Scale) -> tuple[Entry, ...]:
     texts = (
         cell.label,
         cell.scenario,
-        f"{found.seeds}{freshness_marks(cell)}",
+        f"{found.seeds}{record_marks(cell)}",
         "" if found.difference is None else scale.signed(found.difference),
         interval_text(found, scale),
         scale.text(found.margin),
@@ -83,7 +83,7 @@ def _verdict_notes(report: Report, scale: Scale) -> tuple[str, ...]:
             "seeds, this as large. What would then be reproduced is called close, since no error rate holds; above "
             "and below are so from the number as it is printed."
         )
-    notes += freshness_legend(report.cells)
+    notes += record_legend(report.cells)
     not_run: dict[str, list[str]] = {}
     for cell in report.cells:
         if cell.verdict and cell.verdict.outcome == "not run":

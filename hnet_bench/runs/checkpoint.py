@@ -17,7 +17,7 @@ from pathlib import Path
 from hnet_bench.interfaces import Settings
 from hnet_bench.runs.files import check_regular, write_atomically
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST_BYTES = 2**27  # of the line of JSON
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 _log = logging.getLogger("hnet_bench.run")
@@ -36,6 +36,7 @@ class Progress:
     train: list[float] = field(default_factory=list)  # of each experience that is over
     evaluate: list[float] = field(default_factory=list)
     peak_memory_bytes: int | None = None
+    measured: Settings = field(default_factory=dict)  # see `avalanche_adapter.measured`
     resumes: list[Settings] = field(default_factory=list)  # where earlier processes left off, and on which machine
 
 

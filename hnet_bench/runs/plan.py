@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
@@ -57,6 +58,11 @@ class CellState:
     def unknown_seeds(self) -> tuple[int, ...]:
         """Seeds of whose record that cannot be told."""
         return self._seeds("unknown")
+
+    @property
+    def departed_seeds(self) -> tuple[int, ...]:
+        """Seeds whose run left the protocol, or did something else than its strategy says."""
+        return tuple(record.spec["seed"] for record in self.records if departures_of(record))
 
     def _seeds(self, state: str) -> tuple[int, ...]:
         pairs = zip(self.records, self.freshness, strict=False)

@@ -43,6 +43,8 @@ class Record:
     data: Settings  # name of a data set -> SHA-256 of its content
     revisions: Settings  # of "strategy", "benchmark" and "protocol", see `runs.revisions`
     diagnostics: Settings  # counters that the strategy keeps, such as "nan_entropies"
+    # What the run did and keeps, whatever the strategy says of it, see `runs.departures`; None in older records.
+    measured: Settings | None = None
     provenance: Settings = field(repr=False)  # commit, code, versions, hardware, command, times
     # SHA-256 of the archive of arrays that belongs beside the record, `NO_ARRAYS` if none does; None in records made
     # before this was kept.

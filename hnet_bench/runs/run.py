@@ -74,6 +74,7 @@ def run_with_artefacts(
     learning.learn()
     template, progress = learning.template, learning.progress
     _check_diagnostics(template.diagnostics)
+    archive = _archive(learning.artefacts())
     counts = template.parameter_counts()
     inference = [row for row in progress.task_inference if row is not None]
     record = Record(
@@ -88,6 +89,7 @@ def run_with_artefacts(
         data=learning.data_sums,
         revisions=revisions,
         diagnostics=dict(template.diagnostics),
+        measured=learning.measured(),
         provenance={
             **provenance(
                 strategy=learning.strategy,
@@ -100,7 +102,6 @@ def run_with_artefacts(
         },
     )
     check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
-    archive = _archive(learning.artefacts())
     return replace(record, arrays=hashlib.sha256(archive).hexdigest() if archive else NO_ARRAYS), archive
 
 
