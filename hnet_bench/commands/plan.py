@@ -29,6 +29,7 @@ from hnet_bench.commands.options import (
     select,
 )
 from hnet_bench.interfaces import UserError
+from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.cost import BASES, Estimate, costs_of_store
 from hnet_bench.runs.plan import CellState, runs_to_do
 from hnet_bench.runs.provenance import cpu_name
@@ -175,6 +176,15 @@ def expects_gpu(device: Device) -> bool:
 
 def _probe(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
     typer.echo(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", err=True)
+    try:
+        probed: Estimate = apart(_probed, spec, device, folder)
+    except Died as death:
+        raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
+    return probed
+
+
+def _probed(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
+    """In a process of its own, as its runs have."""
     with quiet_libraries():
         from hnet_bench.runs.probe import probe
         from hnet_bench.runs.run import resolve_device
