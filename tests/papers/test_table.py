@@ -123,6 +123,11 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         ({**with_cell(hyperparameters="z"), "hyperparameters": {"z": [1]}}, "Hyperparameters 'z' of row 'a' (CL1)"),
         (with_cell(reported={"mean": 10**400, "known": "verified"}), "must be a number of at most 64 bits"),
         (with_cell(reported={"mean": 1.0, "known": "verified", "n": 2**63}), "found one of 64 bits"),
+        (
+            with_cell(reported={"mean": -1e155, "known": "verified"}),
+            "'mean' in row 'a' (CL1) of table 't' must be at most",
+        ),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e155}), "must be at most 1e+100 in size"),
     ],
 )
 def test_a_broken_table_is_an_error_that_says_where(broken: Settings, words: str) -> None:
