@@ -1,8 +1,8 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
-In schema 2 every cell of a matrix was a number. Schema 3 had no revisions, and did not name the arrays beside a record.
-Schema 1 had no checksum, so that nothing would say whether such a record was changed since: it is refused, and ours
-were written anew as those of schema 2.
+In schema 2 every cell of a matrix was a number. Schema 3 had no revisions and nothing that was measured of the
+strategy, and did not name the arrays beside a record. Schema 1 had no checksum, so that nothing would say whether such
+a record was changed since: it is refused, and ours were written anew as those of schema 2.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _with_revisions(content: Settings) -> Settings:
     spec = content.get("spec")
     names = {part: _name_of(spec, part) for part in ("strategy", "benchmark")}
     revisions = {part: None if ".py:" in name else 1 for part, name in names.items()}
-    return {**content, "revisions": {**revisions, "protocol": 1}, "arrays": None}
+    return {**content, "revisions": {**revisions, "protocol": 1}, "arrays": None, "measured": None}
 
 
 def _name_of(spec: object, part: str) -> str:
@@ -30,6 +30,8 @@ def _name_of(spec: object, part: str) -> str:
     described = spec.get(part) if isinstance(spec, dict) else None
     return str(described.get("name")) if isinstance(described, dict) else ""
 
+
+_NEW_IN_4 = {"revisions", "arrays", "measured"}
 
 # From which schema -> how its records become those of the next. Add a line with each new schema.
 _STEPS: dict[int, Callable[[Settings], Settings]] = {2: _as_it_is, 3: _with_revisions}
@@ -49,6 +51,8 @@ def migrated(content: Settings, schema: int, *, where: str) -> Settings:
         raise UserError(f"{where} is not a record: expected schema {_either(known)}, found {found!r}.")
     if "sha256" not in content:
         raise UserError(f"{where} is not a sound record: schema {found} needs a sha256.")
+    if new := sorted(_NEW_IN_4 & content.keys()):
+        raise UserError(f"{where} is not a sound record: schema {found} has no {' and no '.join(new)}.")
     for step in range(found, schema):
         content = {**_STEPS[step](content), "schema": step + 1}
     return content

@@ -285,5 +285,5 @@ def test_loggers_are_told_of_the_scores_that_there_are():
             self.values[name] = value
 
     template, heard = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK)), Heard()
-    Loggers([heard]).evaluated(template, Evaluation([None, 0.5, None], [None, 0.25, None], []))
+    Loggers({"heard": heard}).evaluated(template, Evaluation([None, 0.5, None], [None, 0.25, None], []))
     assert heard.values == {"accuracy/experience_1": 0.5, "task_inference/experience_1": 0.25}
