@@ -1,6 +1,6 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
-In schema 2 every cell of a matrix was a number. Schema 3 had no revisions, and did not name the arrays beside a record.
+In schema 2 every cell of a matrix was a number. Schema 3 had no revisions, measured less, and did not name the arrays.
 Schema 1 had no checksum, so that nothing would say whether such a record was changed since: it is refused, and ours
 were written anew as those of schema 2.
 """
@@ -22,7 +22,7 @@ def _with_revisions(content: Settings) -> Settings:
     spec = content.get("spec")
     names = {part: _name_of(spec, part) for part in ("strategy", "benchmark")}
     revisions = {part: None if ".py:" in name else 1 for part, name in names.items()}
-    return {**content, "revisions": {**revisions, "protocol": 1}, "arrays": None}
+    return {**content, "revisions": {**revisions, "protocol": 1}, "measured": None, "arrays": None}
 
 
 def _name_of(spec: object, part: str) -> str:
