@@ -69,4 +69,4 @@ def test_the_page_has_all_sections(rich_report: Report) -> None:
         "## Not reproduced in rich",
     ]
     assert "- commit unknown (24 runs)" in text
-    assert r"- rich: Costs 5 % of {x}_1 ~ \<nothing>." in text
+    assert r"- rich: Costs 5 % of {x}\_1 ~ \<nothing>." in text
