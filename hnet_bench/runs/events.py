@@ -24,7 +24,7 @@ class Event:
     iterations_done: int = 0
     iterations_total: int = 0
     seconds: float = 0.0  # since the run started training
-    message: str = ""  # of a failure, a warning, or what a run that goes on has to say: one line
+    message: str = ""  # of a failure or a warning: one line
 
     @property
     def key(self) -> tuple[str, str, str, str]:

@@ -22,7 +22,7 @@ from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_ra
 from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.deadline import Deadline, Stopped
-from hnet_bench.runs.events import Event, Observer, event_of
+from hnet_bench.runs.events import Observer, event_of
 from hnet_bench.runs.memory import peak_bytes
 from hnet_bench.runs.provenance import machine
 from hnet_bench.runs.spec import RunSpec
@@ -55,7 +55,6 @@ class Learning:
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
         self._deadline = deadline
-        self._said: set[str] = set()
         self._seconds_to_save = 0.0  # what the last checkpoint took
         self._advanced = False  # whether this process has taken a step
         self._setup = Setup(
@@ -179,7 +178,8 @@ class Learning:
         if self.template.in_main_loop:
             self._meter.saw(len(self.template.mb_y))
         if self._clock.event_is_due():
-            self._observer(self._event())
+            done, total = self.progress.steps, self.template.planned_steps
+            self._observer(event_of(self._spec, "progress", done=done, total=total, seconds=self._clock.elapsed()))
         self._advanced = True
         self.progress.in_experience = time.perf_counter() - self._experience_begun
         self._stop_unless_there_is_time(0.0)
@@ -198,21 +198,10 @@ class Learning:
         except CheckpointError as error:
             # A plugin may hold what cannot be kept within an experience; `hnet-bench check` asks for more.
             _log.warning("no checkpoint after step %d: %s", self.progress.steps, error)
-            self._say(f"no checkpoint could be left, so what is stopped here is done again: {error}")
         else:
             self._checkpoints.write(self.progress, state)
         self._seconds_to_save = time.perf_counter() - begun
         self._clock.checkpoint_was_written()
-
-    def _say(self, message: str) -> None:
-        """Tells whoever watches, once."""
-        if message not in self._said:
-            self._said.add(message)
-            self._observer(self._event(message))
-
-    def _event(self, message: str = "") -> Event:
-        done, total = self.progress.steps, self.template.planned_steps
-        return event_of(self._spec, "progress", done=done, total=total, seconds=self._clock.elapsed(), message=message)
 
     def _peak(self) -> int | None:
         # Also that of earlier processes.

@@ -287,3 +287,26 @@ def test_loggers_are_told_of_the_scores_that_there_are():
     template, heard = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK)), Heard()
     Loggers({"heard": heard}).evaluated(template, Evaluation([None, 0.5, None], [None, 0.25, None], []))
     assert heard.values == {"accuracy/experience_1": 0.5, "task_inference/experience_1": 0.25}
+
+
+def test_a_model_that_a_plugin_puts_in_place_of_the_first_is_trained_and_what_stays_keeps_its_state():
+    import copy
+
+    class Renewing(CountSteps):
+        """As GDumb, but for the hidden layer."""
+
+        def before_train_dataset_adaptation(self, strategy, **kwargs):
+            hidden = strategy.model.hidden
+            strategy.model = copy.deepcopy(strategy.model)
+            strategy.model.hidden = hidden
+            self.begun = copy.deepcopy(strategy.model)
+
+    stream = Synthetic().build(scenario=Scenario.CLASS, seed=1).avalanche.train_stream
+    plugin = Renewing()
+    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.CLASS), plugins=[plugin])
+    for experience in stream:
+        template.train(experience, eval_streams=[])
+        pairs = zip(plugin.begun.parameters(), template.model.parameters(), strict=True)
+        assert not any(torch.equal(before, after) for before, after in pairs)
+    taken = [int(template.optimizer.state[one]["step"]) for one in template.model.parameters()]
+    assert taken == [36, 36, 12, 12]

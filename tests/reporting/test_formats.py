@@ -305,3 +305,39 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
     assert measured["good"]["unknown_seeds"] == [2]
     lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))
     assert {line["measured_stale_seeds"] for line in lines if line["row"] == "good"} == {"", "1 3"}
+
+
+def test_rows_that_left_the_protocol_are_marked_wherever_a_number_stands(rich_table: Table, rich_store: Store) -> None:
+    states = table_state(rich_table, rich_store)
+    good = next(index for index, state in enumerate(states) if state.cell.row == "good" and state.records)
+    first, *others = states[good].records
+    network = int(first.parameters["trained"])
+    measured = {
+        "steps": [10**6],
+        "updates": [network],
+        "samples": [1],
+        "learning_rates": [first.spec["protocol"].get("learning_rate", 1e-3)],
+        "optimisers": ["Adam"],
+        "given": [1],
+        "kept": [{"networks": network, "other": 0, "samples": 0}],
+        "inputs": 12,
+        "network": max(network, int(first.parameters["target"])),
+        "trained": network,
+        "answers_with": network,
+    }
+    states[good] = replace(states[good], records=[replace(first, measured=measured), *others])
+    report = build_report(rich_table, states, command="made_up")
+    block = "<!-- results: rich -->\n<!-- end of results -->\n"
+    texts = {
+        "readme": with_results(block, {"rich": report}, folder="reports"),
+        "page": html_page([report], [{}], []),
+        "markdown": markdown.page(report),
+    }
+    for name, text in texts.items():
+        assert "(5)‖" in text, name
+        assert "‖ outside the protocol: some of these runs took other steps" in text, name
+    assert r"(5)$\|$" in latex.document(report)
+    cells = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
+    assert cells["good"]["departed_seeds"] == [first.spec["seed"]]
+    plain = build_report(rich_table, table_state(rich_table, rich_store), command="made_up")
+    assert "‖" not in markdown.page(plain) + latex.document(plain)
