@@ -28,6 +28,8 @@ else:
 
 T = TypeVar("T")
 
+_LARGEST = 1e100  # as `metrics.LARGEST`: no record may hold a larger number, and a record holds all settings
+
 
 def read_toml(path: Path) -> Settings:
     """Content of a TOML file. Raises UserError that names it if it cannot be read, and for numbers and characters that
@@ -166,6 +168,8 @@ def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise UserError(f"{what} must be a finite number, found {value!r}.")
+        if abs(value) > _LARGEST:
+            raise UserError(f"{what} must be at most {_LARGEST:g} in size, found {value:g}.")
         return float(value)
     if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
         return value

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.interfaces import ADDED_LATER, UserError
+from hnet_bench.metrics import LARGEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,14 @@ class Method:
     more: dict[str, Any] | str = ""
 
 
+FLOATS = st.floats(-LARGEST, LARGEST)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 METHODS = st.builds(
     Method,
     steps=INTEGERS,
-    strength=st.floats(allow_nan=False, allow_infinity=False),
+    strength=FLOATS,
     widths=st.lists(INTEGERS).map(tuple),
-    range=st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text()),
+    range=st.tuples(FLOATS, st.text()),
     kind=st.sampled_from(["soft", "hard"]),
     label=st.none() | st.text(),
     on=st.booleans(),
@@ -89,6 +91,12 @@ def test_an_error_names_the_key_the_place_and_what_is_known(settings: Any, words
     with pytest.raises(UserError) as raised:
         from_settings(Method, settings, where="row 'a'")
     assert words in str(raised.value)
+
+
+def test_a_number_that_no_record_may_hold_is_refused() -> None:
+    assert from_settings(Method, {"steps": 1, "strength": -LARGEST}, where="x").strength == -LARGEST
+    with pytest.raises(UserError, match=r"'strength' in x must be at most 1e\+100 in size, found 1e\+155"):
+        from_settings(Method, {"steps": 1, "strength": 1e155}, where="x")
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])

@@ -110,8 +110,14 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         (with_cell(reported={"mean": "high", "known": "verified"}), "'mean'"),
         (with_cell(reported={"mean": 1.0, "known": "verified", "margin": 0}), "'margin' in row 'a' (CL1)"),
         (with_cell(reported={"mean": -1e155, "known": "verified"}), "at most 1e+100 in size, found -1e+155"),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e200}), "'spread' in row 'a' (CL1)"),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "margin": 1e308}), "'margin' in row 'a' (CL1)"),
+        (
+            with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e200}),
+            "'spread' in 'reported' in row 'a' (CL1)",
+        ),
+        (
+            with_cell(reported={"mean": 1.0, "known": "verified", "margin": 1e308}),
+            "'margin' in 'reported' in row 'a' (CL1)",
+        ),
         (with_cell(reported={"mean": 1.0, "known": "verified", "spread": -1}), "'spread' in row 'a' (CL1)"),
         (with_cell(reported={"mean": 1.0, "known": "verified", "n": 0}), "'n' in row 'a' (CL1)"),
         (content(unit="per mille"), "'unit' in table 't'"),
@@ -125,7 +131,7 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         (with_cell(reported={"mean": 1.0, "known": "verified", "n": 2**63}), "found one of 64 bits"),
         (
             with_cell(reported={"mean": -1e155, "known": "verified"}),
-            "'mean' in row 'a' (CL1) of table 't' must be at most",
+            "'mean' in 'reported' in row 'a' (CL1) of table 't' must be at most",
         ),
         (with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e155}), "must be at most 1e+100 in size"),
     ],
