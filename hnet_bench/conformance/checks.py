@@ -26,6 +26,8 @@ from hnet_bench.runs.spec import resolve
 MARGIN = 0.2
 # No divisor of the iterations of a rehearsal, so that a run is stopped in its main loop and in every phase.
 STEPS_BETWEEN_STOPS = 25
+# More than what a method does only every so many steps takes: RWalk scores its parameters every 10.
+FEW_STEPS = 12
 # Of each class, where it is asked what is kept.
 MANY_SAMPLES = 1500
 # A learning rate and a noise with which a classifier is soon certain of what is wrong: probabilities are 0 and 1.
@@ -251,7 +253,7 @@ def takes_any_stream(subject: Subject) -> str | None:
     }
     for what, stream in streams.items():
         try:
-            protocol = replace(subject.rehearsal.protocol, iterations=4)
+            protocol = replace(subject.rehearsal.protocol, iterations=FEW_STEPS)
             replace(subject.rehearsal, stream=stream, protocol=protocol).play()
         except NotFinite as error:
             # One class alone is known from the start: a method that divides by what it has learnt says so there.
