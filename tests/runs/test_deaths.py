@@ -95,7 +95,7 @@ def test_a_run_that_dies_again_and_again_is_begun_again(folder: Path) -> None:
     file that processes inherit from each other lasts as long as any of them."""
     spec, store = spec_of(folder, deaths=2), Store(folder / "results")
     # A sweep that stood still would end here, with the run left.
-    deadline = Deadline(runs_end=time.time() + 10**6, sweep_ends=time.time() + 300)
+    deadline = Deadline(runs_end=time.time() + 10**6, sweep_ends=time.time() + 1500)
     try:
         with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}):
             outcome = run_all(
@@ -156,7 +156,7 @@ def test_without_the_processes_that_help_a_sweep_it_ends_as_ever(folder: Path) -
             for helper in helpers:
                 helper.send_signal(signal.SIGKILL)
             (folder / "go").touch()
-            out, err = sweep.communicate(timeout=300)
+            out, err = sweep.communicate(timeout=1500)
         finally:
             sweep.kill()
     assert sweep.returncode == 0, err
