@@ -39,7 +39,7 @@ def _started(workers: int) -> LocalCluster:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=":0",
+            dashboard_address="127.0.0.1:0",  # Dask would have it listen to other machines
             silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
         )
         try:
