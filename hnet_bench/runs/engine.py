@@ -13,11 +13,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from distributed import as_completed
+from distributed import KilledWorker, as_completed
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
-from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, has_dashboard, workers_wanted
+from hnet_bench.runs.cluster import (
+    GPU,
+    Cluster,
+    SchedulerGone,
+    check_gpu_slots,
+    connected,
+    dashboard,
+    gpus_wanted,
+    workers_wanted,
+)
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
@@ -36,6 +45,7 @@ class Outcome:
     done: int
     failed: tuple[str, ...]
     left: int = 0
+    others: bool = False  # whether another sweep over the same store was found at some of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +80,18 @@ def run_all(
         return Outcome(0, ())
     gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
-    with connected(cluster, workers) as client:
-        # Asked of a worker, which loads torch anyway; a device that is not there ends the sweep before it begins.
-        device = client.submit(_resolve_device, options.device, pure=False).result()
-        if isinstance(device, UserError):
-            raise device
+    with connected(cluster, workers, announce) as client:
+        device = _device(client, options)
+        if device is None:
+            return Outcome(0, (), left=len(specs))
+        if cluster.scheduler and cluster.gpu_slots and device == "cuda":
+            check_gpu_slots(client)
         topic = f"hnet_bench-{uuid.uuid4().hex}"
         client.subscribe_topic(topic, lambda message: observer(Event(**message[1]["event"])))
         if cluster.is_local:
             announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
-        if has_dashboard(client):
-            announce(f"Dashboard: {client.dashboard_link}")
+        if link := dashboard(client):
+            announce(f"Dashboard: {link}")
         orders = Orders(
             store=replace(store, root=store.root.resolve()),
             device=device,
@@ -107,6 +118,7 @@ class _Sweep:
     resources: dict[str, int] | None
     _tries: dict[tuple[str, ...], int] = field(default_factory=dict)
     _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
+    _others: bool = False  # whether another sweep was found at one of the runs
 
     def finish(self, specs: list[RunSpec]) -> Outcome:
         """Hands out all runs and waits for them, until the deadline at most."""
@@ -134,7 +146,7 @@ class _Sweep:
                     again = self._submit(spec)
                     specs_of[again] = spec
                     waiting.add(again)
-        return Outcome(done, tuple(failed), left=len(specs) - done - len(failed))
+        return Outcome(done, tuple(failed), left=len(specs) - done - len(failed), others=self._others)
 
     def _submit(self, spec: RunSpec) -> Any:
         content, files = spec.to_json(), dict(spec.files)
@@ -158,6 +170,7 @@ class _Sweep:
     def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:
         """Whether not to try again; a run that has advanced since the last try is not counted as tried."""
         if result.kind in ("elsewhere", "mistake"):
+            self._others |= result.kind == "elsewhere"
             return result.kind == "mistake"
         steps = steps_kept(self.store.checkpoint_path(spec))
         if steps > self._steps.get(spec.key, 0):
@@ -171,6 +184,31 @@ def _key(spec: RunSpec) -> str:
     """Dask's name for one try of a run. What stands before the first hyphen is what Dask takes for the kind of a task:
     were it not the same for all runs, Dask would guess each one's duration anew and leave workers idle."""
     return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
+
+
+def _device(client: Any, options: Options) -> str | None:
+    """The device of the workers; None if the deadline comes before a worker does.
+
+    Asked of a worker, which loads torch anyway. Raises UserError for a device that is not there, and if workers cannot
+    even say that: the sweep ends before it begins.
+    """
+    for _ in range(_TRIES["died"]):
+        asked = client.submit(_resolve_device, options.device, pure=False)
+        try:
+            found = asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None)
+        except TimeoutError:
+            return None
+        except ImportError as error:
+            raise UserError(f"A worker cannot import what runs need: {error}.") from error
+        except KilledWorker:
+            continue
+        if isinstance(found, UserError):
+            raise found
+        return str(found)
+    raise UserError(
+        "No run was begun, since every worker ended while it loaded torch. A worker needs about 2 GB of memory; what "
+        "became of it is in the output of its Slurm job, or in this machine's log."
+    )
 
 
 def _resolve_device(name: str) -> str | UserError:
