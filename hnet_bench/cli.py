@@ -2,7 +2,7 @@
 
 What is imported here at the top loads neither torch nor Avalanche; `run` imports the engine when there is work to do.
 Exit codes: 0 success, 1 some runs failed or numbers are off, 2 something the user can mend (one sentence on stderr) or
-no verdict yet, 130 interrupted.
+no verdict yet, 75 stopped in time with runs left, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -235,13 +235,18 @@ def _existing(address: str) -> Iterator[Client]:
 def _told(address: str, announce: Callable[[str], None]) -> Iterator[Client]:
     """A client of a scheduler that is there, whose workers are told what runs need of them."""
     with _existing(address) as client:
-        try:
-            for plugin in (NannySettings(), WorkerSettings()):
+        for plugin in (NannySettings(), WorkerSettings()):
+            try:
                 client.register_plugin(plugin)
-        except ImportError as error:
-            raise UserError(
-                f"A worker of the Dask scheduler at {address} cannot import what runs need: {error}."
-            ) from error
+            except OSError:
+                continue  # a worker went away meanwhile; one that comes is told
+            except (ClosedClientError, CancelledError):
+                raise
+            except Exception as error:  # of the kind that Dask makes of whatever happened in a worker
+                raise UserError(
+                    f"The workers of the Dask scheduler at {address} cannot do runs ({' '.join(str(error).split())}): "
+                    "they need hnet_bench and what it needs, as it is here."
+                ) from error
         if not client.nthreads():
             announce(f"No worker yet: `dask worker {address} --nthreads 1` starts one.")
         yield client

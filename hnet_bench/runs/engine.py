@@ -198,8 +198,11 @@ def _device(client: Any, options: Options) -> str | None:
             found = asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None)
         except TimeoutError:
             return None
-        except ImportError as error:
-            raise UserError(f"A worker cannot import what runs need: {error}.") from error
+        except (ImportError, RuntimeError) as error:
+            raise UserError(
+                f"No run can begin ({' '.join(str(error).split())}): scheduler and workers need hnet_bench and what it "
+                "needs, as it is here."
+            ) from error
         except KilledWorker:
             continue
         if isinstance(found, UserError):

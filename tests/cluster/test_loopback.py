@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from distributed import Client
 
 
 def test_a_worker_dies_another_comes_late_and_the_sweep_finishes(cluster, begin):
@@ -36,3 +37,25 @@ def test_nobody_at_the_address_is_said_at_once(begin):
     sweep = begin("--scheduler", "tcp://127.0.0.1:9")
     assert sweep.ended() == 2
     assert "Error: No Dask scheduler answers at 'tcp://127.0.0.1:9'" in "".join(sweep.lines)
+
+
+@pytest.mark.parametrize("which", ["scheduler", "worker"])
+def test_an_environment_without_hnet_bench_is_a_sentence(which, tmp_path, monkeypatch, request, begin):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text("import sys\nsys.modules['hnet_bench'] = None\n")
+
+    def started(what, start):
+        with monkeypatch.context() as environment:
+            if what == which:
+                environment.setenv("PYTHONPATH", str(tmp_path / "without"))
+            return start()
+
+    cluster = started("scheduler", lambda: request.getfixturevalue("cluster"))
+    started("worker", cluster.start_worker)
+    with Client(cluster.address) as client:
+        client.wait_for_workers(1)
+    sweep = begin("--scheduler", cluster.address)
+    assert sweep.ended() == 2
+    assert sweep.lines[-1].startswith("Error: ")
+    assert sweep.lines[-1].endswith("hnet_bench and what it needs, as it is here.\n")
+    assert "Traceback" not in "".join(sweep.lines)

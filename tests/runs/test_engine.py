@@ -152,8 +152,11 @@ def test_workers_that_all_die_before_they_have_said_their_device_are_a_sentence(
     with pytest.raises(UserError, match="every worker ended while it loaded torch") as ended:
         _device(Asked(died, died, died), Options())
     assert str(ended.value).endswith(".")
-    with pytest.raises(UserError, match="A worker cannot import what runs need: No module named 'torch'"):
-        _device(Asked(ImportError("No module named 'torch'")), Options())
+    for problem in (ImportError("no\n\ntorch"), RuntimeError("no\ntorch")):  # in a worker, and in the scheduler
+        with pytest.raises(
+            UserError, match=r"No run can begin \(no torch\): scheduler and workers need hnet_bench and"
+        ):
+            _device(Asked(problem), Options())
 
 
 def test_nobody_waits_for_the_first_worker_beyond_the_deadline(tmp_path):
