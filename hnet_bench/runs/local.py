@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +18,8 @@ import dask
 import psutil
 from distributed import Client, LocalCluster
 from distributed.utils import get_mp_context
+
+from hnet_bench.runs.begun import begun
 
 _PRELOADED = ["distributed", "hnet_bench.runs.preload"]
 
@@ -31,22 +32,15 @@ def local_workers(number: int) -> Iterator[Client]:
 
 
 def _started(workers: int) -> LocalCluster:
-    """A cluster of so many workers, which has begun; if this is interrupted, none is left."""
-    # Dask cannot close a cluster that has half begun. In a thread of its own it is not interrupted.
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(
-            LocalCluster,
+    return begun(
+        lambda: LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",  # Dask would have it listen to other machines
             silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
         )
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.result().close()
-            raise
+    )
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from distributed import Client
 
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.begun import begun
 from hnet_bench.runs.dask_settings import environment
 
 # Web servers listen here alone: whoever reaches them needs no password.
@@ -87,24 +88,28 @@ def slurm_workers(profile: Path, workers: int, announce: Callable[[str], None]) 
     content = {**{name: value for name in lists if (value := common.get(name.replace("_", "-")))}, **content}
     settings = slurm_settings(content, str(profile))
     settings.pop("jobs", None)
+
+    def submitted() -> Any:
+        cluster = slurm_job.SLURMCluster(job_cls=slurm_job.Job, **settings)
+        cluster.scale(jobs=-(-workers // settings["processes"]))
+        cluster.sync(_submit, cluster)
+        return cluster
+
     try:
         slurm_job.check_skipped(settings)
-        cluster = slurm_job.SLURMCluster(job_cls=slurm_job.Job, **settings)
+        cluster = begun(submitted)
     except ImportError as error:
         raise UserError("'security' in a Slurm profile needs cryptography: pip install hnet_bench[tls].") from error
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         problem = slurm_job.one_line(str(error))
         raise UserError(f"dask-jobqueue does not accept the profile {profile}: {problem}.") from error
-    with cluster, Client(cluster) as client:
-        cluster.scale(jobs=-(-workers // settings["processes"]))
-        cluster.sync(_submit, cluster)
-        with _Watch(cluster, client, announce) as watch:
-            try:
-                yield client
-            except Exception as error:
-                if watch.hopeless:
-                    raise UserError(watch.hopeless) from error
-                raise
+    with cluster, Client(cluster) as client, _Watch(cluster, client, announce) as watch:
+        try:
+            yield client
+        except Exception as error:
+            if watch.hopeless:
+                raise UserError(watch.hopeless) from error
+            raise
 
 
 def _slurm_job() -> ModuleType:

@@ -34,7 +34,7 @@ class Imitated:
         self.folder = folder
         (folder / "profile.toml").write_text('memory = "4GB"\n')
         self.command("sbatch", ACCEPTS)
-        self.command("squeue", "sed 's/$/ PENDING Resources/' jobs")
+        self.command("squeue", "echo >> looked; sed 's/$/ PENDING Resources/' jobs")
         self.command("scancel", "echo $1 >> cancelled")
 
     def command(self, name, does):
@@ -120,9 +120,8 @@ def test_waiting_for_jobs_that_ended_before_their_workers_came_ends(imitated, ca
 def test_what_jobs_are_waiting_for_is_said_once(imitated):
     told = []
     with imitated.connected(announce=told.append):
-        while not told:
+        while len(imitated.lines("looked")) < 5:
             time.sleep(0.01)
-        time.sleep(1.0)  # many looks
     assert told == ["Waiting for Slurm, which gives as reason: Resources."]
 
 
@@ -248,7 +247,10 @@ CL3 = { strategy = "finetune" }
 """
 
 
-def test_ctrl_c_while_jobs_wait_is_one_sentence_and_cancels_them(imitated):
+@pytest.mark.parametrize("moment", ["jobs are submitted", "jobs wait"])
+def test_ctrl_c_is_one_sentence_and_cancels_the_jobs(imitated, moment):
+    if moment == "jobs are submitted":
+        imitated.command("sbatch", f"touch asked; sleep 10; {ACCEPTS}")
     (imitated.folder / "long.toml").write_text(LONG)
     command = [sys.executable, "-m", "hnet_bench.cli", "run", "long.toml", "--slurm", "profile.toml", "-j", "40"]
     with subprocess.Popen(
@@ -261,9 +263,10 @@ def test_ctrl_c_while_jobs_wait_is_one_sentence_and_cancels_them(imitated):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as sweep:
         try:
-            while sweep.poll() is None and len(imitated.lines("jobs")) < 2:
+            # Squeue is asked only after the submission.
+            awaited = "asked" if moment == "jobs are submitted" else "looked"
+            while sweep.poll() is None and not (imitated.folder / awaited).exists():
                 time.sleep(0.01)
-            time.sleep(1.0)  # past the submission, to where the sweep waits
             os.killpg(sweep.pid, signal.SIGINT)
             _, err = sweep.communicate(timeout=100)
         finally:
