@@ -19,6 +19,7 @@ import psutil
 from distributed import Client, LocalCluster
 from distributed.utils import get_mp_context
 
+from hnet_bench.interfaces import UserError
 from hnet_bench.runs.begun import begun
 
 _PRELOADED = ["distributed", "hnet_bench.runs.preload"]
@@ -32,15 +33,22 @@ def local_workers(number: int) -> Iterator[Client]:
 
 
 def _started(workers: int) -> LocalCluster:
-    return begun(
-        lambda: LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # Dask would have it listen to other machines
-            silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
+    """A cluster of so many workers. Raises UserError if they end while they start."""
+    try:
+        return begun(
+            lambda: LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # Dask would have it listen to other machines
+                silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
+            )
         )
-    )
+    except RuntimeError as error:
+        raise UserError(
+            f"The workers do not start on this machine ({str(error).rstrip('.')}): each needs a process, about 2 GB of "
+            "memory and room for temporary files."
+        ) from error
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from distributed import Client
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs import cluster as clusters
+from hnet_bench.runs import local
 from hnet_bench.runs.cluster import Cluster, check_gpu_slots, connected, dashboard, runs_at_a_time, workers_wanted
 from hnet_bench.runs.dask_settings import SETTINGS, WORKER_ENVIRONMENT, environment
 from hnet_bench.runs.slurm import slurm_settings
@@ -166,6 +167,15 @@ def test_a_sweep_on_this_machine_listens_to_this_machine_alone() -> None:
     with connected(Cluster(), 1):
         assert listening(psutil.Process()) - before <= {"127.0.0.1"}
         assert "127.0.0.1" in listening(psutil.Process())
+
+
+def test_workers_that_end_while_they_start_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**settings: Any) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(local, "LocalCluster", fails)
+    with pytest.raises(UserError, match=r"^The workers do not start on this machine \(Nanny failed to start\): .*\.$"):
+        local._started(2)
 
 
 def test_workers_that_others_started_do_what_runs_need_whatever_they_were_set_to() -> None:
