@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import dask
-from distributed import Client
+from distributed import Client, SchedulerPlugin
 
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import Settings, UserError
@@ -143,7 +143,8 @@ class _Watch:
     def __init__(self, cluster: Any, client: Client, announce: Callable[[str], None]) -> None:
         self.hopeless = ""
         self._cluster, self._client, self._announce = cluster, client, announce
-        self._came: set[str] = set()  # names of jobs of which there was a worker
+        self._arrivals = _Arrivals()
+        cluster.scheduler.add_plugin(self._arrivals)
         self._told: set[str] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_again_and_again, daemon=True)
@@ -171,24 +172,23 @@ class _Watch:
         queue = _queue()
         if queue is None:
             return
-        workers = self._cluster.observed
-        # A job of several workers calls them by its own name and a number.
-        self._came |= {name for name in jobs if any(f"{worker}-".startswith(f"{name}-") for worker in workers)}
+        came = {name for name in jobs if self._arrivals.of(name)}
         queued = {name for name, job in jobs.items() if job.job_id in queue}
         refused = {name for name, job in jobs.items() if job.refused}
         ended = set(jobs) - queued - refused
-        lost = (ended & self._came) | (planned - set(jobs))  # Dask itself forgets some that have ended
-        early = [jobs[name].output for name in sorted(ended - self._came)]
+        lost = (ended & came) | (planned - set(jobs))  # Dask itself forgets some that have ended
+        early = [jobs[name].output for name in sorted(ended - came)]
         if not queued and not lost:
             parts = [self._refusals(), _ended_early(early)]
             self.hopeless = f"No worker can come any more: {'; '.join(filter(None, parts))}."
             return
         self._tell(_ended_early(early))
         if lost and not self._over.is_set():
-            again = (lost | (refused & self._came)) & set(jobs)
-            self._cluster.sync(_submit, self._cluster, tuple(again))
+            for name in lost:  # if no worker comes this time, it is not tried for ever
+                self._arrivals.names -= self._arrivals.of(name)
+            self._cluster.sync(_submit, self._cluster, tuple(lost & set(jobs)))
             self._tell(self._refusals())
-        if not workers:
+        if not self._cluster.observed:
             self._tell(_pending(queue[jobs[name].job_id] for name in queued))
 
     def _refusals(self) -> str:
@@ -203,6 +203,20 @@ class _Watch:
         if news and news not in self._told:
             self._told.add(news)
             self._announce(f"{news[0].upper()}{news[1:]}.")
+
+
+class _Arrivals(SchedulerPlugin):  # type: ignore[misc]
+    """Names of the workers that have come."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        self.names.add(str(scheduler.workers[worker].name))
+
+    def of(self, job: str) -> set[str]:
+        """Those of a job, which has one of its own name or several with numbers behind it."""
+        return {name for name in self.names.copy() if f"{name}-".startswith(f"{job}-")}
 
 
 class _Queued(NamedTuple):

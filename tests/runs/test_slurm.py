@@ -168,15 +168,21 @@ def test_web_servers_of_slurm_are_for_this_machine_unless_the_profile_says_else(
 
 
 class Jobs:
-    """Stands in for a cluster of dask-jobqueue: jobs by name, and which workers are there."""
+    """Stands in for a cluster of dask-jobqueue and its scheduler: jobs by name, and workers that come."""
 
     def __init__(self, **jobs):
+        self.scheduler, self.observed, self.again = self, set(), []
+        self.worker_spec = dict.fromkeys(jobs)
         self.workers = {
             name: SimpleNamespace(job_id=job, refused="", output=f"slurm-{job}.out") for name, job in jobs.items()
         }
-        self.worker_spec = dict.fromkeys(jobs)
-        self.observed = set()
-        self.again = []
+
+    def add_plugin(self, plugin):
+        self.plugin = plugin
+
+    def come(self, *workers):
+        for worker in workers:
+            self.plugin.add_worker(SimpleNamespace(workers={"tcp://a:1": SimpleNamespace(name=worker)}), "tcp://a:1")
 
     def sync(self, submit, cluster, again):
         assert cluster is self
@@ -184,54 +190,64 @@ class Jobs:
 
 
 @pytest.fixture
-def look(monkeypatch):
-    """Looks once at a cluster of whose jobs Slurm has these in its queue; the same watch for the same cluster."""
-    watches = {}
+def watched(monkeypatch):
+    """A cluster of these jobs, and a function that looks at it once while Slurm has some in its queue."""
 
-    def once(cluster, queue):
-        queued = None if queue is None else {job: slurm._Queued("RUNNING", "None") for job in queue}
-        monkeypatch.setattr(slurm, "_queue", lambda: queued)
-        watch = watches.setdefault(cluster, _Watch(cluster, SimpleNamespace(), lambda sentence: None))
-        watch.look()
-        return watch.hopeless
+    def watch_over(**jobs):
+        cluster = Jobs(**jobs)
+        watch = _Watch(cluster, SimpleNamespace(), lambda sentence: None)
 
-    return once
+        def look(*queue):
+            queued = None if queue == (None,) else {job: slurm._Queued("RUNNING", "None") for job in queue}
+            monkeypatch.setattr(slurm, "_queue", lambda: queued)
+            watch.look()
+            return watch.hopeless
+
+        return cluster, look
+
+    return watch_over
 
 
-@pytest.mark.parametrize("workers", [{"a"}, {"a-0", "a-1"}])
-def test_a_job_that_ends_after_its_workers_came_is_submitted_again(look, workers):
-    cluster = Jobs(a="1", b="2")
-    cluster.observed = workers
-    assert look(cluster, ["1", "2"]) == ""
-    assert cluster.again == []
-    cluster.observed = set()
-    assert look(cluster, ["2"]) == ""
+@pytest.mark.parametrize("workers", [["a"], ["a-0", "a-1"]])
+def test_a_job_that_ends_after_its_workers_came_is_submitted_again(watched, workers):
+    cluster, look = watched(a="1", b="2")
+    assert look("1", "2") == ""
+    cluster.come(*workers)  # however short they are there
+    assert look("2") == ""
     assert cluster.again == [["a"]]
 
 
-def test_a_job_that_dask_has_forgotten_is_submitted_again(look):
-    cluster = Jobs(a="1")
+def test_a_job_that_ends_too_early_when_it_is_submitted_again_is_not_tried_for_ever(watched):
+    cluster, look = watched(a="1")
+    cluster.come("a")
+    assert look() == ""
+    assert cluster.again == [["a"]]
+    assert look() == "No worker can come any more: a job ended before a worker came from there, see slurm-1.out."
+
+
+def test_a_job_that_dask_has_forgotten_is_submitted_again(watched):
+    cluster, look = watched(a="1")
     cluster.workers = {}
-    assert look(cluster, []) == ""
+    assert look() == ""
     assert cluster.again == [[]]  # it is among those that the cluster should have
 
 
-def test_a_job_that_is_refused_when_it_is_submitted_again_is_tried_again_while_others_are_there(look):
-    cluster = Jobs(a="1", b="2")
-    cluster.observed = {"a", "b"}
-    look(cluster, ["1", "2"])
+def test_a_sweep_ends_when_slurm_refuses_what_is_left_of_its_jobs(watched):
+    cluster, look = watched(a="1", b="2")
+    cluster.come("a", "b")
     cluster.workers["a"].refused, cluster.workers["a"].job_id = "not now", None
-    assert look(cluster, ["2"]) == ""
-    assert cluster.again == []  # until something else is to be submitted
-    look(cluster, [])
-    assert cluster.again == [["a", "b"]]
+    assert look("2") == ""
+    assert cluster.again == []
+    assert look() == ""
+    assert cluster.again == [["b"]]
     cluster.workers["b"].refused, cluster.workers["b"].job_id = "not now", None
-    assert look(cluster, []) == "No worker can come any more: Slurm refuses 2 of 2 jobs: not now."
+    assert look() == "No worker can come any more: Slurm refuses 2 of 2 jobs: not now."
 
 
-def test_a_slurm_that_does_not_answer_ends_nothing(look):
-    assert look(Jobs(a="1"), None) == ""
-    assert look(Jobs(a="1"), []) != ""
+def test_a_slurm_that_does_not_answer_ends_nothing(watched):
+    _, look = watched(a="1")
+    assert look(None) == ""
+    assert look() != ""
 
 
 LONG = """
