@@ -3,7 +3,9 @@
     from hnet_bench import api
 
     api.run("quick")
-    api.records("quick")[["strategy", "scenario", "average_accuracy"]]
+    api.records("quick").groupby(["row", "scenario"]).average_accuracy.agg(["mean", "sem"])
+
+`row` is in every frame what the command line calls a row, `label` how tables print it.
 
 Tables are named as on the command line: one that ships with the package, or a TOML file of yours. `rows`, `scenarios`
 and `seeds` choose a part of it: a name or a list of names; a seed, a list of seeds or a range such as "1-5". All
@@ -19,7 +21,8 @@ from hnet_bench import api_arguments as given
 from hnet_bench import catalog
 from hnet_bench.api_arguments import Device, Names, PathLike, Seeds
 from hnet_bench.commands import options
-from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.commands.extend import examine
+from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Table, table_names
 from hnet_bench.runs.plan import CellState, runs_to_do
@@ -70,6 +73,7 @@ def run(
 
     from hnet_bench.commands import sweep
 
+    options.print_anything()
     try:
         sweep.run(
             given.table_name(table),
@@ -101,14 +105,24 @@ def status(
     for state in _states(table, rows, scenarios, seeds, results):
         line = status_of(state)
         reported = line.pop("reported") or {}
-        lines.append({**line, **{f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")}})
+        lines.append(
+            {
+                **_cell(state),
+                **line,
+                **{f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")},
+            }
+        )
     return DataFrame(lines)
 
 
 def records(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each record: what was run, its scores (fractions; score[i][j] on experience j after i), its cost."""
+    """One line for each record: what was run, its scores (fractions; score[i][j] on experience j after i), its cost.
+
+    Rows with the same settings in a scenario share their records, and each of them has its lines: group by `row` and
+    `scenario` for the numbers of a table, or leave out what repeats a `run_id` to count each run once.
+    """
     from pandas import DataFrame
 
     store = Store(Path(results))
@@ -122,20 +136,21 @@ def scores(
 ) -> DataFrame:
     """One line for each score, as seaborn likes it: on test data of `experience`, `after` training on so many (from 1).
 
-    `row` is the row's label; `score` is a fraction, in tables of errors the error. What was not evaluated has no line.
+    `score` is a fraction, in tables of errors the error. What was not evaluated has no line. Rows share records as in
+    `records`.
     """
     from pandas import DataFrame
 
     states = _states(table, rows, scenarios, seeds, results)
     lines = [
-        (state.cell.label, state.cell.scenario.label, record.spec["seed"], after, experience, score)
+        (*_cell(state).values(), record.spec["benchmark"]["name"], record.spec["seed"], after, experience, score)
         for state in states
         for record in state.records
         for after, line in enumerate(record.score, start=1)
         for experience, score in enumerate(line, start=1)
         if score is not None
     ]
-    return DataFrame(lines, columns=["row", "scenario", "seed", "after", "experience", "score"])
+    return DataFrame(lines, columns=[*_CELL_COLUMNS, "benchmark", "seed", "after", "experience", "score"])
 
 
 def plan(
@@ -189,21 +204,25 @@ def verify(
     states = _states(table, rows, scenarios, seeds, results)
     chosen, name = _selected(table, rows, scenarios), given.table_name(table)
     cells = [cell_json(cell) for cell in build_report(chosen, states, command=name).cells if cell.verdict]
-    found = json_normalize([{"row": one["row"], "scenario": one["scenario"], **one["verdict"]} for one in cells])
+    found = json_normalize(
+        [{**{key: one[key] for key in ("row", "label", "scenario")}, **one["verdict"]} for one in cells]
+    )
     return found if cells else DataFrame(columns=_VERDICT_COLUMNS)
 
 
 def report(
     *names: PathLike, results: PathLike = "results", reports: PathLike = "reports", check: bool = False
 ) -> list[Path]:
-    """Writes the reports of these tables, or of all that have records; the files that are there then.
+    """Writes the reports of these tables, or of all that have records; the files that are there then, but hidden ones.
 
     With `check` it writes nothing and raises UserError if a file is not what the records give.
     """
     import typer
 
     from hnet_bench.commands.report import report as write
+    from hnet_bench.reporting.render import belongs
 
+    options.print_anything()
     try:
         write(
             [given.table_name(name) for name in names] or None,
@@ -213,8 +232,9 @@ def report(
         )
     except typer.Exit:
         raise UserError(f"Reports in {reports} are not what the records in {results} give, as printed.") from None
-    files = sorted(path for path in Path(reports).rglob("*") if path.is_file())
-    return [path for path in files if not names or path.name.partition(".")[0] in {Path(name).stem for name in names}]
+    files = sorted(path for path in Path(reports).rglob("[!.]*") if path.is_file())
+    tables = [Path(name).stem for name in names]
+    return [path for path in files if not tables or any(belongs(path.name, table) for table in tables)]
 
 
 def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
@@ -268,21 +288,14 @@ def check(strategy: str, **hyperparameters: Any) -> DataFrame:
     from pandas import DataFrame
 
     catalog.build("strategies", strategy, hyperparameters, where="the check")
-    with options.quiet_libraries():
-        from hnet_bench.conformance.kit import conformance
+    lines = []
 
-        findings = list(conformance(strategy, hyperparameters))
-    return DataFrame(
-        [
-            {
-                "check": one.check,
-                "scenario": one.scenario.label if one.scenario else None,
-                "passed": one.problem is None,
-                "problem": one.problem,
-            }
-            for one in findings
-        ]
-    )
+    def note(check: str, scenario: Scenario | None, problem: str | None) -> None:
+        label = scenario.label if scenario else None
+        lines.append({"check": check, "scenario": label, "passed": problem is None, "problem": problem})
+
+    examine(strategy, hyperparameters, "mlp", note)
+    return DataFrame(lines)
 
 
 def _states(table: PathLike, rows: Names, scenarios: Names, seeds: Seeds, results: PathLike) -> list[CellState]:
@@ -303,7 +316,9 @@ def _more(more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(state: CellState) -> Settings:
-    return {"table": state.cell.table, "row": state.cell.row, "scenario": state.cell.scenario.label}
+    """The first columns of every frame: `row` names a row on the command line, `label` is how tables print it."""
+    cell = state.cell
+    return dict(zip(_CELL_COLUMNS, (cell.table, cell.row, cell.label, cell.scenario.label), strict=True))
 
 
 def _record_line(state: CellState, record: Record, store: Store) -> Settings:
@@ -332,14 +347,15 @@ def _record_line(state: CellState, record: Record, store: Store) -> Settings:
 
 
 # fmt: off
+_CELL_COLUMNS = ("table", "row", "label", "scenario")
 _RECORD_COLUMNS = [
-    "table", "row", "scenario", "strategy", "benchmark", "seed", "run_id", "average_accuracy", "during_accuracy",
+    *_CELL_COLUMNS, "strategy", "benchmark", "seed", "run_id", "average_accuracy", "during_accuracy",
     "backward_transfer", "forgetting", "task_inference", "trained_parameters", "compression_ratio", "seconds",
     "stale", "score", "settings", "file",
 ]
 _VERDICT_COLUMNS = [
-    "row", "scenario", "outcome", "margin", "seeds", "difference", "interval_low", "interval_high", "p_reproduced",
-    "seeds_if_equal", "seeds_if_observed", "reported_exactly", "known",
+    "row", "label", "scenario", "outcome", "margin", "seeds", "difference", "interval_low", "interval_high",
+    "p_reproduced", "seeds_if_equal", "seeds_if_observed", "reported_exactly", "known",
 ]
 # Without those that are named after data sets.
 _TRACE_COLUMNS = [
@@ -347,7 +363,8 @@ _TRACE_COLUMNS = [
     "revisions.protocol", "provenance.commit",
     "provenance.dirty", "provenance.code_sha256", "provenance.strategy_sha256",
     "provenance.command", "provenance.started", "provenance.finished", "provenance.device", "provenance.cpu",
-    "provenance.threads", "provenance.matrix_products", "provenance.platform", "provenance.versions",
+    "provenance.threads", "provenance.matrix_products", "provenance.cpu_capability",
+    "provenance.switches", "provenance.platform", "provenance.versions",
     "provenance.resumes",
 ]
 # fmt: on

@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import types
 from collections.abc import Iterable, Mapping
@@ -67,7 +68,8 @@ def user_file(name: str, folders: Iterable[Path] = ()) -> Path | None:
     if ".py:" not in name:
         return None
     path = Path(name.rpartition(":")[0])
-    found = (place / path for place in (*folders, Path()) if (place / path).is_file())
+    # Unlike Path.is_file, os.path.isfile is False as well for a name that no file can have.
+    found = (place / path for place in (*folders, Path()) if os.path.isfile(place / path))
     return next((path.resolve() for path in found), None)
 
 
@@ -129,7 +131,7 @@ def _hint(point: EntryPoint) -> str:
 
 
 def _module_from_file(path: Path) -> Any:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no file {path}.")
     source = path.read_bytes()
     # A name of its own for every file and content, so that a changed file is loaded anew. Python's own loader would
@@ -147,7 +149,7 @@ def _module_from_file(path: Path) -> Any:
     sys.modules[name] = module
     try:
         exec(compile(source, module.__file__, "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UserError(f"{path} could not be imported: {type(error).__name__}: {error}.") from error
     return module

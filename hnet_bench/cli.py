@@ -1,22 +1,28 @@
 """The command line, `hnet-bench`: the only file that reads argv. Its verbs stand in `commands/`.
 
 What is imported here at the top loads neither torch nor Avalanche; `run` imports the engine when there is work to do.
-Exit codes: 0 success, 1 some runs failed or numbers are off, 2 something the user can mend (one sentence on stderr) or
-no verdict yet, 75 stopped in time with runs left, 130 interrupted.
+Exit codes: 0 success; 1 some runs failed, or numbers or files are not what they should be; 2 something the user can
+mend (one sentence on stderr) or no verdict yet; 70 a fault in the program (a traceback on stderr); 75 a sweep stopped
+in time with something left; 130 interrupted; 141 whoever read the output went away. So no crash looks like a verdict.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
 
 from hnet_bench import __version__
+from hnet_bench.__main__ import FAULT
 from hnet_bench.arguments import SEVERAL, expand
 from hnet_bench.commands import extend, figures, plan, report, rerun, show, store, sweep, trace
+from hnet_bench.commands.options import print_anything
 from hnet_bench.commands.sweep import INTERRUPTED
 from hnet_bench.interfaces import UserError
+
+_PIPE_CLOSED = 141  # what shells report of a process that SIGPIPE ended
 
 # Typer keeps the class of all usage errors to itself.
 _UsageError: Any = typer.BadParameter.__base__
@@ -31,6 +37,7 @@ app = typer.Typer(
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; `argv` is what follows the program's name."""
+    print_anything()
     arguments = sys.argv[1:] if argv is None else argv
     command = typer.main.get_command(app)
     try:
@@ -41,6 +48,12 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(error.format_message(), _advice(error, arguments))
     except typer.Abort:
         return INTERRUPTED
+    except (Exception, SystemExit) as error:
+        # Typer and rich leave with 1 if the reader of a pipe, such as `head`, has had enough.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _PIPE_CLOSED
+        traceback.print_exc()
+        return FAULT
     return code if isinstance(code, int) else 0
 
 
@@ -53,6 +66,11 @@ def _program(
     A [bold]table[/bold] has rows of strategies in the scenarios CL1 (task), CL2
     (domain) and CL3 (class), and what a paper reports for each.
     Every finished run leaves one record below results/.
+
+    [bold]Exit codes[/bold] 0: success. 1: some runs failed, or numbers or files are not
+    what they should be. 2: a mistake, in one sentence, or no verdict yet.
+    70: a fault of hnet-bench, with a traceback. 75: something is left after
+    --stop-after. 130: interrupted. 141: nobody reads the output any more.
 
     [bold]Begin with[/bold] hnet-bench run quick
     """
@@ -86,7 +104,7 @@ def _advice(error: Any, arguments: list[str]) -> str:
 
 def _fail(*sentences: str) -> int:
     ended = (sentence if sentence.endswith(".") else f"{sentence}." for sentence in sentences)
-    print("Error:", *ended, file=sys.stderr)
+    print("Error:", UserError(" ".join(ended)), file=sys.stderr)
     return 2
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import sys
 import types
 import typing
@@ -29,21 +30,46 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path) -> Settings:
-    """Content of a TOML file. Raises UserError that names it if it cannot be read."""
+    """Content of a TOML file. Raises UserError that names it if it cannot be read, and for numbers and characters that
+    something later on could not hold or show."""
     try:
         content: Settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads
         raise UserError(f"{path} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is not valid TOML: its lists or tables are nested too deeply.") from error
     except OSError as error:
         raise UserError(f"{path} could not be read: {error.strerror}.") from error
+    _check_values(content, str(path))
     return content
+
+
+def _check_values(content: Any, where: str) -> None:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            _check_values(key, where)
+            _check_values(value, f"'{key}' in {where}")
+    elif isinstance(content, list):
+        for value in content:
+            _check_values(value, where)
+    elif isinstance(content, str):
+        # XML, and so every figure, knows none of them; in a terminal they are commands.
+        if found := re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]", content):
+            raise UserError(f"{where} holds a character that cannot be shown, {found[0]!r}.")
+    elif isinstance(content, int):
+        _check_size(content, where)
+
+
+def _check_size(number: int, what: str) -> None:
+    if not -(2**63) <= number < 2**63:
+        raise UserError(f"{what} must be a number of at most 64 bits, found one of {number.bit_length()} bits.")
 
 
 def parse_value(text: str) -> Any:
     """A single value as TOML writes it, such as 1e3, true or [5, 5]; what is no TOML is taken as text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -133,6 +159,8 @@ def _coerce_union(value: Any, arguments: tuple[Any, ...], what: str) -> Any:
 
 
 def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
+    if isinstance(value, int):
+        _check_size(value, what)
     # bool is an int in Python, but `true` in a TOML is never meant as 1. Floats are made of ints so that 1000 and
     # 1000.0 give the same spec, and hence the same run id.
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):

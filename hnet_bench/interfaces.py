@@ -36,13 +36,22 @@ EvaluationSchedule: TypeAlias = Literal["all", "diagonal_and_final"]
 # `nets.resnet` and `nets.zenke`.
 NetworkName: TypeAlias = Literal["mlp", "resnet32", "zenke"]
 
+_LONGEST = 1200  # characters of a `UserError`
+
 # Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
 # their run ids stay. Hence that default must never change.
 ADDED_LATER = {"left_out_by_default": True}
 
 
 class UserError(Exception):
-    """Something the user can mend; shown as one sentence, without a traceback, with exit code 2."""
+    """Something the user can mend; shown as one sentence, without a traceback, with exit code 2.
+
+    Its text is one line that can be read at a glance, whatever it quotes: what is very long loses its middle.
+    """
+
+    def __str__(self) -> str:
+        text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in super().__str__())
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} [...] {text[-_LONGEST // 3 :]}"
 
 
 class Scenario(str, Enum):
@@ -181,7 +190,11 @@ class Setup:
 
 
 class Benchmark(Protocol):
-    """A frozen keyword-only dataclass; its fields are the settings of the benchmark."""
+    """A frozen keyword-only dataclass; its fields are the settings of the benchmark.
+
+    Where `build` would refuse a scenario or a seed, a method `check(*, scenario, seed)` that raises the same UserError
+    lets a sweep say so before its first run.
+    """
 
     name: ClassVar[str]
     revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`
@@ -217,6 +230,10 @@ def evaluated(schedule: EvaluationSchedule, after: int, experiences: int) -> lis
 
 
 def stream_seed(seed: int, stream: str) -> int:
-    """Seed (63 bits) of the random stream with this name: independent between names and between seeds."""
+    """Seed (63 bits) of the random stream with this name: independent between names and between seeds.
+
+    Of these, torch's generator on the CPU and NumPy's take the low 32 bits alone. So two streams of a run are the same
+    by chance in one of 2**32 cases; tests hold those of this project apart.
+    """
     digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
+import io
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -412,7 +420,7 @@ def test_a_report_is_written_and_printed_and_stays_the_same(user_table: Path, en
     assert main(["report", "mine.toml"]) == 0
     assert capsys.readouterr().out.endswith("Written: reports/mine.md, .tex, .csv, .json, .svg (9 files)\n")
     assert main(["report", "mine.toml", "--reports", "again"]) == 0
-    assert sorted(path.name for path in Path("reports").iterdir()) == sorted([*FILES, ".drawn.json"])
+    assert sorted(path.name for path in Path("reports").iterdir()) == sorted([*FILES, ".drawn.json", ".tables.json"])
     for name in Path("reports").glob("[!.]*"):
         assert Path("again", name.name).read_bytes() == name.read_bytes()
     assert main(["report", "mine.toml", "--html"]) == 0
@@ -503,7 +511,8 @@ def test_results_in_a_readme_are_written_and_checked(
 @pytest.mark.parametrize(
     ("scores", "code", "outcome"),
     [
-        ((0.70, 0.701, 0.702), 0, "1 reproduced"),
+        ((0.70, 0.701, 0.702, 0.70, 0.701), 0, "1 reproduced"),
+        ((0.70, 0.701, 0.702), 2, "1 inconclusive"),
         ((0.80, 0.801, 0.802), 1, "1 above"),
         ((0.50, 0.501, 0.502), 1, "1 below"),
         ((0.50, 0.701, 0.902), 2, "1 inconclusive"),
@@ -527,12 +536,28 @@ def test_the_exit_code_of_verify_is_its_verdict(
     assert f"1 {cell['verdict']['outcome']}" == outcome
 
 
+def test_verify_calls_nothing_reproduced_whose_own_error_is_not_known(
+    user_table: Path, record_of: RecordOf, capsys: Capture
+) -> None:
+    user_table.write_text(user_table.read_text().replace('spread = 0.94, spread_kind = "sem", n = 20', "margin = 1.0"))
+    for seed in range(1, 6):
+        spec = resolve_cell(load_table("mine.toml").cells[0], seed=seed)
+        Store(Path("results")).write(spec, record_of(spec, score=[[0.87]]))
+    assert main(["verify", "mine.toml"]) == 2
+    out = capsys.readouterr().out
+    assert out.endswith("1 close\n")
+    assert "its number is taken as exact" in " ".join(out.split())
+    assert main(["report", "mine.toml"]) == 0
+    assert "(✓)" in Path("reports/mine.md").read_text()
+    assert "($\\checkmark$)" in Path("reports/mine.tex").read_text()
+
+
 def test_verify_looks_at_the_chosen_part_alone(user_table: Path, record_of: RecordOf, capsys: Capture) -> None:
     user_table.write_text(user_table.read_text().replace("n = 20", "n = 20, margin = 5.0"))
-    for seed in (1, 2, 3, 4):
+    for seed in range(1, 7):
         spec = resolve_cell(load_table("mine.toml").cells[0], seed=seed)
-        Store(Path("results")).write(spec, record_of(spec, score=[[0.1 if seed == 4 else 0.87 + 0.001 * seed]]))
-    assert main(["verify", "mine.toml", "--seeds", "1-3"]) == 0
+        Store(Path("results")).write(spec, record_of(spec, score=[[0.1 if seed == 6 else 0.87 + 0.001 * seed]]))
+    assert main(["verify", "mine.toml", "--seeds", "1-5"]) == 0
     assert main(["verify", "mine.toml"]) == 2
     capsys.readouterr()
     assert "no number is reported for the chosen cells" in refusal(["verify", "mine.toml", "--rows", "joint"], capsys)
@@ -595,3 +620,243 @@ def test_a_slurm_profile_needs_memory() -> None:
     assert (settings["cores"], settings["processes"]) == (2, 2)
     assert settings["job_script_prologue"][-1] == "module load x"
     assert "export OMP_NUM_THREADS=1" in settings["job_script_prologue"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("command", ["status", "report", "verify", "run", "plan", "figures"])
+def test_every_output_can_take_what_is_printed(
+    command: str, encoding: str, user_table: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        user_table.read_text().replace("A table of my own", "\u03b1 \u2713").replace("n = 20", "n = 20, margin = 1.0")
+    )
+    user_table.write_text(text, encoding="utf-8")
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, encoding=encoding))
+    code = main([command, "mine.toml"])
+    sys.stdout.flush()
+    assert code == (2 if command == "verify" else 0)  # one seed decides nothing
+    shown = output.getvalue().decode(encoding)
+    if command in ("status", "report", "verify", "run"):
+        assert "mine: \\u03b1 \\u2713" in shown
+    if command in ("status", "report", "run"):
+        assert f"87.19 {chr(0xB1) if encoding != 'ascii' else chr(92) + 'xb1'} 0.94" in shown
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [RuntimeError("broken"), MemoryError(), RecursionError(), SystemExit(1), UnicodeEncodeError("x", "", 0, 1, "")],
+)
+@pytest.mark.parametrize("command", ["run", "verify", "report", "status"])
+def test_no_crash_has_the_exit_code_of_a_verdict(
+    command: str, crash: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise crash
+
+    monkeypatch.setattr(f"hnet_bench.commands.{'report' if command == 'report' else 'options'}.load_table", fail)
+    assert main([command, "quick"]) == 70
+    assert type(crash).__name__ in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_nor_has_an_installation_that_lacks_a_library() -> None:
+    code = "import sys; sys.modules['typer'] = None; from hnet_bench.__main__ import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert "typer" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["status", "quick", "--json"]])
+def test_a_reader_that_goes_away_is_no_verdict(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "hnet_bench", *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_users_file_that_ends_python_is_refused(user_table: Path, capsys: Capture) -> None:
+    Path("mine.py").write_text("raise SystemExit(1)")
+    user_table.write_text(user_table.read_text().replace('"joint"', '"mine.py:Mine"'))
+    assert "mine.py could not be imported: SystemExit: 1." in refusal(["status", "mine.toml"], capsys)
+
+
+def test_commands_that_are_suggested_can_be_pasted(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("my tables").mkdir()
+    text = user_table.read_text().replace('name = "joint"', 'name = "joint (all)"')
+    Path("my tables/a & b.toml").write_text(text)
+    place = ["--results", "some results"]
+    assert main(["run", "my tables/a & b.toml", "--seeds", "1", "--rows", "finetune", *place]) == 0
+    suggested = [capsys.readouterr().out.splitlines()[-1].partition(": ")[2]]
+    for row in ("joint (all)", "finetune"):
+        assert main(["trace", "my tables/a & b.toml", row, "CL3", *place]) == 0
+        suggested.append(capsys.readouterr().out.splitlines()[-1].partition(": ")[2])
+    record = min(Path("some results").rglob("*class*/*/*.json")).stem
+    assert [shlex.split(line)[1:] for line in suggested] == [
+        ["report", "my tables/a & b.toml", *place],
+        ["run", "my tables/a & b.toml", "--rows", "joint (all)", "--scenarios", "CL3", *place],
+        ["rerun", record, *place],
+    ]
+    assert main(["report", "my tables/a & b.toml", "--html", *place]) == 0
+    for suffix in ("md", "tex", "html"):
+        page = html.unescape(Path(f"reports/a & b.{suffix}").read_text())
+        assert "hnet-bench run 'my tables/a & b.toml'" in page, suffix
+    assert "hnet-bench trace 'my tables/a & b.toml' finetune CL3" in page
+
+
+def test_arrays_that_are_lost_are_named_and_made_again(
+    user_table: Path, engine: Engine, record_of: RecordOf, capsys: Capture
+) -> None:
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
+    record = record_of(spec, arrays=hashlib.sha256(b"arrays").hexdigest())
+    archive = Store(Path("results")).write(spec, record, b"arrays").with_suffix(".npz")
+    chosen = ["mine.toml", "--rows", "finetune", "--scenarios", "CL1", "--seeds", "1"]
+    assert main(["run", *chosen]) == 0
+    assert capsys.readouterr().out == "Nothing to do: all 1 runs of mine are done.\n"
+    archive.unlink()
+    for command in (["status", *chosen], ["report", "mine.toml"], ["figures", "mine.toml"], ["run", *chosen]):
+        assert main(command) == 0
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"Arrays lost: The arrays {archive}, which belong to the record beside them")
+        if command[0] in ("status", "report"):
+            assert "60.00 (1)" in captured.out
+    (call,) = engine.calls
+    assert call["specs"] == [spec]
+    (kept,) = archive.parent.glob("*.superseded-*.json")
+    assert Record.from_json(json.loads(kept.read_text()), where="the old record") == record
+
+
+def test_tables_of_one_file_name_never_overwrite_each_others_reports(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", "mine.toml"]) == 0
+    Path("deeper").mkdir()
+    Path("deeper/mine.toml").write_text(user_table.read_text().replace("of my own", "of yours"))
+    assert main(["report", "mine.toml"]) == 0
+    page = Path("reports/mine.md").read_bytes()
+    capsys.readouterr()
+    for command in (["report"], ["figures"], ["report", "--check"]):
+        line = refusal([*command, "deeper/mine.toml"], capsys)
+        assert line == (
+            "Reports are named after their table, and 'mine' in reports is of mine.toml, not of deeper/mine.toml: "
+            "rename one of them, or choose another folder with --reports."
+        )
+    both = refusal(["report", "mine.toml", "deeper/mine.toml", "--reports", "both"], capsys)
+    assert "'mine' in both is of mine.toml, not of deeper/mine.toml" in both
+    assert not Path("both").exists()
+    # The same table from another folder, and one that was moved, are no others.
+    monkeypatch.chdir("deeper")
+    place = ["--results", "../results", "--reports", "../reports"]
+    assert main(["report", "../mine.toml", *place]) == 0
+    assert "is of ../mine.toml, not of mine.toml" in refusal(["report", "mine.toml", *place], capsys)
+    user_table.unlink()
+    assert main(["report", "mine.toml", *place]) == 0
+    assert b"of yours" in (user_table.parent / "reports/mine.md").read_bytes() != page
+
+
+def test_reports_of_a_shipped_table_and_of_all_are_not_overwritten(user_table: Path, capsys: Capture) -> None:
+    for name in ("quick", "index", "appendix"):
+        Path(f"{name}.toml").write_text(user_table.read_text())
+    Path("reports").mkdir()
+    Path("reports/quick.md").write_text("# Of the shipped table")  # as in a clone, where nothing is noted
+    assert "'quick' in reports is of the table that ships with hnet_bench" in refusal(["report", "quick.toml"], capsys)
+    for name in ("index", "appendix"):
+        assert f"reports named '{name}', which other files are" in refusal(["report", f"{name}.toml"], capsys)
+    assert [path.name for path in Path("reports").iterdir()] == ["quick.md"]
+
+
+def test_a_table_whose_name_has_dots_has_files_of_its_own(
+    user_table: Path, engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hnet_bench import api
+
+    assert main(["run", "mine.toml"]) == 0
+    names = ["mine", "mine.matrices", "my.sweep.v2"]
+    for name in names[1:]:
+        Path(f"{name}.toml").write_text(user_table.read_text().replace("of my own", f"called {name}"))
+    capsys.readouterr()
+    written = {}
+    for name in names:
+        files = api.report(f"{name}.toml")
+        written[name] = {path.name: path.read_bytes() for path in files}
+        assert {f"{name}.md", f"{name}.csv", f"{name}.matrices.svg"} <= written[name].keys()
+        out = capsys.readouterr().out
+        assert f"Written: reports/{name}.md, .tex, .csv, .json, .svg ({len(files)} files)" in out
+    every = [name for files in written.values() for name in files]
+    assert len(every) == len(set(every)) == len(list(Path("reports").glob("[!.]*")))
+    for name, files in written.items():
+        assert {path.name: path.read_bytes() for path in api.report(f"{name}.toml", check=True)} == files
+    page = (Path("reports") / "my.sweep.v2.md").read_text()
+    assert "![Measured and reported averages](my.sweep.v2.comparison.svg)" in page
+    assert all((Path("reports") / target).is_file() for target in re.findall(r"\]\(([^)]+)\)", page))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "seeds", "words"),
+    [
+        ('{ name = "split_mnist", class_order = "per_seed" }', "4294967295-4294967296", "found 4294967296"),
+        ('{ name = "permuted_mnist", permutations = "per_seed" }', "1,4294967296", "found 4294967296"),
+        (
+            '{ name = "regression_1d", data_seed = 4294967296 }',
+            "1",
+            "'data_seed' of regression_1d must be at least 0 and",
+        ),
+        ('{ name = "regression_1d" }', "1", "regression_1d has no classes to tell apart"),
+        ('{ name = "split_cifar" }', "1", "split_cifar is for CL1"),
+    ],
+)
+def test_what_no_run_could_begin_with_is_said_before_the_first(
+    benchmark: str, seeds: str, words: str, user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    user_table.write_text(user_table.read_text().replace('{ name = "synthetic" }', benchmark))
+    for command in ("run", "plan"):
+        line = refusal([command, "mine.toml", "--scenarios", "CL3", "--seeds", seeds], capsys)
+        assert words in line
+        assert "(row 'finetune' (CL3) of table 'mine')" in line or "data_seed" in line
+    assert not engine.calls
+
+
+def test_a_figure_that_nobody_knows_is_said_before_the_first_run(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    user_table.write_text('figures = ["pie"]' + user_table.read_text())
+    for command in ("run", "plan", "status"):
+        assert "Table 'mine' asks for figure 'pie': known are comparison" in refusal([command, "mine.toml"], capsys)
+    assert not engine.calls
+
+
+def test_seeds_beyond_32_bits_are_fine_where_nothing_is_drawn_with_the_papers_generator(
+    user_table: Path, engine: Engine
+) -> None:
+    assert main(["run", "mine.toml", "--seeds", "4294967296"]) == 0
+    assert len(engine.calls[0]["specs"]) == 3
+
+
+def test_names_of_files_that_are_no_utf8_are_shown_or_refused(
+    user_table: Path, engine: Engine, record_of: RecordOf, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = os.fsdecode(b"caf\xe9")
+    Path(strange).mkdir()
+    Path(strange, "mine.toml").write_text(user_table.read_text())
+    for command in ("status", "report"):
+        line = refusal([command, f"{strange}/mine.toml"], capsys)
+        assert line.startswith("The name of the table file caf\\udce9/mine.toml cannot be shown")
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
+    record = record_of(spec, provenance={"command": f"hnet-bench run --results {strange}"})
+    Store(Path(strange)).write(spec, record)
+    # As it is outside of pytest, whose stream takes less than that of a program.
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert main(["run", "mine.toml", "--results", strange]) == 0
+    assert main(["report", "mine.toml", "--html", "--results", strange]) == 0
+    assert "hnet-bench run --results caf\\udce9" in Path("reports/mine.html").read_text(encoding="utf-8")
+
+
+def test_what_a_wrong_command_quotes_is_cut(capsys: Capture) -> None:
+    line = refusal(["run", "quick", "--device", 5000 * "x" + "\n"], capsys)
+    assert "--device" in line
+    assert len(line) < 1300

@@ -23,11 +23,12 @@ class Method:
     more: dict[str, Any] | str = ""
 
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
 METHODS = st.builds(
     Method,
-    steps=st.integers(),
+    steps=INTEGERS,
     strength=st.floats(allow_nan=False, allow_infinity=False),
-    widths=st.lists(st.integers()).map(tuple),
+    widths=st.lists(INTEGERS).map(tuple),
     range=st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text()),
     kind=st.sampled_from(["soft", "hard"]),
     label=st.none() | st.text(),
@@ -94,3 +95,16 @@ def test_an_error_names_the_key_the_place_and_what_is_known(settings: Any, words
 def test_a_number_without_end_is_refused(value: float) -> None:
     with pytest.raises(UserError, match="must be a finite number"):
         from_settings(Method, {"steps": 1, "strength": value}, where="x")
+
+
+def test_what_a_message_quotes_is_shown_on_one_line_that_can_be_read() -> None:
+    with pytest.raises(UserError) as raised:
+        from_settings(Method, {"a\nb\x1b": 1}, where="x")
+    assert str(raised.value).startswith("Unknown key 'a\\nb\\x1b' in x: known keys are ")
+    with pytest.raises(UserError) as raised:
+        from_settings(Method, {"steps": [7] * 5000}, where="x")
+    text = str(raised.value)
+    assert text.startswith("'steps' in x must be a whole number, found [7, 7, ")
+    assert text.endswith("7, 7].")
+    assert " [...] " in text
+    assert len(text) < 1100

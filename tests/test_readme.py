@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -56,3 +59,40 @@ def test_the_tables_in_the_readme_exist():
     for command in re.findall(r"hnet-bench (?:run|report|status) (\w+)", README):
         if command not in ("TABLE", "my_table", "my_method"):
             load_table(command)
+
+
+def test_the_averages_of_the_readme_are_those_of_the_tables(monkeypatch, tmp_path, record_of):
+    (line,) = re.findall(r"^api\.records.*$", README, re.MULTILINE)
+    monkeypatch.chdir(ROOT)
+    chosen = {"seeds": "1-10"}
+    found = eval(line.replace('("quick")', '("von_oswald_2020_table_1", **chosen)'), {"api": api, "chosen": chosen})
+    # HNET+ENT on split MNIST alone, each of its ten runs once.
+    assert [f"{100 * value:.2f}" for value in found.loc["split_hnet_ent", "CL3"]] == ["62.51", "1.17"]
+    # In CL1 two rows share their runs, which count once in either.
+    assert found.loc["split_hnet_ent", "CL1"].equals(found.loc["split_hnet_tir", "CL1"])
+    assert as_status(found) == as_status(api.status("von_oswald_2020_table_1", **chosen).dropna(subset="mean"))
+    for cell in load_table("quick").cells:
+        for seed, score in ((1, 0.5), (2, 0.7)):
+            spec = resolve_cell(cell, seed)
+            Store(tmp_path / "results").write(spec, record_of(spec, score=[[score]]))
+    monkeypatch.chdir(tmp_path)
+    quick = eval(line, {"api": api})
+    assert len(quick) == len(load_table("quick").cells)
+    assert as_status(quick) == as_status(api.status("quick"))
+    assert quick["mean"].tolist() == pytest.approx([0.6] * len(quick))
+
+
+def as_status(frame):
+    """Mean and SEM by row and scenario, to nine decimals."""
+    lines = frame.reset_index()[["row", "scenario", "mean", "sem"]].fillna(-1).round(9)
+    return sorted(lines.itertuples(index=False, name=None))
+
+
+def test_a_row_has_one_name_in_every_frame(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    chosen = {"rows": "split_hnet_ent", "scenarios": "CL3", "seeds": "1-3"}
+    for verb in (api.status, api.records, api.scores, api.plan, api.verify):
+        found = verb("von_oswald_2020_table_1", **chosen)
+        assert set(found.row) == {"split_hnet_ent"}, verb
+        assert set(found.label) == {"Split MNIST, HNET+ENT"}, verb
+        assert set(found.scenario) == {"CL3"}, verb

@@ -11,7 +11,7 @@ from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 
 from hnet_bench.avalanche_adapter.batches import SideBySide
-from hnet_bench.avalanche_adapter.benchmark import concatenated, in_memory_samples
+from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated, in_memory_samples
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Scenario, Setup
 
@@ -28,7 +28,8 @@ class JointTemplate(ClassifierTemplate):
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
         self._incremental = incremental
-        self._seen: list[int] = []  # their numbers in the stream
+        # Of every experience seen its task label and its samples, or, of a stock Avalanche benchmark, its dataset.
+        self._seen: list[tuple[int, Any]] = []
         super().__init__(setup=setup, plugins=plugins, evaluator=evaluator)
 
     @property
@@ -42,29 +43,26 @@ class JointTemplate(ClassifierTemplate):
 
     def train_dataset_adaptation(self, **kwargs: Any) -> None:
         """Adds the present experience to what is trained on."""
-        self._seen.append(self.experience.current_experience)
+        samples = in_memory_samples(self.experience)
+        # Where a run lies its samples anyway, so that a checkpoint need not hold them.
+        kept = self.experience.dataset if samples is None else samples.to(self.device)
+        self._seen.append((self._task_label(), kept))
         super().train_dataset_adaptation(**kwargs)
-        if in_memory_samples(self.experience) is None:
-            self.adapted_dataset = concat_datasets([experience.dataset.train() for experience in self._experiences()])
+        if samples is None:
+            self.adapted_dataset = concat_datasets([dataset.train() for _, dataset in self._seen])
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         """In TASK every batch has equally many samples of each task, so that all heads weigh the same."""
-        experiences = self._experiences()
-        parts = [in_memory_samples(experience) for experience in experiences]
-        samples = [part for part in parts if part is not None]
-        if len(samples) < len(parts):
+        if in_memory_samples(self.experience) is None:
             super().make_train_dataloader(**kwargs)
             return
         size = self.setup.protocol.batch_size
         if self.scenario is not Scenario.TASK:
-            self.dataloader = self.endless_batches(concatenated(samples), 0, size)
+            self.dataloader = self.endless_batches(self.all_seen(), 0, size)
             return
-        share = math.ceil(size / len(samples))
-        labels = [int(experience.task_labels[0]) for experience in experiences]
-        self.dataloader = SideBySide(
-            [self.endless_batches(part, label, share) for part, label in zip(samples, labels, strict=True)]
-        )
+        share = math.ceil(size / len(self._seen))
+        self.dataloader = SideBySide([self.endless_batches(samples, label, share) for label, samples in self._seen])
 
-    def _experiences(self) -> list[Any]:
-        """The experiences seen, in order; looked up in the stream, which a checkpoint could not hold."""
-        return [self.experience.origin_stream[index] for index in self._seen]
+    def all_seen(self) -> Samples:
+        """The samples of all experiences seen, in order."""
+        return concatenated([samples for _, samples in self._seen])

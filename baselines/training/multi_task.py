@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.training.joint import JointTemplate
-from hnet_bench.avalanche_adapter.benchmark import concatenated, in_memory_samples
+from hnet_bench.avalanche_adapter.benchmark import in_memory_samples
 
 
 class MultiTaskTemplate(JointTemplate):
@@ -14,9 +14,7 @@ class MultiTaskTemplate(JointTemplate):
     learns_with = ("regression", "sigmoid", "xavier")
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
-        parts = [in_memory_samples(experience) for experience in self._experiences()]
-        samples = [part for part in parts if part is not None]
-        if self.setup.facts.heads(self.scenario) > 1 or len(samples) < len(parts):
+        if self.setup.facts.heads(self.scenario) > 1 or in_memory_samples(self.experience) is None:
             super().make_train_dataloader(**kwargs)
         else:
-            self.dataloader = self.endless_batches(concatenated(samples), 0, self.setup.protocol.batch_size)
+            self.dataloader = self.endless_batches(self.all_seen(), 0, self.setup.protocol.batch_size)

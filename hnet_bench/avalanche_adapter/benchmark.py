@@ -9,7 +9,13 @@ from typing import Any, TypeAlias
 
 import numpy
 import torch
-from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_classes_timeline, with_task_labels
+from avalanche.benchmarks import (
+    CLScenario,
+    EagerCLStream,
+    benchmark_from_datasets,
+    with_classes_timeline,
+    with_task_labels,
+)
 from avalanche.benchmarks.utils import (
     _make_taskaware_classification_dataset,
     _make_taskaware_tensor_classification_dataset,
@@ -169,6 +175,10 @@ class InMemoryBenchmark:
     avalanche: CLScenario  # train_stream and test_stream
     keep: Keep | None = None  # what is drawn of the answers on test samples
 
+    def training(self, index: int) -> Any:
+        """An experience to train on. It leads to no other: neither its stream nor its benchmark holds one."""
+        return alone(self.avalanche.train_stream[index])
+
 
 def in_memory_benchmark(
     *,
@@ -206,6 +216,15 @@ def avalanche_streams(facts: BenchmarkFacts, **datasets: list[Any]) -> CLScenari
             classes = experience.classes_in_this_experience if has_classes else range(facts.classes_per_experience)
             experience.classes_in_this_experience = sorted(classes)
     return benchmark
+
+
+def alone(experience: Any) -> Any:
+    """The same experience, with its number, as the only one of a stream and a benchmark of its own."""
+    single = copy.copy(experience)
+    stream = EagerCLStream(experience.origin_stream.name, [single], set_stream_info=False)
+    CLScenario([stream])
+    single.origin_stream = stream
+    return single
 
 
 def in_memory_samples(experience: object) -> Samples | None:

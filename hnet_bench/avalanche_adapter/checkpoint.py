@@ -1,15 +1,18 @@
 """A strategy's state as bytes, taken between two steps, and put into another that was built in the same way.
 
 Everything that a template keeps is in it: networks, optimisers, random generators, buffers, what plugins remember. It
-is JSON and tensors, and reading it calls nothing, so a checkpoint that somebody else made can do no harm.
+is JSON and tensors. Reading it calls nothing, and puts nothing into a strategy but data and instances of classes that
+are made for it, so a checkpoint that somebody else made can do no harm.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from io import BytesIO
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy
@@ -17,6 +20,7 @@ import torch
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten, rebuild
+from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 
 # What belongs to a single call of `train` or `eval`, to whoever watches, or to the setup that both templates share.
@@ -24,7 +28,6 @@ _TRANSIENT = frozenset(
     (
         "adapted_dataset",
         "clock",
-        "count_step",
         "current_eval_stream",
         "device",
         "evaluator",
@@ -40,20 +43,34 @@ _TRANSIENT = frozenset(
 )
 
 
+# Where the classes are defined whose instances a state may hold, beside those of the strategy's own modules.
+_MODULES = (
+    *(f"torch.{name}" for name in ("nn.modules", "nn.parameter", "optim", "utils.data.dataset", "utils.data.sampler")),
+    *(f"avalanche.training.{name}" for name in ("losses", "plugins", "regularization", "storage_policy", "utils")),
+    *(f"avalanche.{name}" for name in ("benchmarks.scenarios", "benchmarks.utils", "models")),
+    *(f"hnet_bench.{name}" for name in ("avalanche_adapter", "benchmarks", "interfaces", "nets", "strategies")),
+    "baselines",
+)
+# Top-level packages that a strategy may be made of without being its own.
+_OTHERS = frozenset(("torch", "numpy", "avalanche", "hnet_bench", "baselines", *sys.stdlib_module_names))
+
+
 class CheckpointError(Exception):
     """A state that cannot be saved or restored: one sentence."""
 
 
-def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = None) -> bytes:
+def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = None, beside: Any = None) -> bytes:
     """State of a template and of the global random generators, between experiences or after any step within one.
 
     `data` are tensors that whoever restores the state has under the same names, see `benchmark.stored_tensors`; within
-    an experience the state would hold its samples without them. Gradients are not kept: every step makes its own.
+    an experience the state would hold its samples without them. `beside` goes with it, and may hold the same tensors.
+    Gradients are not kept: every step makes its own.
     Raises CheckpointError that names what cannot be kept.
     """
-    trusted = trusted_packages(template)
+    trusted = trusted_modules(template)
     try:
-        graph, tensors = flatten({**_parts(template), "random": _random_state()}, trusted, data)
+        parts = {**_parts(template), "random": _random_state(), "beside": beside}
+        graph, tensors = flatten(parts, trusted, data)
     except NotKept as error:
         raise CheckpointError(_culprit(template, trusted) or f"The state cannot be kept: {error}.") from error
     buffer = BytesIO()
@@ -61,17 +78,19 @@ def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = N
     return buffer.getvalue()
 
 
-def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str, Tensor] | None = None) -> None:
-    """Puts a state into a template that the same strategy built with the same setup; inverse of `save_state`.
+def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str, Tensor] | None = None) -> Any:
+    """Puts a state into a template that the same strategy built with the same setup; inverse of `save_state`. Returns
+    what was saved beside it.
 
     If it was taken within an experience, the next `train`, which must be on that experience, goes on from there.
     Raises CheckpointError for a content that is damaged or holds classes that are not known here.
     """
     try:
         saved = torch.load(BytesIO(content), map_location=template.device, weights_only=True)
-        state = rebuild(json.loads(saved["data"]), saved["tensors"], trusted_packages(template), data)
+        graph, trusted, held = json.loads(saved["data"]), trusted_modules(template), _held(template)
+        state = rebuild(graph, saved["tensors"], trusted, data, held)
         attributes, plugins = state["attributes"], state["plugins"]
-        clock, random_state = state["clock"], state["random"]
+        clock, random_state, beside = state["clock"], state["random"], state["beside"]
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"The checkpoint cannot be read: {reason.rstrip('.')}.") from error
@@ -81,6 +100,7 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
         plugin.__dict__.update(remembered)
     template.go_on()
     _set_random_state(random_state)
+    return beside
 
 
 def kept_attributes(template: InMemoryTemplate) -> dict[str, Any]:
@@ -96,10 +116,20 @@ def _parts(template: InMemoryTemplate) -> dict[str, Any]:
     return {"attributes": kept_attributes(template), "plugins": plugins, "clock": dict(vars(template.clock))}
 
 
-def trusted_packages(template: InMemoryTemplate) -> set[str]:
-    """Packages whose classes a state may hold: torch, Avalanche, ours, and those of the template and its plugins."""
+def trusted_modules(template: InMemoryTemplate) -> set[str]:
+    """Modules and packages whose classes a state may hold: some of torch's, of Avalanche's and ours; the packages of
+    the template and its plugins; and the modules of what these hold now, such as the settings that they are made by."""
     owners = (template, *template.method_plugins)
-    return {"torch", "avalanche", "hnet_bench", *(type(owner).__module__.partition(".")[0] for owner in owners)}
+    held = reached(kept_attributes(template), *map(vars, template.method_plugins), without=[template])
+    own = {base.__module__.partition(".")[0] for owner in owners for base in type(owner).__mro__}
+    modules = {type(one).__module__ for one in held}
+    return {*_MODULES, *own - _OTHERS, *(name for name in modules if name.partition(".")[0] not in _OTHERS)}
+
+
+def _held(template: InMemoryTemplate) -> list[Any]:
+    """Functions and classes that a template begins with, so that a state may hold them, too."""
+    held = reached(vars(template), *map(vars, template.method_plugins), without=[template])
+    return [one for one in held if isinstance(one, (type, FunctionType, BuiltinFunctionType))]
 
 
 def _culprit(template: InMemoryTemplate, trusted: set[str]) -> str | None:

@@ -2,8 +2,12 @@
 
 In DOMAIN and CLASS the test samples of all experiences are pooled and mixed into a single Avalanche experience, so the
 task identity is not in a label, nor in the order, nor in the composition of a batch. Class labels, or the values to
-predict, are withheld in every scenario: the strategy returns answers, and only this file compares them. Where a pool
-must know which permutation belongs to a sample, that is private to it and read by `Samples.take` alone.
+predict, are withheld in every scenario: the strategy returns answers, and only this file compares them.
+
+The order of a pool follows from a hash of the test data with their labels: the same in every process, so that scores
+repeat bit for bit, and computed by nobody who has not these labels anyway. Neither it nor which permutation belongs to
+a sample stands in an attribute of anything that a strategy is given. Python can hide nothing from whoever searches
+stack frames or the garbage collector.
 
 Where a protocol evaluates on one experience alone, the pool holds just that one. No label or order tells which it is,
 but all samples of a batch are of one task; `hnet-bench check` finds a strategy whose answers depend on a whole batch.
@@ -11,20 +15,30 @@ but all samples of a batch are of one task; `hnet-bench check` finds a strategy 
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import numpy
 import torch
 from avalanche.core import BaseSGDPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, avalanche_streams, concatenated
+from hnet_bench.avalanche_adapter.benchmark import (
+    InMemoryBenchmark,
+    Samples,
+    avalanche_one_by_one,
+    avalanche_streams,
+    concatenated,
+    stored_tensors,
+)
+from hnet_bench.avalanche_adapter.finite import require_finite_outputs
 from hnet_bench.avalanche_adapter.goals import Goal, agreement, goal_of
 from hnet_bench.interfaces import BenchmarkFacts, Scenario
-
-_MIXING_SEED = 0x6D6978  # any constant: the order must be mixed, not secret
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class Evaluator:
         self._targets = [samples.y.cpu() for samples in benchmark.test]
         self._withheld = [samples.labelled(torch.zeros_like(samples.y)) for samples in benchmark.test]
         self._blind = benchmark.scenario is not Scenario.TASK
+        self._order_seed = _hash_of(benchmark.test) if self._blind else 0
         self._streams: dict[tuple[int, ...], _Stream] = {}  # the one that is asked for again and again
 
     def evaluate(self, template: SupervisedTemplate, on: Sequence[int] | None = None) -> Evaluation:
@@ -74,19 +89,78 @@ class Evaluator:
         shares = {index: agreement(tasks, index) for index, tasks in zip(chosen, inferred, strict=True)}
         return Evaluation(row, [shares.get(index) for index in every], answers)
 
+    def outputs(self, template: SupervisedTemplate, most: int) -> Tensor:
+        """Outputs, whatever they are, for at most so many test samples of each experience; it is left as it was
+        found."""
+        parts = [evenly_spread(samples, most) for samples in self._withheld]
+        listener = _Listener()
+        template.plugins.append(listener)
+        try:
+            template.eval(self._stream_with(parts, range(len(parts))).experiences)
+        finally:
+            template.plugins.remove(listener)
+        return torch.cat(listener.outputs)
+
     def _stream_of(self, chosen: tuple[int, ...]) -> _Stream:
         if chosen not in self._streams:
             self._streams = {chosen: self._new_stream(chosen)}
         return self._streams[chosen]
 
     def _new_stream(self, chosen: tuple[int, ...]) -> _Stream:
-        parts = [self._withheld[index] for index in chosen]
+        return self._stream_with([self._withheld[index] for index in chosen], chosen)
+
+    def _stream_with(self, parts: list[Samples], chosen: Sequence[int]) -> _Stream:
         sizes = [len(part) for part in parts]
         if not self._blind:
             return _Stream(_experiences(self._facts, parts, task_labels=chosen), sizes)
-        order = torch.randperm(sum(sizes), generator=torch.Generator().manual_seed(_MIXING_SEED))
-        pool = concatenated(parts, order)
+        order = torch.from_numpy(numpy.random.default_rng(self._order_seed).permutation(sum(sizes)))
+        pool = BlindPool(concatenated(parts, order))
         return _Stream(_experiences(self._facts, [pool], task_labels=(0,)), sizes, order)
+
+
+# What a blind pool gives its inputs from. In no attribute of the pool, which strategies see: samples that are permuted
+# know the permutation of each, and with it the experience.
+_mixed: WeakKeyDictionary[BlindPool, Samples] = WeakKeyDictionary()
+
+
+class BlindPool(Samples):
+    """Inputs of mixed samples without labels, and nothing else about them."""
+
+    def __init__(self, mixed: Samples) -> None:
+        self.y = mixed.y
+        _mixed[self] = mixed
+
+    @property
+    def x(self) -> Tensor:
+        """All inputs (N, *input_shape), made at every call: prefer `take`."""
+        return self.take(torch.arange(len(self)))
+
+    def take(self, indices: Tensor) -> Tensor:
+        return _mixed[self].take(indices)
+
+    def drawn(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        return self.take(indices)
+
+    def labelled(self, y: Tensor) -> Samples:
+        labelled = copy.copy(self)
+        labelled.y = y
+        _mixed[labelled] = _mixed[self]
+        return labelled
+
+    def to(self, device: torch.device) -> Samples:
+        return BlindPool(_mixed[self].to(device))
+
+    def avalanche_dataset(self, task_label: int) -> Any:
+        return avalanche_one_by_one(self, task_label)
+
+
+def _hash_of(parts: Sequence[Samples]) -> int:
+    """SHA-256 over the content of samples and their labels."""
+    digest = hashlib.sha256()
+    unique = {id(tensor): tensor for tensor in stored_tensors(parts, torch.device("cpu")).values()}
+    for tensor in unique.values():
+        digest.update(tensor.contiguous().numpy().data)
+    return int.from_bytes(digest.digest(), "big")
 
 
 @dataclass(frozen=True)
@@ -116,10 +190,27 @@ class _Collector(BaseSGDPlugin):  # type: ignore[misc]
         self.inferred_tasks: list[Tensor] = []
 
     def after_eval_forward(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        require_finite_outputs(strategy, self._goal.telling(strategy.mb_output))
         self.answers.append(self._goal.answers(strategy.mb_output).detach().cpu())
         inferred = getattr(strategy, "mb_inferred_task", None)
         if inferred is not None:
             self.inferred_tasks.append(inferred.cpu())
+
+
+class _Listener(BaseSGDPlugin):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs: list[Tensor] = []
+
+    def after_eval_forward(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+        self.outputs.append(strategy.mb_output.detach().clone())
+
+
+def evenly_spread(samples: Samples, most: int) -> Samples:
+    """At most so many samples, evenly spread over their order."""
+    count = min(len(samples), most)
+    positions = torch.arange(count) * len(samples) // count
+    return Samples(samples.take(positions), samples.y[positions])
 
 
 def _experiences(facts: BenchmarkFacts, parts: list[Samples], *, task_labels: Sequence[int]) -> Any:

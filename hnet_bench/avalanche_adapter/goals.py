@@ -20,6 +20,7 @@ class Goal:
 
     loss: Callable[[], nn.Module]  # called with outputs and targets, a mean over the batch
     answers: Callable[[Tensor], Tensor]  # outputs -> what is compared with targets
+    telling: Callable[[Tensor], Tensor]  # outputs -> what must be finite for the answers to mean anything
     score: Callable[[Tensor, Tensor], float]  # of answers and targets of one experience
     score_name: str
     form: str  # of a score in a log
@@ -48,6 +49,10 @@ def _most_probable(outputs: Tensor) -> Tensor:
     return outputs.argmax(dim=1)
 
 
+def _highest(outputs: Tensor) -> Tensor:
+    return outputs.amax(dim=1)  # NaN where there is any
+
+
 def _as_they_are(outputs: Tensor) -> Tensor:
     return outputs
 
@@ -65,6 +70,7 @@ GOALS: dict[GoalName, Goal] = {
     "classification": Goal(
         loss=nn.CrossEntropyLoss,
         answers=_most_probable,
+        telling=_highest,  # a logit of -inf excludes its class
         score=agreement,
         score_name="accuracy",
         form=".2%",
@@ -75,6 +81,7 @@ GOALS: dict[GoalName, Goal] = {
     "regression": Goal(
         loss=nn.MSELoss,
         answers=_as_they_are,
+        telling=_as_they_are,
         score=mean_squared_error,
         score_name="mean_squared_error",
         form=".3g",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from avalanche.core import BaseSGDPlugin
 from avalanche.training.templates import SupervisedTemplate
@@ -22,6 +23,9 @@ class Phase:
     What a subclass needs from one step to the next must stand in its attributes.
     """
 
+    # Of the last step, detached, if there is a single one; it is looked at after every step.
+    loss: Tensor | None = None
+
     def __init__(self, batches: Exactly) -> None:
         self.batches = batches
 
@@ -32,9 +36,6 @@ class Phase:
 
 class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
     """A SupervisedTemplate whose experience is a main loop, which is Avalanche's, and then any number of phases."""
-
-    # Called after every optimiser step outside Avalanche's loop; whoever watches a run replaces it.
-    count_step: Callable[[], None]
 
     def __init__(self, **settings: Any) -> None:
         self.within_experience = False  # between the beginning and the end of training on an experience
@@ -48,9 +49,23 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         """Makers of the phases of the present experience, in order; each is called when its phase begins."""
         return []
 
+    def _after_step_of(self, phase: Phase) -> None:
+        """What is looked at after a step of a phase."""
+
     def go_on(self) -> None:
         """Says that this template was restored: the next `train` goes on with what had begun, if anything had."""
         self._entered_anew = self.within_experience
+
+    @property
+    def in_main_loop(self) -> bool:
+        """Whether the main loop of the present experience is not over."""
+        return not self._main_loop_over
+
+    def count_step(self) -> None:
+        """Tells whoever watches of an optimiser step."""
+        call = _watchers.get(self)
+        if call is not None:
+            call()
 
     def _before_training(self, **kwargs: Any) -> None:
         if not self._entered_anew:
@@ -81,6 +96,7 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
             self._phase = self._phase or make()
             for batch in self._phase.batches:
                 self._phase.step([tensor.to(self.device) for tensor in batch])
+                self._after_step_of(self._phase)
                 self.count_step()
             self._phase = None
             self._phases_over += 1
@@ -100,16 +116,18 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         self.within_experience = False
 
 
+# Who watches a template. In no attribute of it: what watches a run knows test labels and the data still to come.
+_watchers: WeakKeyDictionary[ResumableTemplate, Callable[[], None]] = WeakKeyDictionary()
+
+
 def after_every_step(template: ResumableTemplate, call: Callable[[], None]) -> None:
-    """Has a function called after every optimiser step that the template counts, in the main loop and in its phases."""
-    template.plugins.append(_AfterStep(call))
-    template.count_step = call
+    """Has a function called after every optimiser step that the template counts, in the main loop and in its phases;
+    in place of the one that was called before."""
+    if template not in _watchers:
+        template.plugins.append(_AfterStep())
+    _watchers[template] = call
 
 
 class _AfterStep(BaseSGDPlugin):  # type: ignore[misc]
-    def __init__(self, call: Callable[[], None]) -> None:
-        super().__init__()
-        self._call = call
-
     def after_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
-        self._call()
+        strategy.count_step()

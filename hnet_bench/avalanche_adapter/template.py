@@ -6,8 +6,9 @@ straight from tensors, where Avalanche's data pipeline would cost as much as the
 
 from __future__ import annotations
 
+import operator
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -21,8 +22,9 @@ from torch.nn import functional
 from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
 from hnet_bench.avalanche_adapter.examiner import Examiner
+from hnet_bench.avalanche_adapter.finite import require_finite_loss, require_finite_parameters
 from hnet_bench.avalanche_adapter.goals import goal_of
-from hnet_bench.avalanche_adapter.resumable import ResumableTemplate
+from hnet_bench.avalanche_adapter.resumable import Phase, ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, UserError
 
 EVALUATION_BATCH = 1000
@@ -45,6 +47,8 @@ class InMemoryTemplate(ResumableTemplate):
     # [0, 1]. Not inherited, since a subclass may do what suits none of them.
     learns_with: ClassVar[tuple[str, ...]] = ()
 
+    optimizer: torch.optim.Adam
+
     def __init__(
         self,
         *,
@@ -61,7 +65,6 @@ class InMemoryTemplate(ResumableTemplate):
         self.method_plugins = tuple(plugins or ())  # those that are part of the method, not those that watch it
         self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
-        self.count_step: Callable[[], None] = _nothing
         self._data_order = setup.generator("data_order")
         self._more_data_order = setup.generator("more_data_order")
         self._optimiser_is_set = False
@@ -117,13 +120,22 @@ class InMemoryTemplate(ResumableTemplate):
         return {"trained": count, "target": count}
 
     def make_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
-        """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model."""
-        if self._optimiser_is_set and not (reset_optimizer_state or self.fresh_optimiser):
+        """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model.
+
+        Where it keeps its state, that of parameters which are still there goes on, whatever plugins have put beside
+        them or in place of others.
+        """
+        parameters = self.trained_parameters()
+        keeps_state = self._optimiser_is_set and not (reset_optimizer_state or self.fresh_optimiser)
+        held = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        if keeps_state and len(held) == len(parameters) and all(map(operator.is_, held, parameters)):
             return
-        protocol = self.setup.protocol
+        protocol, before = self.setup.protocol, self.optimizer.state
         self.optimizer = torch.optim.Adam(
-            self.trained_parameters(), lr=protocol.learning_rate, betas=(protocol.beta1, 0.999), fused=True
+            parameters, lr=protocol.learning_rate, betas=(protocol.beta1, 0.999), fused=True
         )
+        if keeps_state:
+            self.optimizer.state.update({one: before[one] for one in parameters if one in before})
         self._optimiser_is_set = True
 
     def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
@@ -147,6 +159,11 @@ class InMemoryTemplate(ResumableTemplate):
             for group in self.optimizer.param_groups:
                 group["lr"] = protocol.learning_rate_at(steps - 1 - self.dataloader.left, steps)
         super()._before_training_iteration(**kwargs)
+
+    def _before_update(self, **kwargs: Any) -> None:
+        # Whatever plugins add to the loss is in it by now.
+        require_finite_loss(self, self.loss, self.dataloader.left, "training")
+        super()._before_update(**kwargs)
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         samples = in_memory_samples(self.experience)
@@ -215,6 +232,14 @@ class InMemoryTemplate(ResumableTemplate):
         self.classes_seen = sorted({*self.classes_seen, *self.classes_of[-1]})
         super().begin_experience(**kwargs)
 
+    def _after_step_of(self, phase: Phase) -> None:
+        if phase.loss is not None:
+            require_finite_loss(self, phase.loss, phase.batches.left, type(phase).__name__)
+
+    def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
+        super()._train_exp(experience, eval_streams, **kwargs)
+        require_finite_parameters(self)
+
     def _checked_classes(self) -> list[int]:
         """Labels of the present experience, none in regression. Raises UserError if they do not fit the scenario."""
         samples = in_memory_samples(self.experience)
@@ -250,10 +275,6 @@ def _schedule_of(protocol: TrainingProtocol) -> str:
     """ "scheduled" for a protocol that needs more than one number of steps and Adam as it is."""
     usual = protocol.later_iterations is None and not protocol.learning_rate_steps and protocol.beta1 == _BETA1
     return "unscheduled" if usual else "scheduled"
-
-
-def _nothing() -> None:
-    return None
 
 
 def head_columns(setup: Setup, task: int) -> slice:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from hnet_bench.benchmarks.legacy_seed import check_legacy_seed
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, UserError
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class PermutedMnist:
         others = [generator.permutation(pixels) for _ in range(self.experiences - 1)]
         return numpy.stack([first, *others])
 
+    def check(self, *, scenario: Scenario, seed: int) -> None:
+        """Raises UserError for a seed that no permutations can be drawn with."""
+        if self.permutations == "per_seed":
+            check_legacy_seed(seed, "A seed of permuted_mnist with permutations = per_seed")
+
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream; its experiences share one copy of the images. Raises UserError if MNIST is neither at hand nor
         to be fetched."""
@@ -69,6 +75,7 @@ class PermutedMnist:
         from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
         from hnet_bench.data.load import load
 
+        self.check(scenario=scenario, seed=seed)
         mnist = load("mnist", folder=folder)
         orders = torch.from_numpy(self.pixel_orders(seed)).unbind()
         parts = []

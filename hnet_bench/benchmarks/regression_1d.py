@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from hnet_bench.benchmarks.legacy_seed import check_legacy_seed
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, UserError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Regression1d:
         for name, least in (("train_samples", 1), ("test_samples", 2), ("noise", 0), ("data_seed", 0)):
             if not getattr(self, name) >= least:
                 raise UserError(f"'{name}' of regression_1d must be at least {least}, found {getattr(self, name)}.")
+        check_legacy_seed(self.data_seed, "'data_seed' of regression_1d")
 
     @property
     def facts(self) -> BenchmarkFacts:
@@ -85,12 +87,16 @@ class Regression1d:
         inputs = [numpy.linspace(start, end, self.test_samples) for _, (start, end) in TASKS]
         return [(x, function(x)) for x, (function, _) in zip(inputs, TASKS, strict=True)]
 
+    def check(self, *, scenario: Scenario, seed: int) -> None:
+        """Raises UserError in CLASS, since there are no classes."""
+        if scenario is Scenario.CLASS:
+            raise UserError("regression_1d has no classes to tell apart: choose CL1 or CL2, not CL3.")
+
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream; neither `seed` nor `folder` matters. Raises UserError in CLASS, since there are no classes."""
         from hnet_bench.avalanche_adapter.benchmark import in_memory_benchmark
 
-        if scenario is Scenario.CLASS:
-            raise UserError("regression_1d has no classes to tell apart: choose CL1 or CL2, not CL3.")
+        self.check(scenario=scenario, seed=seed)
         return in_memory_benchmark(
             facts=self.facts,
             scenario=scenario,

@@ -43,14 +43,18 @@ class SplitCifar:
             unit_range=self.normalisation == "none",
         )
 
+    def check(self, *, scenario: Scenario, seed: int) -> None:
+        """Raises UserError in other scenarios than TASK."""
+        if scenario is not Scenario.TASK:
+            raise UserError(f"split_cifar is for CL1, as in the paper's code: expected CL1, found {scenario.label}.")
+
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream, the same for every seed. Raises UserError in other scenarios than TASK, and if the data are
         neither at hand nor to be fetched."""
         from hnet_bench.avalanche_adapter.benchmark import in_memory_benchmark
         from hnet_bench.data.load import load
 
-        if scenario is not Scenario.TASK:
-            raise UserError(f"split_cifar is for CL1, as in the paper's code: expected CL1, found {scenario.label}.")
+        self.check(scenario=scenario, seed=seed)
         first, others = (load(name, folder=folder) for name in self.datasets)
         return in_memory_benchmark(
             facts=self.facts,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from hnet_bench.benchmarks.legacy_seed import check_legacy_seed
 from hnet_bench.interfaces import BenchmarkFacts, Scenario
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class SplitMnist:
         order = list(range(10)) if self.class_order == "fixed" else van_de_ven_class_order(seed)
         return tuple((order[2 * index], order[2 * index + 1]) for index in range(5))
 
+    def check(self, *, scenario: Scenario, seed: int) -> None:
+        """Raises UserError for a seed that no class order can be drawn with."""
+        if self.class_order == "per_seed":
+            check_legacy_seed(seed, "A seed of split_mnist with class_order = per_seed")
+
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream. Raises UserError if MNIST is neither at hand nor to be fetched."""
         import torch
@@ -41,6 +47,7 @@ class SplitMnist:
         from hnet_bench.avalanche_adapter.benchmark import in_memory_benchmark, subset_by_classes
         from hnet_bench.data.load import load
 
+        self.check(scenario=scenario, seed=seed)
         mnist = load("mnist", folder=folder)
         parts = []
         for images, labels in ((mnist.x_train, mnist.y_train), (mnist.x_test, mnist.y_test)):

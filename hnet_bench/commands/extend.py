@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from hnet_bench import catalog
 from hnet_bench.arguments import hyperparameters_of
 from hnet_bench.commands.options import count, quiet_libraries
-from hnet_bench.interfaces import NetworkName, UserError
+from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
+from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.scaffold import class_name_of, first_files
 
@@ -63,14 +65,37 @@ def check(
     catalog.build("strategies", strategy, hyperparameters, where="the check")
     from hnet_bench.reporting.terminal import print_finding
 
-    findings = []
+    problems = []
+
+    def show(check: str, scenario: Scenario | None, problem: str | None) -> None:
+        print_finding(check, scenario.label if scenario else "", problem)
+        problems.append(problem)
+
+    examine(strategy, hyperparameters, network, show)
+    failed = sum(problem is not None for problem in problems)
+    typer.echo(f"{strategy}: {count(len(problems), 'check')}, {failed or 'none'} failed.")
+    if failed:
+        raise typer.Exit(1)
+
+
+Finding: TypeAlias = "tuple[str, Scenario | None, str | None]"  # check, where, and what is wrong, if anything
+
+
+def examine(strategy: str, hyperparameters: Settings, network: NetworkName, show: Callable[..., None]) -> None:
+    """Checks a strategy in a process of its own, so that whatever it does there reaches nothing else.
+
+    `show` is called with each check, its scenario (None if it concerns the class) and the problem (None if it passed).
+    Raises UserError if the strategy takes the process with it.
+    """
+    try:
+        apart(_examine, strategy, hyperparameters, network, hear=lambda finding: show(*finding))
+    except Died as death:
+        raise UserError(f"The check of {strategy} came to no end: {death}.") from death
+
+
+def _examine(strategy: str, hyperparameters: Settings, network: NetworkName, tell: Callable[[Finding], None]) -> None:
     with quiet_libraries():
         from hnet_bench.conformance.kit import conformance
 
         for finding in conformance(strategy, hyperparameters, network):
-            print_finding(finding.check, finding.scenario.label if finding.scenario else "", finding.problem)
-            findings.append(finding)
-    failed = sum(finding.problem is not None for finding in findings)
-    typer.echo(f"{strategy}: {count(len(findings), 'check')}, {failed or 'none'} failed.")
-    if failed:
-        raise typer.Exit(1)
+            tell((finding.check, finding.scenario, finding.problem))

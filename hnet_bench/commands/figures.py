@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hnet_bench.arguments import split_values
-from hnet_bench.commands.options import ReadResults, TableName, cell_states, count
+from hnet_bench.commands.options import ReadResults, TableName, cell_states, count, report_damage
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.files import write_atomically
@@ -31,12 +31,15 @@ def figures(
     """
     from hnet_bench.reporting.figures.render import known_format, render_all
     from hnet_bench.reporting.figures.subject import Subject
+    from hnet_bench.reporting.owners import OWNERS, owners
 
     chosen = dict.fromkeys(known_format(text) for text in split_values(formats) or ["svg"])
     loaded, store = load_table(table), Store(results)
+    ours = owners(reports, [table])
     states = cell_states(loaded, table, store)
+    report_damage(states)
     files = render_all(Subject(table=loaded, states=states, store=store, command=table), tuple(chosen))
-    for name, content in files.items():
+    for name, content in {**files, OWNERS: ours}.items():
         try:
             write_atomically(reports / name, content)
         except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from hnet_bench import catalog
 from hnet_bench.arguments import split_values
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.table import Table, is_shipped, load_table
+from hnet_bench.reporting.figures.kinds import check_kinds
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
@@ -62,6 +65,8 @@ def select(table: str, rows: list[str] | None, scenarios: list[str] | None) -> T
 
 def cell_states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """What a store holds of each cell; `name` is how the user calls the table. Raises UserError as `resolve` does."""
+    # A sweep of hours must not end in a report that cannot be made.
+    check_kinds(table.figures, table.name)
     # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
     if not is_shipped(name):
         for cell in table.cells:
@@ -79,11 +84,14 @@ def report_missing(states: list[CellState]) -> None:
 
 
 def report_damage(states: list[CellState]) -> None:
-    """Names on stderr each file that does not count although it stands in the place of a record, and each conflict."""
+    """Names on stderr each file that does not count although it stands in the place of a record, each archive that is
+    lost, and each conflict."""
     for one in dict.fromkeys(one for state in states for one in state.damaged):
         # Another run takes the place of a file, but not of a folder.
         advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" else ""
         typer.echo(f"Damaged, not counted: {one.problem}{advice}", err=True)
+    for one in dict.fromkeys(one for state in states for one in state.lacking):
+        typer.echo(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.", err=True)
     for path in dict.fromkeys(path for state in states for path in state.conflicts):
         typer.echo(f"Conflict, not counted: {path} has other scores than the record beside it.", err=True)
 
@@ -108,6 +116,19 @@ def quiet_libraries() -> Iterator[None]:
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("ignore")
         yield
+
+
+def print_anything() -> None:
+    """Has characters that the standard output cannot show, as with PYTHONIOENCODING=latin-1, printed as `\\u2020`."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # notebooks have a stream of their own, which takes all
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def command(*words: str, results: Path) -> str:
+    """A command as a shell takes it, with the folder of the records where it is not the usual one."""
+    place = [] if results == Path("results") else ["--results", str(results)]
+    return shlex.join(["hnet-bench", *words, *place])
 
 
 def count(number: int, noun: str) -> str:

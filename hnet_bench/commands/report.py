@@ -68,16 +68,19 @@ def report(
     """
     from hnet_bench.reporting.collector import without_collector
     from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
-    from hnet_bench.reporting.render import APPENDIX, INDEX, outdated
+    from hnet_bench.reporting.owners import OWNERS, owners
+    from hnet_bench.reporting.render import APPENDIX, INDEX, belongs, outdated
 
+    owners(reports, tables or [])  # before anything is drawn for nothing
     figures = KeptFigures(None if check else reports)
     with without_collector():
         made, files = _made(tables, _store(results), figures, pages=html)
+    ours = owners(reports, [one.command for one in made])
     readme = {} if tables else _readme(made, reports)
     if check:
         _check(files, readme, reports, [one.name for one in made] if tables else None, pages=html)
         return
-    written = {**files, NOTES: figures.note()} if made else files
+    written = {**files, NOTES: figures.note(), OWNERS: ours} if made else files
     for path, content in {**{reports / name: content for name, content in written.items()}, **readme}.items():
         try:
             write_atomically(path, content)
@@ -89,9 +92,9 @@ def report(
         for name, one in zip(tables, made, strict=True):
             print_results(load_table(name), list(one.states))
     for one in made:
-        ours = [name for name in files if name.partition(".")[0] == one.name]
-        kinds = dict.fromkeys(Path(name).suffix for name in ours)
-        typer.echo(f"Written: {reports / one.name}{', '.join(kinds)} ({count(len(ours), 'file')})")
+        written_of = [name for name in files if belongs(name, one.name)]
+        kinds = dict.fromkeys(Path(name).suffix for name in written_of)
+        typer.echo(f"Written: {reports / one.name}{', '.join(kinds)} ({count(len(written_of), 'file')})")
     for path in [*(reports / name for name in files if name in (APPENDIX, INDEX)), *readme]:
         typer.echo(f"Written: {path}")
     if not made:
@@ -110,9 +113,9 @@ def verify(
 
     Two one-sided tests at 5 % against the margin that the table declares
     (docs/verdicts.md). Exit code 0: all are reproduced. 1: at least one is
-    above or below. 2: neither, something is inconclusive or not run; then
-    there are verdicts on the standard output, unlike after a wrong command,
-    which ends with 2 and "Error:" as it does everywhere.
+    above or below. 2: neither, something is close, inconclusive or not run;
+    then there are verdicts on the standard output, unlike after a wrong
+    command, which ends with 2 and "Error:" as it does everywhere.
 
     [bold]Examples[/bold]
 
@@ -144,7 +147,7 @@ def verify(
         typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
     if outcomes["above"] or outcomes["below"]:
         raise typer.Exit(_OFF)
-    if outcomes["inconclusive"] or outcomes["not run"]:
+    if outcomes["close"] or outcomes["inconclusive"] or outcomes["not run"]:
         raise typer.Exit(_UNDECIDED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ import typer
 from hnet_bench.commands.options import Data, ReadResults, count, quiet_libraries
 from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import average_accuracy
+from hnet_bench.runs.apart import Died, Failed, apart
 from hnet_bench.runs.compare import TOLERANCE, Comparison, compare, different_settings, surroundings
+from hnet_bench.runs.events import Observer
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness
 from hnet_bench.runs.spec import RunSpec
@@ -94,7 +97,7 @@ def _rerun_each(
             raise
         except Exception as error:
             # Of a strategy that breaks, as of a damaged file, the user wants to know beside how the others fared.
-            problem = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            problem = str(error) if isinstance(error, (UserError, Failed)) else f"{type(error).__name__}: {error}"
             typer.echo(f"Not repeated: {problem}", err=True)
             found["not repeatable"] += 1
     return found
@@ -175,7 +178,7 @@ def _spec_of(record: Record, path: Path) -> RunSpec:
     # Where the sweep found a user's file it is found again: beside the table that the record's command names, from here
     # or from where the results are.
     command = str(record.provenance.get("command", ""))
-    tables = [Path(word).parent for word in command.split() if word.endswith(".toml")]
+    tables = [Path(word).parent for word in _words(command) if word.endswith(".toml")]
     home = path.resolve().parents[3].parent
     folders = list(dict.fromkeys([*tables, *(home / table for table in tables)]))
     spec = RunSpec.from_json(record.spec, folders=folders, where=f"the record {path}")
@@ -185,16 +188,34 @@ def _spec_of(record: Record, path: Path) -> RunSpec:
     return spec
 
 
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # of a record that was made when commands were not quoted
+        return command.split()
+
+
 def _repeat(spec: RunSpec, device: str, folder: Path | None) -> Record:
     typer.echo(f"Repeating {spec.strategy} on {spec.benchmark} in {spec.scenario.label} with seed {spec.seed} ...")
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
 
     name = f"{spec.strategy} {spec.scenario.label} seed {spec.seed}"
-    with quiet_libraries(), Watcher({spec.key: name}, console()) as watcher:
+    try:
+        with Watcher({spec.key: name}, console()) as watcher:
+            # As in a sweep, whatever was repeated before in this process and whatever its strategy left.
+            again: Record = apart(_run, spec, device, folder, hear=watcher)
+    except Died as death:
+        raise UserError(f"{name} cannot be repeated: {death}.") from death
+    return again
+
+
+def _run(spec: RunSpec, device: str, folder: Path | None, observer: Observer) -> Record:
+    """In the process of the run."""
+    with quiet_libraries():
         from hnet_bench.runs.run import resolve_device, run
 
-        return run(spec, device=resolve_device(device), folder=folder, observer=watcher)
+        return run(spec, device=resolve_device(device), folder=folder, observer=observer)
 
 
 def _print_comparison(repeated: Repeated, tolerance: float) -> None:

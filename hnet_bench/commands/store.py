@@ -32,6 +32,8 @@ def merge(
     merged = merge_stores(other, results)
     for path, problem in merged.damaged:
         typer.echo(f"Damaged, set aside as {path}: {problem}", err=True)
+    for path, problem in merged.unreadable:
+        typer.echo(f"Damaged, not merged: {path} cannot be read ({problem}).", err=True)
     for conflict in merged.conflicts:
         typer.echo(_sentence(conflict), err=True)
     restored = f", {merged.restored} restored that had been damaged" if merged.restored else ""

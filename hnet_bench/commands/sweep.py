@@ -23,6 +23,7 @@ from hnet_bench.commands.options import (
     Slurm,
     TableName,
     cell_states,
+    command,
     count,
     planned_runs,
     print_results,
@@ -140,8 +141,7 @@ def run(
         )
         raise typer.Exit(INTERRUPTED) from None
     print_results(selected, cell_states(selected, table, store, chosen))
-    place = "" if results == Path("results") else f" --results {results}"
-    typer.echo(f"For the page with all details: hnet-bench report {table}{place}")
+    typer.echo(f"For the page with all details: {command('report', table, results=results)}")
     if stop_after and (left := [spec for spec in todo if spec.key not in ended.failed and not store.has(spec)]):
         if len(left) == len(todo) and _steps(todo, store) == before and not ended.others:
             raise UserError(_too_short(stop_after, ended))

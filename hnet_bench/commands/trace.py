@@ -14,6 +14,7 @@ from hnet_bench.commands.options import (
     Seeds,
     TableName,
     cell_states,
+    command,
     report_damage,
     select,
 )
@@ -60,16 +61,11 @@ def trace(
     reported = f", reported {reported_text(state.cell.reported, state.cell.unit)}" if state.cell.reported else ""
     typer.echo(f"{state.cell.label}, {state.cell.scenario.label}: {measured_text(state)}{reported}")
     if not found:
-        place = _place(results)
-        typer.echo(f"No record yet: hnet-bench run {table} --rows {row} --scenarios {scenario}{place}")
+        typer.echo(f"No record yet: {command('run', table, '--rows', row, '--scenarios', scenario, results=results)}")
         return
     scale = SCALES[state.cell.unit]
     print_columns(header(scale), [one.line(scale) for one in found])
     typer.echo(arithmetic([one.average for one in found], scale))
     for line in made_with(found):
         typer.echo(line)
-    typer.echo(f"To repeat one: hnet-bench rerun {found[0].record.run_id}{_place(results)}")
-
-
-def _place(results: Path) -> str:
-    return "" if results == Path("results") else f" --results {results}"
+    typer.echo(f"To repeat one: {command('rerun', found[0].record.run_id, results=results)}")

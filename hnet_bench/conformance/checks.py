@@ -13,17 +13,23 @@ from typing import Any
 import torch
 
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
+from hnet_bench.avalanche_adapter.finite import NotFinite
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.conformance.honesty import depends_on_more_than_inputs
 from hnet_bench.conformance.rehearsal import Outcome, Rehearsal
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy, UserError
+from hnet_bench.runs.departures import counted, departures
 from hnet_bench.runs.spec import resolve
 
 # How far above guessing the first experience must be learnt.
 MARGIN = 0.2
 # No divisor of the iterations of a rehearsal, so that a run is stopped in its main loop and in every phase.
 STEPS_BETWEEN_STOPS = 25
+# Of each class, where it is asked what is kept.
+MANY_SAMPLES = 1500
+# A learning rate and a noise with which a classifier is soon certain of what is wrong: probabilities are 0 and 1.
+STEEP, OVERLAPPING = 1.0, 0.5
 # Pixels each way; some networks need at least 10.
 IMAGE_SIDE = 12
 # How convolutional networks are trained there: deep ones at a lower rate, one with dropout for longer.
@@ -36,8 +42,9 @@ CONVOLUTIONAL: dict[str, dict[str, Any]] = {
 class Subject:
     """A strategy in one of its scenarios, with the rehearsals that several checks look at."""
 
-    def __init__(self, strategy: Strategy, scenario: Scenario, network: NetworkName = "mlp") -> None:
-        """The network decides on the inputs: images of few pixels for one that convolves."""
+    def __init__(self, strategy: Strategy, scenario: Scenario, network: NetworkName = "mlp", name: str = "") -> None:
+        """The network decides on the inputs: images of few pixels for one that convolves. The name is that of specs."""
+        self._name = name
         rehearsal = Rehearsal(strategy=strategy, scenario=scenario)
         if network != "mlp":
             protocol = replace(rehearsal.protocol, network=network, **CONVOLUTIONAL[network])
@@ -48,6 +55,24 @@ class Subject:
     def first(self) -> Outcome:
         """A rehearsal with nothing special about it."""
         return self.rehearsal.play()
+
+    @cached_property
+    def measured(self) -> Outcome:
+        """A rehearsal with so many samples that those who keep a choice of them do not keep them all."""
+        stream = replace(self.rehearsal.stream, train_per_class=MANY_SAMPLES)
+        return replace(self.rehearsal, stream=stream, measure=True).play()
+
+    def departures(self, respect: str) -> str | None:
+        """In one sentence how it departs from the protocol, or from what it says of itself, in this respect."""
+        outcome = self.measured
+        found = departures(
+            strategy=self._name,
+            protocol=self.rehearsal.protocol,
+            parameters=outcome.template.parameter_counts(),
+            measured=outcome.measured,
+        )
+        clauses = [one.what for one in found if one.respect == respect]
+        return f"The strategy {'; it '.join(clauses)}" if clauses else None
 
 
 def declaration(name: str, strategy: Strategy) -> str | None:
@@ -91,6 +116,22 @@ def refusal(name: str, strategy: Strategy) -> str | None:
     return None
 
 
+def stays_finite(subject: Subject) -> str | None:
+    """Whether losses, outputs and parameters are finite, also where the classifier is as certain as floats can say."""
+    steep = replace(subject.rehearsal.protocol, learning_rate=STEEP)
+    certain = replace(subject.rehearsal, protocol=steep, stream=replace(subject.rehearsal.stream, noise=OVERLAPPING))
+    ordinary = subject.rehearsal.protocol.network == "mlp"
+    try:
+        assert subject.first
+        if ordinary:
+            certain.play()
+    except NotFinite as error:
+        return str(error)
+    except Exception:  # other questions ask for the rest
+        return None
+    return None
+
+
 def trains(subject: Subject) -> str | None:
     """Whether training changes something and takes the protocol's steps."""
     outcome = subject.first
@@ -98,8 +139,6 @@ def trains(subject: Subject) -> str | None:
         return "The template holds no parameters that need gradients: give it a model."
     if len(outcome.initial) == len(outcome.final) and all(map(torch.equal, outcome.initial, outcome.final)):
         return "Training changed no parameter: is the loss connected to the model's parameters?"
-    if not all(torch.isfinite(parameter).all() for parameter in outcome.final):
-        return "After training some parameters are NaN or infinite: look for overflow or a division by zero."
     return None
 
 
@@ -172,24 +211,34 @@ def resumes(subject: Subject) -> str | None:
     )
 
 
+def keeps_to_the_protocol(subject: Subject) -> str | None:
+    """Whether it trains as the protocol says, as measured."""
+    found = subject.departures("training")
+    advice = "tables mark its rows; take the steps, the learning rate, the batches and the network of setup.protocol"
+    return f"{found}: {advice}." if found else None
+
+
+def keeps_no_more_than_it_says(subject: Subject) -> str | None:
+    """Whether it keeps samples of past experiences, or networks that answer, without counting them."""
+    found = subject.departures("keeping")
+    advice = 'tables mark its rows; count what it keeps in parameter_counts(), samples and the like as "stored_values"'
+    return f"{found}: {advice}." if found else None
+
+
 def counts_parameters(subject: Subject) -> str | None:
-    """Whether `parameter_counts` has every parameter that training changed, and no more than there are."""
+    """Whether `parameter_counts` has every parameter that takes steps, and no more than there are."""
     outcome = subject.first
     counts = outcome.template.parameter_counts()
     if not all(isinstance(counts.get(key), int) and counts[key] > 0 for key in ("trained", "target")):
         return f'parameter_counts() must give positive whole numbers as "trained" and "target", found {counts}.'
-    counted = sum(value for key, value in counts.items() if not key.endswith("target") and not key.startswith("stored"))
     held = sum(parameter.numel() for parameter in outcome.final)
-    if len(outcome.initial) == len(outcome.final):
-        pairs = zip(outcome.initial, outcome.final, strict=True)
-        changed = sum(after.numel() for before, after in pairs if not torch.equal(before, after))
-    else:
-        changed = held  # networks that came with the experiences
-    if counted < changed:
-        return f"parameter_counts() has {counted} parameters, and training changed {changed}: count every network."
-    if counted > held:
-        return f"parameter_counts() has {counted} parameters, and the template holds {held}: count only what is there."
-    return None
+    if counted(counts) > held:
+        return (
+            f"parameter_counts() has {counted(counts)} parameters, and the template holds {held}: count only what is "
+            "there."
+        )
+    found = subject.departures("counting")
+    return f"{found} in parameter_counts(): count every network that is trained." if found else None
 
 
 def takes_any_stream(subject: Subject) -> str | None:
@@ -204,6 +253,10 @@ def takes_any_stream(subject: Subject) -> str | None:
         try:
             protocol = replace(subject.rehearsal.protocol, iterations=4)
             replace(subject.rehearsal, stream=stream, protocol=protocol).play()
+        except NotFinite as error:
+            # One class alone is known from the start: a method that divides by what it has learnt says so there.
+            if stream.classes_per_experience > 1:
+                return f"With {what}: {error}"
         except Exception as error:
             return f"With {what} it stops: {described(error)}."
     return None
@@ -215,6 +268,7 @@ FOR_THE_CLASS: dict[str, Callable[[str, Strategy], str | None]] = {
     "other scenarios are refused": refusal,
 }
 FOR_EACH_SCENARIO: dict[str, Callable[[Subject], str | None]] = {
+    "its numbers stay finite": stays_finite,
     "trains": trains,
     "learns": learns,
     "same seed, same parameters; another seed, others": repeats,
@@ -222,9 +276,14 @@ FOR_EACH_SCENARIO: dict[str, Callable[[Subject], str | None]] = {
     "no test data in training": learns_from_training_data_alone,
     "no task identity when evaluated": infers_from_inputs_alone,
     "goes on from a checkpoint": resumes,
+    "keeps to the protocol": keeps_to_the_protocol,
+    "keeps no more than it says": keeps_no_more_than_it_says,
     "counts its parameters": counts_parameters,
     "takes degenerate streams": takes_any_stream,
 }
+
+# Without these nothing else is asked.
+NECESSARY = ("its numbers stay finite", "trains")
 
 
 def described(error: Exception) -> str:

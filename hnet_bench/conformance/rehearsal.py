@@ -17,14 +17,15 @@ from hnet_bench.avalanche_adapter.checkpoint import (
     kept_attributes,
     restore_state,
     save_state,
-    trusted_packages,
+    trusted_modules,
 )
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
+from hnet_bench.avalanche_adapter.measured import Meter
 from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, Strategy, TrainingProtocol
+from hnet_bench.interfaces import Scenario, Settings, Setup, Strategy, TrainingProtocol
 from hnet_bench.runs.learning import build_template
 
 PROTOCOL = TrainingProtocol(iterations=60, batch_size=16, learning_rate=1e-2, hidden_units=(24,))
@@ -38,6 +39,7 @@ class Outcome:
     initial: list[Tensor]  # trainable parameters before training, found anywhere in the template
     final: list[Tensor]  # and after it
     evaluations: list[Evaluation]  # one after each experience, unless nothing was evaluated
+    measured: Settings | None = None  # as in a record, if that was asked for
 
     def same_parameters(self, other: Outcome) -> bool:
         """Whether both ended with the same parameters, bit for bit."""
@@ -54,6 +56,7 @@ class Rehearsal:
     stream: Synthetic = field(default_factory=Synthetic)
     protocol: TrainingProtocol = PROTOCOL
     evaluate: bool = True
+    measure: bool = False
     other_test_data: bool = False
     stop_after: Sequence[int] = ()  # experiences after which a fresh template goes on from a saved state
     stop_every: int | None = None  # steps within an experience after which one does, if the state can be saved there
@@ -70,8 +73,12 @@ class Rehearsal:
 
     def built(self) -> InMemoryTemplate:
         """The template, as a run would build it."""
-        setup = Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
-        return build_template(self.strategy, setup)
+        return build_template(self.strategy, self.setup)
+
+    @property
+    def setup(self) -> Setup:
+        """What the strategy is given."""
+        return Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
 
     def play(self) -> Outcome:
         """Learns the whole stream. What the strategy prints is not shown."""
@@ -86,13 +93,20 @@ class Rehearsal:
         if self.evaluate:
             evaluator.evaluate(template)
         evaluations = []
-        for index, experience in enumerate(benchmark.avalanche.train_stream):
-            template = self._learnt(template, experience, benchmark)
+        meter = Meter()
+        if self.measure:
+            after_every_step(template, lambda: _count(meter, template))
+        for index in range(benchmark.facts.experiences):
+            with meter.training():
+                template = self._learnt(template, benchmark.training(index), benchmark)
+            if self.measure:
+                meter.experience_is_over(template, benchmark.train[: index + 1])
             if self.evaluate:
                 evaluations.append(evaluator.evaluate(template))
             if index in self.stop_after:
                 template = self._restored(save_state(template), {})
-        return Outcome(template, initial, trainable_parameters(template), evaluations)
+        measured = meter.outcome(template, evaluator, self.setup) if self.measure else None
+        return Outcome(template, initial, trainable_parameters(template), evaluations, measured)
 
     def _learnt(self, template: InMemoryTemplate, experience: Any, benchmark: InMemoryBenchmark) -> InMemoryTemplate:
         """The template, or the last of those that went on from it, when the experience is learnt."""
@@ -113,6 +127,11 @@ class Rehearsal:
         template.setup = replace(template.setup, seed=self.seed)
         restore_state(template, content, data)
         return template
+
+
+def _count(meter: Meter, template: InMemoryTemplate) -> None:
+    if template.in_main_loop:
+        meter.saw(len(template.mb_y))
 
 
 class _Stopped(Exception):
@@ -140,7 +159,7 @@ def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
     can be searched."""
     try:
         held = [kept_attributes(template), [vars(plugin) for plugin in template.method_plugins]]
-        data, tensors = flatten(held, trusted_packages(template))
+        data, tensors = flatten(held, trusted_modules(template))
     except NotKept:
         return [parameter.detach() for parameter in template.model.parameters() if parameter.requires_grad]
     objects = data["objects"]

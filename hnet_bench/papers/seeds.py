@@ -7,6 +7,7 @@ import re
 from hnet_bench.interfaces import UserError
 
 _LIMIT = 100_000
+_DIGITS = 18  # a seed fits into 63 bits, and its file's name into a folder
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -20,6 +21,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
         if match is None:
             raise UserError(f"'{text}' is not a range of seeds: expected for example 1-5, or 3, or 1-3,7.")
+        if max(len(number or "") for number in match.groups()) > _DIGITS:
+            raise UserError(f"'{text}' has a seed of too many digits: at most {_DIGITS}.")
         first = int(match[1])
         last = int(match[2] or match[1])
         if last < first:
@@ -27,6 +30,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if last - first >= _LIMIT:
             raise UserError(f"The range of seeds {first}-{last} is too long: at most {_LIMIT} seeds.")
         seeds.update(dict.fromkeys(range(first, last + 1)))
+        if len(seeds) > _LIMIT:
+            raise UserError(f"'{text}' are too many seeds: at most {_LIMIT}.")
     return tuple(seeds)
 
 

@@ -30,15 +30,19 @@ says what to run as long as there is no record for it.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.metrics import LARGEST
 from hnet_bench.papers.seeds import parse_seeds
 
 PAPERS = Path(__file__).parent
+# Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
+_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 # percent: fractions in records, written and printed times 100. fraction: printed as they are. mse: mean squared errors.
 Unit: TypeAlias = Literal["percent", "fraction", "mse"]
@@ -196,10 +200,14 @@ def is_shipped(name: str) -> bool:
 def load_table(name: str) -> Table:
     """The table with this name, or of this TOML file. Raises UserError if it is unknown or broken."""
     path = Path(name) if name.endswith(".toml") else PAPERS / f"{name}.toml"
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, False as well for a name that no file can have
         if name.endswith(".toml"):
             raise UserError(f"There is no table file {name}.")
         raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
+    if _NOT_SHOWN.search(name):
+        raise UserError(
+            f"The name of the table file {name} cannot be shown, and so it cannot be in reports: rename it."
+        )
     return parse_table(path.stem, read_toml(path), folder=path.parent)
 
 
@@ -215,10 +223,10 @@ def parse_table(name: str, content: Settings, folder: Path | None = None) -> Tab
     }
     rows = [from_settings(_Row, row, where=f"a row of table '{name}'") for row in file.rows]
     for row in rows:
-        if not row.name.strip() or "," in row.name:
+        if not _can_be_typed(row.name):
             raise UserError(
                 f"A row of table '{name}' is named '{row.name}': expected a name without commas, which separate rows "
-                "on the command line."
+                "on the command line, nor line breaks, nor blanks around it, nor a dash before it."
             )
     repeated = {row.name for row in rows if sum(other.name == row.name for other in rows) > 1}
     if repeated:
@@ -249,8 +257,11 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
     where = f"row '{row.name}' ({scenario.label}) of table '{table}'"
     entry = from_settings(_CellEntry, getattr(row, scenario.label), where=where)
     group = _named(groups, row.settings, "settings", where)
+    benchmark = f"the benchmark of settings '{row.settings}' of table '{table}'"
     if "name" not in group.benchmark:
-        raise UserError(f"Key 'name' is missing in the benchmark of settings '{row.settings}' of table '{table}'.")
+        raise UserError(f"Key 'name' is missing in {benchmark}.")
+    if not isinstance(group.benchmark["name"], str):
+        raise UserError(f"'name' in {benchmark} must be a text, found {group.benchmark['name']!r}.")
     return Cell(
         table=table,
         row=row.name,
@@ -270,6 +281,13 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
     )
 
 
+def _can_be_typed(row: str) -> bool:
+    """Whether `--rows` can name a row of this name."""
+    return (
+        bool(row) and row == row.strip() and not _NOT_SHOWN.search(row) and "," not in row and not row.startswith("-")
+    )
+
+
 def _check_files(cells: tuple[Cell, ...], where: str) -> None:
     """Raises UserError if `path.py:Class` names two files of one name, which is all that specs and records hold."""
     found: dict[str, str] = {}
@@ -284,7 +302,9 @@ def _check_files(cells: tuple[Cell, ...], where: str) -> None:
 def _hyperparameters(file: _File, given: str | dict[str, Any], where: str) -> dict[str, Any]:
     if isinstance(given, dict):
         return given
-    named: dict[str, Any] = _named(file.hyperparameters, given, "hyperparameters", where)
+    named = _named(file.hyperparameters, given, "hyperparameters", where)
+    if not isinstance(named, dict):
+        raise UserError(f"Hyperparameters '{given}' of {where} must be a table, found {named!r}.")
     return named
 
 
@@ -308,6 +328,10 @@ def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported
 
 
 def _check_reported(reported: Reported, where: str) -> None:
+    for name in ("mean", "spread", "margin"):
+        value = getattr(reported, name)
+        if value is not None and abs(value) > LARGEST:
+            raise UserError(f"'{name}' in {where} must be at most {LARGEST:g} in size, found {value:g}.")
     if reported.spread is not None and reported.spread < 0:
         raise UserError(f"'spread' in {where} must not be negative, found {reported.spread:g}.")
     if reported.margin is not None and reported.margin <= 0:

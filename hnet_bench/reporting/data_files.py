@@ -80,6 +80,7 @@ def _measured(measured: Measured) -> Settings:
         "forgetting": _summary(measured.forgetting),
         "stale_seeds": list(measured.stale_seeds),
         **({"unknown_seeds": list(measured.unknown_seeds)} if measured.unknown_seeds else {}),
+        **({"departed_seeds": list(measured.departed_seeds)} if measured.departed_seeds else {}),
         "task_inference": _summary(measured.task_inference),
         "trained_parameters": measured.trained_parameters,
         "compression_ratio": measured.compression_ratio,

@@ -6,15 +6,24 @@ from hnet_bench.metrics import Summary
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Measured, Report, ReportCell
-from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, freshness_marks, legend, percent, reported_text
+from hnet_bench.reporting.ranking import MINIMUM_SEEDS
+from hnet_bench.reporting.tables import NOT_RUN, SCALES, Scale, legend, percent, record_marks, reported_text
 from hnet_bench.reporting.verdict_grid import verdict_grid
 from hnet_bench.reporting.verdicts import Outcome
 
-SYMBOLS: dict[Outcome, str] = {"reproduced": "✓", "above": "▲", "below": "▼", "inconclusive": "?", "not run": ""}
+SYMBOLS: dict[Outcome, str] = {
+    "reproduced": "✓",
+    "close": "(✓)",
+    "above": "▲",
+    "below": "▼",
+    "inconclusive": "?",
+    "not run": "",
+}
 
 _RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 _MEANING: dict[Outcome, str] = {
     "reproduced": "reproduced, the difference is smaller than the margin",
+    "close": "close, so is the difference from the number as it is printed, but its own error is not known",
     "above": "above, the measured number is higher by more than the margin",
     "below": "below, the measured number is lower by more than the margin",
     "inconclusive": "inconclusive",
@@ -104,7 +113,7 @@ def _result_field(cell: ReportCell | None, kind: str, report: Report) -> Entry:
         if cell.measured is None:
             return Entry(NOT_RUN, cell=cell.key)
         final = cell.measured.final
-        marks = f"{freshness_marks(cell)}{_RANK_MARKS[cell.rank]}"
+        marks = f"{record_marks(cell)}{_RANK_MARKS[cell.rank]}"
         text = f"{SCALES[report.unit].with_spread(final.mean, final.sem)} ({final.n}){marks}"
         return Entry(text, best=cell.rank == "best", cell=cell.key)
     if kind == "reported":
@@ -125,7 +134,7 @@ def _rank_legend(report: Report) -> list[str]:
             "for all pairs)."
         )
     if "untested" in found:
-        lines.append("° too few seeds to be told from the best.")
+        lines.append(f"° too few seeds to be told from the best: it takes {MINIMUM_SEEDS}.")
     return lines
 
 

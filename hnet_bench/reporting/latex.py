@@ -6,6 +6,8 @@ Wide or long tables are scaled down to the page, so that a table of any size com
 from __future__ import annotations
 
 import re
+import shlex
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -45,6 +47,8 @@ _CHARACTERS = {
     "$": r"\$",
     "#": r"\#",
     "_": r"\_",
+    "|": r"\textbar{}",
+    "\xa0": "~",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": "$<$",
@@ -52,12 +56,32 @@ _CHARACTERS = {
     "±": r"$\pm$",
     "≈": r"$\approx$",
     "°": r"$^\circ$",
+    "‖": r"$\|$",
     "†": r"\dag{}",
     "‡": r"\ddag{}",
     "✓": r"$\checkmark$",
     "▲": r"$\blacktriangle$",
     "▼": r"$\blacktriangledown$",
+    "−": "$-$",  # noqa: RUF001 (the sign of mathematics, not a hyphen)
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "≠": r"$\neq$",
+    "∞": r"$\infty$",
 }
+# As they stand in Unicode, from U+03B1 and U+0391 on.
+_GREEK = (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
+    "upsilon varphi chi psi omega"
+)
+_GREEK_CAPITALS = "A B Gamma Delta E Z H Theta I K Lambda M N Xi O Pi P - Sigma T Upsilon Phi X Psi Omega"
+for _index, (_small, _capital) in enumerate(zip(_GREEK.split(), _GREEK_CAPITALS.split(), strict=True)):
+    _CHARACTERS[chr(0x3B1 + _index)] = "o" if _small == "omicron" else rf"$\{_small}$"
+    _CHARACTERS[chr(0x391 + _index)] = _capital if len(_capital) == 1 else rf"$\{_capital}$"
+# What LaTeX with T1 fonts sets: ASCII, Latin-1 and Latin Extended-A, and the usual dashes, quotation marks and signs.
+_KNOWN = re.compile("[ -\u017f\u2010-\u2015\u2018-\u201e\u2022\u2026\u20ac\u2122\u2190-\u2193]")
+# What would be set as one sign; and what a command before it would take for an argument of its own.
+_LIGATURES = re.compile(r"-(?=-)|,(?=,)|'(?=')|`(?=`)|[?!](?=`)")
+_ARGUMENT = re.compile(r"^[\[*]")
 
 
 def document(report: Report) -> str:
@@ -67,11 +91,29 @@ def document(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX sets it, letter for letter; a minus before a digit is set as one."""
-    escaped = "".join(_CHARACTERS.get(character, character) for character in text)
+    """Text as LaTeX sets it, letter for letter and on one line; a minus before a digit is set as one.
+
+    What pdflatex has no letter for is named by its number, such as U+4E2D. A few European letters need fontenc with T1
+    in a document that does not stand alone.
+    """
+    letters = unicodedata.normalize("NFC", _one_line(text))
+    escaped = "".join(_CHARACTERS.get(letter) or _letter(letter) for letter in letters)
     # Two hyphens in a row would become one dash, and a command that readers are to type would be wrong.
-    escaped = re.sub(r"-(?=-)", "-{}", escaped)
+    escaped = _ARGUMENT.sub(r"{\g<0>}", _LIGATURES.sub(r"\g<0>{}", escaped))
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
+
+
+def _letter(letter: str) -> str:
+    return letter if _KNOWN.match(letter) else rf"\texttt{{U+{ord(letter):04X}}}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _label(report: Report, grid: Grid) -> str:
+    """What a paper refers to a table by; other characters than these would end a label, or begin a comment."""
+    return re.sub(r"[^A-Za-z0-9_.:-]", lambda found: f"-{ord(found[0]):x}-", f"tab:{report.name}:{grid.name}")
 
 
 def _float(report: Report, grid: Grid) -> str:
@@ -79,7 +121,7 @@ def _float(report: Report, grid: Grid) -> str:
     lines = [
         r"\begin{table}[p]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{caption}}}\label{{tab:{report.name}:{grid.name}}}",
+        rf"\caption{{{caption}}}\label{{{_label(report, grid)}}}",
         r"\begin{lrbox}{\hnetbenchbox}",
         rf"\begin{{tabular}}{{@{{}}{''.join(column.align[0] for column in grid.columns)}@{{}}}}",
         r"\toprule",
@@ -128,6 +170,7 @@ def _field(entry: Entry) -> str:
 def _sources(report: Report) -> list[str]:
     lines = [*reported_sources(report.states), *made_with(report.states)]
     source = [f"Source: {report.source}."] if report.source else []
-    texts = [*source, report.note, *(f"{line}." for line in lines), f"To repeat: hnet-bench run {report.command}."]
+    command = shlex.join(["hnet-bench", "run", report.command])
+    texts = [*source, report.note, *(f"{line}." for line in lines), f"To repeat: {command}."]
     # For whoever reads the file; in a paper this belongs to the text, in the author's words.
-    return ["\n".join(f"% {text}" for text in texts if text)]
+    return ["\n".join(f"% {_one_line(text)}" for text in texts if text)]

@@ -13,7 +13,7 @@ from typing import Any
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import ScoreMatrix, Summary, average_accuracy, during_accuracy, forgetting, summarise
 from hnet_bench.papers.table import Better, Reported, Table, Unit
-from hnet_bench.reporting.ranking import Competitor, Rank, ranks
+from hnet_bench.reporting.ranking import Competitor, Rank, ranks, step_of
 from hnet_bench.reporting.verdicts import Outcome, Verdict, judge, verdict
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
@@ -39,6 +39,7 @@ class Measured:
     diagnostics: Mapping[str, float]  # means over seeds
     stale_seeds: tuple[int, ...]  # of records made by code that computed something else
     unknown_seeds: tuple[int, ...]  # of those of which that cannot be told
+    departed_seeds: tuple[int, ...]  # of those whose runs were outside the protocol, see `runs.departures`
     records: tuple[str, ...]  # paths below the results folder, in the order of `scores`
 
 
@@ -72,6 +73,11 @@ class ReportCell:
     def unknown_seeds(self) -> tuple[int, ...]:
         """Those of records of which that cannot be told."""
         return self.measured.unknown_seeds if self.measured else ()
+
+    @property
+    def departed_seeds(self) -> tuple[int, ...]:
+        """Those of records whose runs were outside the protocol."""
+        return self.measured.departed_seeds if self.measured else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +199,7 @@ def _measured(state: CellState, scores: Mapping[int, float]) -> Measured:
         diagnostics=_diagnostics(records),
         stale_seeds=state.stale_seeds,
         unknown_seeds=state.unknown_seeds,
+        departed_seeds=state.departed_seeds,
         records=tuple(_path(state.spec, seed) for seed in scores),
     )
 
@@ -206,7 +213,9 @@ def _ranks(states: Sequence[CellState], cells: Sequence[ReportCell]) -> list[Ran
             groups.setdefault((cell.scenario, cell.comparable), []).append(index)
     for indices in groups.values():
         competitors = [_competitor(states[index], cells[index]) for index in indices]
-        for index, rank in zip(indices, ranks(competitors, states[indices[0]].cell.better), strict=True):
+        step = step_of(score for index in indices for record in states[index].records for score in _final(record))
+        found_here = ranks(competitors, states[indices[0]].cell.better, step=step)
+        for index, rank in zip(indices, found_here, strict=True):
             found[index] = rank
     return found
 
@@ -216,6 +225,10 @@ def _competitor(state: CellState, cell: ReportCell) -> Competitor:
     assert cell.measured is not None
     data = canonical_json([cell.scenario, state.spec.benchmark, state.spec.benchmark_settings])
     return Competitor(runs=state.spec.digest, data=data, scores=cell.measured.scores)
+
+
+def _final(record: Record) -> list[float]:
+    return [score for score in record.score[-1] if score is not None]
 
 
 def _comparable(state: CellState) -> str:

@@ -6,7 +6,7 @@ from hnet_bench.reporting.grid import Column, Entry, Grid
 from hnet_bench.reporting.model import Report, ReportCell
 from hnet_bench.reporting.tables import MARKS, SCALES, Scale
 from hnet_bench.reporting.verdict_grid import interval_text, seeds_text
-from hnet_bench.reporting.verdicts import MINIMUM_SEEDS
+from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, MINIMUM_TO_REPRODUCE, lacks_seeds_alone
 
 NO_REASON = "no reason known"
 
@@ -42,6 +42,10 @@ def reason_of(cell: ReportCell) -> str:
         return cell.reported.reason
     if cell.verdict.seeds < MINIMUM_SEEDS:
         return f"{NO_REASON}; fewer than {MINIMUM_SEEDS} seeds decide nothing"
+    if cell.verdict.outcome == "close":
+        return "the paper does not say how uncertain its number is"
+    if lacks_seeds_alone(cell.verdict):
+        return f"{NO_REASON}; within the margin so far, but fewer than {MINIMUM_TO_REPRODUCE} seeds reproduce no number"
     if cell.verdict.outcome == "inconclusive":
         return f"{NO_REASON}; the seeds so far spread too much to decide"
     return NO_REASON

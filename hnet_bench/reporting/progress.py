@@ -48,6 +48,8 @@ class Sweep:
         if event.kind in ("started", "progress"):
             self.running[key] = event
             return True
+        if event.kind == "warned":
+            return True
         self.running.pop(key, None)
         if event.kind == "finished":
             self.finished.add(key)
@@ -91,6 +93,7 @@ class Watcher:
         self._names = names
         self._console = console
         self._clock = clock
+        self._told: set[str] = set()  # what runs have said while they went on, each sentence once
         self._began: float | None = None  # when the first run started; workers need seconds until then
         self._lock = threading.Lock()
         self._live = (
@@ -115,6 +118,10 @@ class Watcher:
                 self._began = self._clock()
             changed = self.sweep.apply(event)
             line = self._line(event) if changed and event.kind != "progress" else None
+            # What a run that goes on has to say, such as that it cannot leave checkpoints, is true of its like, too.
+            if event.kind == "progress" and event.message and event.message not in self._told:
+                self._told.add(event.message)
+                line = f"{self.name(event)}: {event.message}"
         # In a terminal the display itself shows what runs; what ended scrolls past above it.
         if line and (self._live is None or event.kind != "started"):
             self._console.print(Text(line), soft_wrap=True)
@@ -130,7 +137,7 @@ class Watcher:
     def _line(self, event: Event) -> str:
         count = f"[{self.sweep.ended}/{self.sweep.total}]"
         seconds = self.sweep.seconds_left(self._elapsed())
-        left = f", about {duration(seconds)} left" if event.kind != "started" and seconds else ""
+        left = f", about {duration(seconds)} left" if event.kind not in ("started", "warned") and seconds else ""
         message = f": {event.message}" if event.message else ""
         return f"{count} {event.kind} {self.name(event)}{message}{left}"
 

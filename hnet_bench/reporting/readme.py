@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.grid import Column, Entry, Grid
 from hnet_bench.reporting.grids import SYMBOLS
-from hnet_bench.reporting.markdown import table
+from hnet_bench.reporting.markdown import link, picture, table
 from hnet_bench.reporting.model import Report, ReportCell
-from hnet_bench.reporting.tables import MARKS, NOT_RUN, SCALES, Scale, freshness_legend, freshness_marks, reported_text
+from hnet_bench.reporting.tables import MARKS, NOT_RUN, SCALES, Scale, record_legend, record_marks, reported_text
 
 _BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
@@ -41,11 +42,11 @@ def _block(report: Report, folder: str) -> str:
         f"{SCALES[report.unit].heading}: mean ± SEM (seeds).",
         f"Verdicts: {verdicts}; not run ({counts['not run']})." if verdicts else "",
         f"Reported numbers: {marks}, else verified." if marks else "",
-        *freshness_legend(report.cells),
-        f"All of it: [{report.title}]({folder}/{report.name}.md).",
+        *record_legend(report.cells),
+        f"All of it: {link(report.title, f'{folder}/{report.name}.md')}.",
     ]
-    picture = f"![Measured and reported averages]({folder}/{report.name}.svg)"
-    return "\n\n".join([table(_grid(report)), " ".join(filter(None, sentences)), picture])
+    figure = picture(KINDS[MAIN], f"{folder}/{file_name(report.name, MAIN, 'svg')}")
+    return "\n\n".join([table(_grid(report)), " ".join(filter(None, sentences)), figure])
 
 
 def _grid(report: Report) -> Grid:
@@ -74,4 +75,4 @@ def _measured(cell: ReportCell, scale: Scale) -> str:
         return NOT_RUN
     final = cell.measured.final
     symbol = f" {SYMBOLS[cell.verdict.outcome]}" if cell.verdict else ""
-    return f"{scale.with_spread(final.mean, final.sem)} ({final.n}){freshness_marks(cell)}{symbol}"
+    return f"{scale.with_spread(final.mean, final.sem)} ({final.n}){record_marks(cell)}{symbol}"

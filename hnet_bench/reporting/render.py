@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hnet_bench.reporting.figures.subject import Subject
 
 INDEX, APPENDIX = "index.html", "appendix.md"
+_PICTURES = ("svg", "pdf", "png")
 
 
 def render(
@@ -42,11 +43,11 @@ def render(
     for report, text, drawn, pictures in zip(reports, texts, found, titled, strict=True):
         files |= _files(report, text, drawn)
         if pages:
-            files[f"{report.name}.html"] = page([report], [pictures], sections([report])).encode()
+            files[f"{report.name}.html"] = _encoded(page([report], [pictures], sections([report])))
     if listed is not None:
         pictures_of = {report.name: pictures for report, pictures in zip(reports, titled, strict=True)}
         shown = page(listed, [pictures_of.get(report.name, {}) for report in listed], appendix)
-        files |= {INDEX: shown.encode(), APPENDIX: markdown.appendix_page(appendix).encode()}
+        files |= {INDEX: _encoded(shown), APPENDIX: _encoded(markdown.appendix_page(appendix))}
     return files
 
 
@@ -58,8 +59,13 @@ def _texts(report: Report) -> dict[str, str]:
 def _files(report: Report, texts: Mapping[str, str], figures: Mapping[str, bytes]) -> dict[str, bytes]:
     names = _names(report, figures)
     every = {"md": markdown.page(report, figures=names), **texts}
-    encoded = {f"{report.name}.{suffix}": text.encode() for suffix, text in every.items()}
+    encoded = {f"{report.name}.{suffix}": _encoded(text) for suffix, text in every.items()}
     return encoded | dict(zip(names.values(), figures.values(), strict=True))
+
+
+def _encoded(text: str) -> bytes:
+    # The command of a record may name a file whose name is no UTF-8.
+    return text.encode(errors="backslashreplace")
 
 
 def subject_of(report: Report, store: Store) -> Subject:
@@ -106,17 +112,22 @@ def stale(
     problems = [problem for problem in compared if problem]
     present = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     for path in present:
-        mine = ours is None or any(_belongs(path, table) for table in ours)
+        mine = ours is None or any(belongs(path.name, table) for table in ours)
         name = path.relative_to(folder).as_posix()
-        if name not in expected and name not in ignored and mine and not any(_belongs(path, t) for t in others):
+        if (
+            name not in expected
+            and name not in ignored
+            and mine
+            and not any(belongs(path.name, table) for table in others)
+        ):
             problems.append(f"{path} is superfluous")
     return problems
 
 
 def outdated(expected: Mapping[str, bytes], folder: Path, tables: Iterable[str]) -> list[Path]:
     """Figures of these tables that an earlier report wrote and that there are no records for any more."""
-    left = {path.name: table for table in tables for path in folder.glob(f"{table}*.svg") if path.name not in expected}
-    return [folder / name for name, table in left.items() if name in {file_name(table, kind, "svg") for kind in KINDS}]
+    names = dict.fromkeys(file_name(table, kind, "svg") for table in tables for kind in KINDS)
+    return [folder / name for name in names if name not in expected and (folder / name).is_file()]
 
 
 def differing(path: Path, expected: bytes) -> str | None:
@@ -127,8 +138,12 @@ def differing(path: Path, expected: bytes) -> str | None:
     return None if found == expected else f"{path} differs from line {_first_difference(found, expected)} on"
 
 
-def _belongs(path: Path, table: str) -> bool:
-    return path.name.partition(".")[0] == table
+def belongs(name: str, table: str) -> bool:
+    """Whether a file of reports is this table's, whatever dots its name has: a page, data or a figure."""
+    stem, _, suffix = name.rpartition(".")
+    if suffix not in _PICTURES:
+        return stem == table
+    return name in {file_name(table, kind, suffix) for kind in KINDS}
 
 
 def _first_difference(found: bytes, expected: bytes) -> int:

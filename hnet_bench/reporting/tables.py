@@ -17,12 +17,14 @@ from hnet_bench.runs.plan import CellState
 NOT_RUN = "not run"
 MARKS = {"verified": "", "second-hand": "‡", "recalled": "†"}
 
-STALE, UNKNOWN = "§", "¶"
-_FRESHNESS_LEGENDS = {
+STALE, UNKNOWN, DEPARTED = "§", "¶", "‖"
+_RECORD_LEGENDS = {
     STALE: f"{STALE} stale: the code computes something else than when some of these runs were made; "
     "hnet-bench run TABLE --rerun-stale renews them.",
     UNKNOWN: f"{UNKNOWN} whether some of these runs are stale cannot be told: nothing of their code was recorded that "
     "could be compared.",
+    DEPARTED: f"{DEPARTED} outside the protocol: some of these runs took other steps, learning rates, samples or "
+    "networks than it has, or kept or trained more than they count, as measured; hnet-bench trace says what.",
 }
 
 _MEANING = {
@@ -73,23 +75,28 @@ class Measurable(Protocol):
     @property
     def unknown_seeds(self) -> tuple[int, ...]: ...
 
-
-def freshness_marks(cell: Measurable) -> str:
-    """§ for a cell with stale records, ¶ for one of whose records that cannot be told."""
-    return f"{STALE if cell.stale_seeds else ''}{UNKNOWN if cell.unknown_seeds else ''}"
+    @property
+    def departed_seeds(self) -> tuple[int, ...]: ...
 
 
-def freshness_legend(cells: Iterable[Measurable]) -> list[str]:
+def record_marks(cell: Measurable) -> str:
+    """§ for a cell with stale records, ¶ for one of whose records that cannot be told, ‖ for one with runs outside the
+    protocol."""
+    marks = {STALE: cell.stale_seeds, UNKNOWN: cell.unknown_seeds, DEPARTED: cell.departed_seeds}
+    return "".join(mark for mark, seeds in marks.items() if seeds)
+
+
+def record_legend(cells: Iterable[Measurable]) -> list[str]:
     """A sentence for each of these marks that occurs."""
-    found = set("".join(map(freshness_marks, cells)))
-    return [sentence for mark, sentence in _FRESHNESS_LEGENDS.items() if mark in found]
+    found = set("".join(map(record_marks, cells)))
+    return [sentence for mark, sentence in _RECORD_LEGENDS.items() if mark in found]
 
 
 def legend(states: Sequence[CellState]) -> list[str]:
     """What the numbers and marks of these cells mean, one sentence each."""
     scale = SCALES[states[0].cell.unit]
     lines = [f"Measured: average {scale.score} over all experiences after the last one; mean ± SEM (number of seeds)."]
-    lines += freshness_legend(states)
+    lines += record_legend(states)
     reported = [state.cell.reported for state in states if state.cell.reported]
     if not reported:
         return lines
@@ -154,7 +161,7 @@ def measured_text(state: CellState) -> str:
     if summary is None:
         return NOT_RUN
     text = SCALES[state.cell.unit].with_spread(summary.mean, summary.sem)
-    return f"{text} ({summary.n}){freshness_marks(state)}"
+    return f"{text} ({summary.n}){record_marks(state)}"
 
 
 def reported_text(reported: Reported | None, unit: Unit = "percent") -> str:

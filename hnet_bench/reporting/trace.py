@@ -11,6 +11,7 @@ from typing import Any
 from hnet_bench.metrics import average_accuracy, summarise
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.tables import Scale
+from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness
 
@@ -73,6 +74,7 @@ def made_with(found: Sequence[Traced]) -> list[str]:
         "Commit": lambda one: _commit(one.record.provenance),
         "Revisions": lambda one: _pairs(one.record.revisions),
         "Changed since": _changed,
+        "Outside the protocol": lambda one: "; ".join(found.what for found in departures_of(one.record)),
         "Versions": lambda one: _pairs(one.record.provenance.get("versions", {})),
         "Hardware": lambda one: _hardware(one.record.provenance),
         "Data": lambda one: _pairs(one.record.data),
@@ -103,7 +105,11 @@ def _hardware(made: dict[str, Any]) -> str:
     place = str(cpu) if device == "cpu" else f"{device} beside {cpu}"
     products = made.get("matrix_products")
     library = f", matrix products by {products}" if products else ""
-    return f"{place}, threads: {made.get('threads', 'not recorded')}{library}, {made.get('platform', '')}".rstrip(", ")
+    capability = made.get("cpu_capability")
+    vectors = f", vector instructions of torch: {capability}" if capability else ""
+    switches = "".join(f", {name}={value}" for name, value in (made.get("switches") or {}).items())
+    threads, platform = made.get("threads", "not recorded"), made.get("platform", "")
+    return f"{place}, threads: {threads}{library}{vectors}{switches}, {platform}".rstrip(", ")
 
 
 def _pairs(content: dict[str, Any]) -> str:

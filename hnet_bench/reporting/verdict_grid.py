@@ -5,8 +5,8 @@ from __future__ import annotations
 from hnet_bench.reporting.grid import Column, Entry, Grid, sections_of
 from hnet_bench.reporting.model import Report, ReportCell
 from hnet_bench.reporting.seeds_needed import SeedsNeeded
-from hnet_bench.reporting.tables import MARKS, SCALES, Scale, freshness_legend, freshness_marks, probability
-from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, Verdict
+from hnet_bench.reporting.tables import MARKS, SCALES, Scale, probability, record_legend, record_marks
+from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, MINIMUM_TO_REPRODUCE, Verdict, has_known_error
 
 
 def verdict_grid(report: Report) -> Grid | None:
@@ -42,7 +42,7 @@ def _verdict_row(cell: ReportCell, scale: Scale) -> tuple[Entry, ...]:
     texts = (
         cell.label,
         cell.scenario,
-        f"{found.seeds}{freshness_marks(cell)}",
+        f"{found.seeds}{record_marks(cell)}",
         "" if found.difference is None else scale.signed(found.difference),
         interval_text(found, scale),
         scale.text(found.margin),
@@ -71,14 +71,19 @@ def _verdict_notes(report: Report, scale: Scale) -> tuple[str, ...]:
         f"Difference: measured minus reported, in {scale.differences}. Reproduced if its 90 % interval lies within the "
         "margin, above or below if it lies beyond it, else inconclusive: two one-sided tests at 5 %. p: of the test "
         "that the difference is as large as the margin (above 0.95 it lies beyond). The margin stands in the table and "
-        f"does not depend on what is measured. Fewer than {MINIMUM_SEEDS} seeds are inconclusive.",
+        f"does not depend on what is measured. Fewer than {MINIMUM_SEEDS} seeds are inconclusive, and fewer "
+        f"than {MINIMUM_TO_REPRODUCE} never reproduce a number, since some methods fail on single seeds.",
         "Seeds: how many it takes in all to decide with a chance of 80 %, with the spread measured so far, if measured "
         "and reported are equal in truth, and if they differ by what was measured. No number: the reported mean "
         "itself is too uncertain.",
     ]
-    if any(cell.verdict and cell.verdict.reported_exactly for cell in report.cells):
-        notes.append("Where a paper gives no spread its number is taken as exact.")
-    notes += freshness_legend(report.cells)
+    if any(cell.verdict and cell.reported and not has_known_error(cell.reported) for cell in report.cells):
+        notes.append(
+            "Where a paper gives no spread its number is taken as exact, and where it gives one without the number of "
+            "seeds, this as large. What would then be reproduced is called close, since no error rate holds; above "
+            "and below are so from the number as it is printed."
+        )
+    notes += record_legend(report.cells)
     not_run: dict[str, list[str]] = {}
     for cell in report.cells:
         if cell.verdict and cell.verdict.outcome == "not run":

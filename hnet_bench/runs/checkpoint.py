@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.runs.files import write_atomically
+from hnet_bench.runs.files import check_regular, write_atomically
 
-_FORMAT = 2
+_FORMAT = 3
+_MOST_BYTES = 2**27  # of the line of JSON
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 _log = logging.getLogger("hnet_bench.run")
 
@@ -35,6 +36,7 @@ class Progress:
     train: list[float] = field(default_factory=list)  # of each experience that is over
     evaluate: list[float] = field(default_factory=list)
     peak_memory_bytes: int | None = None
+    measured: Settings = field(default_factory=dict)  # see `avalanche_adapter.measured`
     resumes: list[Settings] = field(default_factory=list)  # where earlier processes left off, and on which machine
 
 
@@ -64,7 +66,11 @@ class Checkpoints:
     def read(self) -> tuple[Progress, bytes] | None:
         """The checkpoint, None if there is none that fits; the log says why."""
         try:
-            line, _, state = self.path.read_bytes().partition(b"\n")
+            check_regular(self.path)
+            with self.path.open("rb") as file:
+                line = file.readline(_MOST_BYTES)
+                # Without an end to its first line it is none of ours, however large it is.
+                state = file.read() if line.endswith(b"\n") else b""
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -112,7 +118,8 @@ def _sum(header: Settings, state: bytes) -> str:
 def steps_kept(path: Path) -> int:
     """Optimiser steps that a checkpoint holds; 0 if there is none that can be read."""
     try:
+        check_regular(path)
         with path.open("rb") as file:
-            return int(json.loads(file.readline())["progress"]["steps"])
+            return int(json.loads(file.readline(_MOST_BYTES))["progress"]["steps"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0

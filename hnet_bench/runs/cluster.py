@@ -1,7 +1,7 @@
-"""Where runs are done: worker processes on this machine, a Dask cluster that is there, or one that Slurm starts.
+"""Where runs are done: on this machine, on a Dask cluster that is there, or on one that Slurm starts.
 
-Whatever it is, each worker is one process with one thread, which does one run after another. When this process ends,
-however it ends, so do the workers that it started (Dask's nannies see to it).
+Whatever it is, each worker has one run done after another, each by a process of its own. When this process ends,
+however it ends, so do the runs and the workers that it started.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.dask_settings import SETTINGS, WORKER_ENVIRONMENT, NannySettings, WorkerSettings
+from hnet_bench.runs.dask_settings import SETTINGS, NannySettings, WorkerSettings
 from hnet_bench.runs.local import local_workers
 from hnet_bench.runs.slurm import check_number, slurm_workers, slurm_workers_wanted
 
@@ -145,7 +145,7 @@ def connected(
     `announce` is told what it waits for. Raises UserError if it cannot be had, and if the block ends because the
     scheduler is gone or no worker can come any more.
     """
-    with _quiet() as told, dask.config.set({**SETTINGS, "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}):
+    with _quiet() as told, dask.config.set(SETTINGS):
         if cluster.scheduler:
             opened = _told(cluster.scheduler, announce)
         elif cluster.slurm:

@@ -7,7 +7,7 @@ by points, as they do from seed to seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,7 +53,8 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE, *, erro
 
 def surroundings(record: Record, again: Record) -> list[str]:
     """What differs in the versions, the hardware and the data of two records, one line each."""
-    before, after = _surroundings_of(record), _surroundings_of(again)
+    switches = [name for one in (record, again) for name in one.provenance.get("switches") or {}]
+    before, after = _surroundings_of(record, switches), _surroundings_of(again, switches)
     return [
         f"{name}: {_text(before.get(name))}, now {_text(after.get(name))}"
         for name in dict.fromkeys([*before, *after])
@@ -78,13 +79,17 @@ def _scores(one: Record, other: Record) -> tuple[Any, ...]:
     return one.score, one.task_inference, untrained
 
 
-def _surroundings_of(record: Record) -> dict[str, Any]:
+def _surroundings_of(record: Record, switches: Iterable[str]) -> dict[str, Any]:
     made = record.provenance
+    # Records from before these were noted do not say that nothing was set.
+    set_here = made.get("switches")
     named = {name: made.get(name) for name in ("device", "cpu", "threads", "platform")}
     return {
         **made.get("versions", {}),
         **named,
         "library of matrix products": made.get("matrix_products"),
+        "vector instructions of torch": made.get("cpu_capability"),
+        **{name: None if set_here is None else set_here.get(name, "not set") for name in switches},
         **{f"data of {name}": value for name, value in record.data.items()},
     }
 

@@ -1,18 +1,19 @@
 """What Dask's processes must be set to for runs, and the ways in which that reaches each of them.
 
 Dask reads its settings in the process that they are for, and not in the one that starts the sweep. Workers of this
-machine inherit them, those of Slurm find them in their environment, and those of a cluster that is there are told.
-Whoever is told unpickles what stands here, in processes that load neither torch nor Avalanche.
+machine are threads of that one; those of Slurm find them in their environment, and those of a cluster that is there are
+told. Whoever is told unpickles what stands here, in processes that load neither torch nor Avalanche.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from typing import Any
 
 import dask
 from distributed import NannyPlugin, WorkerPlugin
+
+from hnet_bench.runs.apart import ENVIRONMENT
 
 SETTINGS: dict[str, Any] = {
     # A run lasts minutes to hours and is held up by nothing that a restart or a pause would mend.
@@ -25,21 +26,12 @@ SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.comm.timeouts.connect": "120s",
 }
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONWARNINGS": "ignore",
-    # glibc gives big blocks back to the system as soon as they are free, and Dask makes it do so sooner; a training
-    # step allocates the same megabytes again and again, and would spend much of its time on page faults.
-    "MALLOC_TRIM_THRESHOLD_": str(2**29),
-    "MALLOC_MMAP_THRESHOLD_": str(2**29),
-}
 
 
 def environment() -> dict[str, str]:
     """All of it as variables of the environment that a worker begins with, under the names that Dask reads."""
     dasks = {f"DASK_{name.replace('.', '__').replace('-', '_').upper()}": str(one) for name, one in SETTINGS.items()}
-    return {**WORKER_ENVIRONMENT, **dasks}
+    return {**ENVIRONMENT, **dasks}
 
 
 class WorkerSettings(WorkerPlugin):  # type: ignore[misc]
@@ -49,19 +41,16 @@ class WorkerSettings(WorkerPlugin):  # type: ignore[misc]
 
     def setup(self, worker: Any) -> None:
         dask.config.set(SETTINGS)
-        for name, value in WORKER_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
         # Read when the worker began. Above all limits rather than False, so that a worker which pauses now goes on.
         memory = worker.memory_manager
         memory.memory_spill_fraction = memory.memory_pause_fraction = math.inf
 
 
 class NannySettings(NannyPlugin):  # type: ignore[misc]
-    """Tells the processes that restart those workers; what a worker must begin with counts from its next start."""
+    """Tells the processes that restart those workers."""
 
     name, idempotent = "hnet_bench: settings of nannies", True
 
     def setup(self, nanny: Any) -> None:
         dask.config.set(SETTINGS)
-        nanny.pre_spawn_env.update(WORKER_ENVIRONMENT)
         nanny.memory_manager.memory_terminate_fraction = math.inf

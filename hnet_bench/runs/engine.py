@@ -1,4 +1,4 @@
-"""The engine: hands runs to Dask workers, tries again what a dying worker left, and counts what comes back.
+"""The engine: hands runs to Dask workers, tries again what a dying process left, and counts what comes back.
 
 A record is written by the worker that made it, so nothing finished is lost whatever becomes of this process; a run that
 was under way goes on from its checkpoint, in whichever process takes it up.
@@ -15,7 +15,8 @@ from typing import Any
 
 from distributed import KilledWorker, as_completed
 
-from hnet_bench.interfaces import UserError
+from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.apart import Died, Failed, apart
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
 from hnet_bench.runs.cluster import (
     GPU,
@@ -34,7 +35,7 @@ from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 from hnet_bench.runs.work import Orders, Result, do
 
-# How often a run is tried that ends with an exception, or takes its worker with it without having advanced.
+# How often a run is tried that ends with an exception, or takes its process with it without having advanced.
 _TRIES = {"error": 2, "died": 3}
 
 
@@ -80,14 +81,24 @@ def run_all(
         return Outcome(0, ())
     gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
+    logs = options.logs.resolve() if options.logs else None
     with connected(cluster, workers, announce) as client:
-        device = _device(client, options)
+        device = _device(client, options, logs)
         if device is None:
             return Outcome(0, (), left=len(specs))
         if cluster.scheduler and cluster.gpu_slots and device == "cuda":
             check_gpu_slots(client)
         topic = f"hnet_bench-{uuid.uuid4().hex}"
-        client.subscribe_topic(topic, lambda message: observer(Event(**message[1]["event"])))
+        results: dict[str, Result] = {}  # by the task's name
+
+        def hear(message: tuple[float, Settings]) -> None:
+            said = message[1]
+            if "event" in said:
+                observer(Event(**said["event"]))
+            else:
+                results[said["task"]] = Result(**said["result"])
+
+        client.subscribe_topic(topic, hear)
         if cluster.is_local:
             announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
         if link := dashboard(client):
@@ -101,12 +112,12 @@ def run_all(
             gpus=gpus,
             seconds_between_checkpoints=options.seconds_between_checkpoints,
             loggers=options.loggers,
-            logs=options.logs.resolve() if options.logs else None,
+            logs=logs,
             deadline=options.deadline,
         )
         # On this machine the number of workers is the number of slots; elsewhere workers declare theirs to Dask.
         shared = {GPU: 1} if cluster.gpu_slots and device == "cuda" and not cluster.is_local else None
-        return _Sweep(client, orders, store, observer, shared).finish(specs)
+        return _Sweep(client, orders, store, observer, shared, results).finish(specs)
 
 
 @dataclass
@@ -116,6 +127,7 @@ class _Sweep:
     store: Store
     observer: Observer
     resources: dict[str, int] | None
+    results: dict[str, Result]  # what tasks said of their end, by name: each before Dask says that the task is done
     _tries: dict[tuple[str, ...], int] = field(default_factory=dict)
     _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
     _others: bool = False  # whether another sweep was found at one of the runs
@@ -153,19 +165,19 @@ class _Sweep:
         return self.client.submit(do, content, files, self.orders, key=_key(spec), pure=False, resources=self.resources)
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
-        if future.status == "finished":
-            result: Result = future.result()
-            return result
-        if self.store.has(spec):  # the worker died after its work was done
+        # What the task returns is never asked for: if its worker is gone, Dask tries to reach it for minutes.
+        said = self.results.pop(future.key, None)
+        if said is not None and said.kind != "died":
+            return said
+        if self.store.has(spec):  # it died after its work was done
             return Result("done")
-        if future.status == "cancelled" or self.client.status != "running":
-            raise SchedulerGone
-        # The worker died before it could say anything, or what it said could not be sent.
-        # Of a result that was lost with its worker there is no exception, and Dask would wait until there is one.
-        reason = f": {future.exception()!r}" if future.status == "error" else ""
-        problem = f"the worker process ended{reason}"
-        self.store.write_failure(spec, {"problem": problem, "traceback": ""})
-        return Result("died", problem)
+        if said is None:  # the worker died before it could say anything
+            if future.status == "cancelled" or self.client.status != "running":
+                raise SchedulerGone
+            reason = f": {future.exception()!r}" if future.status == "error" else ""
+            said = Result("died", f"the worker process ended{reason}")
+        self.store.write_failure(spec, {"problem": said.problem, "traceback": ""})
+        return said
 
     def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:
         """Whether not to try again; a run that has advanced since the last try is not counted as tried."""
@@ -186,39 +198,54 @@ def _key(spec: RunSpec) -> str:
     return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
 
 
-def _device(client: Any, options: Options) -> str | None:
+def _device(client: Any, options: Options, logs: Path | None = None) -> str | None:
     """The device of the workers; None if the deadline comes before a worker does.
 
-    Asked of a worker, which loads torch anyway. Raises UserError for a device that is not there, and if workers cannot
-    even say that: the sweep ends before it begins.
+    Asked of a worker, whose machine counts; what is not there ends the sweep before it begins. Raises UserError for a
+    device and for a logger that are not there, and if no worker can even say that.
     """
+    end = ""
     for _ in range(_TRIES["died"]):
-        asked = client.submit(_resolve_device, options.device, pure=False)
+        asked = client.submit(_prepare, options.device, options.loggers, logs, pure=False)
         try:
             found = asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None)
         except TimeoutError:
             return None
-        except (ImportError, RuntimeError) as error:
+        except (ImportError, RuntimeError, Failed) as error:
             raise UserError(
                 f"No run can begin ({' '.join(str(error).split())}): scheduler and workers need hnet_bench and what it "
                 "needs, as it is here."
             ) from error
         except KilledWorker:
+            end = "the worker ended"
             continue
         if isinstance(found, UserError):
             raise found
-        return str(found)
+        if not isinstance(found, Died):
+            return str(found)
+        end = str(found)
     raise UserError(
-        "No run was begun, since every worker ended while it loaded torch. A worker needs about 2 GB of memory; what "
-        "became of it is in the output of its Slurm job, or in this machine's log."
+        f"Before the first run, whenever a worker looked for the device, {end}. A run needs about 2 GB of memory; what "
+        "became of a worker is in the output of its Slurm job, or in its machine's log."
     )
 
 
-def _resolve_device(name: str) -> str | UserError:
-    """In a worker: the device, or what is wrong with it. Dask would print an exception with its traceback."""
+def _prepare(device: str, loggers: tuple[str, ...], logs: Path | None) -> str | UserError | Died:
+    """In a worker: the device, or what is wrong with it or with a logger, or how its process ended. Dask would print
+    an exception with its traceback."""
+    try:
+        found: str = apart(_device_and_loggers, device, loggers, logs)
+    except (UserError, Died) as problem:
+        return problem
+    return found
+
+
+def _device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:
     from hnet_bench.runs.run import resolve_device
 
-    try:
-        return resolve_device(name)
-    except UserError as error:
-        return error
+    found = resolve_device(device)
+    if loggers and logs:
+        from hnet_bench.avalanche_adapter.loggers import check_loggers
+
+        check_loggers(loggers, logs)
+    return found

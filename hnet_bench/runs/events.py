@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from hnet_bench.runs.spec import RunSpec
 
-Kind: TypeAlias = Literal["started", "progress", "finished", "failed", "stopped"]
+Kind: TypeAlias = Literal["started", "progress", "warned", "finished", "failed", "stopped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Event:
     iterations_done: int = 0
     iterations_total: int = 0
     seconds: float = 0.0  # since the run started training
-    message: str = ""  # of a failure: one line
+    message: str = ""  # of a failure, a warning, or what a run that goes on has to say: one line
 
     @property
     def key(self) -> tuple[str, str, str, str]:

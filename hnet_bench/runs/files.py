@@ -1,14 +1,23 @@
-"""Files that are whole or not there: atomic writes, a lock on a folder, names for what is kept aside."""
+"""Files that are whole or not there: atomic writes, a lock on a folder, names for what is kept aside; and reading them
+where something else may stand in their place."""
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    _HAS_FLOCK = False
+else:
+    _HAS_FLOCK = True
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -27,6 +36,45 @@ def write_atomically(path: Path, content: bytes) -> None:
             partial.unlink()
 
 
+def read_regular(path: Path, most: int) -> bytes:
+    """Content of a regular file of at most so many bytes. Raises OSError for anything else, without waiting for it.
+
+    Whoever opens a pipe waits for its other end, a device may have no end, and a file with holes takes more memory than
+    disk.
+    """
+    check_regular(path, most)
+    # Another thing may have taken its place since.
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise _too_large(path, most)
+    return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_regular(path: Path, most: int | None = None) -> None:
+    """Raises OSError if a path leads to no regular file, or to one of more bytes."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if most is not None and found.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"larger than {most // 2**20} MiB", str(path))
+
+
+def move_aside(path: Path) -> Path:
+    """Renames what cannot be read as the file that it is named like; where it is then."""
+    return path.rename(path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}"))
+
+
 def remove_partials(path: Path) -> None:
     """Removes what processes that were killed while they wrote left behind, of all files of the run at `path`.
 
@@ -36,14 +84,22 @@ def remove_partials(path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[object]:
     """Nobody else is in this block for the same folder meanwhile; creates the folder.
 
-    The lock leaves no file, and ends with the process that holds it. Where a file system has no locks there is none:
-    files are whole all the same, but of two writers the later one counts.
+    The lock leaves no file but on Windows, where it is a hidden one, and ends with the process that holds it. Where a
+    file system has no locks there is none: files are whole all the same, but of two writers the later one counts.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not _HAS_FLOCK:
+        from filelock import FileLock
+
+        return FileLock(folder / ".lock")
+    return _locked(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

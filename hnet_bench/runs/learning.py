@@ -16,12 +16,13 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.examiner import Examiner
 from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.loggers import Loggers
+from hnet_bench.avalanche_adapter.measured import Meter
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
-from hnet_bench.interfaces import Setup, Strategy, UserError, evaluated, stream_seed
+from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.deadline import Deadline, Stopped
-from hnet_bench.runs.events import Observer, event_of
+from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.memory import peak_bytes
 from hnet_bench.runs.provenance import machine
 from hnet_bench.runs.spec import RunSpec
@@ -50,19 +51,21 @@ class Learning:
         benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
         self.data_sums = benchmark.data_sums
         self._benchmark = benchmark
-        self._stream = benchmark.avalanche.train_stream
+        self._experiences = benchmark.facts.experiences
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
         self._deadline = deadline
+        self._said: set[str] = set()
         self._seconds_to_save = 0.0  # what the last checkpoint took
         self._advanced = False  # whether this process has taken a step
-        setup = Setup(
+        self._setup = Setup(
             scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
         )
         self.strategy = spec.build_strategy()
-        self.template = build_template(self.strategy, setup)
+        self.template = build_template(self.strategy, self._setup)
         self._data = stored_tensors(benchmark.train, self.template.device)
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
+        self._meter = Meter()
         self.progress = self._resumed() or Progress()
         self._clock.count_earlier(self.progress.elapsed)
         # Only forward transfer needs these, which in turn needs more than the diagonal.
@@ -92,15 +95,19 @@ class Learning:
             arrays = {**template.artefacts(), **template.examined(Examiner(self._benchmark, template.device))}
         return {**arrays, **keep(self._latest.answers)} if keep and self._latest else arrays
 
+    def measured(self) -> Settings:
+        """What the run did and keeps, measured. For the end, since it takes a few more evaluations."""
+        return self._meter.outcome(self.template, self._evaluator, self._setup)
+
     def _learn(self) -> None:
         progress = self.progress
-        while len(progress.score) < len(self._stream):
+        while len(progress.score) < self._experiences:
             # An earlier process may have left off between the two.
             if len(progress.train) == len(progress.score):
                 self._train()
                 self._stop_unless_there_is_time(self._expected_evaluation())
             self._evaluate()
-            if len(progress.score) < len(self._stream):
+            if len(progress.score) < self._experiences:
                 self._save()
                 if self._deadline and not self._deadline.leaves(0.0):
                     raise Stopped
@@ -108,7 +115,10 @@ class Learning:
     def _train(self) -> None:
         progress = self.progress
         self._experience_begun = time.perf_counter() - progress.in_experience
-        self.template.train(self._stream[len(progress.score)], eval_streams=[])
+        index = len(progress.score)
+        with self._meter.training():
+            self.template.train(self._benchmark.training(index), eval_streams=[])
+        self._meter.experience_is_over(self.template, self._benchmark.train[: index + 1])
         progress.train.append(round(time.perf_counter() - self._experience_begun, 3))
         progress.in_experience = 0.0
 
@@ -143,7 +153,7 @@ class Learning:
 
     def _evaluated(self) -> list[int]:
         """Experiences to evaluate on after the present one."""
-        return evaluated(self._spec.protocol.evaluation, len(self.progress.score), len(self._stream))
+        return evaluated(self._spec.protocol.evaluation, len(self.progress.score), self._experiences)
 
     def _resumed(self) -> Progress | None:
         """Restores the strategy, if there is a checkpoint that fits."""
@@ -152,11 +162,13 @@ class Learning:
             return None
         progress, state = found
         try:
-            restore_state(self.template, state, self._data)
+            beside = restore_state(self.template, state, self._data)
         except CheckpointError as error:
             _log.warning("checkpoint is not used, the run begins anew: %s", error)
-            self.template = build_template(self.strategy, self.template.setup)
+            self.template = build_template(self.strategy, self._setup)
             return None
+        self._meter = Meter(progress.measured)
+        self._meter.state = beside
         left = {"experience": len(progress.score), "step": progress.steps, **machine(str(self.template.device.type))}
         progress.resumes.append(left)
         _log.info("goes on in experience %d after step %d", len(progress.score), progress.steps)
@@ -164,16 +176,10 @@ class Learning:
 
     def _after_step(self) -> None:
         self.progress.steps += 1
+        if self.template.in_main_loop:
+            self._meter.saw(len(self.template.mb_y))
         if self._clock.event_is_due():
-            self._observer(
-                event_of(
-                    self._spec,
-                    "progress",
-                    done=self.progress.steps,
-                    total=self.template.planned_steps,
-                    seconds=self._clock.elapsed(),
-                )
-            )
+            self._observer(self._event())
         self._advanced = True
         self.progress.in_experience = time.perf_counter() - self._experience_begun
         self._stop_unless_there_is_time(0.0)
@@ -187,14 +193,26 @@ class Learning:
         self.progress.elapsed = self._clock.elapsed()
         self.progress.peak_memory_bytes = self._peak()
         try:
-            state = save_state(self.template, self._data)
+            self.progress.measured = self._meter.to_json()
+            state = save_state(self.template, self._data, self._meter.state)
         except CheckpointError as error:
             # A plugin may hold what cannot be kept within an experience; `hnet-bench check` asks for more.
             _log.warning("no checkpoint after step %d: %s", self.progress.steps, error)
+            self._say(f"no checkpoint could be left, so what is stopped here is done again: {error}")
         else:
             self._checkpoints.write(self.progress, state)
         self._seconds_to_save = time.perf_counter() - begun
         self._clock.checkpoint_was_written()
+
+    def _say(self, message: str) -> None:
+        """Tells whoever watches, once."""
+        if message not in self._said:
+            self._said.add(message)
+            self._observer(self._event(message))
+
+    def _event(self, message: str = "") -> Event:
+        done, total = self.progress.steps, self.template.planned_steps
+        return event_of(self._spec, "progress", done=done, total=total, seconds=self._clock.elapsed(), message=message)
 
     def _peak(self) -> int | None:
         # Also that of earlier processes.
@@ -207,7 +225,7 @@ class Learning:
         _log.info(
             "experience %d of %d learnt in %.1f s; %s: %s",
             done,
-            len(self._stream),
+            self._experiences,
             self.progress.train[-1],
             goal.score_name.replace("_", " "),
             scores,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import resource
 import sys
 from pathlib import Path
+
+import psutil
 
 _STATUS = Path("/proc/self/status")
 
@@ -26,5 +27,9 @@ def peak_bytes() -> int | None:
         match = None
     if match:
         return int(match[1]) * 1024
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

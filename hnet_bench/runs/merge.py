@@ -8,6 +8,7 @@ For each run the files of both stores are pooled, and what the pool says decides
   `.conflict-<8 hex>.json`.
 * A record that one store has superseded does not come back from the other: a file of the same content is left out.
 * A failure is kept while there is no record. Damaged files are kept as `.damaged-<8 hex>` and never count.
+* What is no file, such as a pipe, or is far too large for one of ours stays where it is and is named.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pathlib import Path, PurePosixPath
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
-from hnet_bench.runs.files import alone, short_hash, write_atomically
+from hnet_bench.runs.files import alone, check_regular, move_aside, read_regular, short_hash, write_atomically
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.store import RUN_ID, read_record
+from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, lost_arrays, read_record
 
 _DEPTH = 3  # of the folders that hold records: benchmark, scenario, strategy
 
@@ -43,6 +44,7 @@ class Merged:
     records: int  # runs that have one now
     conflicts: tuple[Conflict, ...]
     damaged: tuple[tuple[Path, str], ...]  # where a damaged file stands now, and what is wrong with it
+    unreadable: tuple[tuple[Path, str], ...]  # what is no file, or far too large, and stays out: path and problem
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class _Pool:
     problems: dict[str, str] = field(default_factory=dict)  # by file name: what is wrong with a damaged file
 
     def add(self, path: Path) -> None:
-        name, content = path.name, path.read_bytes()
+        name, content = path.name, read_regular(path, _most(path))
         if name.endswith(".failed"):
             self.failures.append(content)
         elif name == f"{self.run_id}.json" or ".conflict-" in name:
@@ -82,7 +84,7 @@ class _Pool:
 
     def _add_record(self, path: Path, content: bytes) -> None:
         archive = path.with_suffix(".npz")
-        arrays = archive.read_bytes() if archive.exists() else None
+        arrays = read_regular(archive, _most(archive)) if _problem(archive) is None else None
         try:
             self.candidates[content] = _Candidate(content, read_record(path))
         except UserError as error:
@@ -92,7 +94,9 @@ class _Pool:
                 archive_name = f"{self.run_id}.npz.damaged-{short_hash(content)}"
                 self.aside[archive_name] = min(arrays, self.aside.get(archive_name, arrays))
             return
-        if arrays is not None:
+        if arrays is not None and lost_arrays(path, self.candidates[content].record):
+            self.aside[f"{self.run_id}.npz.damaged-{short_hash(arrays)}"] = arrays
+        elif arrays is not None:
             self.archives[content] = min(arrays, self.archives.get(content, arrays))
 
     def chosen(self) -> list[_Candidate]:
@@ -137,14 +141,16 @@ def merge(other: Path, into: Path) -> Merged:
     if other.resolve() == into.resolve():
         raise UserError(f"{other} and {into} are the same folder: there is nothing to merge.")
     added = restored = records = 0
-    conflicts, damaged = [], []
+    conflicts, damaged, unreadable = [], [], []
     for folder, run_id in sorted(theirs.keys() | ours.keys()):
         place = into / folder
         try:
             with alone(place):
-                before = _of_run(place, run_id)
-                pool = _pool(run_id, [*before, *theirs.get((folder, run_id), [])])
-                stood = [path.read_bytes() for path in before if path.name == f"{run_id}.json"]
+                before, strange = _told_apart(_of_run(place, run_id))
+                others, more = _told_apart(theirs.get((folder, run_id), []))
+                unreadable += [*strange, *more]
+                pool = _pool(run_id, [*before, *others])
+                stood = [read_regular(path, MOST_BYTES) for path in before if path.name == f"{run_id}.json"]
                 _write(place, before, pool.files())
         except OSError as error:
             raise UserError(f"Run {run_id} cannot be merged into {place}: {error.strerror}.") from error
@@ -156,7 +162,14 @@ def merge(other: Path, into: Path) -> Merged:
             paths = tuple(place / f"{_stem(run_id, one, chosen)}.json" for one in chosen)
             conflicts.append(Conflict(paths=paths, records=tuple(one.record for one in chosen)))
         damaged += [(place / name, problem) for name, problem in sorted(pool.problems.items())]
-    return Merged(added=added, restored=restored, records=records, conflicts=tuple(conflicts), damaged=tuple(damaged))
+    return Merged(
+        added=added,
+        restored=restored,
+        records=records,
+        conflicts=tuple(conflicts),
+        damaged=tuple(damaged),
+        unreadable=tuple(unreadable),
+    )
 
 
 def _runs(root: Path) -> dict[tuple[PurePosixPath, str], list[Path]]:
@@ -184,9 +197,25 @@ def _of_run(folder: Path, run_id: str) -> list[Path]:
 
 def _belongs(path: Path) -> bool:
     kept_aside = (".conflict-", ".superseded-", ".damaged-")
-    return path.is_file() and (
-        path.suffix in (".json", ".npz", ".failed") or any(mark in path.name for mark in kept_aside)
-    )
+    return path.suffix in (".json", ".npz", ".failed") or any(mark in path.name for mark in kept_aside)
+
+
+def _told_apart(paths: list[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Those that can be read as files, and the others with what they are instead."""
+    problems = {path: _problem(path) for path in paths}
+    return [path for path in paths if problems[path] is None], [(path, text) for path, text in problems.items() if text]
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        check_regular(path, _most(path))
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def _most(path: Path) -> int:
+    return MOST_BYTES_OF_ARRAYS if ".npz" in path.name else MOST_BYTES
 
 
 def _pool(run_id: str, paths: list[Path]) -> _Pool:
@@ -200,7 +229,9 @@ def _write(folder: Path, before: list[Path], files: dict[str, bytes]) -> None:
     # Nothing is removed before all that stays is written, so whatever moment this ends at, no content is lost.
     for name, content in files.items():
         path = folder / name
-        if not path.exists() or path.read_bytes() != content:
+        if _problem(path) is not None and os.path.lexists(path):
+            move_aside(path)
+        if not path.exists() or read_regular(path, _most(path)) != content:
             write_atomically(path, content)
     for path in before:
         if path.name not in files:

@@ -1,7 +1,8 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
-Schema 1 had no checksum, and its first records had no scores from before training (`untrained`). In schema 2 every cell
-of a matrix was a number. Schema 3 had no revisions.
+In schema 2 every cell of a matrix was a number. Schema 3 had no revisions, and did not name the arrays beside a record.
+Schema 1 had no checksum, so that nothing would say whether such a record was changed since: it is refused, and ours
+were written anew as those of schema 2.
 """
 
 from __future__ import annotations
@@ -9,11 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hnet_bench.interfaces import Settings, UserError
-
-
-def _with_checksum(content: Settings) -> Settings:
-    # There was none to keep: 64 zeros stand for it, and nothing compares them.
-    return {"untrained": None, **content, "sha256": "0" * 64}
 
 
 def _as_it_is(content: Settings) -> Settings:
@@ -26,7 +22,7 @@ def _with_revisions(content: Settings) -> Settings:
     spec = content.get("spec")
     names = {part: _name_of(spec, part) for part in ("strategy", "benchmark")}
     revisions = {part: None if ".py:" in name else 1 for part, name in names.items()}
-    return {**content, "revisions": {**revisions, "protocol": 1}}
+    return {**content, "revisions": {**revisions, "protocol": 1}, "arrays": None}
 
 
 def _name_of(spec: object, part: str) -> str:
@@ -36,7 +32,7 @@ def _name_of(spec: object, part: str) -> str:
 
 
 # From which schema -> how its records become those of the next. Add a line with each new schema.
-_STEPS: dict[int, Callable[[Settings], Settings]] = {1: _with_checksum, 2: _as_it_is, 3: _with_revisions}
+_STEPS: dict[int, Callable[[Settings], Settings]] = {2: _as_it_is, 3: _with_revisions}
 
 
 def migrated(content: Settings, schema: int, *, where: str) -> Settings:
@@ -45,11 +41,14 @@ def migrated(content: Settings, schema: int, *, where: str) -> Settings:
     if found == schema:
         return content
     known = [*_STEPS, schema]
+    if found == 1 and not isinstance(found, bool):
+        raise UserError(
+            f"{where} is of schema 1, which had no checksum: nothing says whether it was changed after it was written."
+        )
     if isinstance(found, bool) or not isinstance(found, int) or found not in known:
         raise UserError(f"{where} is not a record: expected schema {_either(known)}, found {found!r}.")
-    if ("sha256" in content) != (found > 1):
-        has = "has no" if found == 1 else "needs a"
-        raise UserError(f"{where} is not a sound record: schema {found} {has} sha256.")
+    if "sha256" not in content:
+        raise UserError(f"{where} is not a sound record: schema {found} needs a sha256.")
     for step in range(found, schema):
         content = {**_STEPS[step](content), "schema": step + 1}
     return content

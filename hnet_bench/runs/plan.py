@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
-from hnet_bench.runs.spec import RunSpec, cell_spec
+from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
 from hnet_bench.runs.store import Damaged, Listing, Store
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class CellState:
     records: tuple[Record, ...]
     damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
     conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
+    lacking: tuple[Damaged, ...] = ()  # archives of arrays that are not there; their records count
     freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
 
     @cached_property
@@ -56,6 +58,11 @@ class CellState:
     def unknown_seeds(self) -> tuple[int, ...]:
         """Seeds of whose record that cannot be told."""
         return self._seeds("unknown")
+
+    @property
+    def departed_seeds(self) -> tuple[int, ...]:
+        """Seeds whose run left the protocol, or did something else than its strategy says."""
+        return tuple(record.spec["seed"] for record in self.records if departures_of(record))
 
     def _seeds(self, state: str) -> tuple[int, ...]:
         pairs = zip(self.records, self.freshness, strict=False)
@@ -107,6 +114,7 @@ def _cell_state(
         records=records,
         damaged=found.damaged,
         conflicts=found.conflicts,
+        lacking=found.lacking,
         freshness=tuple(freshness(record.revisions, present) for record in records),
     )
 
@@ -122,9 +130,10 @@ def stale_files(states: list[CellState], store: Store) -> frozenset[str]:
 
 
 def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
-    """Runs without a sound record, or whose record is to be renewed: first one seed of every cell, then the next.
+    """Runs without a sound record or without its arrays, or whose record is to be renewed: first one seed of every
+    cell, then the next.
 
-    Cells with the same spec share their runs.
+    Cells with the same spec share their runs. Raises UserError for a seed that their benchmark cannot be drawn with.
     """
     todo: dict[tuple[str, str], RunSpec] = {}
     rounds = max((len(state.planned_seeds) for state in states), default=0)
@@ -134,6 +143,8 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
                 continue
             spec = state.spec.with_seed(state.planned_seeds[index])
             done = any(record.spec["seed"] == spec.seed for record in state.records)
+            done = done and all(one.path.stem != spec.run_id for one in state.lacking)
             if not done or (store.renew and not store.has(spec)):
+                check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
                 todo[(str(spec.folder), spec.run_id)] = spec
     return list(todo.values())

@@ -1,6 +1,6 @@
-"""Loaded once by the process that worker processes are forked from: what takes seconds to import, and what code it is.
+"""Loaded once by the server that processes of runs are forked from: what takes seconds to import, and what code it is.
 
-A worker so starts in a moment, also after another has died, and shares the memory of the libraries.
+A run so starts in a moment, and shares the memory of the libraries.
 """
 
 from hnet_bench.runs import run, work

@@ -98,7 +98,7 @@ class _Walk:
         whole = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
         setup = Setup(scenario=spec.scenario, facts=whole.facts, protocol=spec.protocol, seed=spec.seed, device=device)
         self._template = build_template(spec.build_strategy(), setup)
-        self._whole, self._small = whole.avalanche.train_stream, _small(whole).avalanche.train_stream
+        self._whole, self._small = whole, _small(whole)
         self._evaluator = Evaluator(whole)
         self._steps = Steps()
         after_every_step(self._template, lambda: self._steps.moments.append(self._now()))
@@ -130,7 +130,7 @@ class _Walk:
         template.setup = replace(setup, protocol=protocol)
         self._steps.moments.clear()
         begun = self._now()
-        template.train((self._whole if whole else self._small)[index], eval_streams=[])
+        template.train((self._whole if whole else self._small).training(index), eval_streams=[])
         seconds = self._now() - begun
         if iterations > 1:
             step = self.step[index] = self._steps.per_iteration(iterations)

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -17,6 +18,26 @@ import hnet_bench
 from hnet_bench.interfaces import Settings
 
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
+# Environment variables that choose among the instructions, or the precision, with which a library computes: each can
+# change the last digits of a result, and with them a run, on some processor or GPU.
+SWITCHES = (
+    "ATEN_CPU_CAPABILITY",  # torch's own loops, initial weights and random numbers among them
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_DEBUG_CPU_TYPE",
+    "ONEDNN_MAX_CPU_ISA",
+    "ONEDNN_CPU_ISA_HINTS",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "DNNL_CPU_ISA_HINTS",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "OPENBLAS_CORETYPE",  # NumPy's matrix products
+    "NPY_DISABLE_CPU_FEATURES",
+    "GLIBC_TUNABLES",  # exp and log of Python
+    "CUBLAS_WORKSPACE_CONFIG",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
 
 
 def provenance(*, strategy: object, device: str, threads: int, command: str, started: datetime) -> Settings:
@@ -34,6 +55,7 @@ def provenance(*, strategy: object, device: str, threads: int, command: str, sta
         **machine(device),
         "threads": threads,
         "matrix_products": _products(device),
+        **arithmetic(),
         "platform": platform.platform(),
         "versions": _versions(),
     }
@@ -48,6 +70,20 @@ def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
         "version of a library": _versions(),
         "kind of device": device,
         "library of matrix products": _products(device),
+        # A run that goes on with other instructions ends in scores that neither of them gives alone.
+        "set of vector instructions": arithmetic()["cpu_capability"],
+        "setting of a numerical library": arithmetic()["switches"],
+    }
+
+
+def arithmetic() -> Settings:
+    """The vector instructions that torch's own loops use, and those of `SWITCHES` that are set."""
+    import torch
+
+    capability: str = torch.backends.cpu.get_cpu_capability()
+    return {
+        "cpu_capability": capability,
+        "switches": {name: os.environ[name] for name in SWITCHES if name in os.environ},
     }
 
 
@@ -96,8 +132,8 @@ def _file_sum(strategy: object) -> str | None:
 
 
 def command_line() -> str:
-    """The command of this process; of absolute paths only the last part, since the rest says nothing to others."""
-    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv)
+    """The command of this process, as a shell takes it; of absolute paths the last part, all that it says to others."""
+    return shlex.join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv)
 
 
 def device_name(device: str) -> str:

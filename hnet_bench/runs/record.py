@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from hnet_bench.interfaces import EvaluationSchedule, Settings, UserError, evaluated
+from hnet_bench.metrics import LARGEST
 from hnet_bench.runs.canonical import checksum, spec_digest
 from hnet_bench.runs.migration import migrated
 
 SCHEMA = 4
+NO_ARRAYS = "none"
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -41,7 +43,12 @@ class Record:
     data: Settings  # name of a data set -> SHA-256 of its content
     revisions: Settings  # of "strategy", "benchmark" and "protocol", see `runs.revisions`
     diagnostics: Settings  # counters that the strategy keeps, such as "nan_entropies"
+    # What the run did and keeps, whatever the strategy says of it, see `runs.departures`; None in older records.
+    measured: Settings | None = None
     provenance: Settings = field(repr=False)  # commit, code, versions, hardware, command, times
+    # SHA-256 of the archive of arrays that belongs beside the record, `NO_ARRAYS` if none does; None in records made
+    # before this was kept.
+    arrays: str | None = None
 
     def to_json(self) -> Settings:
         """The record as JSON. Raises ValueError for NaN and infinities."""
@@ -58,15 +65,21 @@ class Record:
             raise UserError(f"{where} is not a record: expected a JSON object, found {type(content).__name__}.")
         current = migrated(content, SCHEMA, where=where)
         _check_schema(current, where)
+        _check_numbers(current, where)
         fields = {key: value for key, value in current.items() if key not in ("schema", "sha256")}
-        # That of the content as it was written. Schema 1 had none to compare.
+        # That of the content as it was written.
         written = {key: value for key, value in content.items() if key != "sha256"}
-        if "sha256" in content and checksum(written) != content["sha256"]:
+        if _checksum(written, where) != content["sha256"]:
             raise UserError(f"{where} was changed after it was written: its content does not fit its sha256.")
         spec = fields["spec"]
         check_scores(fields["score"], where, schedule=schedule_of(spec))
         if fields["task_inference"] is not None:
             check_scores(fields["task_inference"], where, schedule=schedule_of(spec), name="task inference")
+        for name in ("untrained", "task_inference"):
+            if fields[name] is not None and len(fields[name]) != len(fields["score"]):
+                raise UserError(
+                    f"{where} has scores of {len(fields['score'])} experiences, but {name} of {len(fields[name])}."
+                )
         expected = f"seed{spec['seed']}-{spec_digest(spec)}"
         if fields["run_id"] != expected:
             raise UserError(
@@ -94,12 +107,40 @@ def check_scores(score: Any, where: str, *, schedule: EvaluationSchedule, name: 
             raise UserError(f"{where} has no sound {name} matrix: expected T rows of T finite numbers{gaps}.")
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a number that a record may hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+
+
 def _is_sound(row: Sequence[Any], measured: Iterable[int]) -> bool:
     # Without a test of each value by itself: a record of 100 experiences has 10,000, and a report 1,000 records.
     found = [row[on] for on in measured]
     kinds = set(map(type, found))
-    numbers = all(issubclass(kind, (int, float)) and kind is not bool for kind in kinds)
-    return numbers and all(map(math.isfinite, found)) and row.count(None) == len(row) - len(found)
+    if not all(issubclass(kind, (int, float)) and kind is not bool for kind in kinds):
+        return False
+    # Before any is taken for a float, which integers can be too large for.
+    within = -LARGEST <= min(found) <= max(found) <= LARGEST
+    return within and all(map(math.isfinite, found)) and row.count(None) == len(row) - len(found)
+
+
+def _check_numbers(content: Settings, where: str) -> None:
+    """Raises UserError if a number outside the matrices, which `check_scores` looks at, is none to compute with."""
+    left = [value for key, value in content.items() if key not in ("score", "task_inference")]
+    while left:
+        value = left.pop()
+        if isinstance(value, (dict, list)):
+            left += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, (int, float)) and not -LARGEST <= value <= LARGEST:
+            raise UserError(
+                f"{where} is not a sound record: it holds a number beyond {LARGEST:g}, or none that is one."
+            )
+
+
+def _checksum(content: Settings, where: str) -> str:
+    try:
+        return checksum(content)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is not a sound record: it has no canonical JSON ({error}).") from error
 
 
 def _check_schema(content: Settings, where: str) -> None:

@@ -1,12 +1,16 @@
 """One run: a spec in, a record out. All that a run draws at random comes from its seed.
 
-The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever ran before in
-the process, whatever runs beside it and however often it was stopped: one thread, every global generator seeded, a
-stream of its own for each purpose, and checkpoints that hold everything.
+The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever runs beside it and
+however often it was stopped: one thread, every global generator seeded, a stream of its own for each purpose, and
+checkpoints that hold everything. Sweeps and repetitions give it a process of its own (`apart`); called from here, it
+shares one with whatever a strategy before it may have left there.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +27,7 @@ from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.memory import reset_peak
 from hnet_bench.runs.provenance import command_line, provenance
-from hnet_bench.runs.record import Record, check_scores
+from hnet_bench.runs.record import NO_ARRAYS, Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec
 
@@ -69,6 +73,8 @@ def run_with_artefacts(
     _check_loaded(spec)
     learning.learn()
     template, progress = learning.template, learning.progress
+    _check_diagnostics(template.diagnostics)
+    archive = _archive(learning.artefacts())
     counts = template.parameter_counts()
     inference = [row for row in progress.task_inference if row is not None]
     record = Record(
@@ -83,6 +89,7 @@ def run_with_artefacts(
         data=learning.data_sums,
         revisions=revisions,
         diagnostics=dict(template.diagnostics),
+        measured=learning.measured(),
         provenance={
             **provenance(
                 strategy=learning.strategy,
@@ -95,13 +102,19 @@ def run_with_artefacts(
         },
     )
     check_scores(record.score, f"run {spec.run_id}", schedule=spec.protocol.evaluation)
-    return record, _archive(learning.artefacts())
+    return replace(record, arrays=hashlib.sha256(archive).hexdigest() if archive else NO_ARRAYS), archive
 
 
 def _check_loaded(spec: RunSpec) -> None:
     if found := loaded_from_elsewhere(spec):
         own, loaded = found
         raise UserError(f"{own} is not what Python imports, which is {loaded} of the same name: rename one.")
+
+
+def _check_diagnostics(found: Mapping[str, Any]) -> None:
+    for name, value in found.items():
+        if not is_number(value):
+            raise UserError(f"The strategy's diagnostic '{name}' is no number to keep: found {value!r:.100}.")
 
 
 def resolve_device(name: str) -> str:

@@ -147,6 +147,7 @@ def resolve(
     if scenario not in chosen_strategy.scenarios:
         able = ", ".join(known.label for known in chosen_strategy.scenarios)
         raise UserError(f"Strategy '{strategy}' does not learn {scenario.label} ({where}): it learns {able}.")
+    check_benchmark(chosen_benchmark, scenario, seed, where)
     return RunSpec(
         benchmark=catalog.plain_name(name),
         benchmark_settings=to_settings(chosen_benchmark),
@@ -157,6 +158,17 @@ def resolve(
         seed=seed,
         files=found,
     )
+
+
+def check_benchmark(benchmark: Benchmark, scenario: Scenario, seed: int, where: str) -> None:
+    """Raises UserError if the benchmark says, without being built, that it is not for this scenario or seed."""
+    check = getattr(benchmark, "check", None)
+    if check is None:
+        return
+    try:
+        check(scenario=scenario, seed=seed)
+    except UserError as error:
+        raise UserError(f"{str(error).rstrip('.')} ({where}).") from error
 
 
 def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], where: str) -> Path | None:

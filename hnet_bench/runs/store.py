@@ -11,12 +11,15 @@ What is no sound record does not count, but is kept, under a name that ends in 8
     seed<k>-<digest>.conflict-<8 hex>.json     a record of the same run with other scores, from `merge`
     seed<k>-<digest>.json.damaged-<8 hex>      what stood in the place of the record when a new one was written
 
+(8 random digits for what has no content that could be read: a folder, a pipe, a file of more than `MOST_BYTES`.)
+
 A file is written under a temporary name, flushed and renamed, so a reader never sees half a record. No time stamp
 decides anything.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -28,11 +31,22 @@ from typing import NoReturn
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.canonical import folder_of
-from hnet_bench.runs.files import alone, file_sum, short_hash, write_atomically
-from hnet_bench.runs.record import Record
+from hnet_bench.runs.files import (
+    alone,
+    check_regular,
+    file_sum,
+    move_aside,
+    read_regular,
+    short_hash,
+    write_atomically,
+)
+from hnet_bench.runs.record import NO_ARRAYS, Record
 from hnet_bench.runs.spec import RunSpec
 
 RUN_ID = re.compile(r"seed(\d+)-([0-9a-f]{12})")
+# A record of 1,000 experiences has 40 MiB. Larger files are not read: one with holes can have any size on any disk.
+MOST_BYTES = 2**27
+MOST_BYTES_OF_ARRAYS = 2**30
 _PROBE_BYTES = 2**16  # on a full disk an empty file can still be made
 
 
@@ -51,6 +65,7 @@ class CellFiles:
     records: tuple[Record, ...]
     failed_seeds: tuple[int, ...]  # those whose last try failed
     damaged: tuple[Damaged, ...]
+    lacking: tuple[Damaged, ...]  # archives of arrays that records have lost; the records count
     conflicts: tuple[Path, ...]  # records with other scores than the one that counts
 
 
@@ -66,9 +81,9 @@ class Store:
         return self.root / spec.folder / f"{spec.run_id}.json"
 
     def has(self, spec: RunSpec) -> bool:
-        """Whether the run is done: it has a sound record, which need not be renewed."""
+        """Whether the run is done: it has a sound record and the arrays that belong to it, and need not be renewed."""
         path = self.path(spec)
-        if not path.exists() or self.problem(path):
+        if not self._is_sound(spec) or lost_arrays(path, self.read(path)):
             return False
         return not self.renew or file_sum(path) not in self.renew
 
@@ -87,7 +102,7 @@ class Store:
     def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
         """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
         folder = self.root / spec.folder
-        records, conflicts, failed = [], [], []
+        records, conflicts, failed, lacking = [], [], [], []
         listing = listing or Listing(self.root)
         names = listing.names(spec)
         damaged = listing.unreadable(spec)
@@ -97,17 +112,29 @@ class Store:
                 conflicts.append(folder / name)
             elif suffix == "json" and RUN_ID.fullmatch(stem):
                 try:
-                    records.append(self.read(folder / name))
+                    record = self.read(folder / name)
                 except UserError as error:
                     damaged.append(Damaged(folder / name, str(error)))
+                    continue
+                records.append(record)
+                lacking += lost_arrays(folder / name, record)
+            elif suffix == "npz" and RUN_ID.fullmatch(stem):
+                damaged += _damaged_arrays(folder / name)
             elif suffix == "failed" and (match := RUN_ID.fullmatch(stem)):
                 failed.append(int(match[1]))
+        expected = _experiences(spec, records)
+        for record in [one for one in records if len(one.score) != expected]:
+            records.remove(record)
+            path = folder / f"{record.run_id}.json"
+            has = f"has scores of {len(record.score)} experiences, other than its neighbours"
+            damaged.append(Damaged(path, f"The record {path} {has}: {spec.benchmark} has {expected}."))
         done = {record.spec["seed"] for record in records}
         return CellFiles(
             records=tuple(records),
             failed_seeds=tuple(seed for seed in failed if seed not in done),
             damaged=tuple(damaged),
             conflicts=tuple(conflicts),
+            lacking=tuple(lacking),
         )
 
     def read(self, path: Path) -> Record:
@@ -131,13 +158,19 @@ class Store:
         """
         path = self.path(spec)
         content = to_bytes(record)
+        for name, size, most in (
+            ("record", len(content), MOST_BYTES),
+            ("array archive", len(artefacts or b""), MOST_BYTES_OF_ARRAYS),
+        ):
+            if size > most:
+                raise UserError(f"The {name} of {path} has {size:,} bytes: expected at most {most:,}.")
         try:
             with alone(path.parent):
                 if not self.has(spec):
-                    _keep_aside(path, "json.damaged" if self.problem(path) else "superseded")
+                    _keep_aside(path, "superseded" if self._is_sound(spec) else "json.damaged")
                     _replace_artefacts(path.with_suffix(".npz"), artefacts)
                     write_atomically(path, content)
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, IsADirectoryError):
                     self.failure_path(spec).unlink()
         except OSError as error:
             raise UserError(f"The record {path} cannot be written: {error.strerror}.") from error
@@ -151,6 +184,14 @@ class Store:
         except OSError:
             return None  # whoever reports the failure says what it was; a second error would hide it
         return path
+
+    def _is_sound(self, spec: RunSpec) -> bool:
+        """Whether the record of a run is there and sound, also beside those of other seeds."""
+        # Asked of the file itself first, which is quick, since the others are read only where it is there and sound.
+        path = self.path(spec)
+        if not path.exists() or self.problem(path):
+            return False
+        return any(record.spec["seed"] == spec.seed for record in self.examine(spec).records)
 
     def check_writable(self) -> None:
         """Raises UserError unless files can be written to the folder; creates it if needed."""
@@ -216,7 +257,7 @@ class Listing:
 def read_record(path: Path) -> Record:
     """The record in a file of a store. Raises UserError that names the file if it is damaged or misplaced."""
     try:
-        content = _DECODER.decode(path.read_text(encoding="utf-8"))
+        content = _DECODER.decode(read_regular(path, MOST_BYTES).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"The record {path} could not be read ({error}).") from error
     record = Record.from_json(content, where=f"The record {path}")
@@ -231,23 +272,65 @@ def read_record(path: Path) -> Record:
     return record
 
 
+def lost_arrays(path: Path, record: Record) -> list[Damaged]:
+    """The archive that belongs beside a record, if it is not there as it was written."""
+    archive = path.with_suffix(".npz")
+    if record.arrays in (None, NO_ARRAYS):
+        return []
+    try:
+        content = read_regular(archive, MOST_BYTES_OF_ARRAYS)
+    except FileNotFoundError:
+        return [Damaged(archive, f"The arrays {archive}, which belong to the record beside them, are not there.")]
+    except OSError:
+        content = b""  # a pipe, or far too large
+    if hashlib.sha256(content).hexdigest() != record.arrays:
+        return [Damaged(archive, f"The arrays {archive} are not those that were written with the record beside them.")]
+    return []
+
+
 def to_bytes(record: Record) -> bytes:
     """Content of a record's file. Raises ValueError for NaN and infinities."""
     return (json.dumps(record.to_json(), indent=1, allow_nan=False) + "\n").encode()
 
 
+def _experiences(spec: RunSpec, records: list[Record]) -> int:
+    """How many experiences the records of a cell have; where they disagree, as many as the benchmark has."""
+    found = {len(record.score) for record in records}
+    return found.pop() if len(found) == 1 else spec.build_benchmark().facts.experiences if found else 0
+
+
+def _damaged_arrays(path: Path) -> list[Damaged]:
+    """What is wrong with the place of the arrays beside a record, as far as it shows without reading them."""
+    try:
+        check_regular(path, MOST_BYTES_OF_ARRAYS)
+    except OSError as error:
+        return [Damaged(path, f"The arrays {path} cannot be read ({error.strerror}): move them away.")]
+    return []
+
+
 def _keep_aside(path: Path, kind: str) -> None:
-    """Copies a record's file, and what is beside it, to where they stay when another takes the place."""
-    if not path.exists():
+    """Keeps a record's file, and what is beside it, where they stay when another takes the place."""
+    archive = path.with_suffix(".npz")
+    content, arrays = _content(path, MOST_BYTES), _content(archive, MOST_BYTES_OF_ARRAYS)
+    if content is None:
         return
-    content, archive = path.read_bytes(), path.with_suffix(".npz")
     name = short_hash(content)
     damaged = kind == "json.damaged"
     write_atomically(path.with_name(f"{path.stem}.{kind}-{name}{'' if damaged else '.json'}"), content)
-    if archive.exists():
+    if arrays is not None:
         kind = "npz.damaged" if damaged else kind
         target = archive.with_name(f"{archive.stem}.{kind}-{name}{'' if damaged else '.npz'}")
-        write_atomically(target, archive.read_bytes())
+        write_atomically(target, arrays)
+
+
+def _content(path: Path, most: int) -> bytes | None:
+    """Content of a file, None if there is none; what cannot be read is moved aside as it is."""
+    try:
+        return read_regular(path, most)
+    except OSError:
+        if os.path.lexists(path):
+            move_aside(path)
+        return None
 
 
 def _replace_artefacts(path: Path, artefacts: bytes | None) -> None:

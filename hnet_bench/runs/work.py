@@ -1,25 +1,29 @@
-"""What a worker process does: one run, from its checkpoint if there is one, to its record or its failure."""
+"""What a worker does: one run, from its checkpoint if there is one, to its record or its failure.
+
+Every run has a process of its own, so that nothing reaches it but what its spec says.
+"""
 
 from __future__ import annotations
 
-import gc
 import logging
+import os
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
-from distributed import get_worker
+from distributed import Status, get_worker
 
 from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.runs.apart import Died, apart
 from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer, event_of
-from hnet_bench.runs.files import remove_partials
+from hnet_bench.runs.files import check_regular, remove_partials
 from hnet_bench.runs.provenance import identity
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
@@ -46,34 +50,46 @@ class Orders:
 
 @dataclass(frozen=True)
 class Result:
-    """How a try ended. `elsewhere`: another process is doing the run. `mistake`: the user can mend it. `died`: so did
-    the worker, as the engine finds. `stopped`: at the deadline, with a checkpoint; `waiting`: the deadline came before
-    the run was begun."""
+    """How a try ended. `elsewhere`: another process is doing the run. `mistake`: the user can mend it. `died`: the
+    process of the run ended by itself, or its worker did. `stopped`: at the deadline, with a checkpoint; `waiting`: the
+    deadline came before the run was begun."""
 
     kind: Kind
     problem: str = ""  # one line
 
 
-def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> Result:
-    """In a worker: one try at the run of a spec, whose files are there or in the worker's own folder."""
+def do(content: Settings, files: Mapping[str, Path], orders: Orders) -> None:
+    """In a worker: one try at the run of a spec, in a process of its own. Its result is said under the sweep's topic
+    with the name of the task, since what a task returns stays with its worker and may be lost with it."""
     worker = get_worker()
 
     def tell(event: Event) -> None:
         worker.log_event(orders.topic, {"event": event.to_json()})
 
+    def wanted() -> bool:
+        return worker.status in (Status.running, Status.paused)
+
     if orders.deadline and not orders.deadline.leaves(0.0):
-        return Result("waiting")
+        result = Result("waiting")
+    else:
+        try:
+            result = apart(attempt, content, files, orders, str(worker.name), hear=tell, wanted=wanted)
+        except Died as death:
+            result = Result("died", str(death))
+    worker.log_event(orders.topic, {"task": worker.get_current_task(), "result": asdict(result)})
+
+
+def attempt(content: Settings, files: Mapping[str, Path], orders: Orders, worker: str, tell: Observer) -> Result:
+    """In the process of the run: one try at it. The files of the spec are there or in the worker's own folder; `worker`
+    is the name of the worker, by which it has its turn at a GPU."""
     try:
         spec, store = RunSpec.from_json(content, files), orders.store
     except UserError as error:  # a user's file, or a strategy of a plug-in, that this machine has not
         return Result("mistake", str(error))
     try:
-        return _try(spec, store, orders, _numbered(orders, worker.name), tell)
+        return _try(spec, store, orders, _numbered(orders, worker), tell)
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs
         return Result("mistake", f"{store.log_path(spec)} cannot be written: {error.strerror}")
-    finally:
-        # Avalanche's objects refer to each other in circles; without this a worker holds the data of several runs.
-        gc.collect()
 
 
 def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observer) -> Result:
@@ -87,7 +103,7 @@ def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observe
             return Result("elsewhere")
         tell(event_of(spec, "started"))
         try:
-            with _logged(log_file):
+            with _logged(log_file, lambda warning: tell(event_of(spec, "warned", message=warning))):
                 checkpoints = Checkpoints(
                     store.checkpoint_path(spec),
                     identity(spec=spec.to_json(), strategy=spec.build_strategy(), device=orders.device),
@@ -118,7 +134,7 @@ def _try(spec: RunSpec, store: Store, orders: Orders, device: str, tell: Observe
 _log = logging.getLogger("hnet_bench.run")
 
 
-def _numbered(orders: Orders, worker: Any) -> str:
+def _numbered(orders: Orders, worker: str) -> str:
     """The device of a worker: those of a machine with several GPUs take them in turn."""
     if orders.device != "cuda" or orders.gpus < 2:
         return orders.device
@@ -141,17 +157,22 @@ def _only_here(path: Path) -> Iterator[IO[str] | None]:
     do the run: they write the same record.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        check_regular(path)
     with path.open("a", encoding="utf-8") as file:
         try:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_partials(path)
-        except BlockingIOError:
+            # Unlike a lock of `flock`, this one is not inherited by what the run's process may start.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             yield None
             return
         except (ImportError, OSError):
             pass
+        else:
+            with suppress(OSError):
+                remove_partials(path)
         yield file
 
 
@@ -162,14 +183,31 @@ class _Quiet(logging.StreamHandler[IO[str]]):
         return
 
 
+class _Warnings(logging.Handler):
+    """Tells of the first warning of each kind: what a run goes on without, such as checkpoints."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg not in self._told:
+            self._told.add(record.msg)
+            self._tell(record.getMessage())
+
+
 @contextmanager
-def _logged(file: IO[str]) -> Iterator[None]:
-    """Has what happens to a run written to its log, warnings included, each once."""
+def _logged(file: IO[str], warn: Callable[[str], None]) -> Iterator[None]:
+    """Has what happens to a run written to its log, warnings of libraries included, each once; those of ours are also
+    told to `warn`."""
     handler = _Quiet(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger("hnet_bench")
     level = logger.level
-    logger.addHandler(handler)
+    handlers = (handler, _Warnings(warn))
+    for one in handlers:
+        logger.addHandler(one)
     logger.setLevel(logging.INFO)
     # Some of Avalanche's plugins announce their own deprecation at every experience, whatever filters are set.
     told: set[str] = set()
@@ -184,5 +222,6 @@ def _logged(file: IO[str]) -> Iterator[None]:
             warnings.showwarning = show
             yield
     finally:
-        logger.removeHandler(handler)
+        for one in handlers:
+            logger.removeHandler(one)
         logger.setLevel(level)

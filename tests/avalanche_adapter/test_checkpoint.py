@@ -1,5 +1,6 @@
 """A strategy that is saved and restored between two experiences ends as one that never stopped."""
 
+import json
 from io import BytesIO
 
 import pytest
@@ -95,6 +96,61 @@ def test_a_checkpoint_calls_nothing(capsys):
     with pytest.raises(CheckpointError, match="cannot be read"):
         restore_state(template, pickled({"data": Harmful(), "tensors": []}))
     assert "harm" not in capsys.readouterr().out
+
+
+def own_helper(path):
+    path.touch()
+
+
+class Reacting(ClassifierTemplate):
+    """Calls what stands in one of its attributes, as templates do with losses and makers of tensors."""
+
+    def __init__(self, setup):
+        super().__init__(setup=setup)
+        self.make = torch.zeros
+
+    def used(self):
+        return self.make(2)
+
+
+def altered(content, change):
+    """A state as somebody else could have written it."""
+    saved = torch.load(BytesIO(content), weights_only=True)
+    graph = json.loads(saved["data"])
+    change(graph["objects"])
+    return pickled({"data": json.dumps(graph), "tensors": saved["tensors"]})
+
+
+@pytest.mark.parametrize("name", ["pathlib:Path.touch", "torch:os.system", f"{__name__}:own_helper", "torch.hub:load"])
+@pytest.mark.parametrize("partly", [False, True])
+def test_a_checkpoint_puts_no_function_of_its_own_into_a_strategy(tmp_path, name, partly):
+    """The payload would create a file as soon as the strategy calls what its attribute holds."""
+    template = Reacting(setup_of(Scenario.CLASS))
+    content = save_state(template)
+    harm = tmp_path / "harm"
+
+    def plant(objects):
+        number = objects.index({"global": "torch:zeros"})
+        if partly:
+            objects += [{"global": name}, {"tuple": [str(harm)]}, {"dict": []}]
+            objects[number] = {"partial": [{"at": len(objects) - 3 + place} for place in range(3)]}
+        else:
+            objects[number] = {"global": name}
+
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        restore_state(template, altered(content, plant))
+    template.used()
+    assert not harm.exists()
+
+
+def test_what_a_template_begins_with_may_stand_in_its_state():
+    template = Reacting(setup_of(Scenario.CLASS))
+    template.make = own_helper
+    content = save_state(template)
+    with pytest.raises(CheckpointError, match="own_helper is not a function or a class that the strategy begins with"):
+        restore_state(Reacting(setup_of(Scenario.CLASS)), content)
+    restore_state(template, content)
+    assert template.make is own_helper
 
 
 def pickled(state):

@@ -32,8 +32,8 @@ def test_copies_go_on_as_the_original_would(strategy, scenario):
     template = strategy.build(Setup(scenario=scenario, facts=Synthetic().facts, protocol=protocol, seed=1))
     template.train(stream[0], eval_streams=[])
     copies = [copy.deepcopy(template), pickle.loads(pickle.dumps(template))]
-    for name, value in vars(template).items():
-        assert not isinstance(value, (types.GeneratorType, types.LambdaType)) or name == "count_step"
+    for value in vars(template).values():
+        assert not isinstance(value, (types.GeneratorType, types.LambdaType))
     for one in (template, *copies):
         one.train(stream[1], eval_streams=[])
         one.train(stream[2], eval_streams=[])

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text().partition("### TLS")[2]
@@ -28,37 +27,9 @@ def key(tmp_path, monkeypatch):
     return home / "dask-tls" / "key.pem"
 
 
-def listening(process):
-    return {
-        (connection.laddr.ip, connection.laddr.port)
-        for one in [process, *process.children(recursive=True)]
-        for connection in one.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-
-
 def test_only_its_owner_reads_the_key(key):
     assert key.stat().st_mode & 0o077 == 0
     assert key.parent.stat().st_mode & 0o077 == 0
-
-
-def test_a_sweep_on_this_machine_speaks_tls(key, begin):
-    sweep = begin(*ONE_RUN, "-j", "1")
-    sweep.wait_for_checkpoint()
-    # The others are web servers, of the scheduler and of the worker.
-    speaking = [port for _, port in listening(psutil.Process(sweep.process.pid)) if speaks_tls(port)]
-    assert len(speaking) == 3  # scheduler, nanny, worker
-    assert len(sweep.records()) == 1
-
-
-def speaks_tls(port):
-    shown = subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{port}"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    return "BEGIN CERTIFICATE" in shown.stdout
 
 
 def test_a_cluster_that_is_there_takes_a_sweep_with_the_key_and_none_without(key, cluster, begin, monkeypatch):

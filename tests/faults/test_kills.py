@@ -1,7 +1,8 @@
 """A small real sweep on split MNIST, its processes killed at random moments until enough of them died.
 
-Whatever is killed, workers or the sweep itself, and whenever: going on leaves every record as if nothing had happened,
-none missing and none damaged. `HNET_BENCH_KILLS` says how many kills there are to be (default 50).
+Whatever is killed, the processes of runs, what helps the sweep or the sweep itself, and whenever: going on leaves every
+record as if nothing had happened, none missing and none damaged. `HNET_BENCH_KILLS` says how many kills there are to
+be (default 50).
 """
 
 import json
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -58,18 +60,21 @@ def artefacts(results):
 
 
 def kill_something(process, draw, longest_wait):
-    """Waits until runs are under way, then a random while, then kills a worker or the sweep; which, or None."""
+    """Waits until runs are under way, then a random while, then kills a run, a helper or the sweep; which, or None."""
     for line in process.stdout:
         if "] started" in line:
             break
     time.sleep(draw.uniform(0, longest_wait))
     if process.poll() is not None:
         return None
-    # Workers are forked by a child of the sweep.
-    workers = [child for child in psutil.Process(process.pid).children(recursive=True) if child.ppid() != process.pid]
-    if draw.random() < 0.5 and workers:
-        draw.choice(workers).send_signal(signal.SIGKILL)
-        return "worker"
+    # Runs are forked by a child of the sweep, the server; another is multiprocessing's tracker of resources.
+    helpers = psutil.Process(process.pid).children()
+    runs = [run for helper in helpers for run in helper.children()]
+    hit = draw.choices(("run", "helper", "sweep"), (4, 1, 5))[0]
+    if victims := {"run": runs, "helper": helpers}.get(hit):
+        with suppress(psutil.NoSuchProcess):
+            draw.choice(victims).send_signal(signal.SIGKILL)
+        return hit
     process.kill()
     process.wait()
     return "sweep"
@@ -112,7 +117,7 @@ def test_no_kill_is_seen_in_any_record(tmp_path, capsys):
         left = [path for path in results.rglob("*") if path.suffix not in (".json", ".npz", ".log", "")]
         assert not left
     with capsys.disabled():
-        kinds = f"{hits.count('worker')} of workers, {hits.count('sweep')} of sweeps"
+        kinds = ", ".join(f"{hits.count(kind)} of a {kind}" for kind in ("run", "helper", "sweep"))
         print(f"\n{len(hits)} kills ({kinds}) in {rounds} sweeps; runs went on from {resumes} checkpoints")
     assert resumes > 0
 

@@ -22,8 +22,16 @@ def test_neighbours_are_joined() -> None:
     assert format_seeds((7, 3, 1, 2)) == "1-3,7"
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1..3", "5-1", "1,,2", "1.5", "1-999999999"])
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1..3", "5-1", "1,,2", "1.5", "1-999999999", "1" + 18 * "0"])
 def test_anything_else_is_an_error_that_quotes_it(text: str) -> None:
     with pytest.raises(UserError) as raised:
         parse_seeds(text)
     assert text in str(raised.value)
+
+
+def test_seeds_of_thousands_of_digits_and_too_many_ranges_are_refused() -> None:
+    assert parse_seeds("9" * 18) == (10**18 - 1,)
+    with pytest.raises(UserError, match="a seed of too many digits: at most 18"):
+        parse_seeds("9" * 5000)
+    with pytest.raises(UserError, match="too many seeds: at most 100000"):
+        parse_seeds("1-60000,70001-130000")

@@ -109,9 +109,20 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         (with_cell(reported={"mean": 1.0, "known": "guessed"}), "'guessed'"),
         (with_cell(reported={"mean": "high", "known": "verified"}), "'mean'"),
         (with_cell(reported={"mean": 1.0, "known": "verified", "margin": 0}), "'margin' in row 'a' (CL1)"),
+        (with_cell(reported={"mean": -1e155, "known": "verified"}), "at most 1e+100 in size, found -1e+155"),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e200}), "'spread' in row 'a' (CL1)"),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "margin": 1e308}), "'margin' in row 'a' (CL1)"),
         (with_cell(reported={"mean": 1.0, "known": "verified", "spread": -1}), "'spread' in row 'a' (CL1)"),
         (with_cell(reported={"mean": 1.0, "known": "verified", "n": 0}), "'n' in row 'a' (CL1)"),
         (content(unit="per mille"), "'unit' in table 't'"),
+        (
+            content(settings={"s": {"benchmark": {"name": 3}, "protocol": {}}}),
+            "'name' in the benchmark of settings 's'",
+        ),
+        (content(settings={"s": {"benchmark": {"name": {}}, "protocol": {}}}), "must be a text, found {}"),
+        ({**with_cell(hyperparameters="z"), "hyperparameters": {"z": [1]}}, "Hyperparameters 'z' of row 'a' (CL1)"),
+        (with_cell(reported={"mean": 10**400, "known": "verified"}), "must be a number of at most 64 bits"),
+        (with_cell(reported={"mean": 1.0, "known": "verified", "n": 2**63}), "found one of 64 bits"),
     ],
 )
 def test_a_broken_table_is_an_error_that_says_where(broken: Settings, words: str) -> None:
@@ -126,13 +137,24 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
         path.write_bytes(text)
         with pytest.raises(UserError, match=f"{name} is not valid TOML"):
             load_table(str(path))
+    for name, text, words in (
+        ("deep.toml", "a = " + 5000 * "[", "nested too deeply"),
+        ("long.toml", "a = " + 5000 * "9", "not valid TOML"),
+        ("hex.toml", "a = { b = [0x" + 5000 * "f" + "] }", "'b' in 'a' in .* must be a number of at most 64 bits"),
+        ("bell.toml", 'title = "\\u0007"', r"'title' in .* holds a character that cannot be shown, '\\x07'"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=words):
+            load_table(str(tmp_path / name))
+    with pytest.raises(UserError, match="no table file x"):
+        load_table(f"{300 * 'x'}.toml")
     with pytest.raises(UserError, match=r"no table file .*absent\.toml"):
         load_table(str(tmp_path / "absent.toml"))
     with pytest.raises(UserError, match="Unknown table 'absent': known are quick"):
         load_table("absent")
 
 
-@pytest.mark.parametrize("name", ["a, b", " "])
+@pytest.mark.parametrize("name", ["a, b", " ", "", " a", "a ", "-a", "a\nb"])
 def test_a_row_that_the_command_line_could_not_name_is_refused(name: str) -> None:
     with pytest.raises(UserError, match="expected a name without commas"):
         parse_table("t", content(rows=[{"name": name, "settings": "s", "CL1": {"strategy": "x"}}]))

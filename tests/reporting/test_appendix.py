@@ -21,10 +21,10 @@ def rows(found: Section) -> list[list[str]]:
 
 
 def test_compute_counts_each_run_once(rich_report: Report) -> None:
-    # 16 runs of 2.25 s; 8 cells with three seeds each are planned.
-    assert rows(section(rich_report, "Compute")) == [["rich", "16 of 24", "0", "1-3", "1-3", "36 s", "2 s", "1.00 GiB"]]
+    # 24 runs of 2.25 s, eight of them beyond the plan; 8 cells with three seeds each are planned.
+    assert rows(section(rich_report, "Compute")) == [["rich", "16 of 24", "0", "1-3", "1-5", "54 s", "2 s", "1.00 GiB"]]
     both = sections([rich_report, rich_report])[0]
-    assert both.text.startswith("16 different runs took 36 s")
+    assert both.text.startswith("24 different runs took 54 s")
 
 
 def test_settings_have_every_default_and_share_what_is_the_same(rich_report: Report) -> None:
@@ -68,5 +68,5 @@ def test_the_page_has_all_sections(rich_report: Report) -> None:
         "## Deviations from the papers, and what they leave open",
         "## Not reproduced in rich",
     ]
-    assert "- commit unknown (16 runs)" in text
+    assert "- commit unknown (24 runs)" in text
     assert "- rich: Costs 5 % of {x}_1 ~ <nothing>." in text

@@ -207,6 +207,12 @@ def test_a_new_benchmark_is_set_apart(rich_report: Report) -> None:
         ("-1.5 to +2.0, 1-3, x-y", "$-$1.5 to +2.0, 1-3, x-y"),
         ("run --rerun-stale ---", r"run -{}-rerun-stale -{}-{}-"),
         ("{~^}\\", r"\{\textasciitilde{}\textasciicircum{}\}\textbackslash{}"),
+        ("[1] of [2]", r"{[}1] of [2]"),
+        ("* ours", r"{*} ours"),
+        ("\u03b1 and \u03a9 at \u03b5 \u2264 \u221e", r"$\alpha$ and $\Omega$ at $\varepsilon$ $\le$ $\infty$"),
+        ("\u4e2d \U0001f600", r"\texttt{U+4E2D} \texttt{U+1F600}"),
+        ("e\u0301t\u00e9 \u0142", "\u00e9t\u00e9 \u0142"),
+        ("two\n\nlines ,, '' `` ?`", "two lines ,{}, '{}' `{}` ?{}`"),
     ],
 )
 def test_latex_sets_text_letter_for_letter(text: str, escaped: str) -> None:
@@ -226,6 +232,43 @@ def test_latex_compiles_alone_and_within_a_paper(rich_report: Report, tmp_path: 
         assert done.returncode == 0, done.stdout[-2000:]
         assert "Overfull" not in done.stdout
         assert (tmp_path / f"{name}.pdf").stat().st_size > 10_000
+
+
+ODD = [
+    "[1] a",
+    "* b",
+    "  [c",
+    "\u03b1\u03b2 \u03a9",
+    "\u4e2d \U0001f600 \u05d0",
+    "a\n\nb",
+    "#1 100 % $x_2$ ^~",
+    "\\input{x}",
+]
+ODD += [
+    "<<>> ,, '' `` -- --- ?` |",
+    "\u0159\u0142\u00e9 \u2014 \u2019 \u2192 \xa0 \xb5 \xd7",
+    "& \\\\ }{",
+    "\u2713\u25b2\xb1\u2020",
+]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is absent")
+def test_latex_compiles_whatever_labels_and_files_are_called(
+    rich_table: Table, rich_store: Store, tmp_path: Path
+) -> None:
+    labels = dict(zip(rich_table.rows, ODD, strict=False))
+    cells = tuple(replace(cell, label=labels[cell.row]) for cell in rich_table.cells)
+    table = replace(
+        rich_table, name="a #1 100%_\u03b1", title=" ".join(ODD), source="a\nb % c", note="\n".join(ODD), cells=cells
+    )
+    for _ in range(2):  # first the one half of the labels, then the other
+        report = build_report(table, table_state(table, rich_store), command="a #1.toml")
+        (tmp_path / "odd.tex").write_text(latex.document(report), encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "odd.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace")
+        assert done.returncode == 0, done.stdout[-2000:]
+        labels = dict(zip(rich_table.rows, ODD[-len(rich_table.rows) :], strict=True))
+        table = replace(table, cells=tuple(replace(cell, label=labels[cell.row]) for cell in table.cells))
 
 
 def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store: Store) -> None:
@@ -250,14 +293,14 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
         "markdown": markdown.page(report),
     }
     for name, text in texts.items():
-        assert "(3)§¶" in text, name
+        assert "(5)§¶" in text, name
         assert "§ stale: the code computes something else" in text, name
         assert "¶ whether some of these runs are stale cannot be told" in text, name
     assert "seeds 1,3: the code computes something else now" in texts["page"]
     assert "seeds 2: cannot be told" in texts["page"]
     verdicts = verdict_grid(report)
     assert verdicts is not None
-    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["3§¶"]
+    assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["5§¶"]
     measured = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
     assert measured["good"]["unknown_seeds"] == [2]
     lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from hnet_bench.papers.table import Table, load_table
-from hnet_bench.reporting.markdown import page
+from hnet_bench.reporting.markdown import bullets, escape, page
 from hnet_bench.reporting.model import build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
@@ -93,3 +98,31 @@ def test_a_label_cannot_break_the_table(table: Table, tmp_path: Path, user_table
     user_table.write_text(user_table.read_text().replace("Fine-tuning", "Fine|tuning"))
     changed = load_table(str(user_table))
     assert "| Fine\\|tuning | not run |" in text_of(changed, Store(tmp_path / "none"))
+
+
+def read(text: str) -> str:
+    """The text that a reader of Markdown sees, tags left out."""
+    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    return html.unescape(re.sub(r"<[^>]*>", "", page)).strip()
+
+
+@given(st.text(st.sampled_from("[]()!*_~`|<>&#;:=+-.\\ \nab1x"), max_size=12))
+@example("~~gone~~")
+@example("[a](http://b.c)")
+@example("a&amp;b &#35;")
+@example("1. a")
+@example("- [ ] a")
+@example("a\n\n---")
+def test_text_is_read_letter_for_letter(text: str) -> None:
+    expected = " ".join(text.split())
+    assert read(escape(text)) == expected
+    assert " ".join(read(bullets([text])).split()) == expected
+    assert " ".join(read(f"| a |\n| --- |\n| {escape(text)} |").split()) == " ".join(["a", *text.split()])
+
+
+def test_a_file_with_blanks_is_linked_and_a_command_quoted(table: Table, tmp_path: Path) -> None:
+    report = build_report(table, table_state(table, Store(tmp_path / "none")), command="my `own` table (2).toml")
+    text = page(report, figures={"A [b]": "my table (2) #1.svg"})
+    assert '<img src="my%20table%20%282%29%20%231.svg" alt="A [b]"' in MarkdownIt("commonmark").render(text)
+    assert text.endswith("``hnet-bench run 'my `own` table (2).toml'``.\n")
+    assert read(text).endswith("hnet-bench run 'my `own` table (2).toml'.")

@@ -91,6 +91,17 @@ def test_where_there_is_no_terminal_each_step_is_one_plain_line() -> None:
     ]
 
 
+def test_a_warning_is_a_line_and_its_run_goes_on_as_before() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    watcher = Watcher(names(2), console, clock=Clock())
+    for news in (event("started"), event("progress", done=50), event("warned", message="no more csv")):
+        watcher(news)
+    assert console.file.getvalue().splitlines()[-1] == "[0/2] warned run 1: no more csv"  # type: ignore[attr-defined]
+    assert watcher.sweep.fraction == 0.25
+    watcher(event("finished"))
+    assert watcher.sweep.ended == 1
+
+
 def test_in_a_terminal_each_running_run_has_speed_and_time_left() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     watcher = Watcher(names(3), console)

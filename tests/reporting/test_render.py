@@ -101,7 +101,7 @@ def test_each_record_is_read_once(
     store = ReadOnce(rich_store.root)
     states = [table_state(rich_table, store) for _ in range(2)]
     assert states[0] == states[1]
-    assert len(read) == len(set(read)) == 16
+    assert len(read) == len(set(read)) == 24
     # What is new is seen all the same.
     spec = resolve_cell(rich_table.cells[0], 9)
     rich_store.write(spec, record_of(spec))

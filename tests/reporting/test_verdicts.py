@@ -14,7 +14,14 @@ from scipy import stats
 from hnet_bench.papers.table import Reported
 from hnet_bench.reporting.mean_tests import EXACT, Part
 from hnet_bench.reporting.seeds_needed import chance_to_decide, seeds_to_decide
-from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, judge, reported_part, verdict
+from hnet_bench.reporting.verdicts import (
+    MINIMUM_SEEDS,
+    MINIMUM_TO_REPRODUCE,
+    judge,
+    lacks_seeds_alone,
+    reported_part,
+    verdict,
+)
 
 REPETITIONS = 2000
 TOLERANCE = 3 * math.sqrt(0.05 * 0.95 / REPETITIONS)  # three standard errors of a simulated rate of 5 %
@@ -34,13 +41,14 @@ def outcome(values: list[float], reported: Reported) -> str:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([0.700, 0.701, 0.699], "reproduced"),
-        ([0.705, 0.706, 0.704], "reproduced"),  # off, yet by less than the margin
+        ([0.700, 0.701, 0.699, 0.702, 0.698], "reproduced"),
+        ([0.705, 0.706, 0.704, 0.707, 0.703], "reproduced"),  # off, yet by less than the margin
+        ([0.700, 0.701, 0.699, 0.700], "inconclusive"),  # a method may fail on the seeds that are not here
         ([0.750, 0.751, 0.749], "above"),
         ([0.650, 0.651, 0.649], "below"),
         ([0.710, 0.711, 0.709], "inconclusive"),  # on the margin
         ([0.600, 0.700, 0.800], "inconclusive"),
-        ([0.7, 0.7, 0.7], "reproduced"),
+        ([0.7] * 5, "reproduced"),
         ([0.6, 0.6, 0.6], "below"),
         ([0.9], "inconclusive"),
         ([0.9, 0.9], "inconclusive"),  # two seeds can agree by chance
@@ -99,8 +107,53 @@ def test_how_the_reported_number_is_known_is_kept() -> None:
 
 
 def test_a_margin_is_no_matter_of_the_last_digit() -> None:
-    assert outcome([0.51] * 3, paper(0.5, spread=0.0)) == "inconclusive"
-    assert outcome([0.51 - 1e-9] * 3, paper(0.5, spread=0.0)) == "reproduced"
+    assert outcome([0.51] * 5, paper(0.5, spread=0.0)) == "inconclusive"
+    assert outcome([0.51 - 1e-9] * 5, paper(0.5, spread=0.0)) == "reproduced"
+
+
+NO_SPREAD = {"spread": None, "spread_kind": None}
+
+
+@pytest.mark.parametrize("changes", [{"n": None}, {"n": 1}, NO_SPREAD, {**NO_SPREAD, "n": None}, {"spread_kind": None}])
+def test_a_number_whose_own_error_is_not_known_is_never_called_reproduced(changes: dict[str, Any]) -> None:
+    assert outcome([0.7] * 20, paper(**changes)) == "close"
+    assert outcome([0.7] * 4, paper(**changes)) == "inconclusive"
+    assert outcome([0.6] * 5, paper(**changes)) == "below"
+    assert outcome([0.8] * 5, paper(**changes)) == "above"
+
+
+def test_a_spread_of_zero_is_a_spread() -> None:
+    assert outcome([0.7] * 5, paper(spread=0.0)) == "reproduced"
+
+
+@pytest.mark.parametrize("factor", [1e100, 1e155, 1e200, 1e300])
+def test_numbers_of_any_size_are_judged_as_small_ones_are(factor: float) -> None:
+    values, reported = [0.70, 0.73, 0.67, 0.71], paper()
+    huge = paper(0.7 * factor, spread=0.002 * factor, margin=0.01 * factor)
+    found, expected = verdict([factor * value for value in values], huge), verdict(values, reported)
+    assert found is not None
+    assert expected is not None
+    assert (found.outcome, found.seeds_if_equal) == (expected.outcome, expected.seeds_if_equal)
+    assert found.interval == pytest.approx([factor * end for end in expected.interval or ()], rel=1e-9)
+    assert found.difference == pytest.approx(factor * (expected.difference or 0), rel=1e-9)
+    assert found.p_reproduced == pytest.approx(expected.p_reproduced, rel=1e-9)
+    assert found.margin == pytest.approx(0.01 * factor)
+
+
+@pytest.mark.parametrize(
+    ("values", "changes"),
+    [
+        ([0.7] * 5, {"spread": 1e200}),
+        ([0.7, 0.71, 0.72, 0.73, 0.74], {"spread": 1e308}),
+        ([1e155, 9e155, -5e155], {}),
+        ([1e308, -1e308, 1e308, 1e308, 1e308], {}),
+        ([0.7, 0.7, 1e200, 0.7, 0.7], {}),
+    ],
+)
+def test_what_spreads_hugely_is_inconclusive(values: list[float], changes: dict[str, Any]) -> None:
+    found = verdict(values, paper(**changes))
+    assert found is not None
+    assert found.outcome == "inconclusive"
 
 
 def rates(difference: float, *, seeds: int, spread: float, sem: float, margin: float = 0.01) -> Counter[str]:
@@ -135,6 +188,27 @@ def test_what_is_equal_is_called_above_or_below_in_at_most_five_per_cent(seeds: 
     assert found["above"] + found["below"] <= 0.05 + TOLERANCE
 
 
+def called_reproduced(seeds: int, failing: float) -> float:
+    """Share of cases in which a method is called reproduced that falls to half on this share of the seeds."""
+    random = numpy.random.default_rng(5)
+    values = random.normal(0.7, 0.002, (REPETITIONS, seeds))
+    values *= numpy.where(random.random((REPETITIONS, seeds)) < failing, 0.5, 1.0)
+    found = [outcome(line, paper(spread=0.0005)) for line in values.tolist()]
+    return found.count("reproduced") / REPETITIONS
+
+
+def test_a_method_that_fails_on_every_other_seed_is_called_reproduced_in_at_most_five_per_cent() -> None:
+    assert called_reproduced(MINIMUM_TO_REPRODUCE, 0.5) <= 0.05
+    # With a seed less it would not be so: 0.5 ** 4 of all cases show no failure.
+    assert 0.5 ** (MINIMUM_TO_REPRODUCE - 1) > 0.05
+    assert called_reproduced(MINIMUM_TO_REPRODUCE - 1, 0.5) == 0
+
+
+@pytest.mark.parametrize("seeds", [5, 10, 20])
+def test_of_a_method_that_fails_on_single_seeds_no_more_is_known_than_the_seeds_show(seeds: int) -> None:
+    assert called_reproduced(seeds, 0.1) == pytest.approx(0.9**seeds, abs=0.04)
+
+
 def test_what_is_far_off_is_found_out() -> None:
     assert rates(-0.03, seeds=3, spread=0.002, sem=0.001)["below"] > 0.95
     assert rates(0.03, seeds=3, spread=0.002, sem=0.001)["above"] > 0.95
@@ -154,7 +228,7 @@ def test_the_chance_to_decide_is_what_a_simulation_finds(
 
 def test_the_number_of_seeds_is_the_first_that_is_enough() -> None:
     reported = Part(0.0025**2, 19)
-    needed = seeds_to_decide(0.0, reported, spread=0.011, margin=0.01, least=MINIMUM_SEEDS)
+    needed = seeds_to_decide(0.0, reported, spread=0.011, margin=0.01, least=MINIMUM_TO_REPRODUCE)
     assert isinstance(needed, int)
     chances = chance_to_decide(numpy.array([needed - 1, needed]), 0.0, reported, spread=0.011, margin=0.01)
     assert chances[0] < 0.8 <= chances[1]
@@ -180,6 +254,10 @@ def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_are() -> None:
     assert judged.outcome == "inconclusive"
     assert isinstance(judged.seeds_if_equal, int)
     assert judged.seeds_if_equal > 4
+    few = verdict([0.700, 0.701, 0.699], paper())
+    assert few is not None
+    assert (few.seeds_if_equal, lacks_seeds_alone(few)) == (MINIMUM_TO_REPRODUCE, True)
+    assert not lacks_seeds_alone(judged)
     one = verdict([0.7], paper())
     assert one is not None
     assert (one.difference, one.seeds_if_equal) == (0.0, None)

@@ -65,6 +65,28 @@ def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of
     ]
 
 
+def test_what_changes_the_instructions_is_named(spec_of: SpecOf, record_of: RecordOf) -> None:
+    def with_(**made: Any) -> Record:
+        return record_of(spec_of(), provenance={"cpu": "A", **made})
+
+    plain = with_(cpu_capability="AVX512", switches={})
+    other = with_(cpu_capability="DEFAULT", switches={"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "AVX2"})
+    assert surroundings(plain, plain) == []
+    assert surroundings(plain, other) == [
+        "vector instructions of torch: AVX512, now DEFAULT",
+        "ATEN_CPU_CAPABILITY: not set, now default",
+        "MKL_CBWR: not set, now AVX2",
+    ]
+    assert surroundings(other, plain)[1:] == [
+        "ATEN_CPU_CAPABILITY: default, now not set",
+        "MKL_CBWR: AVX2, now not set",
+    ]
+    # Older records do not know.
+    for old in (with_(), with_(cpu_capability=None, switches=None)):
+        assert surroundings(old, plain) == ["vector instructions of torch: not recorded, now AVX512"]
+        assert surroundings(old, other)[1] == "ATEN_CPU_CAPABILITY: not recorded, now default"
+
+
 def test_settings_are_named_by_their_place(spec_of: SpecOf) -> None:
     one, two = spec_of().to_json(), spec_of(protocol={"iterations": 6}).to_json()
     two["strategy"]["strength"] = 1.0

@@ -1,8 +1,6 @@
 """The engine: every run ends as a record or as a failure that says why, and the number of processes changes nothing."""
 
 import json
-import os
-import signal
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,6 +13,7 @@ from dask.utils import key_split
 from distributed import KilledWorker
 
 from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.runs.apart import Died, Failed, apart
 from hnet_bench.runs.checkpoint import steps_kept
 from hnet_bench.runs.cluster import Cluster, SchedulerGone, connected
 from hnet_bench.runs.deadline import Deadline
@@ -114,19 +113,17 @@ def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path, ca
     assert capfd.readouterr() == ("", "")  # of the workers too
 
 
-def test_a_worker_that_dies_before_it_has_said_its_device_costs_nothing_but_time(tmp_path, monkeypatch):
-    mark = tmp_path / "died"
+def test_a_worker_whose_process_dies_before_it_has_said_its_device_costs_nothing_but_time(tmp_path, monkeypatch):
+    deaths = [Died("its process was ended by SIGKILL")]
 
-    def dies_once(name):
-        if not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return "cpu"
+    def dies_once(*what, **how):
+        if deaths:
+            raise deaths.pop()
+        return apart(*what, **how)
 
-    sent_by_value = lambda name: dies_once(name)  # noqa: E731 (workers cannot import this file)
-    monkeypatch.setattr("hnet_bench.runs.engine._resolve_device", sent_by_value)
+    monkeypatch.setattr("hnet_bench.runs.engine.apart", dies_once)
     assert sweep_of([spec_of("finetune", Scenario.TASK)], Store(tmp_path / "results"), jobs=1) == Outcome(1, ())
-    assert mark.exists()
+    assert not deaths
 
 
 class Asked:
@@ -147,12 +144,14 @@ class Asked:
 
 
 def test_workers_that_all_die_before_they_have_said_their_device_are_a_sentence():
-    died = KilledWorker("_resolve_device", SimpleNamespace(address="tcp://a:1"), 0)
-    assert _device(Asked(died, died, "cpu"), Options()) == "cpu"
-    with pytest.raises(UserError, match="every worker ended while it loaded torch") as ended:
+    killed = KilledWorker("_prepare", SimpleNamespace(address="tcp://a:1"), 0)
+    died = Died("its process was ended by SIGKILL, as when memory runs out")
+    assert _device(Asked(killed, died, "cpu"), Options()) == "cpu"
+    with pytest.raises(UserError, match=r"whenever a worker looked for the device, the worker ended\. A run needs"):
+        _device(Asked(died, died, killed), Options())
+    with pytest.raises(UserError, match=r"by SIGKILL, as when memory runs out\. A run needs about"):
         _device(Asked(died, died, died), Options())
-    assert str(ended.value).endswith(".")
-    for problem in (ImportError("no\n\ntorch"), RuntimeError("no\ntorch")):  # in a worker, and in the scheduler
+    for problem in (ImportError("no\n\ntorch"), RuntimeError("no\ntorch"), Failed("no torch")):
         with pytest.raises(
             UserError, match=r"No run can begin \(no torch\): scheduler and workers need hnet_bench and"
         ):
@@ -233,7 +232,7 @@ def test_a_run_that_kills_every_worker_is_a_failure_in_the_end(tmp_path):
     dying, store = mortal(tmp_path, deaths=10**6), Store(tmp_path / "results")
     outcome = sweep_of([dying], store, jobs=1)
     assert outcome.done == 0
-    assert "the worker process ended" in outcome.failed[0]
+    assert outcome.failed[0].endswith("its process was ended by SIGKILL, as when memory runs out")
     assert store.failed_seeds(dying) == (1,)
     assert 3 <= len(list((tmp_path / "marks").iterdir())) <= 5
 
@@ -287,18 +286,18 @@ class Slow:
 """
 
 
-def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_failed(tmp_path):
+def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     slow = replace(
         spec_of("finetune", Scenario.CLASS),
         strategy=f"{tmp_path}/slow.py:Slow",
         hyperparameters={"mark": str(tmp_path / "mark")},
     )
-    # The only worker takes them one after the other.
+    # What the strategy does to the clock reaches only its own run.
     other, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
     outcome = sweep_of([slow, other], store, jobs=1, observer=events.append, deadline=Deadline.after(3600))
-    assert outcome == Outcome(0, (), left=2)
-    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped"]
+    assert outcome == Outcome(1, (), left=1)
+    assert [event.kind for event in events if event.kind != "progress"] == ["started", "stopped", "started", "finished"]
     assert steps_kept(store.checkpoint_path(slow)) == 31  # of 90
     assert not list(store.root.rglob("*.failed"))
     assert sweep_of([slow, other], store, jobs=1) == Outcome(2, ())
@@ -307,6 +306,14 @@ def test_at_the_deadline_runs_leave_off_and_others_do_not_begin_and_nothing_has_
     # But for its delay the strategy is fine-tuning.
     assert record.score == store.read(store.path(other)).score
     assert not list(store.root.rglob("*.checkpoint"))
+
+
+def test_after_the_deadline_no_run_begins(tmp_path):
+    specs, events, now = [spec_of("finetune", Scenario.CLASS, seed) for seed in (1, 2)], [], time.time()
+    deadline = Deadline(runs_end=now - 1, sweep_ends=now + 10**6)
+    outcome = sweep_of(specs, Store(tmp_path), jobs=1, observer=events.append, deadline=deadline)
+    assert (outcome, events) == (Outcome(0, (), left=2), [])
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_nobody_waits_for_a_run_that_does_not_leave_off(tmp_path):
@@ -351,11 +358,13 @@ def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
     assert sorted(started) == sorted(spec.run_id for spec in specs)
 
 
-def test_loggers_change_nothing_and_write(tmp_path):
+def test_loggers_change_nothing_and_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
     spec = spec_of("hnet_r", Scenario.CLASS, iterations=120)
     store = Store(tmp_path / "results")
-    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard"), logs=tmp_path / "logs")
+    outcome = sweep_of([spec], store, jobs=1, loggers=("csv", "tensorboard", "wandb"), logs=tmp_path / "logs")
     assert outcome == Outcome(1, ())
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["synthetic"]  # of what was tried before nothing
     watched, alone = store.read(store.path(spec)), run(spec)
     assert (watched.score, watched.diagnostics) == (alone.score, alone.diagnostics)
     folder = tmp_path / "logs" / spec.folder / spec.run_id
@@ -363,6 +372,34 @@ def test_loggers_change_nothing_and_write(tmp_path):
     assert len(lines) == 1 + 9
     assert lines[-1].startswith(f"2,2,{watched.score[2][2]:.4f}")
     assert any((folder / "tensorboard").iterdir())
+    (written,) = (folder / "wandb").rglob("*.wandb")
+    for name in (b"hnet_r", b"training/loss", b"accuracy/experience_2"):
+        assert name in written.read_bytes()
+
+
+@pytest.mark.parametrize("logger", ["csv", "tensorboard", "wandb"])
+def test_a_logger_that_cannot_begin_is_said_before_the_first_run(tmp_path, monkeypatch, capfd, logger):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (tmp_path / "logs").write_text("a file")
+    store = Store(tmp_path / "results")
+    with pytest.raises(
+        UserError, match=f"^--logger {logger} cannot write below .*logs: (Not a directory|File exists).$"
+    ):
+        sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, loggers=(logger,), logs=tmp_path / "logs")
+    assert not store.root.exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_logger_that_fails_later_stops_no_run_and_is_told_of_where_the_run_is_watched(tmp_path):
+    """Where the folder of this run's logger should be there is a file."""
+    spec, store, events = spec_of("finetune", Scenario.CLASS), Store(tmp_path / "results"), []
+    (tmp_path / "logs" / spec.folder).mkdir(parents=True)
+    (tmp_path / "logs" / spec.folder / spec.run_id).write_text("")
+    options = {"loggers": ("csv",), "logs": tmp_path / "logs"}
+    assert sweep_of([spec], store, jobs=1, observer=events.append, **options) == Outcome(1, ())
+    (warning,) = [event.message for event in events if event.kind == "warned"]
+    assert warning.startswith("the logger csv cannot begin and is told nothing: NotADirectoryError")
+    assert warning in store.log_path(spec).read_text()
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
@@ -398,12 +435,12 @@ def test_a_scheduler_that_goes_away_fails_no_run_and_is_asked_no_more(tmp_path, 
             return Future()
 
     class Future:
-        status = future
+        status, key = future, "a task"
 
     monkeypatch.setattr("hnet_bench.runs.engine.as_completed", lambda futures, **_: iter(futures))
     orders = SimpleNamespace(deadline=None)
     with pytest.raises(SchedulerGone):
-        _Sweep(Client(), orders, Store(tmp_path), ignore, None).finish(specs)
+        _Sweep(Client(), orders, Store(tmp_path), ignore, None, {}).finish(specs)
     assert len(handed) == len(specs)
     assert not list(tmp_path.rglob("*"))
 

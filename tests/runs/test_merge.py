@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import os
 import shutil
@@ -346,3 +347,20 @@ def test_what_is_no_other_store_is_refused(
     assert main(["merge", str(tmp_path / other), "--results", str(tmp_path / "ours")]) == 2
     words = "are the same folder" if other == "ours" else "is no results folder"
     assert words in capsys.readouterr().err
+
+
+def test_arrays_that_are_not_those_of_their_record_are_set_aside(
+    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    spec = spec_of()
+    record = record_of(spec, arrays=hashlib.sha256(b"right").hexdigest())
+    for order in (("ours", "theirs"), ("theirs", "ours")):
+        stores = {name: Store(tmp_path / "-".join(order) / name) for name in order}
+        for store in stores.values():
+            store.write(spec, record, b"right")
+        archive = stores["theirs"].path(spec).with_suffix(".npz")
+        archive.write_bytes(b"changed")
+        first, second = (stores[name] for name in order)
+        merge(second.root, first.root)
+        assert first.has(spec)
+        assert [path.read_bytes() for path in first.root.rglob("*.npz.damaged-*")] == [b"changed"]

@@ -91,6 +91,7 @@ def test_the_json_of_a_cell_gives_fractions(table: Table, tmp_path: Path, record
         "scenario": "CL1",
         "done": 2,
         "failed": 0,
+        "stale": 0,
         "planned": 2,
         "mean": pytest.approx(0.6),
         "sem": pytest.approx(0.1),

@@ -13,6 +13,7 @@ from hnet_bench import catalog
 from hnet_bench.catalog import Kind
 from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness, revisions_of
@@ -92,10 +93,10 @@ def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files
     spec_of: SpecOf, record_of: RecordOf
 ) -> None:
     def lifted(spec: RunSpec) -> Record:
-        content = {key: value for key, value in record_of(spec).to_json().items() if key != "revisions"}
-        old = {**content, "schema": 1}
-        del old["sha256"]
-        return Record.from_json(old, where="an old record")
+        later = ("revisions", "sha256")
+        content = {key: value for key, value in record_of(spec).to_json().items() if key not in later}
+        old = {**content, "schema": 3}
+        return Record.from_json({**old, "sha256": checksum(old)}, where="an old record")
 
     ours = spec_of()
     assert lifted(ours).revisions == FIRST

@@ -1,5 +1,6 @@
 """A run: a complete record, the same for the same spec whatever happens around it."""
 
+import hashlib
 import json
 import random
 import subprocess
@@ -138,12 +139,14 @@ def test_another_seed_is_another_run():
 
 def test_replayed_samples_are_kept_beside_the_record():
     for strategy in ("hnet_r", "hnet_tir"):
-        _, archive = run_with_artefacts(synthetic_spec(strategy))
+        record, archive = run_with_artefacts(synthetic_spec(strategy))
+        assert record.arrays == hashlib.sha256(archive).hexdigest()
         samples = numpy.load(BytesIO(archive))["replay_samples"]
         assert samples.shape == (2, 10, 12)
         assert samples.dtype == numpy.uint8
         assert run_with_artefacts(synthetic_spec(strategy))[1] == archive
-    assert run_with_artefacts(synthetic_spec("finetune", iterations=2))[1] is None
+    record, archive = run_with_artefacts(synthetic_spec("finetune", iterations=2))
+    assert (record.arrays, archive) == ("none", None)
 
 
 def test_progress_counts_every_step_that_is_planned():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -120,8 +121,8 @@ def damaged(record: Record, how: str) -> str:
         content["score"][1][1] = 0.99
     if how == "another spec":
         content["spec"]["protocol"]["iterations"] = 99
-    if how == "another spec of schema 1":
-        content["spec"]["protocol"]["iterations"] = 99
+    if how == "a better score, without a checksum":
+        content["score"][1][1] = 0.99
         content["schema"] = 1
         del content["sha256"]
     return json.dumps(content)
@@ -133,14 +134,14 @@ HOW = {
     "no object": "expected a JSON object, found list",
     "not a number": "NaN is no number",
     "nested too deep": "could not be read",
-    "schema": "expected schema 1, 2, 3 or 4, found 99",
+    "schema": "expected schema 2, 3 or 4, found 99",
     "key": "seconds",
     "extra": "accuracy",
     "not square": "does not fit its sha256",
     "not numbers": "score[0][0] must be number",
     "a better score": "does not fit its sha256",
     "another spec": "does not fit its sha256",
-    "another spec of schema 1": "run_id that does not fit its spec",
+    "a better score, without a checksum": "is of schema 1, which had no checksum",
 }
 
 
@@ -238,3 +239,36 @@ def test_a_folder_that_cannot_be_read_is_set_aside_by_name(
         assert damaged.problem == f"The folder {damaged.path} could not be read (Not a directory)."
     assert store.examine(other, listing).damaged == ()
     assert store.done_seeds(other) == (1,)
+
+
+def test_a_record_that_has_lost_its_arrays_counts_and_is_done_again(
+    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    store, spec = Store(tmp_path), spec_of()
+    record = record_of(spec, arrays=hashlib.sha256(b"arrays").hexdigest())
+    path = store.write(spec, record, b"arrays")
+    archive = path.with_suffix(".npz")
+    assert store.has(spec)
+    for damage, words in ((archive.unlink, "are not there"), (lambda: archive.write_bytes(b"others"), "are not those")):
+        damage()
+        assert not store.has(spec)
+        found = store.examine(spec)
+        assert found.records == (record,)
+        assert [(one.path, words in one.problem) for one in found.lacking] == [(archive, True)]
+        store.write(spec, record, b"arrays")
+        assert store.has(spec)
+        assert archive.read_bytes() == b"arrays"
+        assert store.examine(spec).lacking == ()
+    kept = sorted(name for name in files(tmp_path) if "superseded" in name)
+    assert [Path(name).suffix for name in kept] == [".json", ".npz"]
+
+
+def test_a_record_without_arrays_or_from_before_they_were_named_lacks_none(
+    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
+) -> None:
+    store = Store(tmp_path)
+    for seed, arrays in ((1, "none"), (2, None)):
+        spec = spec_of(seed=seed)
+        store.write(spec, record_of(spec, arrays=arrays))
+        assert store.has(spec)
+        assert store.examine(spec).lacking == ()

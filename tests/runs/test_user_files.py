@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness, loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
@@ -95,6 +96,25 @@ def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(proje
     (project / "my.py").write_text(STRATEGY)
     (project / "tables" / "my.py").unlink()
     assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "project"
+
+
+def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
+    project: Path, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
+) -> None:
+    from hnet_bench.commands.rerun import _spec_of
+    from hnet_bench.runs.provenance import command_line
+
+    (project / "tables").rename(project / "my tables")
+    spec = spec_of_table("my tables/mine.toml")
+    monkeypatch.setattr(sys, "argv", ["/bin/hnet-bench", "run", "my tables/mine.toml"])
+    for command in (command_line(), "it's hnet-bench run tables/mine.toml 'my.toml"):
+        record = record_of(spec, provenance={"command": command})
+        path = Store(project / "results").write(spec, record)
+        if command.startswith("hnet-bench"):
+            assert _spec_of(record, path).files["my.py:Mine"].parent.name == "my tables"
+        else:
+            with pytest.raises(UserError, match=r"There is no file my\.py"):
+                _spec_of(record, path)
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status"])
@@ -212,15 +232,12 @@ def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(
         run(spec_of_table("tables/mine.toml"))
 
 
-def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(project: Path) -> None:
     from hnet_bench.runs import work
 
     content = spec_of_table("tables/mine.toml").to_json()
-    monkeypatch.setattr(work, "get_worker", lambda: None)
     elsewhere = {"my.py:Mine": Path("/not/on/this/machine/my.py")}
-    orders: Any = SimpleNamespace(deadline=None, store=None)
-    assert work.do(content, elsewhere, orders) == work.Result(
+    orders: Any = SimpleNamespace(store=None)
+    assert work.attempt(content, elsewhere, orders, "0", lambda event: None) == work.Result(
         "mistake", "There is no file my.py in the current folder, which a spec names."
     )

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from hnet_bench.interfaces import Settings
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.runs.files import read_regular
+from hnet_bench.runs.store import MOST_BYTES_OF_ARRAYS
 
 if TYPE_CHECKING:
     from hnet_bench.reporting.figures.parallel import Drawing
@@ -114,7 +116,7 @@ def _parts(subject: Subject) -> Iterator[bytes]:
             # What JSON can say, marshal says in a fifth of the time; figures show nothing of where a record was made.
             yield marshal.dumps({name: value for name, value in vars(record).items() if name != "provenance"}, 2)
         if path := subject.archive(state):
-            yield path.read_bytes()
+            yield read_regular(path, MOST_BYTES_OF_ARRAYS)
 
 
 @cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from hnet_bench.interfaces import UserError
+
 MAIN = "comparison"
 
 # In the order in which reports show them, each with its title.
@@ -22,6 +26,17 @@ KINDS = {
 }
 
 
+def check_kinds(asked: Iterable[str], table: str) -> None:
+    """Raises UserError that names the table if it asks for a figure that is none of `KINDS`."""
+    for kind in asked:
+        if kind not in KINDS:
+            raise UserError(f"Table '{table}' asks for figure '{kind}': known are {', '.join(KINDS)}.")
+
+
 def file_name(table: str, kind: str, suffix: str) -> str:
-    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind; the table ends at the first dot."""
-    return f"{table}.{suffix}" if kind == MAIN else f"{table}.{kind}.{suffix}"
+    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind.
+
+    If the table's own name has a dot, as "quick.forest" may, its bars are named as the other kinds are: so no two
+    tables share a file.
+    """
+    return f"{table}.{suffix}" if kind == MAIN and "." not in table else f"{table}.{kind}.{suffix}"

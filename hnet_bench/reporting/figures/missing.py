@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,7 +16,17 @@ _PANEL = (5.4, 1.0)
 
 def sentence(subject: Subject) -> str:
     """What stands in place of the figure."""
-    return f"No record for this figure yet. Run: hnet-bench run {subject.command}"
+    run = shlex.join(["hnet-bench", "run", subject.command])
+    if any(state.lacking for state in subject.states):
+        return f"The arrays that this figure shows are lost. To make them anew, run: {run}"
+    known = [state for state in subject.states if state.spec]
+    done = [set(state.planned_seeds) <= {record.spec["seed"] for record in state.records} for state in known]
+    if done and all(done):
+        return (
+            "Every run is done, but none keeps what this figure shows. Arrays stand beside their records, as .npz: if "
+            f"they were lost, delete these records, and do the runs again: {run}"
+        )
+    return f"No record for this figure yet. Run: {run}"
 
 
 def figure(subject: Subject, what: str) -> Figure:

@@ -31,7 +31,7 @@ from hnet_bench.reporting.figures import (
     transfer,
 )
 from hnet_bench.reporting.figures.encode import FORMATS, encode
-from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
+from hnet_bench.reporting.figures.kinds import KINDS, MAIN, check_kinds, file_name
 from hnet_bench.reporting.figures.style import style
 from hnet_bench.reporting.figures.subject import Subject
 
@@ -74,9 +74,7 @@ def drawn(subject: Subject) -> Iterator[tuple[str, Figure]]:
 def draw(subject: Subject, kind: str) -> Figure | None:
     """One kind of figure; None if the records have nothing for it and nobody asks for it. Raises UserError for what a
     table or an archive of arrays has wrong."""
-    for name in subject.declared:
-        if name not in KINDS:
-            raise UserError(f"Table '{subject.table.name}' asks for figure '{name}': known are {', '.join(KINDS)}.")
+    check_kinds(subject.declared, subject.table.name)
     with style():
         figure = _FIGURES[kind](subject)
         if figure is None and kind in (MAIN, *subject.declared):

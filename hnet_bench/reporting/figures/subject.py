@@ -5,6 +5,7 @@ Loads neither numpy nor matplotlib until something is drawn: a report whose figu
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +16,9 @@ from zipfile import BadZipFile
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table
+from hnet_bench.runs.files import check_regular, read_regular
 from hnet_bench.runs.plan import CellState
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.store import MOST_BYTES_OF_ARRAYS, Store
 
 if TYPE_CHECKING:
     from hnet_bench.reporting.figures.estimates import Array
@@ -118,7 +120,7 @@ class Subject:
             return None
         seeds = (record.spec["seed"] for record in state.records)
         paths = ((seed, self.store.path(state.spec.with_seed(seed)).with_suffix(".npz")) for seed in seeds)
-        return next(((seed, path) for seed, path in paths if path.is_file()), None)
+        return next(((seed, path) for seed, path in paths if _is_readable(path)), None)
 
 
 def seeds_text(states: Sequence[CellState]) -> str:
@@ -155,12 +157,21 @@ def head_of(titles: Iterable[str]) -> float:
     return 0.1 + 0.16 * max(title.count("\n") + 1 for title in titles)
 
 
+def _is_readable(path: Path) -> bool:
+    # What is there and is no file of arrays is named where records are read.
+    try:
+        check_regular(path, MOST_BYTES_OF_ARRAYS)
+    except OSError:
+        return False
+    return True
+
+
 def _load(path: Path) -> dict[str, Array]:
     import numpy
 
     try:
-        # Opened here, since numpy leaves the file open if it is damaged.
-        with path.open("rb") as file, numpy.load(file, allow_pickle=False) as archive:
+        file = io.BytesIO(read_regular(path, MOST_BYTES_OF_ARRAYS))
+        with numpy.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise UserError(

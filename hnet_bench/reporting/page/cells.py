@@ -18,9 +18,9 @@ from hnet_bench.reporting.tables import (
     SCALES,
     Scale,
     duration,
-    freshness_marks,
     percent,
     probability,
+    record_marks,
     reported_text,
 )
 from hnet_bench.reporting.verdict_grid import interval_text, seeds_text
@@ -59,7 +59,7 @@ def _behind(report: Report, cell: ReportCell, state: CellState) -> Behind:
         key=cell.key,
         label=cell.label,
         scenario=cell.scenario,
-        measured=f"{scale.with_spread(final.mean, final.sem)} ({final.n}){freshness_marks(cell)}" if final else "",
+        measured=f"{scale.with_spread(final.mean, final.sem)} ({final.n}){record_marks(cell)}" if final else "",
         outcome=cell.verdict.outcome if cell.verdict else None,
         facts=tuple(_facts(report, cell, scale)),
         runs=tuple(_run(record, path, scale) for record, path in zip(state.records, _paths(cell), strict=True)),
@@ -81,6 +81,8 @@ def _facts(report: Report, cell: ReportCell, scale: Scale) -> Iterable[tuple[str
         yield "Stale", f"seeds {format_seeds(cell.stale_seeds)}: the code computes something else now"
     if cell.unknown_seeds:
         yield "Stale?", f"seeds {format_seeds(cell.unknown_seeds)}: cannot be told"
+    if cell.departed_seeds:
+        yield "Outside the protocol", f"seeds {format_seeds(cell.departed_seeds)}"
     if cell.failed:
         yield "Failed", f"the last try of {cell.failed} seed{'' if cell.failed == 1 else 's'}"
     if reported:
@@ -138,12 +140,12 @@ def _settings(state: CellState) -> Iterable[tuple[str, str]]:
 def _commands(report: Report, cell: ReportCell, state: CellState) -> Iterable[tuple[str, str]]:
     if state.spec is None:
         return
-    table, row = shlex.quote(report.command), shlex.quote(cell.row)
+    table, row = report.command, cell.row
     seeds = format_seeds(tuple(cell.measured.scores)) if cell.measured else format_seeds(state.planned_seeds)
-    command = f"hnet-bench run {table} --rows {row} --scenarios {cell.scenario} --seeds {seeds}"
+    command = shlex.join(["hnet-bench", "run", table, "--rows", row, "--scenarios", cell.scenario, "--seeds", seeds])
     if not cell.measured:
         yield "To run", command
     else:
         # Beside its records nothing would be done again.
         yield "To repeat, in a folder of its own", f"{command} --results repeated"
-        yield "To follow it to its records", f"hnet-bench trace {table} {row} {cell.scenario}"
+        yield "To follow it to its records", shlex.join(["hnet-bench", "trace", table, row, cell.scenario])

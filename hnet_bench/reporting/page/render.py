@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -64,6 +65,7 @@ def page(reports: Sequence[Report], figures: Sequence[Mapping[str, bytes]], appe
         run_headings=RUN_HEADINGS,
         symbols=SYMBOLS,
         duration=duration,
+        command=lambda report: shlex.join(["hnet-bench", "run", report.command]),
         groups=_groups,
         anchor=anchor,
         classes_of=_classes,

@@ -99,7 +99,9 @@ class ReplayLearning(Phase):
     def step(self, batch: list[Tensor]) -> None:
         x = batch[0]
         self._optimiser.zero_grad()
-        self._vae.loss(x, _normal(self._noise, x.device, len(x)), self._task).backward()
+        loss = self._vae.loss(x, _normal(self._noise, x.device, len(x)), self._task)
+        loss.backward()
+        self.loss = loss.detach()
         if self._regulariser is not None:
             gradients = [parameter.grad for parameter in self._theta if parameter.grad is not None]
             self._regulariser.add_gradient(self._lookahead.parameters(), gradients)

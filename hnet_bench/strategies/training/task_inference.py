@@ -120,3 +120,4 @@ class InferenceLearning(Phase):
         loss: Tensor = (1 - self._replay_weight) * real_loss + self._replay_weight * replay_loss
         loss.backward()
         self._optimiser.step()
+        self.loss = loss.detach()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import numpy
 import pytest
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.reporting.figures import missing
 from hnet_bench.reporting.figures.encode import FORMATS
-from hnet_bench.reporting.figures.render import drawn, render_all
+from hnet_bench.reporting.figures.render import draw, drawn, render_all
 from hnet_bench.reporting.figures.style import style
 from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.runs.store import Damaged
 
 SubjectOf = Callable[..., Subject]
 ROOT = Path(__file__).parents[3]
@@ -178,7 +181,7 @@ def test_the_command_writes_what_it_lists(
     arguments = ["figures", "mine.toml", "--results", str(own_table), "--reports", "out"]
     assert main([*arguments, "--formats", "svg", "pdf"]) == 0
     *listed, last = capsys.readouterr().out.splitlines()
-    assert sorted(listed) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir())
+    assert sorted(listed) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").glob("[!.]*"))
     assert "out/mine.svg" in listed
     assert last == f"{len(listed)} files from 9 records."
     assert main([*arguments, "--formats", "gif"]) == 2
@@ -186,3 +189,19 @@ def test_the_command_writes_what_it_lists(
     (tmp_path / "file").write_text("")
     assert main([*arguments[:-1], "file"]) == 2
     assert "The figure file/mine.svg cannot be written" in capsys.readouterr().err
+
+
+def test_a_figure_without_arrays_says_what_would_make_them(subject_of: Callable[..., Subject]) -> None:
+    matrix = [[0.9, 0.1], [0.5, 0.7]]
+    on_table = {"figures": ("regression",)}
+    some = subject_of({"a": {"CL1": [matrix]}}, on_table=on_table)
+    assert missing.sentence(some).startswith("No record for this figure yet. Run: hnet-bench run ")
+    every = subject_of({"a": {"CL1": [matrix, matrix]}}, on_table=on_table)
+    assert missing.sentence(every).startswith("Every run is done, but none keeps what this figure shows.")
+    assert "delete these records, and do the runs again: hnet-bench run " in missing.sentence(every)
+    assert draw(every, "regression") is not None
+    (state,) = every.states
+    lost = replace(every, states=[replace(state, lacking=(Damaged(Path("a.npz"), "It is not there."),))])
+    assert missing.sentence(lost).startswith(
+        "The arrays that this figure shows are lost. To make them anew, run: hnet-"
+    )

@@ -69,16 +69,22 @@ def test_every_link_leads_to_one_place(text: str) -> None:
 
 def test_behind_a_number_stand_its_runs_settings_commands_and_verdict(rich_report: Report) -> None:
     found = {cell.key: cell for cell in behind(rich_report)}["low/CL3"]
-    assert found.measured == "20.33 ± 0.33 (3)"
-    assert [run[:2] for run in found.runs] == [("1", "20.00"), ("2", "21.00"), ("3", "20.00")]
+    assert found.measured == "20.40 ± 0.24 (5)"
+    assert [run[:2] for run in found.runs] == [
+        ("1", "20.00"),
+        ("2", "21.00"),
+        ("3", "20.00"),
+        ("4", "21.00"),
+        ("5", "20.00"),
+    ]
     assert found.runs[0][-1].startswith("synthetic/class/si/seed1-")
     facts = dict(found.facts)
     assert facts["Verdict"] == "below†"
-    assert facts["Difference"].startswith("-69.67 percentage points, 90 % interval -70.")
+    assert facts["Difference"].startswith("-69.60 percentage points, 90 % interval -70.")
     assert facts["Reported"] == "90.00 ± 0.20† over 20 seeds; recalled. Nobody et al. 2020."
     assert dict(found.settings)["protocol.iterations"] == "5"
     assert [command for _, command in found.commands] == [
-        "hnet-bench run rich.toml --rows low --scenarios CL3 --seeds 1-3 --results repeated",
+        "hnet-bench run rich.toml --rows low --scenarios CL3 --seeds 1-5 --results repeated",
         "hnet-bench trace rich.toml low CL3",
     ]
 

@@ -1,0 +1,15 @@
+"""The seeds that NumPy's legacy generator takes, which the papers drew class orders, permutations and data with."""
+
+from __future__ import annotations
+
+from hnet_bench.interfaces import UserError
+
+_LIMIT = 2**32
+
+
+def check_legacy_seed(seed: int, what: str) -> None:
+    """Raises UserError that names `what` unless the generator can be seeded with it."""
+    if not 0 <= seed < _LIMIT:
+        raise UserError(
+            f"{what} must be at least 0 and below 2^32, found {seed}: the generator of the papers takes no other."
+        )
