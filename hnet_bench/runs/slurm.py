@@ -50,6 +50,7 @@ def slurm_settings(content: Settings, where: str) -> Settings:
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise UserError(f"'{name}' in the Slurm profile {where} must be a list of texts, found {given!r}.")
     settings.setdefault("cores", settings["processes"])
+    settings.setdefault("silence_logs", "critical")  # what befalls a run, the engine tells
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment().items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
     settings["worker_extra_args"] = ["--dashboard-address", LOOPBACK, *settings.get("worker_extra_args", [])]
