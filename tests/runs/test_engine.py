@@ -138,7 +138,7 @@ class Asked:
     def result(self, timeout):
         self.waited.append(timeout)
         answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, Exception) and not isinstance(answer, Died):  # which is an answer
             raise answer
         return answer
 
