@@ -22,6 +22,7 @@ from hnet_bench.arguments import expand
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.engine import Outcome
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import revisions_of
@@ -45,15 +46,24 @@ class Engine:
         self.broken: set[str] = set()
         self.interrupt_after: int | None = None
         self.leave_after: int | None = None
+        self.begin_only = False
+        self.keep_steps: int | None = None  # of a checkpoint of the first run
+        self.outcome = Outcome(0, ())  # most of which the command line asks the store for
         self.calls: list[dict[str, Any]] = []
 
-    def __call__(self, specs: list[RunSpec], *, store: Store, observer: Observer, **how: Any) -> None:
+    def __call__(self, specs: list[RunSpec], *, store: Store, observer: Observer, **how: Any) -> Outcome:
         self.calls.append({"specs": specs, **how})
+        if self.begin_only:
+            observer(told(specs[0], "started"))
+        if self.keep_steps is not None:
+            path = store.checkpoint_path(specs[0])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"progress": {"steps": self.keep_steps}}) + "\n")
         for index, spec in enumerate(specs):
             if index == self.interrupt_after:
                 raise KeyboardInterrupt
             if index == self.leave_after:
-                return
+                return self.outcome
             observer(told(spec, "started"))
             if spec.strategy in self.broken:
                 store.write_failure(spec, {"problem": "ValueError: broken", "traceback": ""})
@@ -61,6 +71,7 @@ class Engine:
             else:
                 store.write(spec, self.record_of(spec, revisions=revisions_of(spec)))
                 observer(told(spec, "finished"))
+        return self.outcome
 
 
 @pytest.fixture
@@ -321,6 +332,33 @@ def test_what_is_left_at_the_end_of_a_piece_has_an_exit_code_of_its_own(
     assert "Stopped" not in capsys.readouterr().out
 
 
+def test_a_piece_in_which_nothing_advances_is_no_success_and_says_why(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    engine.leave_after = 0
+    said = refusal(["run", "mine.toml", "--stop-after", "3s"], capsys)
+    assert said == (
+        "Nothing advanced in the 3s of --stop-after: they were over before a run began. The same command would do the "
+        "same again: give it more time."
+    )
+    engine.begin_only = True
+    said = refusal(["run", "mine.toml", "--stop-after", "3s"], capsys)
+    assert "no run that was begun came as far as its next checkpoint" in said
+    # Another sweep may have advanced, or be about to.
+    engine.outcome = Outcome(0, (), others=True)
+    assert main(["run", "mine.toml", "--stop-after", "3s"]) == 75
+
+
+def test_a_piece_advances_if_a_checkpoint_does(user_table: Path, engine: Engine, capsys: Capture) -> None:
+    engine.leave_after = 0
+    engine.keep_steps = 100
+    assert main(["run", "mine.toml", "--stop-after", "3s"]) == 75
+    assert "of 6 runs 0 ended, 1 left a checkpoint, 5 did not begin" in capsys.readouterr().out
+    assert "Nothing advanced" in refusal(["run", "mine.toml", "--stop-after", "3s"], capsys)
+    engine.keep_steps = 40  # of another code, which began anew
+    assert main(["run", "mine.toml", "--stop-after", "3s"]) == 75
+
+
 def test_a_time_to_stop_after_must_be_one(user_table: Path, engine: Engine, capsys: Capture) -> None:
     assert "'soon' is not a time" in refusal(["run", "mine.toml", "--stop-after", "soon"], capsys)
     assert not engine.calls
@@ -574,7 +612,7 @@ def test_a_sweep_that_cannot_be_begun_says_why(
 
 
 def test_a_slurm_profile_needs_memory() -> None:
-    from hnet_bench.runs.cluster import slurm_settings
+    from hnet_bench.runs.slurm import slurm_settings
 
     with pytest.raises(UserError, match="must say how much memory"):
         slurm_settings({"walltime": "1:00:00"}, "p.toml")

@@ -14,6 +14,7 @@ from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.cost import Estimate
+from hnet_bench.runs.engine import Outcome
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
@@ -107,7 +108,12 @@ def test_a_finished_plan_has_nothing_to_do(measured: Path, capsys: Capture) -> N
 
 def test_a_budget_chooses_the_runs(measured: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[list[RunSpec]] = []
-    monkeypatch.setattr("hnet_bench.runs.engine.run_all", lambda specs, **how: given.append(specs))
+
+    def run_all(specs: list[RunSpec], **how: Any) -> Outcome:
+        given.append(specs)
+        return Outcome(0, ())
+
+    monkeypatch.setattr("hnet_bench.runs.engine.run_all", run_all)
     arguments = ["run", "mine.toml", "--device", "cpu", "-j", "1", "--budget"]
     assert main([*arguments, "150s"]) == 0
     # A cell without a seed first (85 s), then the cheaper one of those with one (60 s).
@@ -127,7 +133,12 @@ def test_a_plan_and_a_budget_count_with_the_cluster_that_the_sweep_would_run_on(
     measured: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[list[RunSpec]] = []
-    monkeypatch.setattr("hnet_bench.runs.engine.run_all", lambda specs, **how: given.append(specs))
+
+    def run_all(specs: list[RunSpec], **how: Any) -> Outcome:
+        given.append(specs)
+        return Outcome(0, ())
+
+    monkeypatch.setattr("hnet_bench.runs.engine.run_all", run_all)
     monkeypatch.setattr("hnet_bench.runs.cluster.physical_cores", lambda: 1)
     # One at a time, a single run of joint (85 s) fits into 100 s; four at a time, all but the one of 120 s.
     Path("profile.toml").write_text('memory = "1GB"\njobs = 2\nprocesses = 2\n')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.engine import Options
 
-Failed: TypeAlias = "frozenset[tuple[str, str, str, str]]"  # `RunSpec.key` of runs
+Key: TypeAlias = "tuple[str, str, str, str]"  # `RunSpec.key`
 
 INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
@@ -82,7 +82,8 @@ def run(
 
     Finished runs are never repeated: after an interruption or a failure,
     the same command does what is left, from the last checkpoint. With
-    --stop-after it ends with exit code 75 while anything is left.
+    --stop-after it ends with exit code 75 while anything is left, with 2 if
+    nothing advanced in that time.
 
     [bold]Examples[/bold]
 
@@ -128,8 +129,9 @@ def run(
         return
     if budget:
         todo = within_budget(todo, states, store, budget=budget, cluster=cluster, device=device, folder=data)
+    before = _steps(todo, store)
     try:
-        failed = _sweep(todo, states, store, cluster, options)
+        ended = _sweep(todo, states, store, cluster, options)
     except KeyboardInterrupt:
         done = sum(store.has(spec) for spec in todo)
         typer.echo(
@@ -140,10 +142,12 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     print_results(selected, cell_states(selected, table, store, chosen))
     typer.echo(f"For the page with all details: {command('report', table, results=results)}")
-    if stop_after and (left := [spec for spec in todo if spec.key not in failed and not store.has(spec)]):
+    if stop_after and (left := [spec for spec in todo if spec.key not in ended.failed and not store.has(spec)]):
+        if len(left) == len(todo) and _steps(todo, store) == before and not ended.others:
+            raise UserError(_too_short(stop_after, ended))
         _say_what_is_left(left, todo, store, stop_after)
         raise typer.Exit(LEFT)
-    if failed:
+    if ended.failed:
         raise typer.Exit(1)
 
 
@@ -176,8 +180,17 @@ def status(
         print_results(selected, states)
 
 
-def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: Cluster, options: Options) -> Failed:
-    """Does the runs and shows them; the keys of those that failed. What can be checked is checked before the first."""
+@dataclass(frozen=True)
+class _Ended:
+    """What is known of a sweep when it has ended, beside what the store tells."""
+
+    failed: frozenset[Key]
+    begun: bool  # whether a run was
+    others: bool  # whether another sweep was found at some of the runs
+
+
+def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: Cluster, options: Options) -> _Ended:
+    """Does the runs and shows them. What can be checked is checked before the first."""
     store.check_writable()
     if problem := unnamed_commit():
         typer.echo(problem, err=True)
@@ -189,18 +202,37 @@ def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: 
 
     typer.echo(f"{count(len(todo), 'run')} to do.")
     with Watcher(_run_names(todo, states), console()) as watcher:
-        run_all(todo, store=store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce)
+        outcome = run_all(
+            todo, store=store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce
+        )
     for spec in todo:
         if event := watcher.sweep.failures.get(spec.key):
             place = store.failure_path(spec)
             typer.echo(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", err=True)
-    return frozenset(watcher.sweep.failures)
+    return _Ended(frozenset(watcher.sweep.failures), watcher.sweep.begun > 0, outcome.others)
+
+
+def _steps(runs: list[RunSpec], store: Store) -> dict[Key, int]:
+    """Optimiser steps that the checkpoints of runs hold."""
+    from hnet_bench.runs.checkpoint import steps_kept
+
+    return {spec.key: steps_kept(store.checkpoint_path(spec)) for spec in runs}
+
+
+def _too_short(stop_after: str, ended: _Ended) -> str:
+    reason = (
+        "no run that was begun came as far as its next checkpoint"
+        if ended.begun
+        else "they were over before a run began"
+    )
+    return (
+        f"Nothing advanced in the {stop_after} of --stop-after: {reason}. The same command would do the same again: "
+        "give it more time."
+    )
 
 
 def _say_what_is_left(left: list[RunSpec], todo: list[RunSpec], store: Store, stop_after: str) -> None:
-    from hnet_bench.runs.checkpoint import steps_kept
-
-    begun = sum(steps_kept(store.checkpoint_path(spec)) > 0 for spec in left)
+    begun = sum(steps > 0 for steps in _steps(left, store).values())
     typer.echo(
         f"Stopped, since --stop-after {stop_after} was given: of {count(len(todo), 'run')} {len(todo) - len(left)} "
         f"ended, {begun} left a checkpoint, {len(left) - begun} did not begin; the same command goes on."

@@ -65,6 +65,11 @@ class Sweep:
         return len(self.finished) + len(self.failures)
 
     @property
+    def begun(self) -> int:
+        """Number of runs that began."""
+        return len(self.running) + len(self.stopped) + self.ended
+
+    @property
     def fraction(self) -> float:
         """Part of the sweep that is over, running runs by their iterations."""
         partial = sum(event.iterations_done / (event.iterations_total or 1) for event in self.running.values())

@@ -11,13 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from numbers import Integral
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,23 +26,12 @@ from distributed import Client
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
-from hnet_bench.config import read_toml
-from hnet_bench.interfaces import Settings, UserError
-from hnet_bench.runs.apart import ENVIRONMENT
+from hnet_bench.interfaces import UserError
+from hnet_bench.runs.dask_settings import SETTINGS, NannySettings, WorkerSettings
 from hnet_bench.runs.local import local_workers
+from hnet_bench.runs.slurm import check_number, slurm_workers, slurm_workers_wanted
 
 GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
-_SETTINGS = {
-    # A run lasts minutes to hours and is held up by nothing that a restart would mend.
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.scheduler.worker-saturation": 1.0,
-    # The engine itself decides how often a run whose worker died is tried again: it knows whether the run advanced.
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.comm.timeouts.connect": "120s",
-}
 _SECONDS_TO_CONNECT = 20
 _SECONDS_FOR_DASHBOARD = 2
 
@@ -64,9 +52,13 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.scheduler and self.slurm:
             raise UserError("Give --scheduler or --slurm, not both: either a cluster is there or Slurm starts one.")
+        if self.slurm and self.gpu_slots:
+            raise UserError(
+                "--gpu-slots is not for Slurm: there 'processes' in the profile says how many runs share a job's GPU."
+            )
         for name, number in (("jobs", self.jobs), ("gpu_slots", self.gpu_slots)):
             if number is not None:
-                _check_number(number, f"'{name}'", "runs")
+                check_number(number, f"'{name}'", "runs")
 
     @property
     def is_local(self) -> bool:
@@ -75,7 +67,10 @@ class Cluster:
 
 
 def workers_wanted(cluster: Cluster, runs: int, gpus: int) -> int:
-    """Number of processes on this machine for so many runs; `gpus` is 0 unless the runs are to use them."""
+    """Number of processes to start for so many runs, here or with Slurm; `gpus`, those of this machine, is 0 unless
+    the runs are to use them. Raises UserError for a profile of Slurm that cannot be read."""
+    if cluster.slurm:
+        return max(1, slurm_workers_wanted(cluster.slurm, cluster.jobs, runs))
     slots = gpus * (cluster.gpu_slots or 1)
     return max(1, min(cluster.jobs or slots or physical_cores(), runs))
 
@@ -86,14 +81,9 @@ def runs_at_a_time(cluster: Cluster, runs: int, device: str) -> int:
     `device` is "auto", "cpu" or "cuda". Asks the scheduler, if there is one. Raises UserError if it does not answer or
     has no worker yet, and for a profile of Slurm that cannot be read.
     """
-    if cluster.is_local:
-        return workers_wanted(cluster, runs, gpus_wanted(cluster, device))
-    if cluster.slurm:
-        settings = slurm_settings(read_toml(cluster.slurm), str(cluster.slurm))
-        wanted = (cluster.jobs or int(settings.get("jobs", 1))) * int(settings["processes"])
-    else:
-        wanted = cluster.jobs or _slots(cluster, device)
-    return max(1, min(wanted, runs))
+    if cluster.scheduler:
+        return max(1, min(cluster.jobs or _slots(cluster, device), runs))
+    return workers_wanted(cluster, runs, gpus_wanted(cluster, device))
 
 
 def gpus_wanted(cluster: Cluster, device: str) -> int:
@@ -107,14 +97,28 @@ def _slots(cluster: Cluster, device: str) -> int:
     with _quiet(), _existing(cluster.scheduler) as client:
         threads: int = sum(client.nthreads().values())
         # Runs ask for a slot of a GPU only where there is one, as with --device auto on a cluster without any.
-        workers = client.scheduler_info()["workers"].values() if cluster.gpu_slots and device != "cpu" else ()
-    shared: int = sum(min(worker["nthreads"], int(worker["resources"].get(GPU, 0))) for worker in workers)
+        shared = _gpu_slots(client) if cluster.gpu_slots and device != "cpu" else 0
     if not threads:
         raise UserError(
             f"The Dask scheduler at {cluster.scheduler} has no worker yet, so nobody knows how many runs go on at a "
             "time: say it with -j."
         )
     return shared or threads
+
+
+def _gpu_slots(client: Client) -> int:
+    """Runs that the workers of a cluster take at a time on their GPUs."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return sum(min(worker["nthreads"], int(worker["resources"].get(GPU, 0))) for worker in workers)
+
+
+def check_gpu_slots(client: Client) -> None:
+    """Raises UserError if no worker has said that runs may share its GPU, since none would ever get a run."""
+    if not _gpu_slots(client):
+        raise UserError(
+            "--gpu-slots needs workers that declare their GPU, as `dask worker ADDRESS --nthreads 1 --resources "
+            f'"{GPU}=4"` does: of those that are there none does.'
+        )
 
 
 def physical_cores() -> int:
@@ -133,16 +137,19 @@ def gpu_count() -> int:
 
 
 @contextmanager
-def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
-    """A client of the cluster; what was started for it ends with it.
+def connected(
+    cluster: Cluster, workers: int, announce: Callable[[str], None] = lambda sentence: None
+) -> Iterator[Client]:
+    """A client of the cluster, for which so many workers are started unless it is there; they end with the block.
 
-    Raises UserError if it cannot be had, and if the block ends because the scheduler is gone.
+    `announce` is told what it waits for. Raises UserError if it cannot be had, and if the block ends because the
+    scheduler is gone or no worker can come any more.
     """
-    with _quiet() as told, dask.config.set({**_SETTINGS, "distributed.nanny.pre-spawn-environ": ENVIRONMENT}):
+    with _quiet() as told, dask.config.set(SETTINGS):
         if cluster.scheduler:
-            opened = _existing(cluster.scheduler)
+            opened = _told(cluster.scheduler, announce)
         elif cluster.slurm:
-            opened = _slurm(cluster.slurm, cluster.jobs)
+            opened = slurm_workers(cluster.slurm, workers, announce)
         else:
             opened = local_workers(workers)
         try:
@@ -157,14 +164,21 @@ def connected(cluster: Cluster, workers: int) -> Iterator[Client]:
             raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
 
 
-def has_dashboard(client: Client) -> bool:
-    """Whether the scheduler shows a dashboard, and to this machine. Without one it has a web server all the same, with
-    an address that Dask tells, and where bokeh is missing a page that says so."""
+def dashboard(client: Client) -> str | None:
+    """Where the scheduler shows a dashboard to this machine, if it does. Without one it has a web server all the same,
+    with an address that Dask tells, and where bokeh is missing a page that says so."""
     told = client.scheduler_info(n_workers=0)
-    host = urlsplit(told["address"]).hostname
-    if not host or "dashboard" not in told["services"]:
-        return False
-    server = HTTPConnection(host, told["services"]["dashboard"], timeout=_SECONDS_FOR_DASHBOARD)
+    host, port = urlsplit(told["address"]).hostname, told["services"].get("dashboard")
+    if not host or not port:
+        return None
+    if _shows_dashboard(host, port):
+        return str(client.dashboard_link)
+    # A scheduler of ours, which listens to other machines, has its web server for this one alone.
+    return f"http://127.0.0.1:{port}/status" if client.cluster and _shows_dashboard("127.0.0.1", port) else None
+
+
+def _shows_dashboard(host: str, port: int) -> bool:
+    server = HTTPConnection(host, port, timeout=_SECONDS_FOR_DASHBOARD)
     try:
         server.request("HEAD", "/workers")  # one of its pages but the first
         return server.getresponse().status != HTTPStatus.NOT_FOUND
@@ -204,6 +218,10 @@ def _quiet() -> Iterator[_Least]:
 def _existing(address: str) -> Iterator[Client]:
     try:
         client = Client(address, timeout=_SECONDS_TO_CONNECT)
+    except TypeError as error:
+        raise UserError(
+            f"'{address}' speaks TLS, and Dask's settings here name no certificates: docs/clusters.md says how."
+        ) from error
     except (OSError, ValueError, TimeoutError) as error:
         raise UserError(
             f"No Dask scheduler answers at '{address}' ({error}): start one with `dask scheduler`, and workers with "
@@ -214,41 +232,21 @@ def _existing(address: str) -> Iterator[Client]:
 
 
 @contextmanager
-def _slurm(profile: Path, jobs: int | None) -> Iterator[Client]:
-    try:
-        from dask_jobqueue.slurm import SLURMCluster
-    except ImportError as error:
-        raise UserError("--slurm needs dask-jobqueue: pip install hnet_bench[slurm].") from error
-    settings = slurm_settings(read_toml(profile), str(profile))
-    wanted = jobs or settings.pop("jobs", 1)
-    settings.pop("jobs", None)
-    try:
-        cluster = SLURMCluster(**settings)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"dask-jobqueue does not accept the profile {profile}: {error}.") from error
-    with cluster, Client(cluster) as client:
-        # Adapting to a fixed number replaces jobs that end, where scaling would not.
-        cluster.adapt(minimum_jobs=wanted, maximum_jobs=wanted)
+def _told(address: str, announce: Callable[[str], None]) -> Iterator[Client]:
+    """A client of a scheduler that is there, whose workers are told what runs need of them."""
+    with _existing(address) as client:
+        for plugin in (NannySettings(), WorkerSettings()):
+            try:
+                client.register_plugin(plugin)
+            except OSError:
+                continue  # a worker went away meanwhile; one that comes is told
+            except (ClosedClientError, CancelledError):
+                raise
+            except Exception as error:  # of the kind that Dask makes of whatever happened in a worker
+                raise UserError(
+                    f"The workers of the Dask scheduler at {address} cannot do runs ({' '.join(str(error).split())}): "
+                    "they need hnet_bench and what it needs, as it is here."
+                ) from error
+        if not client.nthreads():
+            announce(f"No worker yet: `dask worker {address} --nthreads 1` starts one.")
         yield client
-
-
-def slurm_settings(content: Settings, where: str) -> Settings:
-    """Settings of SLURMCluster from a profile, with what every worker of ours needs.
-
-    A job has `processes` workers (default 1), each with one core. Raises UserError for a profile without memory,
-    and for one whose jobs or processes are no number.
-    """
-    settings = {"processes": 1, **content}
-    if "memory" not in settings:
-        raise UserError(f'The Slurm profile {where} must say how much memory a job needs, such as memory = "4GB".')
-    for name in ("jobs", "processes"):
-        _check_number(settings.get(name, 1), f"'{name}' in the Slurm profile {where}", name)
-    settings.setdefault("cores", settings["processes"])
-    exports = [f"export {name}={value}" for name, value in ENVIRONMENT.items()]
-    settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]
-    return settings
-
-
-def _check_number(number: object, what: str, of: str) -> None:
-    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
-        raise UserError(f"{what} must be a number of {of}, at least 1, found {number!r}.")

@@ -13,12 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from distributed import as_completed
+from distributed import KilledWorker, as_completed
 
 from hnet_bench.interfaces import Settings, UserError
-from hnet_bench.runs.apart import Died, apart
+from hnet_bench.runs.apart import Died, Failed, apart
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
-from hnet_bench.runs.cluster import GPU, Cluster, SchedulerGone, connected, gpus_wanted, has_dashboard, workers_wanted
+from hnet_bench.runs.cluster import (
+    GPU,
+    Cluster,
+    SchedulerGone,
+    check_gpu_slots,
+    connected,
+    dashboard,
+    gpus_wanted,
+    workers_wanted,
+)
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Event, Observer, event_of
 from hnet_bench.runs.provenance import command_line
@@ -37,6 +46,7 @@ class Outcome:
     done: int
     failed: tuple[str, ...]
     left: int = 0
+    others: bool = False  # whether another sweep over the same store was found at some of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +81,13 @@ def run_all(
         return Outcome(0, ())
     gpus = gpus_wanted(cluster, options.device)
     workers = workers_wanted(cluster, len(specs), gpus)
-    with connected(cluster, workers) as client:
-        # Asked of a worker, whose machine counts; what is not there ends the sweep before it begins.
-        logs = options.logs.resolve() if options.logs else None
-        device = client.submit(_prepare, options.device, options.loggers, logs, pure=False).result()
-        if isinstance(device, UserError):
-            raise device
+    logs = options.logs.resolve() if options.logs else None
+    with connected(cluster, workers, announce) as client:
+        device = _device(client, options, logs)
+        if device is None:
+            return Outcome(0, (), left=len(specs))
+        if cluster.scheduler and cluster.gpu_slots and device == "cuda":
+            check_gpu_slots(client)
         topic = f"hnet_bench-{uuid.uuid4().hex}"
         results: dict[str, Result] = {}  # by the task's name
 
@@ -90,8 +101,8 @@ def run_all(
         client.subscribe_topic(topic, hear)
         if cluster.is_local:
             announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
-        if has_dashboard(client):
-            announce(f"Dashboard: {client.dashboard_link}")
+        if link := dashboard(client):
+            announce(f"Dashboard: {link}")
         orders = Orders(
             store=replace(store, root=store.root.resolve()),
             device=device,
@@ -119,6 +130,7 @@ class _Sweep:
     results: dict[str, Result]  # what tasks said of their end, by name: each before Dask says that the task is done
     _tries: dict[tuple[str, ...], int] = field(default_factory=dict)
     _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
+    _others: bool = False  # whether another sweep was found at one of the runs
 
     def finish(self, specs: list[RunSpec]) -> Outcome:
         """Hands out all runs and waits for them, until the deadline at most."""
@@ -146,7 +158,7 @@ class _Sweep:
                     again = self._submit(spec)
                     specs_of[again] = spec
                     waiting.add(again)
-        return Outcome(done, tuple(failed), left=len(specs) - done - len(failed))
+        return Outcome(done, tuple(failed), left=len(specs) - done - len(failed), others=self._others)
 
     def _submit(self, spec: RunSpec) -> Any:
         content, files = spec.to_json(), dict(spec.files)
@@ -170,6 +182,7 @@ class _Sweep:
     def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:
         """Whether not to try again; a run that has advanced since the last try is not counted as tried."""
         if result.kind in ("elsewhere", "mistake"):
+            self._others |= result.kind == "elsewhere"
             return result.kind == "mistake"
         steps = steps_kept(self.store.checkpoint_path(spec))
         if steps > self._steps.get(spec.key, 0):
@@ -185,15 +198,45 @@ def _key(spec: RunSpec) -> str:
     return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
 
 
-def _prepare(device: str, loggers: tuple[str, ...], logs: Path | None) -> str | UserError:
-    """In a worker: the device, or what is wrong with it or with a logger. Dask would print an exception with its
-    traceback."""
+def _device(client: Any, options: Options, logs: Path | None = None) -> str | None:
+    """The device of the workers; None if the deadline comes before a worker does.
+
+    Asked of a worker, whose machine counts; what is not there ends the sweep before it begins. Raises UserError for a
+    device and for a logger that are not there, and if no worker can even say that.
+    """
+    end = ""
+    for _ in range(_TRIES["died"]):
+        asked = client.submit(_prepare, options.device, options.loggers, logs, pure=False)
+        try:
+            found = asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None)
+        except TimeoutError:
+            return None
+        except (ImportError, RuntimeError, Failed) as error:
+            raise UserError(
+                f"No run can begin ({' '.join(str(error).split())}): scheduler and workers need hnet_bench and what it "
+                "needs, as it is here."
+            ) from error
+        except KilledWorker:
+            end = "the worker ended"
+            continue
+        if isinstance(found, UserError):
+            raise found
+        if not isinstance(found, Died):
+            return str(found)
+        end = str(found)
+    raise UserError(
+        f"Before the first run, whenever a worker looked for the device, {end}. A run needs about 2 GB of memory; what "
+        "became of a worker is in the output of its Slurm job, or in its machine's log."
+    )
+
+
+def _prepare(device: str, loggers: tuple[str, ...], logs: Path | None) -> str | UserError | Died:
+    """In a worker: the device, or what is wrong with it or with a logger, or how its process ended. Dask would print
+    an exception with its traceback."""
     try:
         found: str = apart(_device_and_loggers, device, loggers, logs)
-    except UserError as error:
-        return error
-    except Died as death:
-        return UserError(f"Before the first run, when a worker looked for the device, {death}.")
+    except (UserError, Died) as problem:
+        return problem
     return found
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import dask
 from distributed import Client, LocalCluster
 
+from hnet_bench.interfaces import UserError
 from hnet_bench.runs.apart import start_server
+from hnet_bench.runs.begun import begun
 
 
 @contextmanager
@@ -30,21 +31,19 @@ def local_workers(number: int) -> Iterator[Client]:
 
 
 def _started(workers: int) -> LocalCluster:
-    """A cluster of so many workers, which has begun; if this is interrupted, none is left."""
-    # Dask cannot close a cluster that has half begun. In a thread of its own it is not interrupted.
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(
-            LocalCluster,
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=False,
-            memory_limit=None,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
+    """A cluster of so many workers. Raises UserError if they end while they start."""
+    try:
+        return begun(
+            lambda: LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=False,
+                protocol="inproc://",  # nobody else can speak to them, whatever Dask's settings say
+                memory_limit=None,
+                dashboard_address="127.0.0.1:0",  # Dask would have it listen to other machines
+                worker_dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
+            )
         )
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.result().close()
-            raise
+    except RuntimeError as error:
+        raise UserError(f"The workers do not start on this machine: {str(error).rstrip('.')}.") from error

@@ -1,12 +1,15 @@
 """A small sweep as a user would start it, and its store."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 TABLE = """
@@ -95,3 +98,46 @@ def begin(tmp_path):
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     os.environ["OMP_NUM_THREADS"] = "1"
+
+
+class DaskCluster:
+    """A Dask cluster made by hand, in a folder."""
+
+    def __init__(self, folder):
+        self._folder, self._started = folder, []
+        self.scheduler = self._start("scheduler", "--port", "0")
+        file = folder / "scheduler.json"
+        while not file.exists() or not file.read_text().strip():
+            assert self.scheduler.poll() is None
+            time.sleep(0.1)
+        self.address = json.loads(file.read_text())["address"]
+
+    def _start(self, *arguments):
+        command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", "scheduler.json", "--no-dashboard"]
+        process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._started.append(process)
+        return process
+
+    def start_worker(self, *options):
+        """The process of another worker."""
+        return self._start("worker", "--nthreads", "1", *options)
+
+    def kill(self, process):
+        """Ends a process and its children at once, as if the machine had gone."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in [process, *psutil.Process(process.pid).children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def close(self):
+        """Ends it all."""
+        for process in self._started:
+            self.kill(process)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = DaskCluster(tmp_path)
+    yield made
+    made.close()

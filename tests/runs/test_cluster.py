@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dask
+import psutil
 import pytest
+from distributed import Client
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs import cluster as clusters
-from hnet_bench.runs.cluster import Cluster, has_dashboard, runs_at_a_time, slurm_settings
+from hnet_bench.runs import local
+from hnet_bench.runs.cluster import Cluster, check_gpu_slots, connected, dashboard, runs_at_a_time, workers_wanted
+from hnet_bench.runs.dask_settings import SETTINGS, environment
+from hnet_bench.runs.slurm import slurm_settings
 
 MANY = 1000  # more runs than anything here takes at a time
 
@@ -48,7 +56,9 @@ def test_slurm_has_the_jobs_of_its_profile_or_those_that_are_asked_for(
     tmp_path: Path, profile: str, jobs: int | None, expected: int
 ) -> None:
     (tmp_path / "profile.toml").write_text(profile)
-    assert runs_at_a_time(Cluster(slurm=tmp_path / "profile.toml", jobs=jobs), MANY, "auto") == expected
+    cluster = Cluster(slurm=tmp_path / "profile.toml", jobs=jobs)
+    assert runs_at_a_time(cluster, MANY, "auto") == workers_wanted(cluster, MANY, 0) == expected
+    assert workers_wanted(cluster, 3, 0) == min(3, expected)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, "4", 1.5, True])
@@ -61,7 +71,7 @@ def test_a_profile_with_no_number_of_jobs_is_refused(wrong: Any) -> None:
 def scheduler_with(monkeypatch: pytest.MonkeyPatch, *workers: dict[str, Any]) -> None:
     client = SimpleNamespace(
         nthreads=lambda: {str(index): worker["nthreads"] for index, worker in enumerate(workers)},
-        scheduler_info=lambda: {"workers": {str(index): worker for index, worker in enumerate(workers)}},
+        scheduler_info=lambda n_workers: {"workers": {str(index): worker for index, worker in enumerate(workers)}},
     )
 
     @contextmanager
@@ -94,9 +104,20 @@ def test_a_true_scheduler_tells_its_threads_and_slots() -> None:
         assert runs_at_a_time(Cluster(scheduler=there.scheduler_address, gpu_slots=2), MANY, "cuda") == 4
 
 
+def test_gpu_slots_that_no_worker_declares_are_refused_since_nothing_would_ever_begin() -> None:
+    workers = {"a": {"nthreads": 1, "resources": {}}}
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": workers})
+    with pytest.raises(UserError, match=r"--gpu-slots needs workers that declare their GPU, as .* does: .* none does"):
+        check_gpu_slots(client)
+    workers["b"] = {"nthreads": 1, "resources": {"GPU": 4.0}}
+    check_gpu_slots(client)
+    with pytest.raises(UserError, match="--gpu-slots is not for Slurm: there 'processes' in the profile says"):
+        Cluster(slurm=Path("profile.toml"), gpu_slots=4)
+
+
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_dashboard_is_there_only_where_the_scheduler_shows_one(shown: bool) -> None:
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
     with (
         LocalCluster(
@@ -105,12 +126,93 @@ def test_a_dashboard_is_there_only_where_the_scheduler_shows_one(shown: bool) ->
         Client(there.scheduler_address) as client,
     ):
         assert "dashboard" in client.scheduler_info()["services"]  # in either case: it does not tell
-        assert has_dashboard(client) is shown
+        assert dashboard(client) == (client.dashboard_link if shown else None)
 
 
 def test_a_dashboard_that_cannot_be_reached_is_none() -> None:
-    client = SimpleNamespace(scheduler_info=lambda n_workers: {"address": "tcp://127.0.0.1:1", "services": services})
+    client = SimpleNamespace(
+        scheduler_info=lambda n_workers: {"address": "tcp://127.0.0.1:1", "services": services}, cluster=None
+    )
     services: dict[str, int] = {}
-    assert not has_dashboard(client)
+    assert dashboard(client) is None
     services["dashboard"] = 1  # where nobody listens
-    assert not has_dashboard(client)
+    assert dashboard(client) is None
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_dashboard_of_a_scheduler_that_others_reach_is_for_this_machine(
+    ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "_shows_dashboard", lambda host, port: host == "127.0.0.1")
+    client = SimpleNamespace(
+        scheduler_info=lambda n_workers: {"address": "tls://192.0.2.1:5000", "services": {"dashboard": 6000}},
+        cluster=SimpleNamespace() if ours else None,
+    )
+    # What answers here at the port of a scheduler elsewhere is something else.
+    assert dashboard(client) == ("http://127.0.0.1:6000/status" if ours else None)
+
+
+def listening(process: psutil.Process) -> set[str]:
+    """Addresses at which a process and those below it wait for connections."""
+    return {
+        connection.laddr.ip
+        for one in [process, *process.children(recursive=True)]
+        for connection in one.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def test_a_sweep_on_this_machine_listens_to_this_machine_alone() -> None:
+    before = listening(psutil.Process())
+    with connected(Cluster(), 1):
+        assert listening(psutil.Process()) - before <= {"127.0.0.1"}
+        assert "127.0.0.1" in listening(psutil.Process())
+
+
+def test_workers_that_end_while_they_start_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**settings: Any) -> None:
+        raise RuntimeError("no more threads")
+
+    monkeypatch.setattr(local, "LocalCluster", fails)
+    with pytest.raises(UserError, match=r"^The workers do not start on this machine: no more threads\.$"):
+        local._started(2)
+
+
+def test_workers_that_others_started_do_what_runs_need_whatever_they_were_set_to() -> None:
+    """They pause at a memory limit that any process is above, and would be ended a little above that."""
+    from distributed import LocalCluster
+
+    limits = {"distributed.worker.memory.pause": 1e-6, "distributed.worker.memory.terminate": False}
+    with (
+        dask.config.set(limits),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as there,
+        Client(there) as other,
+    ):
+        while [one["status"] for one in other.scheduler_info()["workers"].values()] != ["paused"]:
+            time.sleep(0.05)
+        with connected(Cluster(scheduler=there.scheduler_address), 1) as client:
+            assert client.submit(abs, -1).result(timeout=60) == 1
+            there.scale(2)  # and one that comes later
+            client.wait_for_workers(2, timeout=60)
+            pauses = client.run(lambda dask_worker: dask_worker.memory_manager.memory_pause_fraction)
+            assert list(pauses.values()) == [math.inf] * 2
+            ends = client.run(lambda dask_worker: dask_worker.memory_manager.memory_terminate_fraction, nanny=True)
+            assert list(ends.values()) == [math.inf] * 2
+
+
+def test_all_settings_are_variables_that_dask_reads_back() -> None:
+    read = dask.config.collect_env(environment())
+    assert {name: dask.config.get(name, config=read) for name in SETTINGS} == SETTINGS
+    assert dask.config.get("distributed.worker.memory.terminate", config=read) is False  # rather than a text
+    assert environment()["DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE"] == "False"
+
+
+def test_no_worker_at_a_scheduler_is_said() -> None:
+    from distributed import LocalCluster
+
+    told: list[str] = []
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as there,
+        connected(Cluster(scheduler=there.scheduler_address), 1, told.append),
+    ):
+        assert told == [f"No worker yet: `dask worker {there.scheduler_address} --nthreads 1` starts one."]

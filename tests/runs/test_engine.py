@@ -10,12 +10,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from dask.utils import key_split
+from distributed import KilledWorker
 
 from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.runs.apart import Died, Failed, apart
 from hnet_bench.runs.checkpoint import steps_kept
 from hnet_bench.runs.cluster import Cluster, SchedulerGone, connected
 from hnet_bench.runs.deadline import Deadline
-from hnet_bench.runs.engine import Options, Outcome, _key, _Sweep, run_all
+from hnet_bench.runs.engine import Options, Outcome, _device, _key, _Sweep, run_all
 from hnet_bench.runs.events import ignore
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import resolve
@@ -109,6 +111,61 @@ def test_a_device_that_is_not_there_ends_the_sweep_before_it_begins(tmp_path, ca
         sweep_of([spec_of("joint", Scenario.TASK)], store, jobs=1, device=device)
     assert not list(tmp_path.rglob("*.*"))
     assert capfd.readouterr() == ("", "")  # of the workers too
+
+
+def test_a_worker_whose_process_dies_before_it_has_said_its_device_costs_nothing_but_time(tmp_path, monkeypatch):
+    deaths = [Died("its process was ended by SIGKILL")]
+
+    def dies_once(*what, **how):
+        if deaths:
+            raise deaths.pop()
+        return apart(*what, **how)
+
+    monkeypatch.setattr("hnet_bench.runs.engine.apart", dies_once)
+    assert sweep_of([spec_of("finetune", Scenario.TASK)], Store(tmp_path / "results"), jobs=1) == Outcome(1, ())
+    assert not deaths
+
+
+class Asked:
+    """A client whose workers answer the question for their device as they are told to, in this order."""
+
+    def __init__(self, *answers):
+        self.answers, self.waited = list(answers), []
+
+    def submit(self, *_, **__):
+        return self
+
+    def result(self, timeout):
+        self.waited.append(timeout)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception) and not isinstance(answer, Died):  # which is an answer
+            raise answer
+        return answer
+
+
+def test_workers_that_all_die_before_they_have_said_their_device_are_a_sentence():
+    killed = KilledWorker("_prepare", SimpleNamespace(address="tcp://a:1"), 0)
+    died = Died("its process was ended by SIGKILL, as when memory runs out")
+    assert _device(Asked(killed, died, "cpu"), Options()) == "cpu"
+    with pytest.raises(UserError, match=r"whenever a worker looked for the device, the worker ended\. A run needs"):
+        _device(Asked(died, died, killed), Options())
+    with pytest.raises(UserError, match=r"by SIGKILL, as when memory runs out\. A run needs about"):
+        _device(Asked(died, died, died), Options())
+    for problem in (ImportError("no\n\ntorch"), RuntimeError("no\ntorch"), Failed("no torch")):
+        with pytest.raises(
+            UserError, match=r"No run can begin \(no torch\): scheduler and workers need hnet_bench and"
+        ):
+            _device(Asked(problem), Options())
+
+
+def test_nobody_waits_for_the_first_worker_beyond_the_deadline(tmp_path):
+    client = Asked(TimeoutError())
+    assert _device(client, Options(deadline=Deadline(0.0, time.time() + 1000))) is None
+    assert 900 < client.waited[0] <= 1000
+    # Of which all that begins is none of it.
+    specs = [spec_of("finetune", Scenario.TASK, seed) for seed in (1, 2)]
+    past = Deadline(runs_end=0.0, sweep_ends=0.0)
+    assert sweep_of(specs, Store(tmp_path), jobs=1, deadline=past) == Outcome(0, (), left=2)
 
 
 def test_nothing_to_do_starts_no_worker(tmp_path):
@@ -296,7 +353,8 @@ def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert outcomes == [Outcome(3, ())] * 2
+    assert [(outcome.done, outcome.failed, outcome.left) for outcome in outcomes] == [(3, (), 0)] * 2
+    assert any(outcome.others for outcome in outcomes)
     assert sorted(started) == sorted(spec.run_id for spec in specs)
 
 
@@ -392,7 +450,7 @@ def test_whatever_says_that_the_scheduler_is_gone_becomes_a_sentence(monkeypatch
     from distributed.comm import CommClosedError
 
     gone = (SchedulerGone(), ClosedClientError("x"), CommClosedError("x"), FutureCancelledError(key="k", reason="r"))
-    monkeypatch.setattr("hnet_bench.runs.cluster._existing", lambda address: nullcontext(SimpleNamespace()))
+    monkeypatch.setattr("hnet_bench.runs.cluster._told", lambda address, announce: nullcontext(SimpleNamespace()))
     for error in gone:
         with (
             pytest.raises(UserError, match=r"scheduler at tcp://a:1 no longer answers; the same command goes on\.$"),

@@ -1,0 +1,295 @@
+"""What a sweep does when Slurm does not do as it should. Slurm is imitated: its commands are small scripts on the PATH.
+
+`tests/cluster/test_slurm.py` has a true one.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from hnet_bench.interfaces import UserError
+from hnet_bench.runs import slurm
+from hnet_bench.runs.cluster import Cluster, connected
+from hnet_bench.runs.slurm import _Watch, slurm_settings
+
+pytest.importorskip("dask_jobqueue")
+
+ACCEPTS = 'echo $$ >> jobs; echo "Submitted batch job $$"'
+REFUSES = (
+    "echo 'sbatch: error: invalid partition specified: nowhere' >&2; echo 'sbatch: error: No such thing' >&2; exit 1"
+)
+# The first is accepted, all others are one too many.
+LIMITED = f"if mkdir first 2>/dev/null; then {ACCEPTS}; else {REFUSES}; fi"
+
+
+class Imitated:
+    """A folder with the commands of a Slurm, which leave there what they were told."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "profile.toml").write_text('memory = "4GB"\n')
+        self.command("sbatch", ACCEPTS)
+        self.command("squeue", "echo >> looked; sed 's/$/ PENDING Resources/' jobs")
+        self.command("scancel", "echo $1 >> cancelled")
+
+    def command(self, name, does):
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\ncd {self.folder}\n{does}\n")
+        path.chmod(0o755)
+
+    def lines(self, name):
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def connected(self, workers=1, announce=lambda sentence: None):
+        return connected(Cluster(slurm=self.folder / "profile.toml"), workers, announce)
+
+
+@pytest.fixture
+def imitated(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(slurm, "_SECONDS_BETWEEN_LOOKS", 0.05)
+    return Imitated(tmp_path)
+
+
+def test_without_slurm_a_sentence_says_so(imitated, monkeypatch):
+    monkeypatch.setenv("PATH", str(imitated.folder))
+    with (
+        pytest.raises(UserError, match=r"^--slurm needs Slurm's sbatch, which is not here: .*\.$"),
+        imitated.connected(),
+    ):
+        pass
+
+
+def test_a_job_that_slurm_refuses_is_a_sentence_with_what_it_says(imitated, capfd):
+    imitated.command("sbatch", REFUSES)
+    with pytest.raises(UserError) as refused, imitated.connected():
+        pass
+    assert str(refused.value) == (
+        "Slurm refuses the job: sbatch: error: invalid partition specified: nowhere; sbatch: error: No such thing."
+    )
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_sbatch_that_gives_no_job_id_has_refused(imitated):
+    imitated.command("sbatch", "echo Welcome")
+    with (
+        pytest.raises(UserError, match=r"^Slurm refuses the job: Could not parse job id .* Welcome\.$"),
+        imitated.connected(),
+    ):
+        pass
+
+
+def test_a_sweep_goes_on_with_the_jobs_that_slurm_takes(imitated):
+    imitated.command("sbatch", LIMITED)
+    told = []
+    with imitated.connected(workers=3, announce=told.append):
+        pass
+    assert told[:1] == [
+        "Slurm refuses 2 of 3 jobs: sbatch: error: invalid partition specified: nowhere; sbatch: error: No such thing."
+    ]
+    assert imitated.lines("cancelled") == imitated.lines("jobs")
+
+
+def test_as_many_jobs_are_asked_for_as_there_are_workers_to_start(imitated):
+    (imitated.folder / "profile.toml").write_text('memory = "4GB"\nprocesses = 2\n')
+    with imitated.connected(workers=5):
+        pass
+    assert len(imitated.lines("jobs")) == 3
+    assert sorted(imitated.lines("cancelled")) == sorted(imitated.lines("jobs"))
+
+
+def test_waiting_for_jobs_that_ended_before_their_workers_came_ends(imitated, capfd):
+    imitated.command("squeue", "exit 0")
+    with pytest.raises(UserError) as ended, imitated.connected(workers=2) as client:
+        client.submit(abs, -1).result()
+    assert str(ended.value) in {
+        f"No worker can come any more: 2 jobs ended before a worker came from there, see slurm-{job}.out."
+        for job in imitated.lines("jobs")
+    }
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_jobs_are_waiting_for_is_said_once(imitated):
+    told = []
+    with imitated.connected(announce=told.append):
+        while len(imitated.lines("looked")) < 5:
+            time.sleep(0.01)
+    assert told == ["Waiting for Slurm, which gives as reason: Resources."]
+
+
+@pytest.mark.parametrize(("skipped", "option"), [("-t", "--cpus-per-task=1"), ("per", "--cpus-per-task=1")])
+def test_skipping_more_than_was_named_is_refused(imitated, skipped, option):
+    (imitated.folder / "profile.toml").write_text(f'memory = "4GB"\njob_directives_skip = ["{skipped}"]\n')
+    said = rf"^'{skipped}' of 'job_directives_skip' .* would also drop '{option}', .*'{skipped} '\.$"
+    with pytest.raises(UserError, match=said), imitated.connected():
+        pass
+    assert not imitated.lines("jobs")
+
+
+@pytest.mark.parametrize("skipped", ["-t ", "--mem"])
+def test_what_is_named_alone_is_skipped(imitated, skipped):
+    imitated.command("sbatch", f"cat $1 > script; {ACCEPTS}")
+    (imitated.folder / "profile.toml").write_text(f'memory = "4GB"\njob_directives_skip = ["{skipped}"]\n')
+    with imitated.connected():
+        pass
+    options = [line.split()[1].partition("=")[0] for line in imitated.lines("script") if line.startswith("#SBATCH")]
+    assert options == [one for one in ("-J", "-n", "--cpus-per-task", "--mem", "-t") if one != skipped.strip()]
+
+
+def test_a_profile_that_dask_jobqueue_does_not_take_is_a_sentence(imitated):
+    (imitated.folder / "profile.toml").write_text('memory = "4GB"\ninterface = "nowhere0"\n')
+    with (
+        pytest.raises(UserError, match=r"^dask-jobqueue does not accept the profile .*nowhere0.*\.$"),
+        imitated.connected(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("wrong", ["module load x", ["a", 1]])
+def test_lists_of_a_profile_are_lists(wrong):
+    with pytest.raises(UserError, match=r"^'job_script_prologue' in the Slurm profile p\.toml must be a list of texts"):
+        slurm_settings({"memory": "4GB", "job_script_prologue": wrong}, "p.toml")
+
+
+def test_web_servers_of_slurm_are_for_this_machine_unless_the_profile_says_else():
+    ours = slurm_settings({"memory": "4GB", "worker_extra_args": ["--local-directory", "/tmp"]}, "p.toml")
+    assert ours["scheduler_options"] == {"dashboard_address": "127.0.0.1:0"}
+    assert ours["worker_extra_args"] == ["--dashboard-address", "127.0.0.1:0", "--local-directory", "/tmp"]
+    theirs = slurm_settings({"memory": "4GB", "scheduler_options": {"dashboard_address": ":8787"}}, "p.toml")
+    assert theirs["scheduler_options"] == {"dashboard_address": ":8787"}
+
+
+class Jobs:
+    """Stands in for a cluster of dask-jobqueue and its scheduler: jobs by name, and workers that come."""
+
+    def __init__(self, **jobs):
+        self.scheduler, self.observed, self.again = self, set(), []
+        self.worker_spec = dict.fromkeys(jobs)
+        self.workers = {
+            name: SimpleNamespace(job_id=job, refused="", output=f"slurm-{job}.out") for name, job in jobs.items()
+        }
+
+    def add_plugin(self, plugin):
+        self.plugin = plugin
+
+    def come(self, *workers):
+        for worker in workers:
+            self.plugin.add_worker(SimpleNamespace(workers={"tcp://a:1": SimpleNamespace(name=worker)}), "tcp://a:1")
+
+    def sync(self, submit, cluster, again):
+        assert cluster is self
+        self.again.append(sorted(again))
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """A cluster of these jobs, and a function that looks at it once while Slurm has some in its queue."""
+
+    def watch_over(**jobs):
+        cluster = Jobs(**jobs)
+        watch = _Watch(cluster, SimpleNamespace(), lambda sentence: None)
+
+        def look(*queue):
+            queued = None if queue == (None,) else {job: slurm._Queued("RUNNING", "None") for job in queue}
+            monkeypatch.setattr(slurm, "_queue", lambda: queued)
+            watch.look()
+            return watch.hopeless
+
+        return cluster, look
+
+    return watch_over
+
+
+@pytest.mark.parametrize("workers", [["a"], ["a-0", "a-1"]])
+def test_a_job_that_ends_after_its_workers_came_is_submitted_again(watched, workers):
+    cluster, look = watched(a="1", b="2")
+    assert look("1", "2") == ""
+    cluster.come(*workers)  # however short they are there
+    assert look("2") == ""
+    assert cluster.again == [["a"]]
+
+
+def test_a_job_that_ends_too_early_when_it_is_submitted_again_is_not_tried_for_ever(watched):
+    cluster, look = watched(a="1")
+    cluster.come("a")
+    assert look() == ""
+    assert cluster.again == [["a"]]
+    assert look() == "No worker can come any more: a job ended before a worker came from there, see slurm-1.out."
+
+
+def test_a_job_that_dask_has_forgotten_is_submitted_again(watched):
+    cluster, look = watched(a="1")
+    cluster.workers = {}
+    assert look() == ""
+    assert cluster.again == [[]]  # it is among those that the cluster should have
+
+
+def test_a_sweep_ends_when_slurm_refuses_what_is_left_of_its_jobs(watched):
+    cluster, look = watched(a="1", b="2")
+    cluster.come("a", "b")
+    cluster.workers["a"].refused, cluster.workers["a"].job_id = "not now", None
+    assert look("2") == ""
+    assert cluster.again == []
+    assert look() == ""
+    assert cluster.again == [["b"]]
+    cluster.workers["b"].refused, cluster.workers["b"].job_id = "not now", None
+    assert look() == "No worker can come any more: Slurm refuses 2 of 2 jobs: not now."
+
+
+def test_a_slurm_that_does_not_answer_ends_nothing(watched):
+    _, look = watched(a="1")
+    assert look(None) == ""
+    assert look() != ""
+
+
+LONG = """
+title = "Longer than anybody waits"
+seeds = "1-2"
+[settings.long]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 1000000 }
+[[rows]]
+name = "finetune"
+settings = "long"
+CL3 = { strategy = "finetune" }
+"""
+
+
+@pytest.mark.parametrize("moment", ["jobs are submitted", "jobs wait"])
+def test_ctrl_c_is_one_sentence_and_cancels_the_jobs(imitated, moment):
+    if moment == "jobs are submitted":
+        imitated.command("sbatch", f"touch asked; sleep 10; {ACCEPTS}")
+    (imitated.folder / "long.toml").write_text(LONG)
+    command = [sys.executable, "-m", "hnet_bench.cli", "run", "long.toml", "--slurm", "profile.toml", "-j", "40"]
+    with subprocess.Popen(
+        command,
+        cwd=imitated.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as sweep:
+        try:
+            # Squeue is asked only after the submission.
+            awaited = "asked" if moment == "jobs are submitted" else "looked"
+            while sweep.poll() is None and not (imitated.folder / awaited).exists():
+                time.sleep(0.01)
+            os.killpg(sweep.pid, signal.SIGINT)
+            _, err = sweep.communicate(timeout=100)
+        finally:
+            if sweep.poll() is None:
+                os.killpg(sweep.pid, signal.SIGKILL)
+    assert sweep.returncode == 130
+    assert err == (
+        "Interrupted: 0 of 2 runs finished, and their records are kept in results; the same command does the rest.\n"
+    )
+    assert sorted(imitated.lines("cancelled")) == sorted(imitated.lines("jobs"))
