@@ -24,8 +24,11 @@ CL3 = { strategy = "finetune" }
 
 def servers(sweep):
     """The process that workers are forked from, if it is there, and is more than a copy of its parent."""
-    children = psutil.Process(sweep.pid).children()
-    return [child for child in children if any("forkserver" in word for word in child.cmdline())]
+    try:
+        children = psutil.Process(sweep.pid).children()
+        return [child for child in children if any("forkserver" in word for word in child.cmdline())]
+    except psutil.NoSuchProcess:  # one that has just ended
+        return []
 
 
 def is_loading(sweep):
