@@ -80,8 +80,8 @@ def cells(states: Sequence[CellState]) -> DataFrame:
     """One line for each cell: what it is, mean and SEM over `n` seeds, what is reported, and their difference with the
     90 % interval that verdicts are read from. Scores are as in records: fractions, or errors where `unit` is "mse".
 
-    `title` is the benchmark as people name it, `method` the row's label without that. Where rows differ in one number alone, that is
-    `hyperparameter`, and `value` what it is.
+    `title` is the benchmark as people name it, `method` the row's label without that. Where rows differ in one number
+    alone, that is `hyperparameter`, and `value` what it is.
     """
     from pandas import DataFrame
 

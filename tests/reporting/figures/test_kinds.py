@@ -51,7 +51,11 @@ def ax() -> Axes:
 
 def lines(ax: Axes) -> list[list[float]]:
     """Heights of all lines that can be seen."""
-    return [[round(float(y), 6) for y in line.get_ydata()] for line in ax.lines if line.get_linestyle() != "None"]
+    return [
+        [round(float(y), 6) for y in line.get_ydata()]
+        for line in ax.lines
+        if line.get_linestyle() != "None" and len(line.get_ydata())
+    ]
 
 
 def bars(ax: Axes) -> list[tuple[float, float]]:
@@ -92,6 +96,9 @@ def test_a_kind_draws_on_the_axes_that_it_is_given_which_stay_the_users(draw: Ca
     ax.set_title("my title")
     ax.grid(visible=True)
     assert ax.get_xlabel() == "mine"
+    if ax.get_legend():
+        names = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert [text.get_text() for text in ax.legend().get_texts()] == names
     assert [text.get_text() for text in ax.get_xticklabels()] == ["here"]
     ax.figure.canvas.draw()
 
