@@ -134,23 +134,16 @@ def records(
 def scores(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each score, as seaborn likes it: on test data of `experience`, `after` training on so many (from 1).
+    """One line for each score, as seaborn and `reporting.figures` like it: on test data of `experience`, `after`
+    training on so many (from 1).
 
-    `score` is a fraction, in tables of errors the error. What was not evaluated has no line. Rows share records as in
-    `records`.
+    `score` is a fraction, in tables of errors the error; `inferred` is how often the task of these samples was inferred
+    right. What is known of a cell stands beside each of its scores: `method`, `reported` and more. What was not
+    evaluated has no line. Rows share records as in `records`.
     """
-    from pandas import DataFrame
+    from hnet_bench.reporting.frames import scores as scores_of
 
-    states = _states(table, rows, scenarios, seeds, results)
-    lines = [
-        (*_cell(state).values(), record.spec["benchmark"]["name"], record.spec["seed"], after, experience, score)
-        for state in states
-        for record in state.records
-        for after, line in enumerate(record.score, start=1)
-        for experience, score in enumerate(line, start=1)
-        if score is not None
-    ]
-    return DataFrame(lines, columns=[*_CELL_COLUMNS, "benchmark", "seed", "after", "experience", "score"])
+    return scores_of(_states(table, rows, scenarios, seeds, results))
 
 
 def plan(

@@ -11,7 +11,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import parse_seeds
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
-SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats")
+SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats", "--kinds")
 LOGGERS = ("csv", "tensorboard", "wandb")
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

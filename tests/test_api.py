@@ -80,9 +80,10 @@ def test_records_are_a_frame_with_one_line_each():
 
 def test_scores_are_a_long_frame():
     found = api.scores("mine.toml", results="from_script")
-    assert list(found.columns) == [
-        "table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score",
+    assert list(found.columns)[:10] == [
+        "table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score", "inferred",
     ]  # fmt: skip
+    assert {"method", "title", "reported"} <= {*found.columns}
     assert len(found) == 2 * 2 * 3 * 3
     record = api.records("mine.toml", scenarios="CL1", seeds=2, results="from_script").iloc[0]
     mine = found[(found.scenario == "CL1") & (found.seed == 2)]

@@ -448,6 +448,21 @@ def test_a_check_names_what_is_stale_and_writes_nothing(user_table: Path, engine
     assert before == {path: path.read_bytes() for path in Path("reports").iterdir()}
 
 
+def test_a_check_compares_figures_by_their_data_whatever_drew_them(
+    user_table: Path, engine: Engine, capsys: Capture
+) -> None:
+    assert main(["run", "mine.toml", "--seeds", "1"]) == 0
+    assert main(["report", "mine.toml"]) == 0
+    svg = Path("reports/mine.svg")
+    text = svg.read_text()
+    svg.write_text(text.replace("Matplotlib v", "Matplotlib v9.").replace("stroke-width: 0.8", "stroke-width: 0.9"))
+    assert main(["report", "mine.toml", "--check"]) == 0
+    svg.write_text(text.replace("hnet_bench data sha256:", "hnet_bench data sha256:0"))
+    capsys.readouterr()
+    assert main(["report", "mine.toml", "--check"]) == 1
+    assert capsys.readouterr().err.startswith("reports/mine.svg shows other data than the records give\n")
+
+
 def test_figures_that_have_no_records_any_more_are_taken_away_and_nothing_else(
     user_table: Path, engine: Engine
 ) -> None:

@@ -58,7 +58,8 @@ def report(
     Without names also one page of everything, REPORTS/index.html, the appendix
     and, where a README.md beside the folder asks for results, these. The same
     records give the same bytes. With --check the exit code is 1 if any file is
-    missing, superfluous or differs.
+    missing, superfluous or differs; figures are compared by the data that they
+    show, so that another version of matplotlib is no difference.
 
     [bold]Examples[/bold]
 
@@ -72,7 +73,7 @@ def report(
     from hnet_bench.reporting.render import APPENDIX, INDEX, belongs, outdated
 
     owners(reports, tables or [])  # before anything is drawn for nothing
-    figures = KeptFigures(None if check else reports)
+    figures = KeptFigures(reports, check=check)
     with without_collector():
         made, files = _made(tables, _store(results), figures, pages=html)
     ours = owners(reports, [one.command for one in made])
@@ -175,13 +176,13 @@ def _made(
 
 
 def _with_figures(name: str, table: Table, store: Store, figures: KeptFigures) -> Report:
-    """A report; if it has records, its figures are being drawn while others are read."""
+    """A report; if it has records, with its figures."""
     from hnet_bench.reporting.model import build_report
     from hnet_bench.reporting.render import subject_of
 
     one = build_report(table, cell_states(table, name, store), command=name)
     if one.measured:
-        figures.start(subject_of(one, store))
+        figures.add(subject_of(one, store))
     return one
 
 
@@ -211,12 +212,9 @@ def _check(
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
-        import matplotlib
-
         typer.echo(
             f"{count(len(problems), 'file')} in {reports} not as the records give them: hnet-bench report writes them "
-            f"anew; delete what is superfluous then. Pictures depend on the version of matplotlib, here "
-            f"{matplotlib.__version__}.",
+            "anew; delete what is superfluous then.",
             err=True,
         )
         raise typer.Exit(1)

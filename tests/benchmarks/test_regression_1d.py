@@ -67,12 +67,11 @@ def test_settings_that_make_no_sense_are_refused(change):
 
 
 def test_what_is_kept_has_the_shapes_that_the_figure_reads():
-    from hnet_bench.reporting.figures.artefacts import require
-    from hnet_bench.reporting.figures.regression import SHAPES
+    from hnet_bench.reporting.figures.arrays import REGRESSION_SHAPES, require
 
     benchmark = Regression1d(test_samples=4)
     answers = [torch.full((4, 1), float(index)) for index in range(3)]
-    kept = require(benchmark.fitted(answers), SHAPES, where="a test")
+    kept = require(benchmark.fitted(answers), REGRESSION_SHAPES, where="a test")
     assert kept["regression_fit"].tolist() == [[0] * 4, [1] * 4, [2] * 4]
     assert kept["regression_range"].tolist() == [list(interval) for interval in INTERVALS]
     assert kept["regression_true"][0].tolist() == (kept["regression_x"][0] + 3).tolist()

@@ -12,7 +12,6 @@ from matplotlib.text import Text
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table, parse_table
-from hnet_bench.reporting.figures.words import Words
 from hnet_bench.reporting.model import Report, build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
@@ -84,7 +83,6 @@ def words_of() -> Callable[[Figure], str]:
 
     def words(figure: Figure) -> str:
         texts = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
-        words = [text for artist in figure.findobj(Words) if isinstance(artist, Words) for *_, text in artist.places]
-        return " ".join(" ".join(texts + words).split())
+        return " ".join(" ".join(texts).split())
 
     return words

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hnet_bench.papers.table import parse_table
+from hnet_bench.reporting import figures
 from hnet_bench.reporting.data_files import as_csv, as_json
-from hnet_bench.reporting.figures import learning_curves, many_tasks, matrices
-from hnet_bench.reporting.figures.render import render_all
-from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.reporting.figures.render import Subject, pages
 from hnet_bench.reporting.grids import details_grid
 from hnet_bench.reporting.model import Report, build_report
 from hnet_bench.reporting.render import render
@@ -96,23 +96,20 @@ def test_gaps_are_not_numbers_in_figures(subject: Subject) -> None:
     assert (sparse[known] == whole[known]).all()
 
 
-def test_figures_show_what_there_is(subject: Subject, words_of: Callable[[Figure], str]) -> None:
-    curves = learning_curves.figure(subject)
-    assert curves is not None
-    (panel,) = curves.axes[-1:]
-    assert len(panel.lines) == 1  # of the row that was evaluated on everything
-    heat = matrices.figure(subject)
-    assert heat is not None
-    assert "White: not measured." in words_of(heat)
-    final = many_tasks.figure(subject)
-    assert final is not None
-    assert len(final.axes[-1].lines) == 2
+def curves(axes: Axes) -> list[int]:
+    """The lengths of the lines that are drawn."""
+    return [len(line.get_xdata()) for line in axes.lines if len(line.get_xdata())]
 
 
-def test_without_any_whole_matrix_there_are_no_learning_curves(subject: Subject) -> None:
+def test_figures_show_what_there_is(subject: Subject) -> None:
+    assert curves(figures.learning_curves(subject.scores, ax=Figure().subplots())) == [EXPERIENCES]
+    assert curves(figures.many_tasks(subject.scores, ax=Figure().subplots())) == [EXPERIENCES] * 2
+    assert [panel.label for panel in pages(subject)["matrices"].panels] == ["whole"]
+
+
+def test_without_any_whole_matrix_there_are_neither_curves_nor_matrices(subject: Subject) -> None:
     only = Subject(table=subject.table, states=subject.states[1:], store=subject.store, command="many.toml")
-    assert learning_curves.figure(only) is None
-    assert "many.matrices.svg" in render_all(only)
+    assert list(pages(only)) == ["comparison", "many-tasks", "step-time"]
 
 
 def test_every_format_is_rendered(report: Report, subject: Subject) -> None:

@@ -16,7 +16,7 @@ from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
-FILES = {"a.md": b"one\ntwo\n", "a.svg": b"<svg/>\n"}
+FILES = {"a.md": b"one\ntwo\n", "a.svg": b"<svg/>\n"}  # which names no data
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.examiner import Examiner
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
-from hnet_bench.reporting.figures.artefacts import require
-from hnet_bench.reporting.figures.embedding_space import SHAPES
+from hnet_bench.reporting.figures.arrays import EMBEDDING_SHAPES, require
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_embedding_space import HnetEmbeddingSpace
 from hnet_bench.strategies.training.embedding_space import embedding_grid, generated_chunks
@@ -54,7 +53,7 @@ def test_the_map_has_the_shapes_that_the_figure_reads_and_draws_no_random_number
     with torch.no_grad():
         arrays = template.examined(Examiner(benchmark, torch.device("cpu")))
     assert torch.equal(torch.get_rng_state(), before)
-    kept = require(arrays, SHAPES, where="a test")
+    kept = require(arrays, EMBEDDING_SHAPES, where="a test")
     assert kept["embedding_accuracy"].shape == (3, 4, 4)
     embeddings = list(template.classifier.hypernetwork.task_embeddings)
     for row, embedding in zip(kept["task_embeddings"], embeddings, strict=True):

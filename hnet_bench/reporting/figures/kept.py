@@ -1,135 +1,100 @@
-"""Figures that an earlier report drew and that need not be drawn again.
+"""Figures that a folder of reports has already, and the drawing of those that it lacks.
 
-Drawing is what a report spends its time on, and a sweep changes one table at a time. So a report notes, in a hidden
-file of its folder, what each table's figures were drawn from, as one hash over everything that they can depend on, and
-the hash of each picture. A picture is taken from the folder only if both are still the same; `report --check` takes
-none.
+A figure names the data that it shows. One that shows what it would show now need not be drawn again, unless the code
+that draws has changed; which code drew it stands in a hidden file of the folder. `report --check` looks at the data
+alone, so that another version of matplotlib is no difference.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import marshal
+import os
+import signal
 import sys
-from collections.abc import Iterator
-from dataclasses import fields
-from functools import cache, cached_property
-from importlib.metadata import version
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from hnet_bench.interfaces import Settings
-from hnet_bench.reporting.figures.kinds import KINDS, file_name
-from hnet_bench.reporting.figures.subject import Subject
-from hnet_bench.runs.files import read_regular
-from hnet_bench.runs.store import MOST_BYTES_OF_ARRAYS
-
-if TYPE_CHECKING:
-    from hnet_bench.reporting.figures.parallel import Drawing
+from hnet_bench.reporting.figures.kinds import file_name
+from hnet_bench.reporting.figures.page import Page, data_sum_of, encode
+from hnet_bench.reporting.figures.render import Subject, pages
 
 NOTES = ".drawn.json"
-_LIBRARIES = ("matplotlib", "numpy", "scipy")
+_WORTH_A_PROCESS = 4  # figures: a process takes seconds to load what draws
 
 
 class KeptFigures:
-    """The figures in a folder of reports: those that are as they would be drawn are taken, the others drawn. Without a
-    folder all are drawn."""
+    """The figures of tables: those in `folder` that show the present data are taken, the others drawn. With `check`
+    code does not matter, without a folder all are drawn."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._notes = _read(folder / NOTES) if folder else {}
-        self._found: dict[str, dict[str, bytes]] = {}  # by table
-        self._begun: dict[str, tuple[Subject, str]] = {}  # what is being drawn, and what it is drawn from
+    def __init__(self, folder: Path | None, *, check: bool = False) -> None:
+        self._folder, self._check = folder, check
+        self._notes: dict[str, Any] = _read(folder / NOTES) if folder else {}
+        self._found: dict[str, dict[str, bytes | None]] = {}  # by table and kind, None as long as it is not drawn
+        self._missing: dict[tuple[str, str], Page] = {}
 
-    def start(self, subject: Subject) -> None:
-        """Takes the figures of a table, or begins to draw them."""
+    def add(self, subject: Subject) -> None:
+        """Takes the figures of a table that are there. Raises UserError as `pages` does."""
         table = subject.table.name
-        origin = _origin(subject) if self._folder else ""
-        kept = self._kept(table, origin)
-        if kept is None:
-            self._begun[table] = subject, origin
-            self._drawing.start(subject)
-        else:
-            self._found[table] = kept
+        self._found[table] = {}
+        for kind, page in pages(subject).items():
+            self._found[table][kind] = self._kept(file_name(table, kind, "svg"), page)
+            if self._found[table][kind] is None:
+                self._missing[table, kind] = page
 
     def by_table(self) -> dict[str, dict[str, bytes]]:
-        """The SVG of each kind that a table has, for each table that was started, by its name."""
-        if self._begun:
-            every = self._drawing.of([subject for subject, _ in self._begun.values()])
-            for (table, (_, origin)), drawn in zip(self._begun.items(), every, strict=True):
-                self._found[table] = drawn
-                pictures = {kind: _sum(content) for kind, content in drawn.items()}
-                self._notes[table] = {"from": origin, "pictures": pictures}
-            self._begun.clear()
-        return self._found
-
-    @cached_property
-    def _drawing(self) -> Drawing:
-        from hnet_bench.reporting.figures.parallel import Drawing
-
-        return Drawing()
+        """The SVG of each kind that a table has, for each table that was added, by its name."""
+        for (table, kind), content in zip(self._missing, encode_all(list(self._missing.values())), strict=True):
+            self._found[table][kind] = content
+            self._notes[file_name(table, kind, "svg")] = _code_sum()
+        self._missing.clear()
+        return {table: {kind: svg for kind, svg in of.items() if svg is not None} for table, of in self._found.items()}
 
     def note(self) -> bytes:
-        """The content of the hidden file, for the figures that were asked for and what it said of other tables."""
+        """The content of the hidden file: by which code each figure was drawn."""
         return (json.dumps(self._notes, indent=1, sort_keys=True) + "\n").encode()
 
-    def _kept(self, table: str, origin: str) -> dict[str, bytes] | None:
-        """The figures of a table, None if any of them must be drawn."""
-        note = self._notes.get(table)
-        if self._folder is None or note is None or note["from"] != origin:
+    def _kept(self, name: str, page: Page) -> bytes | None:
+        if self._folder is None or not (self._check or self._notes.get(name) == _code_sum()):
             return None
         try:
-            found = {
-                kind: (self._folder / file_name(table, kind, "svg")).read_bytes()
-                for kind in KINDS
-                if kind in note["pictures"]
-            }
+            content = (self._folder / name).read_bytes()
         except OSError:
             return None
-        return found if {kind: _sum(content) for kind, content in found.items()} == note["pictures"] else None
+        return content if data_sum_of(content) == page.data_sum() and content.endswith(b"</svg>\n") else None
 
 
-def _read(path: Path) -> dict[str, Settings]:
-    """What an earlier report noted, by table; what cannot be read is as if it were not there."""
+def encode_all(shown: Sequence[Page]) -> list[bytes]:
+    """The SVG of each page, drawn by several processes where they are many; the same bytes for any number of them."""
+    workers = min(len(os.sched_getaffinity(0)), len(shown) // _WORTH_A_PROCESS) if sys.platform == "linux" else 1
+    if workers > 1:
+        large_first = sorted(range(len(shown)), key=lambda index: -len(shown[index].panels))
+        try:
+            with ProcessPoolExecutor(
+                workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+            ) as pool:
+                drawn = dict(zip(large_first, pool.map(encode, [shown[index] for index in large_first]), strict=True))
+            return [drawn[index] for index in range(len(shown))]
+        except BrokenProcessPool:  # one was killed, for memory perhaps
+            pass
+    return [encode(page) for page in shown]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What an earlier report noted; what cannot be read is as if it were not there."""
     try:
         notes = json.loads(path.read_bytes())
-        return {name: note for name, note in notes.items() if {"from", "pictures"} <= note.keys()}
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return {}
-
-
-def _origin(subject: Subject) -> str:
-    """SHA-256 over everything that a table's figures can depend on."""
-    digest = hashlib.sha256()
-    for part in _parts(subject):
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()
-
-
-def _parts(subject: Subject) -> Iterator[bytes]:
-    yield _drawn_by()
-    yield repr((subject.table, subject.command)).encode()
-    for state in subject.states:
-        yield repr([getattr(state, part.name) for part in fields(state) if part.name != "records"]).encode()
-        for record in state.records:
-            # What JSON can say, marshal says in a fifth of the time; figures show nothing of where a record was made.
-            yield marshal.dumps({name: value for name, value in vars(record).items() if name != "provenance"}, 2)
-        if path := subject.archive(state):
-            yield read_regular(path, MOST_BYTES_OF_ARRAYS)
+    return notes if isinstance(notes, dict) else {}
 
 
 @cache
-def _drawn_by() -> bytes:
-    """What draws: our code, Python and the libraries."""
-    return " ".join([_sum_of_code(), sys.version, *(version(name) for name in _LIBRARIES)]).encode()
-
-
-def _sum_of_code() -> str:
-    """Of all that reports are made with, which is what decides about a picture of the same records."""
-    folder = Path(__file__).parent.parent
-    return _sum(b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py"))))
-
-
-def _sum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _code_sum() -> str:
+    """SHA-256 of the code that draws, and of its style sheet."""
+    files = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".mplstyle"))
+    return hashlib.sha256(b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in files)).hexdigest()

@@ -1,10 +1,14 @@
-"""The kinds of figures and their files, for those who need no matplotlib to know them."""
+"""The kinds of figures and their files; only `kind_of` loads anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import UserError
+
+if TYPE_CHECKING:
+    from hnet_bench.reporting.figures.panels import Kind
 
 MAIN = "comparison"
 
@@ -26,6 +30,17 @@ KINDS = {
 }
 
 
+def kind_of(name: str) -> Kind:
+    """What draws one of `KINDS`: that of its name in capitals."""
+    from hnet_bench.reporting.figures import arrays, averages, curves, experiences
+
+    constant = name.replace("-", "_").upper()
+    found: Kind = next(
+        vars(file)[constant] for file in (arrays, averages, curves, experiences) if constant in vars(file)
+    )
+    return found
+
+
 def check_kinds(asked: Iterable[str], table: str) -> None:
     """Raises UserError that names the table if it asks for a figure that is none of `KINDS`."""
     for kind in asked:
@@ -34,9 +49,9 @@ def check_kinds(asked: Iterable[str], table: str) -> None:
 
 
 def file_name(table: str, kind: str, suffix: str) -> str:
-    """ "quick.svg" for the comparison bars, "quick.forest.svg" for another kind.
+    """ "quick.svg" for the averages, "quick.forest.svg" for another kind.
 
-    If the table's own name has a dot, as "quick.forest" may, its bars are named as the other kinds are: so no two
+    If the table's own name has a dot, as "quick.forest" may, its averages are named as the other kinds are: so no two
     tables share a file.
     """
     return f"{table}.{suffix}" if kind == MAIN and "." not in table else f"{table}.{kind}.{suffix}"

@@ -1,89 +1,106 @@
-"""How all figures look: fonts, sizes, colours, and what tells rows apart without colour.
+"""How figures look: our style sheet, and what each method is drawn with.
 
 Colours are those of Okabe and Ito (2008), which the colour-blind can tell apart, without the yellow that is lost on
-white. Beside its colour every row has a marker and a line style of its own, and bars have hatches, so that a grey copy
-can be read too. Plain matplotlib: importing seaborn would take longer than drawing everything.
+white. Beside its colour every method has a marker and dashes of its own, so that a grey copy can be read too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+STYLE = Path(__file__).with_name("hnet_bench.mplstyle")
 
 BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072b2", "#d55e00", "#009e73"
 PURPLE, SKY, ORANGE, GREY = "#cc79a7", "#56b4e9", "#e69f00", "#777777"
-PALE, GRID = "#eeeeee", "#dddddd"
+PALE, LIGHT = "#eeeeee", "#bbbbbb"
 
-# Light is high, dark is low, evenly so in grey too; made for colour vision deficiencies (Nunez et al. 2018).
-HEAT = "cividis"
-
-# Points.
-TITLE, SUBTITLE, TEXT, SMALL = 10.0, 9.0, 8.0, 7.0
+SMALL = "small"  # of the font size: numbers within panels, captions
 
 _COLOURS = (BLUE, VERMILION, GREEN, BLACK, PURPLE, ORANGE, SKY)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-
-_RC: dict[Any, Any] = {
-    "svg.hashsalt": "hnet_bench",
-    "svg.fonttype": "path",  # looks the same wherever it is opened
-    "pdf.fonttype": 42,  # TrueType, which publishers ask for
-    "font.family": "DejaVu Sans",  # comes with matplotlib
-    # Letters as wide in PNG as in SVG, so that measured lines fit in both.
-    "text.hinting": "no_hinting",
-    "text.hinting_factor": 1,
-    "font.size": TEXT,
-    "axes.titlesize": TEXT,
-    "axes.titlelocation": "left",
-    "axes.titley": 1.0,  # else every title looks for what is in its way, though nothing is
-    "axes.labelsize": TEXT,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 4.0,
-    "hatch.linewidth": 0.6,
-    "savefig.dpi": 150,
-}
+_DASHES: tuple[Any, ...] = ("", (4, 1.5), (1.2, 1.2), (5, 1.5, 1.2, 1.5))
+_BOUNDS = (("d", (2, 2)), ("h", (6, 2)), ("p", (6, 2, 1, 2)), ("8", (1, 1)))
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a row is drawn with, the same in every figure of its table."""
+class Look(NamedTuple):
+    """What a method is drawn with."""
 
     colour: str
     marker: str
-    line: Any
+    dashes: Any  # as seaborn has them: "" for a solid line, else lengths of strokes and gaps in line widths
 
     @property
-    def style(self) -> dict[str, Any]:
-        """Keywords for `Axes.plot` and `errorbars`."""
-        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
+    def line(self) -> dict[str, Any]:
+        """Keywords for `Axes.plot` and `Axes.axhline`."""
+        return {"color": self.colour, "linestyle": (0, self.dashes) if self.dashes else "-"}
 
 
-def look(index: int) -> Look:
-    """The look of the row at this index; the first 140 differ."""
-    return Look(_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)])
+# The same in every figure: the methods that are often drawn beside each other look most different.
+METHODS: dict[str, Look] = {
+    "HNET": Look(BLUE, "o", ""),
+    "HNET+ENT": Look(SKY, "D", (5, 1.5, 1.2, 1.5)),
+    "HNET+TIR": Look(BLUE, "v", (4, 1.5)),
+    "HNET+R": Look(PURPLE, "P", ""),
+    "EWC": Look(ORANGE, "s", (1.2, 1.2)),
+    "Online EWC": Look(VERMILION, "s", (4, 1.5)),
+    "SI": Look(GREEN, "^", (1.2, 1.2)),
+    "LwF": Look(PURPLE, "X", (5, 1.5, 1.2, 1.5)),
+    "DGR": Look(SKY, "<", (4, 1.5)),
+    "DGR+distill": Look(BLACK, "D", ""),
+    "XdG": Look(BLUE, "v", (1.2, 1.2)),
+    "ER": Look(BLUE, "P", (4, 1.5)),
+    "A-GEM": Look(GREEN, ">", (4, 1.5)),
+    "iCaRL": Look(BLACK, "*", ""),
+    "Separate Networks": Look(VERMILION, "o", (1.2, 1.2)),
+}
 
 
-_ours: dict[str, Any] = {}  # all settings of matplotlib while `style` lasts, once they have been made
+def looks(frame: DataFrame) -> dict[str, Look]:
+    """What each method of a frame is drawn with.
+
+    A look belongs to the method: known ones have theirs in `METHODS`, bounds are grey, rows of a sweep go from dark to
+    light, and others take what is left in the order of the frame's categories, so that a part of a table looks as the
+    whole does.
+    """
+    methods = list(frame["method"].cat.categories) if hasattr(frame["method"], "cat") else frame["method"].unique()
+    if frame["hyperparameter"].notna().all() and frame["method"].nunique() > 1:
+        return _from_dark_to_light(list(frame.sort_values("value")["method"].unique()))
+    bounds = set(frame.loc[frame["reference"], "method"])
+    taken = [METHODS[method] for method in methods if method in METHODS]
+    grey = cycle(Look(colour, marker, dashes) for colour in (GREY, BLACK) for marker, dashes in _BOUNDS)
+    free = cycle(look for look in map(fallback_look, range(140)) if look not in taken)
+    return {
+        name: next(grey) if name in bounds else METHODS[name] if name in METHODS else next(free) for name in methods
+    }
+
+
+def fallback_look(index: int) -> Look:
+    """The first 140 differ."""
+    return Look(_COLOURS[index % 7], _MARKERS[index % 10], _DASHES[index % 4])
+
+
+def _from_dark_to_light(methods: Sequence[str]) -> dict[str, Look]:
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    shades = [to_hex(colormaps["cividis"](0.75 * index / (len(methods) - 1))) for index in range(len(methods))]
+    return {
+        name: Look(shade, fallback_look(index).marker, "")
+        for index, (name, shade) in enumerate(zip(methods, shades, strict=True))
+    }
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """While it lasts, matplotlib draws in our style, whatever the user's own matplotlibrc says. Inside another one it
-    costs nothing: to set 300 values for each figure takes a twentieth of the drawing."""
-    if _ours and dict.__eq__(matplotlib.rcParams, _ours):
-        yield
-        return
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_RC)
-        _ours.update(dict.copy(cast("dict[str, Any]", matplotlib.rcParams)))
+def house_style(font_size: float | None = None) -> Iterator[None]:
+    """While it lasts, matplotlib draws in our style alone, whatever the user's own matplotlibrc says."""
+    from matplotlib import style
+
+    with style.context(["default", STYLE, {"font.size": font_size} if font_size else {}], after_reset=True):
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -12,34 +12,28 @@ import numpy
 import pytest
 
 from hnet_bench.papers.table import parse_table
-from hnet_bench.reporting.figures.style import style
-from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.reporting.figures.render import Subject
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
 
-@pytest.fixture(autouse=True)
-def _our_style() -> Iterator[None]:
-    """Figures are made in our style, as `render` does."""
-    with style():
-        yield
-
-
 @pytest.fixture
 def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[..., Subject]:
     """Makes a subject of rows: name -> scenario -> score matrices, one for each of the seeds 1, 2, ...
 
-    `strategy` is that of all rows; `reported` is what is reported for each scenario, `ratios` are the compression
-    ratios of rows, `arrays` are kept beside the first record of each cell, `on_table` are attributes of the table,
-    `protocol` and `seconds` are those of all records.
+    `strategy` is that of all rows, `hyperparameters` are those of each, `references` are bounds; `reported` is what is
+    reported for each scenario, `ratios` are the compression ratios of rows, `arrays` are kept beside the first record
+    of each cell, `on_table` are attributes of the table, `protocol` and `seconds` are those of all records.
     """
 
     def make(
         rows: Mapping[str, Mapping[str, Sequence[Any]]],
         *,
         strategy: str = "finetune",
+        hyperparameters: Mapping[str, Mapping[str, Any]] | None = None,
+        references: Sequence[str] = (),
         reported: Mapping[str, Any] | None = None,
         ratios: Mapping[str, float] | None = None,
         inferred: Any = None,
@@ -54,21 +48,23 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
             # Rows of the same spec would share their records.
             content["settings"][row] = {
                 "benchmark": dict(benchmark or {"name": "synthetic"}),
-                "protocol": {"iterations": 5 + index, **(protocol or {})},
+                "protocol": {"iterations": 5 if hyperparameters else 5 + index, **(protocol or {})},
             }
             cells = {
-                scenario: {"strategy": strategy}
+                scenario: {"strategy": strategy, "hyperparameters": dict((hyperparameters or {}).get(row, {}))}
                 | ({"reported": reported[scenario]} if scenario in (reported or {}) else {})
                 for scenario in scenarios
             }
-            content["rows"].append({"name": row, "label": f"Row {row}", "settings": row, **cells})
+            content["rows"].append(
+                {"name": row, "label": f"Row {row}", "settings": row, "reference": row in references, **cells}
+            )
         table, store = parse_table("made_up", content), Store(tmp_path / "results")
         for cell in table.cells:
             for seed, score in enumerate(rows[cell.row][cell.scenario.label], start=1):
                 spec = resolve_cell(cell, seed=seed)
                 parameters = {"trained": 100, "target": 100, "compression_ratio": (ratios or {}).get(cell.row, 1.0)}
-                more = {"seconds": dict(seconds)} if seconds else {}
-                record = record_of(spec, score=score, parameters=parameters, task_inference=inferred, **more)
+                took = dict(seconds or {"train": [1.0] * len(score), "evaluate": [0.1] * len(score), "total": 9.0})
+                record = record_of(spec, score=score, parameters=parameters, task_inference=inferred, seconds=took)
                 store.write(spec, record, _archive(arrays) if arrays and seed == 1 else None)
         states = table_state(table, store)
         return Subject(table=replace(table, **(on_table or {})), states=states, store=store, command="made_up")

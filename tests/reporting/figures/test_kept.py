@@ -1,52 +1,54 @@
-"""Figures of an earlier report are taken only while they are what would be drawn."""
+"""Figures of an earlier report are taken only while they show what they would show now."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 
-from hnet_bench.reporting.figures import parallel
-from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
+from hnet_bench.reporting.figures import kept
+from hnet_bench.reporting.figures.kept import NOTES, KeptFigures, encode_all
 from hnet_bench.reporting.figures.kinds import file_name
-from hnet_bench.reporting.figures.subject import Subject
+from hnet_bench.reporting.figures.page import Page, encode
+from hnet_bench.reporting.figures.render import Subject, pages
 
 SCORES = [[[0.9, 0.1], [0.5, 0.7]], [[0.8, 0.2], [0.6, 0.8]]]
-Drawn = dict[str, bytes]
+SAMPLES = numpy.zeros((2, 3, 1, 4, 4), dtype=numpy.uint8)
+KINDS = ["comparison", "learning-curves", "during-and-final", "matrices"]
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the tables that were drawn, in order; each drawing differs from the one before."""
+    """The kinds that were drawn, in order."""
     drawn: list[str] = []
 
-    class Drawing:
-        def start(self, subject: Subject) -> None:
-            drawn.append(subject.table.name)
+    def quick(shown: Sequence[Page]) -> list[bytes]:
+        drawn.extend(page.kind for page in shown)
+        return [b"<svg>hnet_bench data sha256:%s</svg>\n" % page.data_sum().encode() for page in shown]
 
-        def of(self, subjects: Sequence[Subject]) -> list[Drawn]:
-            return [{"comparison": b"<svg>%d</svg>\n" % len(drawn), "matrices": b"<svg/>\n"} for _ in subjects]
-
-    monkeypatch.setattr(parallel, "Drawing", Drawing)
+    monkeypatch.setattr(kept, "encode_all", quick)
     return drawn
 
 
-def report(folder: Path, *subjects: Subject) -> list[Drawn]:
+def report(folder: Path, *subjects: Subject, check: bool = False) -> list[dict[str, bytes]]:
     """What a report does with its figures."""
-    kept = KeptFigures(folder)
+    figures = KeptFigures(folder, check=check)
     for subject in subjects:
-        kept.start(subject)
-    by_table = kept.by_table()
-    figures = [by_table[subject.table.name] for subject in subjects]
-    folder.mkdir(exist_ok=True)
-    (folder / NOTES).write_bytes(kept.note())
-    for subject, drawn in zip(subjects, figures, strict=True):
-        for kind, content in drawn.items():
-            (folder / file_name(subject.table.name, kind, "svg")).write_bytes(content)
-    return figures
+        figures.add(subject)
+    by_table = figures.by_table()
+    if not check:
+        folder.mkdir(exist_ok=True)
+        (folder / NOTES).write_bytes(figures.note())
+        for table, drawn in by_table.items():
+            for kind, content in drawn.items():
+                (folder / file_name(table, kind, "svg")).write_bytes(content)
+    return [by_table[subject.table.name] for subject in subjects]
 
 
 def other(subject: Subject) -> Subject:
@@ -56,11 +58,12 @@ def other(subject: Subject) -> Subject:
 def test_what_has_not_changed_is_taken(asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path) -> None:
     subject = subject_of({"a": {"CL1": SCORES}})
     first = report(tmp_path / "reports", subject)
+    assert list(first[0]) == KINDS
     assert report(tmp_path / "reports", subject) == first
     # The note of a table that is not asked for stays.
     report(tmp_path / "reports", other(subject))
     assert report(tmp_path / "reports", subject, other(subject))[0] == first[0]
-    assert asked == ["made_up", "other"]
+    assert asked == KINDS * 2
 
 
 def test_a_new_record_has_its_table_drawn_again_and_no_other(
@@ -68,44 +71,52 @@ def test_a_new_record_has_its_table_drawn_again_and_no_other(
 ) -> None:
     before = subject_of({"a": {"CL1": SCORES[:1]}})
     report(tmp_path / "reports", before, other(before))
-    after = subject_of({"a": {"CL1": SCORES}})
-    report(tmp_path / "reports", after, other(before))
-    assert asked == ["made_up", "other", "made_up"]
+    asked.clear()
+    report(tmp_path / "reports", subject_of({"a": {"CL1": SCORES}}), other(before))
+    assert asked == KINDS
 
 
 @pytest.mark.parametrize("change", [{"title": "Another title"}, {"reduced": "5 iterations"}])
 def test_a_changed_table_is_drawn_again(
-    asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, change: dict[str, object]
+    asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, change: dict[str, Any]
 ) -> None:
     subject = subject_of({"a": {"CL1": SCORES}})
     report(tmp_path / "reports", subject)
     report(tmp_path / "reports", replace(subject, table=replace(subject.table, **change)))
-    assert asked == ["made_up"] * 2
+    assert asked == KINDS * 2
 
 
-def test_changed_arrays_are_drawn_again(asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path) -> None:
-    subject = subject_of({"a": {"CL1": SCORES}}, arrays={"x": numpy.arange(3)})
+def test_changed_arrays_have_their_figure_drawn_again(
+    asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path
+) -> None:
+    subject = subject_of({"a": {"CL1": SCORES}}, arrays={"replay_samples": SAMPLES})
     report(tmp_path / "reports", subject)
-    archive = subject.archive(subject.states[0])
-    assert archive is not None
-    numpy.savez_compressed(archive, x=numpy.arange(4))
-    report(tmp_path / "reports", subject)
-    assert asked == ["made_up"] * 2
+    (archive,) = subject.store.root.rglob("*.npz")
+    numpy.savez_compressed(archive, replay_samples=SAMPLES + 9)
+    asked.clear()
+    report(tmp_path / "reports", replace(subject))
+    assert asked == ["replay-samples"]
 
 
-@pytest.mark.parametrize("name", ["made_up.svg", "made_up.matrices.svg"])
-@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(b"<svg>mine</svg>\n")])
-def test_a_picture_that_is_gone_or_edited_is_drawn_again(
-    asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, name: str, harm: Callable[[Path], None]
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b"<svg>mine</svg>\n"),
+        lambda path: path.write_bytes(path.read_bytes()[:-3]),
+    ],
+)
+def test_a_picture_that_is_gone_cut_short_or_another_is_drawn_again(
+    asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     subject = subject_of({"a": {"CL1": SCORES}})
-    report(tmp_path / "reports", subject)
-    harm(tmp_path / "reports" / name)
-    assert report(tmp_path / "reports", subject) == [{"comparison": b"<svg>2</svg>\n", "matrices": b"<svg/>\n"}]
-    assert asked == ["made_up"] * 2
+    first = report(tmp_path / "reports", subject)
+    harm(tmp_path / "reports" / "made_up.matrices.svg")
+    assert report(tmp_path / "reports", subject) == first
+    assert asked == [*KINDS, "matrices"]
 
 
-@pytest.mark.parametrize("notes", [b"", b"[]", b"{", b'{"made_up": 3}', b'{"made_up": {"from": ""}}', b"[" * 100_000])
+@pytest.mark.parametrize("notes", [b"", b"[]", b"{", b'{"made_up.svg": 3}', b"[" * 100_000])
 def test_notes_that_cannot_be_read_are_as_if_there_were_none(
     asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, notes: bytes
 ) -> None:
@@ -113,21 +124,48 @@ def test_notes_that_cannot_be_read_are_as_if_there_were_none(
     report(tmp_path / "reports", subject)
     (tmp_path / "reports" / NOTES).write_bytes(notes)
     report(tmp_path / "reports", subject)
-    assert asked == ["made_up"] * 2
+    assert asked == KINDS * 2
 
 
-def test_code_that_draws_otherwise_draws_again(
+def test_code_that_draws_otherwise_draws_again_but_shows_the_same(
     asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = subject_of({"a": {"CL1": SCORES}})
-    report(tmp_path / "reports", subject)
-    monkeypatch.setattr("hnet_bench.reporting.figures.kept._drawn_by", lambda: b"other code")
-    report(tmp_path / "reports", subject)
-    assert asked == ["made_up"] * 2
-
-
-def test_what_is_really_drawn_is_what_is_taken(subject_of: Callable[..., Subject], tmp_path: Path) -> None:
-    subject = subject_of({"a": {"CL1": SCORES}})
     first = report(tmp_path / "reports", subject)
-    assert first == parallel.figures_of([subject], processes=1)
-    assert report(tmp_path / "reports", subject) == first
+    monkeypatch.setattr(kept, "_code_sum", lambda: "another")
+    assert report(tmp_path / "reports", subject, check=True) == first
+    assert asked == KINDS
+    report(tmp_path / "reports", subject)
+    assert asked == KINDS * 2
+
+
+def many_pages(subject_of: Callable[..., Subject]) -> list[Page]:
+    rows = {f"row {index}": {"CL1": SCORES, "CL3": SCORES[:1]} for index in range(3)}
+    return [*pages(subject_of(rows)).values()] * 2
+
+
+def test_any_number_of_processes_gives_the_bytes_of_one(
+    subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    shown = many_pages(subject_of)
+    assert encode_all(shown) == [encode(page) for page in shown]
+
+
+HERE = os.getpid()
+
+
+def dies_elsewhere(page: Page) -> bytes:
+    if os.getpid() != HERE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return encode(page)
+
+
+def test_a_process_that_is_killed_costs_time_and_no_figure(
+    subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    shown = many_pages(subject_of)
+    expected = [encode(page) for page in shown]
+    monkeypatch.setattr(kept, "encode", dies_elsewhere)
+    assert encode_all(shown) == expected

@@ -1,0 +1,261 @@
+"""Each experience by itself: during and final, whole matrices of scores, what one task takes from others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hnet_bench.reporting.figures.panels import (
+    MANY,
+    Kind,
+    Panel,
+    cells_of,
+    current,
+    evaluated_throughout,
+    experiences_of,
+    interval_text,
+    panel_frame,
+    plain_log,
+    quantity_of,
+    score_axis,
+    seeds_text,
+    t_interval,
+)
+from hnet_bench.reporting.figures.style import BLACK, BLUE, GREEN, GREY, LIGHT, ORANGE, SKY, SMALL, VERMILION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+_FEWEST_RATIOS = 3
+_MOMENTS = ("during", "final")
+_PALETTE = {"during": VERMILION, "final": BLUE}
+_MARKERS = {"during": "o", "final": "s"}
+_DASHES = {"during": (4, 1.5), "final": ""}
+# With more experiences the cells of a matrix are too small for numbers, and with many more for shapes.
+_MOST_NUMBERS, _MOST_SHAPES = 6, 12
+
+# Of each bar of Fig. 5: the row, the moment, colour and hatch.
+_BARS = {
+    "during": ("hnet", "during", SKY, ""),
+    "final": ("hnet", "final", BLUE, ""),
+    "from scratch": ("from_scratch", "during", ORANGE, "////"),
+    "fine-tuned": ("fine_tuned", "final", GREEN, "xx"),
+}
+
+
+def during_and_final(frame: DataFrame, ax: Axes | None = None) -> Axes:
+    """Score on each experience right after training on it (during) and after the last one (final), of one row."""
+    import seaborn
+
+    ax, frame = current(ax), panel_frame(frame, "seed", "after", "experience", "score")
+    quantity, scores = quantity_of(frame), _moments(frame)
+    means = scores.groupby(["experience", "moment"])["score"].mean().unstack()
+    for index, (during, final) in enumerate(zip(means["during"], means["final"], strict=True)):
+        ax.plot([index - 0.15, index + 0.15], [during, final], color=LIGHT, linewidth=1, zorder=1)
+    seaborn.pointplot(
+        scores,
+        x="experience",
+        y="score",
+        hue="moment",
+        hue_order=_MOMENTS,
+        palette=_PALETTE,
+        markers=list(_MARKERS.values()),
+        markersize=4,
+        linestyle="none",
+        dodge=0.3,
+        errorbar=partial(t_interval, ceiling=quantity.ceiling),
+        err_kws={"linewidth": 0.9},
+        ax=ax,
+    )
+    legend: Any = ax.legend(title="")
+    for line in (*ax.lines, *legend.legend_handles):
+        if line.get_marker() == "o":
+            line.set_markerfacecolor("white")
+    score_axis(ax, quantity)
+    if quantity.ceiling is not None:
+        ax.locator_params("y", nbins=4)
+    ax.set(xlabel="experience", ylabel=quantity.label)
+    ax.grid(axis="y")
+    return ax
+
+
+def matrices(frame: DataFrame, ax: Axes | None = None, *, limits: tuple[float, float] | None = None) -> Axes:
+    """Scores of one row, means over seeds: a line of cells after training on each experience, a column for each that it
+    was tested on. Colours go from the first to the second of `limits`; with few experiences cells carry their numbers.
+    """
+    import seaborn
+    from matplotlib.colors import LogNorm, Normalize
+
+    ax, frame = current(ax), panel_frame(frame, "after", "experience", "score")
+    quantity = quantity_of(frame)
+    matrix = quantity.factor * frame.pivot_table(index="after", columns="experience", values="score")
+    low, high = limits or (0.0, quantity.ceiling or 1.0)
+    few = (1, (len(matrix) + 1) // 2, len(matrix)) if len(matrix) > _MOST_NUMBERS else matrix.columns
+    form = "{:.0f}" if quantity.unit == "%" else "{:.2g}"
+    names = [str(number) if number in few else "" for number in matrix.columns]
+    seaborn.heatmap(
+        matrix,
+        norm=Normalize(low, high) if quantity.ceiling else LogNorm(low, high),
+        cmap="cividis",
+        annot=matrix.map(form.format) if len(matrix) <= _MOST_NUMBERS else False,
+        fmt="",
+        annot_kws={"size": SMALL},
+        square=True,
+        cbar=False,
+        linewidths=0.4 if len(matrix) <= _MOST_SHAPES else 0,
+        rasterized=len(matrix) > _MOST_NUMBERS,
+        xticklabels=names,
+        yticklabels=names,
+        ax=ax,
+    )
+    ax.tick_params(length=0, rotation=0)
+    ax.set(xlabel="tested on", ylabel="trained up to")
+    return ax
+
+
+def transfer(frame: DataFrame, ax: Axes | None = None) -> Axes:
+    """During, final, from scratch and fine-tuned, task by task, as in Fig. 5 of von Oswald et al. 2020.
+
+    Of the rows named hnet, from_scratch and fine_tuned: during and final are those of the first, from scratch is how
+    well each task is learned without the others, fine-tuned what is left without protection.
+    """
+    import pandas
+    import seaborn
+
+    ax, frame = current(ax), panel_frame(frame, "row", "seed", "after", "experience", "score")
+    quantity, scores = quantity_of(frame), _moments(frame)
+    bars = [
+        scores[(scores["row"] == row) & (scores["moment"] == moment)].assign(bar=bar)
+        for bar, (row, moment, *_) in _BARS.items()
+    ]
+    seaborn.barplot(
+        pandas.concat(bars),
+        x="experience",
+        y="score",
+        hue="bar",
+        palette={bar: colour for bar, (*_, colour, _) in _BARS.items()},
+        saturation=1,
+        edgecolor=BLACK,
+        linewidth=0.5,
+        errorbar=partial(t_interval, ceiling=quantity.ceiling),
+        err_kws={"linewidth": 0.9, "color": BLACK},
+        ax=ax,
+    )
+    for bars_of, (*_, hatch) in zip(ax.containers, _BARS.values(), strict=True):
+        for bar in bars_of:
+            bar.set_hatch(hatch)
+    ax.set(xlabel="task", ylabel=quantity.label)
+    ax.grid(axis="y")
+    ax.legend()
+    return ax
+
+
+def compression(frame: DataFrame, ax: Axes | None = None) -> Axes:
+    """Average scores over the compression ratio, trained parameters over those of the classifier: right after training
+    on each experience (during) and after the last (final)."""
+    import seaborn
+
+    ax, frame = current(ax), panel_frame(frame, "seed", "after", "experience", "score", "compression_ratio")
+    quantity = quantity_of(frame)
+    runs = _moments(frame).groupby(["moment", "compression_ratio", "seed"])["score"].mean().reset_index()
+    ax.axvline(1, color=GREY, linestyle=":", linewidth=1)
+    seaborn.lineplot(
+        runs,
+        x="compression_ratio",
+        y="score",
+        hue="moment",
+        style="moment",
+        hue_order=_MOMENTS,
+        style_order=_MOMENTS,
+        palette=_PALETTE,
+        markers=_MARKERS,
+        dashes=_DASHES,
+        errorbar=partial(t_interval, ceiling=quantity.ceiling),
+        err_style="bars",
+        ax=ax,
+    )
+    plain_log(ax, "x")
+    score_axis(ax, quantity)
+    ax.set(xlabel="compression ratio: trained parameters / those of the classifier", ylabel=f"average {quantity.label}")
+    ax.grid(axis="y")
+    ax.legend()
+    return ax
+
+
+def _moments(frame: DataFrame) -> DataFrame:
+    """The scores of both moments, on the axis; what was learned last is in both."""
+    import pandas
+
+    last = frame["after"] == experiences_of(frame)
+    during = frame[frame["after"] == frame["experience"]].assign(moment="during")
+    moments = pandas.concat([during, frame[last].assign(moment="final")])
+    return moments.assign(score=quantity_of(frame).factor * moments["score"])
+
+
+def _sizes(frame: DataFrame) -> DataFrame:
+    """The cells of one strategy in one scenario in at least three sizes."""
+    sizes = frame.groupby(["strategy", "title", "scenario"], observed=True)["compression_ratio"].transform("nunique")
+    return frame[sizes >= _FEWEST_RATIOS]
+
+
+def _matrix_panels(frame: DataFrame, planned: DataFrame) -> list[Panel]:
+    """Colours mean the same in all panels."""
+    quantity = quantity_of(frame)
+    means = quantity.factor * frame.groupby(["row", "scenario", "after", "experience"], observed=True)["score"].mean()
+    limits = (0.0, quantity.ceiling) if quantity.ceiling else (means[means > 0].min(), means.max())
+    return [replace(panel, options={"limits": limits}) for panel in cells_of(frame, planned)]
+
+
+def _with_all_bars(frame: DataFrame) -> DataFrame:
+    """The scenarios in which all rows of the four bars have records."""
+    rows = {row for row, *_ in _BARS.values()}
+    mine = frame[frame["row"].isin(rows)]
+    found = mine.groupby(["title", "scenario"], observed=True)["row"].transform("nunique")
+    return mine[found == len(rows)]
+
+
+DURING_AND_FINAL = Kind(
+    heading=lambda frame: f"During and final, experience by experience: {quantity_of(frame).label}",
+    draw=during_and_final,
+    chosen=lambda frame: frame[frame["experiences"] < MANY],
+    panels=cells_of,
+    columns=("seed", "after", "experience", "score", "unit"),
+    caption=lambda frame: (
+        f"{seeds_text(frame)} During: right after training on the experience; final: after the last "
+        f"one. Points: means over seeds.{interval_text(frame)} Panels of one column and benchmark share their axes."
+    ),
+    size=(1.75, 0.72),
+    placed=True,
+)
+MATRICES = Kind(
+    draw=matrices,
+    chosen=lambda frame: evaluated_throughout(frame[frame["experiences"] > 1]),
+    panels=_matrix_panels,
+    columns=("after", "experience", "score", "unit"),
+    caption=lambda frame: (
+        f"{seeds_text(frame)} Means over seeds. Lines: trained up to this experience; columns: tested on "
+        "this one. Above the diagonal: experiences not yet learned."
+    ),
+    size=(1.3, 1.3),
+    placed=True,
+    scale="score",
+)
+TRANSFER = Kind(
+    draw=transfer,
+    chosen=_with_all_bars,
+    columns=("row", "seed", "after", "experience", "score", "unit"),
+    caption=lambda frame: f"{seeds_text(frame)} Means over seeds.{interval_text(frame, 'Black bars')}",
+    size=(6.0, 2.3),
+)
+COMPRESSION = Kind(
+    draw=compression,
+    chosen=_sizes,
+    columns=("method", "seed", "after", "experience", "score", "unit", "compression_ratio"),
+    caption=lambda frame: (
+        f"{seeds_text(frame)} Average over experiences, right after training on each (during) and after the last "
+        f"(final); means over seeds.{interval_text(frame)} Dotted: as many parameters as the network that classifies."
+    ),
+    size=(3.6, 2.5),
+)

@@ -1,0 +1,183 @@
+"""The tidy frames that figures are drawn from, users' own ones too: one line for each score, or for each cell."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hnet_bench.interfaces import Settings
+from hnet_bench.metrics import average_accuracy
+from hnet_bench.reporting.mean_tests import half_width, part_of
+from hnet_bench.reporting.verdicts import reported_part
+from hnet_bench.runs.plan import CellState
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Names as people write them; others are their words with a capital.
+_BENCHMARKS = {
+    "split_mnist": "Split MNIST",
+    "permuted_mnist": "Permuted MNIST",
+    "split_cifar": "Split CIFAR-10/100",
+    "regression_1d": "1-D regression",
+}
+_FEWEST_VALUES = 3  # of a hyperparameter, from which on rows are a sweep over it
+
+_SCORE_COLUMNS = ("row", "scenario", "seed", "after", "experience", "score", "inferred", "step_seconds", "experiences")
+_FIRST = ("table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score", "inferred")
+# fmt: off
+CELL_COLUMNS = (
+    "table", "row", "label", "scenario", "benchmark", "title", "method", "strategy", "reference", "unit",
+    "hyperparameter", "value",
+    "compression_ratio", "mean", "sem", "n", "reported", "reported_spread", "reported_spread_kind", "reported_n",
+    "known", "margin", "difference", "difference_low", "difference_high",
+)
+_NO_NUMBERS = {
+    "table", "row", "label", "scenario", "benchmark", "title", "method", "strategy", "reference", "unit",
+    "hyperparameter", "n", "reported_spread_kind", "known",
+}
+# fmt: on
+
+
+def scores(states: Sequence[CellState]) -> DataFrame:
+    """One line for each score: on test data of `experience`, `after` training on so many (from 1).
+
+    `inferred` is the share of these test samples whose task was inferred right, `step_seconds` what a training step on
+    experience `after` took, `experiences` their number; what stands in `cells` is repeated beside each score. What was
+    not evaluated has no line.
+    """
+    from pandas import DataFrame
+
+    lines = [
+        (
+            state.cell.row,
+            state.cell.scenario.label,
+            record.spec["seed"],
+            after + 1,
+            experience + 1,
+            score,
+            record.task_inference[after][experience] if record.task_inference else None,
+            record.seconds["train"][after] / record.spec["protocol"]["iterations"],
+            len(record.score),
+        )
+        for state in states
+        for record in state.records
+        for after, line in enumerate(record.score)
+        for experience, score in enumerate(line)
+        if score is not None
+    ]
+    facts = cells(states)
+    found = DataFrame(lines, columns=list(_SCORE_COLUMNS)).astype({"inferred": float}).merge(facts, "left")
+    # Categories keep the order of the table, whatever part of the frame is drawn.
+    for name in ("row", "method", "title", "scenario"):
+        found[name] = found[name].astype("category").cat.set_categories(list(facts[name].unique()))
+    return found[[*_FIRST, *(name for name in found.columns if name not in _FIRST)]]
+
+
+def cells(states: Sequence[CellState]) -> DataFrame:
+    """One line for each cell: what it is, mean and SEM over `n` seeds, what is reported, and their difference with the
+    90 % interval that verdicts are read from. Scores are as in records: fractions, or errors where `unit` is "mse".
+
+    `title` is the benchmark as people name it, `method` the row's label without that. Where rows differ in one number
+    alone, that is `hyperparameter`, and `value` what it is.
+    """
+    from pandas import DataFrame
+
+    names, titles, sweeps = _row_names(states), _benchmark_titles(states), _sweeps(states)
+    lines = [_cell(state, names[state.cell.row], titles[_benchmark(state)], sweeps.get(id(state))) for state in states]
+    found = DataFrame(lines, columns=list(CELL_COLUMNS))
+    return found.astype({name: float for name in CELL_COLUMNS if name not in _NO_NUMBERS})
+
+
+def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:
+    cell, summary, reported = state.cell, state.summary, state.cell.reported
+    name = _BENCHMARKS.get(cell.benchmark["name"], title)
+    of_reported: Settings = {}
+    if reported:
+        of_reported = {
+            "reported": reported.mean,
+            "reported_spread": reported.spread,
+            "reported_spread_kind": reported.spread_kind,
+            "reported_n": reported.n,
+            "known": reported.known,
+            "margin": reported.margin,
+        }
+    return {
+        "table": cell.table,
+        "row": cell.row,
+        "label": cell.label,
+        "scenario": cell.scenario.label,
+        "benchmark": cell.benchmark["name"],
+        "title": title,
+        "method": label[len(name) + 2 :] if label.lower().startswith(f"{name.lower()}, ") else label,
+        "strategy": cell.strategy,
+        "reference": cell.reference,
+        "unit": cell.unit,
+        "hyperparameter": swept[0] if swept else None,
+        "value": swept[1] if swept else None,
+        "compression_ratio": state.records[0].parameters["compression_ratio"] if state.records else None,
+        "mean": summary.mean if summary else None,
+        "sem": summary.sem if summary else None,
+        "n": summary.n if summary else 0,
+        **of_reported,
+        **_difference(state),
+    }
+
+
+def _difference(state: CellState) -> Settings:
+    """Measured minus reported; one seed has no interval."""
+    summary, reported = state.summary, state.cell.reported
+    if summary is None or reported is None:
+        return {}
+    difference = summary.mean - reported.mean
+    if summary.n == 1:
+        return {"difference": difference}
+    parts = [part_of([average_accuracy(record.score) for record in state.records]), reported_part(reported)]
+    half = float(half_width(parts))
+    return {"difference": difference, "difference_low": difference - half, "difference_high": difference + half}
+
+
+def _row_names(states: Sequence[CellState]) -> dict[str, str]:
+    """Labels of rows; of those that share one, each with the row's name."""
+    labels = {state.cell.row: state.cell.label for state in states}
+    shared = {label for label in labels.values() if list(labels.values()).count(label) > 1}
+    return {row: f"{label} ({row})" if label in shared else label for row, label in labels.items()}
+
+
+def _benchmark(state: CellState) -> tuple[str, int]:
+    return state.cell.benchmark["name"], len(state.records[0].score) if state.records else 0
+
+
+def _benchmark_titles(states: Sequence[CellState]) -> dict[tuple[str, int], str]:
+    """Names of benchmarks, with the number of experiences where one is there with several."""
+    known = {_benchmark(state) for state in states}
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for name, experiences in known:
+        sizes[name] |= {experiences} - {0}
+    titles = {}
+    for name, experiences in known:
+        words = name.rpartition(":")[2].replace("_", " ")
+        title = _BENCHMARKS.get(name, words[:1].upper() + words[1:])
+        several = experiences and len(sizes[name]) > 1
+        titles[name, experiences] = f"{title}, {experiences} experiences" if several else title
+    return titles
+
+
+def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
+    """The one hyperparameter in which a cell differs from others that are equal but for it, and its value."""
+    alike: dict[str, list[CellState]] = defaultdict(list)
+    for state in states:
+        if state.spec:
+            same = {**state.spec.to_json(), "seed": None, "strategy": state.spec.strategy}
+            alike[json.dumps(same, sort_keys=True)].append(state)
+    found: dict[int, tuple[str, float]] = {}
+    for members in alike.values():
+        settings = [member.spec.hyperparameters for member in members if member.spec]
+        differing = [name for name in settings[0] if any(one[name] != settings[0][name] for one in settings)]
+        values = {one[differing[0]] for one in settings} if len(differing) == 1 else set()
+        if len(values) == len(members) >= _FEWEST_VALUES and all(type(value) in (int, float) for value in values):
+            for member, one in zip(members, settings, strict=True):
+                found[id(member)] = differing[0], float(one[differing[0]])
+    return found

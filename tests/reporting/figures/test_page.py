@@ -1,0 +1,315 @@
+"""Figures as files: which there are, what stands on them, the data that they name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from hnet_bench.interfaces import UserError
+from hnet_bench.reporting.figures.page import FORMATS, data_sum_of, draw, encode
+from hnet_bench.reporting.figures.render import Subject, pages, render_all
+from hnet_bench.reporting.figures.style import house_style
+from hnet_bench.runs.store import Damaged
+
+SubjectOf = Callable[..., Subject]
+ROOT = Path(__file__).parents[3]
+SCORES = [[[0.9, 0.1], [0.5, 0.7]], [[0.8, 0.2], [0.6, 0.8]], [[0.85, 0.2], [0.4, 0.75]]]
+REPORTED = {"CL3": {"mean": 61.0, "spread": 0.8, "spread_kind": "sem", "n": 20, "known": "recalled"}}
+SAMPLES = numpy.random.default_rng(0).integers(0, 255, (4, 10, 1, 8, 8), dtype=numpy.uint8)
+
+
+def rich(subject_of: SubjectOf, **changes: Any) -> Subject:
+    """Two rows in two scenarios with seeds, reported numbers, inferred tasks and samples."""
+    arguments: dict[str, Any] = {
+        "rows": {"a": {"CL1": SCORES, "CL3": SCORES[:1]}, "b": {"CL3": SCORES[:2]}},
+        "reported": REPORTED,
+        "inferred": [[1.0, 0.0], [0.5, 0.75]],
+        "arrays": {"replay_samples": SAMPLES},
+    }
+    arguments.update(changes)
+    return subject_of(arguments.pop("rows"), **arguments)
+
+
+def drawn(subject: Subject, **look: Any) -> dict[str, Figure]:
+    with house_style():
+        return {kind: draw(page, **look) for kind, page in pages(subject).items()}
+
+
+def texts(svg: bytes) -> str:
+    root = ElementTree.fromstring(svg)
+    return " ".join("".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def test_a_table_has_the_figures_that_its_records_can_fill(subject_of: SubjectOf) -> None:
+    assert list(render_all(rich(subject_of))) == [
+        "made_up.svg",
+        "made_up.forest.svg",
+        "made_up.learning-curves.svg",
+        "made_up.during-and-final.svg",
+        "made_up.matrices.svg",
+        "made_up.task-inference.svg",
+        "made_up.replay-samples.svg",
+    ]
+
+
+def test_every_format_is_what_it_says_and_names_the_data_that_it_shows(subject_of: SubjectOf) -> None:
+    page = pages(subject_of({"a": {"CL1": SCORES[:1]}}))["learning-curves"]
+    for suffix, start in (("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")):
+        content = encode(page, suffix)
+        assert content.startswith(start)
+        assert data_sum_of(content) == page.data_sum()
+        assert not re.search(rb"CreationDate|ModDate|dc:date|tIME", content)
+    assert data_sum_of(b"<svg/>") is None
+
+
+def test_text_is_text_with_a_title_and_a_description(subject_of: SubjectOf) -> None:
+    svg = render_all(rich(subject_of))["made_up.learning-curves.svg"]
+    words = texts(svg)
+    for text in (
+        "A table that is made up",
+        "Learning curves",
+        "Row a",
+        "CL3: class",
+        "average accuracy, %",
+        "Seeds 1-3",
+    ):
+        assert text in words
+    root = ElementTree.fromstring(svg)
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == "A table that is made up: Learning curves"
+    assert "95 % t interval" in (root.findtext("{http://www.w3.org/2000/svg}desc") or "")
+
+
+def test_without_records_the_figures_that_are_due_say_what_to_run(subject_of: SubjectOf) -> None:
+    files = render_all(subject_of({"a": {"CL1": []}}, on_table={"figures": ("regression",)}))
+    assert list(files) == ["made_up.svg", "made_up.regression.svg"]
+    assert all("hnet-bench run made_up" in texts(content) for content in files.values())
+
+
+def test_a_figure_that_does_not_exist_is_refused(subject_of: SubjectOf) -> None:
+    with pytest.raises(UserError, match="asks for figure 'pie': known are comparison, forest"):
+        pages(subject_of({"a": {"CL1": []}}, on_table={"figures": ("pie",)}))
+
+
+def test_a_reduced_budget_is_said_on_every_figure(subject_of: SubjectOf, words_of: Callable[[Figure], str]) -> None:
+    for kind, figure in drawn(rich(subject_of, on_table={"reduced": "50 instead of 2,000 iterations"})).items():
+        assert "Reduced: 50 instead of 2,000 iterations" in words_of(figure), kind
+
+
+def test_a_cell_that_was_not_run_is_said_to_be_so(subject_of: SubjectOf, words_of: Callable[[Figure], str]) -> None:
+    figures = drawn(subject_of({"a": {"CL1": [SCORES[0]], "CL3": []}, "b": {"CL3": [SCORES[0]]}}))
+    for kind in ("during-and-final", "matrices"):
+        assert words_of(figures[kind]).count("not run") == 1  # b has no cell in CL1
+
+
+def test_rows_of_different_benchmarks_do_not_share_axes(subject_of: SubjectOf) -> None:
+    three = [[0.9, 0, 0], [0.8, 0.9, 0], [0.7, 0.8, 0.9]]
+    figure = drawn(subject_of({"a": {"CL1": [SCORES[0]]}, "b": {"CL1": [three]}}))["learning-curves"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Synthetic, 2 experiences\nCL1: task given",
+        "Synthetic, 3 experiences\nCL1: task given",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        (1, 1, "Seed 1."),
+        (3, 3, "Seeds 1-3."),
+        (3, 1, "Seeds 1-3 (1 to 3 in a cell)."),
+    ],
+)
+def test_the_caption_says_which_seeds(subject_of: SubjectOf, first: int, second: int, text: str) -> None:
+    subject = subject_of({"a": {"CL1": SCORES[:first]}, "b": {"CL1": SCORES[:second]}})
+    assert pages(subject)["learning-curves"].caption.startswith(f"{text} Accuracy")
+
+
+def test_the_caption_speaks_of_intervals_only_where_there_are_some(subject_of: SubjectOf) -> None:
+    captions = [
+        {kind: page.caption for kind, page in pages(subject_of({"a": {"CL1": SCORES[:seeds]}})).items()}
+        for seeds in (1, 3)
+    ]
+    for kind in ("comparison", "learning-curves", "during-and-final"):
+        assert "interval" not in captions[0][kind]
+        assert "95 % t interval of the mean, as far as scores can go" in captions[1][kind]
+
+
+@pytest.mark.parametrize(
+    "label", ["Row", "A strategy with a name that is far longer than any in the papers (ours, $5)"]
+)
+@pytest.mark.parametrize("width", [None, 3.25])
+def test_nothing_is_cut_off_at_the_edges(subject_of: SubjectOf, label: str, width: float | None) -> None:
+    if width and len(label) > 20:
+        pytest.skip("no such name fits into a column")
+    subject = rich(subject_of)
+    for state in subject.states:
+        object.__setattr__(state.cell, "label", f"{label} {state.cell.row}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # from a layout that does not fit
+        for kind, figure in drawn(subject, width=width).items():
+            with house_style():
+                FigureCanvasAgg(figure).draw()
+                box = figure.get_tightbbox()
+            size = figure.get_size_inches()
+            assert width in (None, size[0])
+            assert min(box.x0, box.y0) >= -0.02, kind
+            assert (box.x1 <= size[0] + 0.02, box.y1 <= size[1] + 0.02) == (True, True), kind
+
+
+def test_labels_are_as_large_as_asked_for_whatever_the_width(subject_of: SubjectOf) -> None:
+    page = pages(rich(subject_of))["learning-curves"]
+    for width, size in ((3.25, 8), (7.0, 10)):
+        svg = encode(page, width=width, font_size=size).decode()
+        assert f'width="{width * 72:g}pt"' in svg
+        assert re.search(rf"font(-size)?: {size}px[^>]*>average accuracy, %", svg)
+
+
+def test_a_users_own_style_changes_nothing(subject_of: SubjectOf) -> None:
+    import matplotlib
+
+    page = pages(rich(subject_of))["comparison"]
+    plain = encode(page)
+    with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "svg.fonttype": "path", "lines.linewidth": 9}):
+        assert encode(page) == plain
+
+
+def test_chosen_rows_keep_the_colours_of_the_whole_table(subject_of: SubjectOf) -> None:
+    whole = rich(subject_of)
+    part = replace(whole, rows=["b"])
+    colours = [
+        {line.get_color() for line in drawn(one)["learning-curves"].axes[-1].lines if line.get_marker() == "s"}
+        for one in (whole, part)
+    ]
+    assert colours[0] == colours[1] != set()
+
+
+def test_the_sum_is_that_of_what_is_shown(subject_of: SubjectOf) -> None:
+    subject = rich(subject_of)
+    sums = {kind: page.data_sum() for kind, page in pages(subject).items()}
+    assert sums == {kind: page.data_sum() for kind, page in pages(replace(subject)).items()}
+    other = replace(subject)
+    other.scores.loc[other.scores.index[-1], "score"] += 1e-6
+    changed = {kind for kind, page in pages(other).items() if page.data_sum() != sums[kind]}
+    assert changed == {"comparison", "learning-curves", "during-and-final", "matrices"}
+    page = pages(subject)["forest"]
+    assert len({replace(page, **text).data_sum() for text in ({}, {"caption": "x"}, {"heading": "x"})}) == 3
+
+
+def test_a_figure_without_arrays_says_what_would_make_them(subject_of: SubjectOf) -> None:
+    def said(subject: Subject) -> str:
+        return pages(subject)["regression"].empty
+
+    on_table = {"figures": ("regression",)}
+    some = subject_of({"a": {"CL1": SCORES[:1]}}, on_table=on_table)
+    assert said(some).startswith("No record for this figure yet. Run: hnet-bench run ")
+    every = subject_of({"a": {"CL1": SCORES[:2]}}, on_table=on_table)
+    assert said(every).startswith("Every run is done, but none keeps what this figure shows.")
+    assert "delete these records, and do the runs again: hnet-bench run " in said(every)
+    (state,) = every.states
+    lost = replace(every, states=[replace(state, lacking=(Damaged(Path("a.npz"), "It is not there."),))])
+    assert said(lost).startswith("The arrays that this figure shows are lost. To make them anew, run: hnet-")
+
+
+SCRIPT = """
+import hashlib, json, sys
+if sys.argv[2] == "sums":
+    sys.modules["matplotlib"] = sys.modules["seaborn"] = None  # and what they show without what draws
+from pathlib import Path
+from hnet_bench.papers.table import load_table
+from hnet_bench.reporting.figures.page import data_sum_of
+from hnet_bench.reporting.figures.render import Subject, pages, render_all
+from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.store import Store
+table, store = load_table("mine.toml"), Store(Path(sys.argv[1]))
+subject = Subject(table=table, states=table_state(table, store), store=store, command="mine.toml")
+if sys.argv[2] == "sums":
+    print(json.dumps([page.data_sum() for page in pages(subject).values()]))
+else:
+    files = render_all(subject, ("svg", "pdf", "png"))
+    named = [data_sum_of(content) for name, content in files.items() if name.endswith("svg")]
+    print(json.dumps([named, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}]))
+assert not {"torch", "avalanche"} & sys.modules.keys()
+"""
+
+
+@pytest.fixture
+def own_table(user_table: Path, tmp_path: Path, record_of: Callable[..., Any]) -> Path:
+    """Records of mine.toml in the folder that is returned."""
+    from hnet_bench.papers.table import load_table
+    from hnet_bench.runs.spec import resolve_cell
+    from hnet_bench.runs.store import Store
+
+    store = Store(tmp_path / "results")
+    for cell in load_table("mine.toml").cells:
+        for seed, score in enumerate(SCORES, start=1):
+            store.write(spec := resolve_cell(cell, seed=seed), record_of(spec, score=score))
+    return store.root
+
+
+def test_processes_write_the_same_bytes_on_different_days_and_need_nothing_that_draws_for_the_sums(
+    own_table: Path,
+) -> None:
+    found = []
+    for what, hash_seed, day in (("files", "1", "0"), ("files", "2", "1700000000"), ("sums", "3", "0")):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+        # Matplotlib would take the date from here; there should be none.
+        environment["SOURCE_DATE_EPOCH"] = day
+        command = [sys.executable, "-c", SCRIPT, str(own_table), what]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    assert found[0] == found[1] == [found[2], found[0][1]]
+    assert {name.rpartition(".")[2] for name in found[0][1]} == set(FORMATS)
+
+
+def test_the_command_writes_what_it_lists(
+    own_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hnet_bench.cli import main
+
+    arguments = ["figures", "mine.toml", "--results", str(own_table), "--reports", "out"]
+    assert main([*arguments, "--formats", "svg", "pdf", "--kinds", "comparison", "matrices"]) == 0
+    *listed, last = capsys.readouterr().out.splitlines()
+    assert sorted(listed) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").glob("[!.]*"))
+    assert listed == ["out/mine.svg", "out/mine.pdf", "out/mine.matrices.svg", "out/mine.matrices.pdf"]
+    assert last == "4 files from 9 records."
+    for wrong, words in (
+        (["--formats", "gif"], "Unknown format 'gif': expected svg, pdf, png."),
+        (["--kinds", "pie"], "Unknown kind of figure 'pie': expected comparison, forest, "),
+        (["--kinds", "regression"], "The records of table 'mine.toml' have nothing for regression."),
+        (["--rows", "nobody"], "Table 'mine' has no row 'nobody'"),
+    ):
+        assert main([*arguments, *wrong]) == 2
+        assert f"Error: {words}" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main([*arguments[:-1], "file"]) == 2
+    assert "The figure file/mine.svg cannot be written" in capsys.readouterr().err
+
+
+def test_the_command_takes_texts_width_and_rows(own_table: Path, tmp_path: Path) -> None:
+    from hnet_bench.cli import main
+    from hnet_bench.papers.table import load_table
+
+    row = load_table("mine.toml").cells[0]
+    arguments = ["figures", "mine.toml", "--results", str(own_table), "--reports", "out", "--kinds", "comparison"]
+    assert main([*arguments, "--rows", row.row, "--width", "3.25", "--title", "My title", "--caption", ""]) == 0
+    svg = (tmp_path / "out" / "mine.svg").read_bytes()
+    assert b'width="234pt"' in svg
+    words = texts(svg)
+    assert "My title" in words
+    assert "Seeds" not in words
+    others = {cell.label for cell in load_table("mine.toml").cells} - {row.label}
+    assert not any(label in words for label in others)

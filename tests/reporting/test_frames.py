@@ -1,0 +1,100 @@
+"""The frames that figures are drawn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hnet_bench.papers.table import Table, parse_table
+from hnet_bench.reporting.frames import cells, scores
+from hnet_bench.runs.plan import CellState, table_state
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store
+
+SPLIT = {"benchmark": {"name": "split_mnist", "class_order": "fixed"}, "protocol": {"iterations": 10}}
+REPORTED = {"mean": 70.0, "spread": 0.02, "spread_kind": "sem", "n": 5, "margin": 1.0, "known": "verified"}
+
+
+def table_of(rows: list[dict[str, Any]]) -> Table:
+    return parse_table("made_up", {"title": "Made up", "seeds": "1", "settings": {"split": SPLIT}, "rows": rows})
+
+
+def row(name: str, label: str = "", *, strategy: str = "finetune", **more: Any) -> dict[str, Any]:
+    return {"name": name, "label": label, "settings": "split", "CL1": {"strategy": strategy, **more}}
+
+
+def states_of(rows: list[dict[str, Any]]) -> list[CellState]:
+    return table_state(table_of(rows), Store(Path("nowhere")))
+
+
+def test_a_score_has_a_line_and_its_cell_beside_it(tmp_path: Path, record_of: Callable[..., Record]) -> None:
+    table, store = table_of([row("a", "Split MNIST, HNET", reported=REPORTED)]), Store(tmp_path)
+    seconds = {"train": [2.0, 4.0], "evaluate": [1.0, 1.0], "total": 8.0}
+    for seed in (1, 2):
+        spec = resolve_cell(table.cells[0], seed)
+        inferred = [[1.0, 0.0], [0.5, 0.25]]
+        record = record_of(spec, score=[[0.9, 0.1], [0.5, 0.7]], task_inference=inferred, seconds=seconds)
+        store.write(spec, record)
+    frame = scores(table_state(table, store))
+    first = frame[frame["seed"] == 1]
+    assert json.loads(first[["after", "experience", "score", "inferred", "step_seconds"]].to_json(orient="values")) == [
+        [1, 1, 0.9, 1.0, 0.2],
+        [1, 2, 0.1, 0.0, 0.2],
+        [2, 1, 0.5, 0.5, 0.4],
+        [2, 2, 0.7, 0.25, 0.4],
+    ]
+    (facts,) = frame[["row", "label", "method", "title", "mean", "n", "reported"]].drop_duplicates().to_numpy().tolist()
+    assert facts == ["a", "Split MNIST, HNET", "HNET", "Split MNIST", pytest.approx(0.6), 2, 0.7]
+
+
+def test_the_interval_of_a_difference_by_hand(tmp_path: Path, record_of: Callable[..., Record]) -> None:
+    # SEM 0.01 from 3 seeds, t(0.95, 2) = 2.9200; SEM 0.02 from 5, t(0.95, 4) = 2.1318.
+    table, store = table_of([row("a", reported={**REPORTED, "spread": 2.0})]), Store(tmp_path)
+    for seed, final in enumerate((0.6 - 0.01 * 3**0.5, 0.6, 0.6 + 0.01 * 3**0.5), start=1):
+        spec = resolve_cell(table.cells[0], seed)
+        store.write(spec, record_of(spec, score=[[final]]))
+    (cell,) = cells(table_state(table, store)).to_dict("records")
+    half = (2.9200 * 1 + 2.1318 * 4) * 1e-4 / 5e-4**0.5
+    assert cell["difference"] == pytest.approx(-0.1)
+    assert (cell["difference_low"], cell["difference_high"]) == pytest.approx((-0.1 - half, -0.1 + half), rel=1e-4)
+
+
+def test_cells_that_were_not_run_are_there_without_numbers() -> None:
+    (cell,) = cells(states_of([row("a", reported=REPORTED)])).to_dict("records")
+    assert (cell["n"], cell["reported"]) == (0, 0.7)
+    assert cell["mean"] != cell["mean"]
+
+
+def test_rows_of_one_label_are_told_apart_by_their_names() -> None:
+    assert list(cells(states_of([row("a", "Same"), row("b", "Same"), row("c", "Other")]))["method"]) == [
+        "Same (a)",
+        "Same (b)",
+        "Other",
+    ]
+
+
+def strengths(*values: float, **more: Any) -> list[dict[str, Any]]:
+    return [row(f"s{value}", strategy="ewc", hyperparameters={"strength": value, **more}) for value in values]
+
+
+def test_rows_that_differ_in_one_number_alone_are_a_sweep() -> None:
+    found = cells(states_of([*strengths(10.0, 1.0, 0.1), row("other")]))
+    assert list(found["hyperparameter"].fillna("")) == ["strength"] * 3 + [""]
+    assert list(found["value"][:3]) == [10, 1, 0.1]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        strengths(1.0, 2.0),
+        [*strengths(1.0, 2.0), row("none")],
+        [row(f"r{flag}", strategy="hnet", hyperparameters={"lookahead": flag}) for flag in (True, False)],
+    ],
+)
+def test_two_values_and_other_strategies_are_none(rows: list[dict[str, Any]]) -> None:
+    assert cells(states_of(rows))["hyperparameter"].isna().all()
