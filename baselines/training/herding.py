@@ -16,7 +16,7 @@ def herd(features: Tensor, count: int) -> Tensor:
     """Positions (min(count, n),) of the chosen ones among normalised features (n, d), the most telling first.
 
     Each is the one that brings the mean of all chosen so far nearest to the normalised mean of the class; none is
-    chosen twice.
+    chosen twice, and of equals the first comes first.
     """
     count = min(count, len(features))
     mean = normalised_mean(features)

@@ -46,7 +46,7 @@ def mean_squared_error(found: Tensor, expected: Tensor) -> float:
 
 
 def _most_probable(outputs: Tensor) -> Tensor:
-    return outputs.argmax(dim=1)
+    return outputs.argmax(dim=1)  # the lowest class of those that are equally probable
 
 
 def _highest(outputs: Tensor) -> Tensor:

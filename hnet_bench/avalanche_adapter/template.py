@@ -27,6 +27,8 @@ from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.resumable import Phase, ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, UserError
 
+# Samples that are evaluated at a time. Of every run the same, since products of another size have other last bits, by
+# which nearly equal entropies could change their order (docs/findings.md); raise the protocol's revision to change it.
 EVALUATION_BATCH = 1000
 # Stands for "not this class" among logits: exp(-1e4) is 0, and losses stay finite.
 EXCLUDED = -1e4

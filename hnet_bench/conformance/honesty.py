@@ -47,10 +47,11 @@ def _dependence(template: InMemoryTemplate, benchmark: InMemoryBenchmark) -> str
                 if not torch.equal(found, alone[index]):
                     return "the task label that stands beside a sample"
     expected = [agreement(said.cpu(), samples.y.cpu()) for said, samples in zip(alone, benchmark.test, strict=True)]
-    # In CL2 and CL3 one pool in mixed order, in CL1 each experience; in either case in batches of another size.
-    template.eval_mb_size = SMALL_BATCH + 4
-    if Evaluator(benchmark).evaluate(template).score != expected:
-        return "which experience is evaluated, or on the other samples of a batch"
+    # In CL2 and CL3 one pool in mixed order, in CL1 each experience; in either case in batches of another size, and one
+    # by one, as the last sample of an evaluation may be.
+    for template.eval_mb_size in (SMALL_BATCH + 4, 1):
+        if Evaluator(benchmark).evaluate(template).score != expected:
+            return "which experience is evaluated, or on the other samples of a batch"
     return None
 
 

@@ -38,7 +38,7 @@ def slurm_settings(content: Settings, where: str) -> Settings:
     """Settings of SLURMCluster from a profile, with what every worker of ours needs.
 
     A job has `processes` workers (default 1), each with one core. Raises UserError for a profile without memory,
-    and for one whose numbers and lists are none.
+    for one whose numbers and lists are none, and for one with fewer cores than processes.
     """
     settings = {"processes": 1, **content}
     if "memory" not in settings:
@@ -50,6 +50,13 @@ def slurm_settings(content: Settings, where: str) -> Settings:
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise UserError(f"'{name}' in the Slurm profile {where} must be a list of texts, found {given!r}.")
     settings.setdefault("cores", settings["processes"])
+    check_number(settings["cores"], f"'cores' in the Slurm profile {where}", "cores")
+    if settings["cores"] < settings["processes"]:
+        # dask-jobqueue would start workers with no threads, which take the whole node's.
+        raise UserError(
+            f"The Slurm profile {where} must have a core for each process of a job, found {settings['cores']} for "
+            f"{settings['processes']}."
+        )
     settings.setdefault("silence_logs", "critical")  # what befalls a run, the engine tells
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment().items()]
     settings["job_script_prologue"] = [*exports, *settings.get("job_script_prologue", [])]

@@ -55,6 +55,12 @@ def test_herding_follows_the_running_mean_by_hand():
     assert herd(features, 9).tolist() == [1, 0, 2]
 
 
+def test_herding_takes_the_first_of_equals():
+    near, far = [0.8, 0.6], [0.0, 1.0]
+    assert herd(torch.tensor([far, near, far, near]), 1).tolist() == [1]
+    assert herd(torch.tensor([near] * 40), 40).tolist() == list(range(40))
+
+
 def test_herding_equals_trying_every_sample_at_every_step():
     generator = torch.Generator().manual_seed(3)
     features = normalize(torch.rand(40, 6, generator=generator, dtype=torch.float64), dim=1)

@@ -66,6 +66,19 @@ class AsksTheBatch(_ByClass):
     template = _BatchTemplate
 
 
+class _LonelyTemplate(ClassifierTemplate):
+    def forward(self):
+        outputs = super().forward()
+        # Nothing is left of a single sample without the mean of its batch.
+        return outputs if len(outputs) > 1 else outputs - outputs.mean(dim=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailsOnASingleSample(_ByClass):
+    name = "fails_on_a_single_sample"
+    template = _LonelyTemplate
+
+
 class _UnseededTemplate(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * (0.5 + numpy.random.default_rng().random())

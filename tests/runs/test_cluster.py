@@ -216,3 +216,11 @@ def test_no_worker_at_a_scheduler_is_said() -> None:
         connected(Cluster(scheduler=there.scheduler_address), 1, told.append),
     ):
         assert told == [f"No worker yet: `dask worker {there.scheduler_address} --nthreads 1` starts one."]
+
+
+def test_a_profile_needs_a_core_for_each_process() -> None:
+    assert slurm_settings({"memory": "1GB", "processes": 3}, "mine.toml")["cores"] == 3
+    with pytest.raises(UserError, match=r"mine\.toml must have a core for each process of a job, found 3 for 4\."):
+        slurm_settings({"memory": "1GB", "cores": 3, "processes": 4}, "mine.toml")
+    with pytest.raises(UserError, match=r"'cores' in the Slurm profile mine\.toml must be a number of cores"):
+        slurm_settings({"memory": "1GB", "cores": "3"}, "mine.toml")

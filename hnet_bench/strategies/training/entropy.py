@@ -43,6 +43,8 @@ class EntropyTemplate(ChunkedHypernetworkTemplate):
         if self._form == "naive":
             nan = int(entropies.isnan().sum())
             self.diagnostics["nan_entropies"] = self.diagnostics.get("nan_entropies", 0) + nan
+        # Of equally certain classifiers the first answers: argmin gives the first of equal values on every processor,
+        # as topk and sort do not.
         self.mb_inferred_task = entropies.argmin(dim=0)
         outputs = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
         chosen = self.mb_inferred_task.view(1, -1, 1).expand(1, -1, outputs.shape[2])
