@@ -73,6 +73,9 @@ def during_and_final(frame: DataFrame, ax: Axes | None = None) -> Axes:
     for line in (*ax.lines, *legend.legend_handles):
         if line.get_marker() == "o":
             line.set_markerfacecolor("white")
+        if line.get_marker() in _MARKERS.values():
+            # Whole also at the best score, at the edge of a low panel; what has no data must not set the layout.
+            line.set(clip_on=False, in_layout=False)
     score_axis(ax, quantity)
     if quantity.ceiling is not None:
         ax.locator_params("y", nbins=4)
