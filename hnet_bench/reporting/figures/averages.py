@@ -170,7 +170,7 @@ def _with_rows(ax: Axes, methods: Sequence[str]) -> Axes:
     """Names the methods, the first one above."""
     ax.set_yticks(range(len(methods)), [textwrap.fill(method, 26) for method in methods])
     ax.set(ylabel="", ylim=(len(methods) - 0.4, -0.6))
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, pad=6)  # clear of arrows at the edge
     ax.grid(axis="x")
     ax.legend()
     return ax
@@ -215,9 +215,13 @@ def _comparison_caption(frame: DataFrame) -> str:
 def _forest_caption(frame: DataFrame) -> str:
     what = "difference" if quantity_of(frame).ceiling is not None else "difference, as a ratio to what is reported"
     single = "; one seed has none" if (frame["n"] == 1).any() else ""
+    bars = (
+        f" Bars: 90 % t interval of the {what} (Cochran and Cox), from which verdicts are read{single}. Arrows: the "
+        "bar goes on outside."
+    )
     return (
-        f"{seeds_text(frame)} Averages after the last experience. Bars: 90 % t interval of the {what} (Cochran and "
-        f"Cox), from which verdicts are read{single}. Arrows: the bar goes on outside.{_own_scales(frame)}"
+        f"{seeds_text(frame)} Averages after the last experience."
+        f"{bars if frame['difference_low'].notna().any() else ''}{_own_scales(frame)}"
     )
 
 
