@@ -56,6 +56,7 @@ def regression(arrays: Arrays, ax: Axes | None = None, *, limits: tuple[float, f
     low, high = limits or (every[1].min(), every[1].max())
     # A forgotten function may be anywhere: the true ones set the scale.
     bottom, top = _reach(low, high)
+    last = len(every[0]) - 1
     for task, (x, true, fit, extent) in enumerate(zip(*every, strict=True)):
         look = fallback_look(task)
         ax.plot(x, true, color=BLACK, linestyle="--", linewidth=1, zorder=3, label="true" if task == 0 else None)
@@ -80,9 +81,12 @@ def regression(arrays: Arrays, ax: Axes | None = None, *, limits: tuple[float, f
             # It would look as if it had been left out.
             above = fit.min() > high
             text = f"{'↑' if above else '↓'} {fit.min():.1f} to {fit.max():.1f}".replace("-", "\N{MINUS SIGN}")
-            place: Any = {"ha": "center", "va": "top" if above else "bottom", "transform": ax.get_xaxis_transform()}
+            # Within the axes, whose limits leave little room beside the first and the last task.
+            side = "left" if task == 0 else "right" if task == last else "center"
+            at = {"left": x.min(), "center": x.mean(), "right": x.max()}[side]
+            place: Any = {"ha": side, "va": "top" if above else "bottom", "transform": ax.get_xaxis_transform()}
             ax.text(
-                x.mean(),
+                at,
                 (0.97 if above else 0.09) + 0.08 * (task % 2) * (-1 if above else 1),
                 text,
                 size=SMALL,
