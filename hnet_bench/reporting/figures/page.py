@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "pdf", "png")
 
 _WIDEST, _NARROWEST = 7.2, 5.0  # inches, unless the user says how wide
+_BETWEEN = 0.35  # inches between panels beside each other, for ticks
 _SUM = re.compile(rb"hnet_bench data sha256:([0-9a-f]{64})")
 
 
@@ -116,10 +117,9 @@ def draw(page: Page, *, width: float | None = None) -> Figure:
     from matplotlib.figure import Figure
 
     size = float(rcParams["font.size"])
-    kind, (panels, columns) = kind_of(page.kind), _arranged(page, width or _WIDEST)
+    kind, (panels, columns) = kind_of(page.kind), _arranged(page, width or _WIDEST, size)
     scale = page.scale if panels else ""
-    labels = max((len(line) for panel in panels for line in _label(panel).splitlines()), default=0)
-    natural = columns * (kind.size[0] + 0.35) + labels * 0.6 * size / 72 + (0.7 if scale else 0.0)
+    natural = columns * (kind.size[0] + _BETWEEN) + _beside(page, panels, size)
     width = width or min(_WIDEST, max(_NARROWEST, natural))
     figure = Figure()
     figure.set_layout_engine("constrained", w_pad=0.08)
@@ -140,7 +140,8 @@ def draw(page: Page, *, width: float | None = None) -> Figure:
     if scale:
         shown = next(part for ax in axes for part in (*ax.images, *ax.collections) if part.get_array() is not None)
         long = min(1.0, 1.6 / (sum(heights) + 0.2 * len(heights)))
-        inner.colorbar(shown, ax=axes, shrink=long, aspect=12, anchor=(0, 1), label=scale, format="{x:g}")
+        beside: Any = {"anchor": (0, 1), "panchor": False}  # the panels keep their own anchor
+        inner.colorbar(shown, ax=axes, shrink=long, aspect=12, label=scale, format="{x:g}", **beside)
     figure.set_size_inches(width, (sum(heights) or 0.8) + lines * size / 72 + 0.12 * len(heights) + 0.25)
     return figure
 
@@ -165,12 +166,22 @@ def _framed(figure: Figure, page: Page, width: float, size: float) -> tuple[Any,
     return inner, lines + 1.1 * (caption.count("\n") + 1)
 
 
-def _arranged(page: Page, width: float) -> tuple[list[Panel], int]:
+def _beside(page: Page, panels: Sequence[Panel], size: float) -> float:
+    """The inches that names of rows and a scale of colours take beside the panels."""
+    labels = max((len(line) for panel in panels for line in _label(panel).splitlines()), default=0)
+    return labels * 0.6 * size / 72 + (0.7 if page.scale else 0.0)
+
+
+def _arranged(page: Page, width: float, size: float) -> tuple[list[Panel], int]:
     """The panels with their places, and the number of columns that fit."""
     kind, panels = kind_of(page.kind), page.panels
     if not panels:
         return [], 1
     columns = 1 + max(panel.column for panel in panels)
+    if any(panel.label for panel in panels):
+        room = (width - _beside(page, panels, size)) / columns - _BETWEEN
+        if columns > 1 and room < kind.size[0] / 2:
+            return _stacked(panels), 1
     stacked = any("order" in panel.options for panel in panels) and width / columns < 2
     if kind.placed and not stacked:
         rows = sorted({panel.row for panel in panels})
@@ -178,6 +189,14 @@ def _arranged(page: Page, width: float) -> tuple[list[Panel], int]:
     columns = 1 if stacked else min(len(panels), max(1, int(width / kind.size[0])))
     columns = -(-len(panels) // -(-len(panels) // columns))  # as even as can be
     return [replace(panel, row=at // columns, column=at % columns) for at, panel in enumerate(panels)], columns
+
+
+def _stacked(panels: Sequence[Panel]) -> list[Panel]:
+    """Rows of panels in a single column: those of a block and column stand together, each with its row's name."""
+    blocks = list(dict.fromkeys(panel.block for panel in panels))
+    shown = [panel for panel in panels if panel.data is not None or panel.absent]
+    shown.sort(key=lambda panel: (blocks.index(panel.block), panel.column, panel.row))
+    return [replace(panel, row=at, column=0, block=f"{panel.block} {panel.column}") for at, panel in enumerate(shown)]
 
 
 def _joined(panels: Sequence[Panel], axes: Sequence[Axes]) -> float:
@@ -188,6 +207,7 @@ def _joined(panels: Sequence[Panel], axes: Sequence[Axes]) -> float:
         if panel.label:
             look: Any = {"rotation": 0, "ha": "right", "va": "center", "labelpad": 8}
             ax.set_ylabel("" if beside else _label(panel), **look)
+            ax.set_anchor("W")  # squares keep to the name, for which the layout leaves room beside their place
         elif beside:
             ax.set_ylabel("")
         if beside and ("order" in panel.options or (panel.block and not panel.label)):
@@ -226,9 +246,28 @@ def _legend(inner: SubFigure, axes: Sequence[Axes], width: float, size: float) -
             legend.remove()
     if not entries:
         return 0.0
-    columns = min(len(entries), max(1, int(width * 72 / size / (0.54 * max(map(len, entries)) + 4.6))))
+    columns = _legend_columns(list(entries), width * 72 / size)
     inner.legend(entries.values(), entries, loc="outside upper left", ncols=columns, borderaxespad=0)
     return 1.5 * -(-len(entries) // columns) + 0.8
+
+
+def _legend_columns(labels: Sequence[str], room: float) -> int:
+    """The most columns, filled from the left as matplotlib does, that fit; all widths as multiples of the font size."""
+    from matplotlib import rcParams
+    from matplotlib.textpath import TextPath
+
+    size = float(rcParams["font.size"])
+    widths = [float(TextPath((0, 0), label, size=size).get_extents().width) / size for label in labels]
+    handle, between = (
+        rcParams["legend.handlelength"] + rcParams["legend.handletextpad"],
+        rcParams["legend.columnspacing"],
+    )
+    edges = 2 * rcParams["legend.borderpad"] + 2.0
+    for columns in range(len(labels), 1, -1):
+        parts = numpy.array_split(numpy.array(widths), columns)
+        if sum(handle + part.max() for part in parts) + between * (columns - 1) + edges <= room:
+            return columns
+    return 1
 
 
 def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:

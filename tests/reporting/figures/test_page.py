@@ -313,3 +313,69 @@ def test_the_command_takes_texts_width_and_rows(own_table: Path, tmp_path: Path)
     assert "Seeds" not in words
     others = {cell.label for cell in load_table("mine.toml").cells} - {row.label}
     assert not any(label in words for label in others)
+
+
+def test_rows_of_panels_that_would_be_too_narrow_stand_below_each_other(
+    subject_of: SubjectOf, words_of: Callable[[Figure], str]
+) -> None:
+    """In a column of a journal three scenarios beside the names of rows would leave nothing for the panels."""
+    every = dict.fromkeys(("CL1", "CL2", "CL3"), SCORES)
+    subject = subject_of({"a": every, "b": {"CL2": [], "CL3": SCORES}})
+    for kind in ("during-and-final", "matrices"):
+        columns = {}
+        for width in (None, 3.25):
+            figure = drawn(subject, width=width)[kind]
+            with house_style():
+                FigureCanvasAgg(figure).draw()
+            axes = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
+            columns[width] = len({ax.get_subplotspec().colspan.start for ax in axes})
+            named = [(ax.get_title(loc="left"), ax.get_ylabel(), bool(ax.lines or ax.collections)) for ax in axes]
+            assert min(ax.get_position().width * figure.get_size_inches()[0] for ax in axes) > 0.5, kind
+            assert words_of(figure).count("not run") == 1
+        assert columns == {None: 3, 3.25: 1}
+        assert named == [
+            ("CL1: task given", "Row a", True),
+            ("CL2: domain", "Row a", True),
+            ("", "Row b", False),
+            ("CL3: class", "Row a", True),
+            ("", "Row b", True),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "rows", "scenarios"),
+    [
+        ("matrices", "Without lookahead", 4, ("CL1", "CL3")),
+        ("learning-curves", "EWC, strength 10000", 7, ("CL1",)),
+    ],
+)
+def test_names_of_rows_and_long_legends_are_whole(
+    subject_of: SubjectOf, kind: str, label: str, rows: int, scenarios: tuple[str, ...]
+) -> None:
+    """Beside a scale of colours squares are drawn where their place begins, and a legend has the columns that fit."""
+    scores = [[[0.9] * 5] * 5]
+    subject = subject_of(
+        {f"row_{row}": dict.fromkeys(scenarios, scores) for row in range(rows)},
+        benchmark={"name": "synthetic", "experiences": 5},
+    )
+    for state in subject.states:
+        object.__setattr__(state.cell, "label", label[:-1] + state.cell.row[-1])
+    figure = drawn(subject)[kind]
+    with house_style():
+        FigureCanvasAgg(figure).draw()
+        box = figure.get_tightbbox()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.get_size_inches()[0]
+
+
+def test_marks_of_the_best_score_are_whole(subject_of: SubjectOf) -> None:
+    axes = drawn(subject_of({"a": {"CL1": [[[1.0, 0.0], [0.5, 1.0]]]}}))["during-and-final"].axes[0]
+    marked = [line for line in axes.lines if line.get_marker() in {"o", "s"}]
+    assert marked
+    assert not any(line.get_clip_on() for line in marked)
+
+
+def test_the_caption_of_differences_speaks_of_bars_only_where_there_are_some(subject_of: SubjectOf) -> None:
+    for seeds in (1, 3):
+        caption = pages(subject_of({"a": {"CL3": SCORES[:seeds]}}, reported=REPORTED))["forest"].caption
+        assert [word in caption for word in ("Bars", "Arrows")] == [seeds > 1] * 2
