@@ -12,6 +12,7 @@ from hnet_bench.metrics import average_accuracy
 from hnet_bench.reporting.mean_tests import half_width, part_of
 from hnet_bench.reporting.verdicts import reported_part
 from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.record import Record
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -59,7 +60,7 @@ def scores(states: Sequence[CellState]) -> DataFrame:
             experience + 1,
             score,
             record.task_inference[after][experience] if record.task_inference else None,
-            record.seconds["train"][after] / record.spec["protocol"]["iterations"],
+            _step_seconds(record, after),
             len(record.score),
         )
         for state in states
@@ -181,3 +182,9 @@ def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
             for member, one in zip(members, settings, strict=True):
                 found[id(member)] = differing[0], float(one[differing[0]])
     return found
+
+
+def _step_seconds(record: Record, after: int) -> float | None:
+    """Seconds of a training step; None for a record that does not say how long each experience took."""
+    seconds = record.seconds["train"]
+    return seconds[after] / record.spec["protocol"]["iterations"] if after < len(seconds) else None

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -167,13 +168,14 @@ def toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def without_training(record_of: Callable[..., Record]) -> Callable[..., None]:
+def without_training(record_of: Callable[..., Record]) -> Callable[..., SimpleNamespace]:
     """Stands in for `run_all`: leaves a record for each of a few runs."""
 
-    def run_all(specs: list[RunSpec], *, store: Store, **_: Any) -> None:
+    def run_all(specs: list[RunSpec], *, store: Store, **_: Any) -> SimpleNamespace:
         for spec in specs[:4]:
             score = [[0.9, None], [0.5, 0.7]] if spec.protocol.evaluation != "all" else [[0.9, 0.1], [0.5, 0.7]]
             store.write(spec, record_of(spec, score=score))
+        return SimpleNamespace(others=False)  # an `Outcome`, whose module loads Dask
 
     return run_all
 
