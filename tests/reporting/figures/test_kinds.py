@@ -340,6 +340,7 @@ def test_a_fit_outside_the_axes_is_told_in_numbers(ax: Axes) -> None:
         "↓ \N{MINUS SIGN}3.2 to \N{MINUS SIGN}3.2",
         "↑ 4.5 to 7.0",
     ]
+    ax.figure.set_size_inches(2.4, 1.9)  # as on a page
     ax.figure.draw_without_rendering()
     inside = ax.get_window_extent()
     for text in ax.texts:
