@@ -128,6 +128,10 @@ class Store:
             path = folder / f"{record.run_id}.json"
             has = f"has scores of {len(record.score)} experiences, other than its neighbours"
             damaged.append(Damaged(path, f"The record {path} {has}: {spec.benchmark} has {expected}."))
+        for record in [one for one in records if not _is_possible(one, spec)]:
+            records.remove(record)
+            path = folder / f"{record.run_id}.json"
+            damaged.append(Damaged(path, f"The record {path} has a score that none can be: {_possible(spec)}."))
         done = {record.spec["seed"] for record in records}
         return CellFiles(
             records=tuple(records),
@@ -297,6 +301,23 @@ def _experiences(spec: RunSpec, records: list[Record]) -> int:
     """How many experiences the records of a cell have; where they disagree, as many as the benchmark has."""
     found = {len(record.score) for record in records}
     return found.pop() if len(found) == 1 else spec.build_benchmark().facts.experiences if found else 0
+
+
+def _is_possible(record: Record, spec: RunSpec) -> bool:
+    """Whether its scores can be: an accuracy is a share, and a squared error is not negative."""
+    rows = [*record.score, *(record.task_inference or ()), record.untrained or ()]
+    scores = [score for row in rows for score in row if score is not None]
+    if min(scores) >= 0 and max(scores) <= 1:
+        return True
+    return min(scores) >= 0 and _learns_values(spec)
+
+
+def _possible(spec: RunSpec) -> str:
+    return "expected none below 0" if _learns_values(spec) else "expected accuracies from 0 to 1"
+
+
+def _learns_values(spec: RunSpec) -> bool:
+    return spec.build_benchmark().facts.goal == "regression"
 
 
 def _damaged_arrays(path: Path) -> list[Damaged]:

@@ -106,6 +106,17 @@ def test_table_1_reports(row: str, scenario: str, mean: float, spread: float, kn
     assert (reported.mean, reported.spread, reported.known) == (mean, spread, known)
 
 
+@pytest.mark.parametrize("beginning", [("von_oswald_2020_table_1", "split_hnet_"), ("van_de_ven_2019_",)])
+def test_a_number_of_a_paper_is_known_in_the_same_way_in_all_tables(beginning: tuple[str, ...]) -> None:
+    ways: dict[tuple[object, ...], set[str]] = {}
+    for name in table_names():
+        for cell in load_table(name).cells if name.startswith(beginning) else ():
+            if cell.reported is not None:
+                number = (cell.benchmark["name"], cell.scenario, cell.reported.mean, cell.reported.spread)
+                ways.setdefault(number, set()).add(cell.reported.known)
+    assert {number: known for number, known in ways.items() if len(known) > 1} == {}
+
+
 def test_no_number_of_a_hypernetwork_row_counts_as_verified() -> None:  # nobody could read that table
     verified = [
         cell.where

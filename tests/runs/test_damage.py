@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hnet_bench.cli import main
-from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import LARGEST
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.canonical import checksum
@@ -21,7 +21,7 @@ from hnet_bench.runs.files import read_regular
 from hnet_bench.runs.merge import merge
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, resolve_cell
-from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, Store
+from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, Store, to_bytes
 
 SpecOf = Callable[..., RunSpec]
 RecordOf = Callable[..., Record]
@@ -261,6 +261,27 @@ def test_a_matrix_of_another_size_is_done_again_and_kept(folder: Path, record_of
     put(store, 2, record_of)
     assert store.done_seeds(odd) == (1, 2)
     assert len(list(store.root.rglob("*.json.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize(("benchmark", "score"), [("synthetic", 1.5), ("synthetic", -0.5), ("regression_1d", -0.5)])
+def test_a_score_that_none_can_be_is_damage(
+    tmp_path: Path, spec_of: Callable[..., RunSpec], record_of: RecordOf, benchmark: str, score: float
+) -> None:
+    learns_values = benchmark == "regression_1d"
+    spec = spec_of(benchmark={"name": benchmark}, scenario=Scenario.TASK, strategy="finetune")
+    store = Store(tmp_path)
+    store.write(
+        spec, record_of(spec, score=[[0.9, 0.1, 0.2], [0.5, 0.7, 0.2], [0.1, 0.2, 1.5 if learns_values else 1.0]])
+    )
+    assert not store.examine(spec).damaged
+    other = spec.with_seed(2)
+    store.path(other).write_bytes(
+        to_bytes(record_of(other, score=[[0.9, 0.1, 0.2], [0.5, 0.7, 0.2], [0.1, 0.2, score]]))
+    )
+    found = store.examine(spec)
+    assert [record.spec["seed"] for record in found.records] == [1]
+    assert "has a score that none can be: expected " in found.damaged[0].problem
+    assert not store.has(other)
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,9 @@ def t_interval(
     mean, sem = found.mean(), found.std(ddof=1) / math.sqrt(len(found))
     half = float(stdtrit(len(found) - 1, 0.5 + confidence / 2)) * sem
     high = mean + half if ceiling is None else min(mean + half, ceiling)
-    # Seaborn's own mean of the same values may lie a rounding error outside.
+    # Seaborn's own mean of the same values may lie a rounding error outside, and scores that cannot be even further.
     rounding = 1e-12 * abs(mean)
-    return max(mean - half, 0.0) - rounding, high + rounding
+    return min(max(mean - half, 0.0), mean) - rounding, max(high, mean) + rounding
 
 
 def score_axis(ax: Axes, quantity: Quantity, which: str = "y") -> None:

@@ -76,8 +76,15 @@ def test_it_opens_without_errors_and_without_asking_for_anything(opened: Browser
 def test_the_overview_has_the_state_of_every_table(opened: Browser) -> None:
     assert opened.run(COLUMN.format("overview", 1)) == ["16 +8", "0"]
     assert opened.run(COLUMN.format("overview", 2)) == ["24", "9"]
-    # Reproduced, above, below, inconclusive, not run.
-    assert [opened.run(COLUMN.format("overview", column))[0] for column in range(4, 9)] == ["1", "1", "1", "2", "1"]
+    # Reproduced, close, above, below, inconclusive, not run.
+    assert [opened.run(COLUMN.format("overview", column))[0] for column in range(4, 10)] == [
+        "1",
+        "",
+        "1",
+        "1",
+        "2",
+        "1",
+    ]
 
 
 def test_a_heading_sorts_up_then_down_then_back(opened: Browser) -> None:
