@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import socket
@@ -150,7 +151,7 @@ def damage_everything(store: Store, record_of: RecordOf) -> tuple[list[Path], li
     broken = []
     for seed, damage in enumerate(CONTENT.values(), start=10):
         path = put(store, seed, record_of)
-        path.write_text(damage(record_of(spec_with(seed), score=SCORES).to_json()))
+        path.write_text(damage(copy.deepcopy(record_of(spec_with(seed), score=SCORES).to_json())))
         broken.append(path)
     here = Path.cwd()
     for index, stand_in in enumerate(PLACES.values()):

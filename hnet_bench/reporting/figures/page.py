@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -102,7 +103,9 @@ def encode(page: Page, suffix: str = "svg", *, width: float | None = None, font_
         "png": {"Title": f"{page.heading}: {page.what}", "Description": sentence, "Identifier": named},
     }
     buffer = BytesIO()
-    with house_style(font_size):
+    with house_style(font_size), warnings.catch_warnings():
+        # Labels that leave panels no room are the table's; the figure is drawn as it is.
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
         draw(page, width=width).savefig(buffer, format=suffix, metadata=metadata[suffix])
     content = buffer.getvalue()
     if suffix == "svg":  # which matplotlib gives a title, but a description only among its metadata
