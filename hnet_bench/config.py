@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.interfaces import LARGEST, Settings, UserError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,8 +27,6 @@ else:
     import tomli as tomllib
 
 T = TypeVar("T")
-
-_LARGEST = 1e100  # as `metrics.LARGEST`: no record may hold a larger number, and a record holds all settings
 
 
 def read_toml(path: Path) -> Settings:
@@ -168,8 +166,8 @@ def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise UserError(f"{what} must be a finite number, found {value!r}.")
-        if abs(value) > _LARGEST:
-            raise UserError(f"{what} must be at most {_LARGEST:g} in size, found {value:g}.")
+        if abs(value) > LARGEST:
+            raise UserError(f"{what} must be at most {LARGEST:g} in size, found {value:g}.")
         return float(value)
     if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
         return value

@@ -38,6 +38,9 @@ NetworkName: TypeAlias = Literal["mlp", "resnet32", "zenke"]
 
 _LONGEST = 1200  # characters of a `UserError`
 
+# Of any number that is set, measured or reported: squares of such numbers, and their sums, are still finite.
+LARGEST = 1e100
+
 # Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
 # their run ids stay. Hence that default must never change.
 ADDED_LATER = {"left_out_by_default": True}

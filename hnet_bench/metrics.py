@@ -12,9 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-# Of any number that is measured or reported: squares of such numbers, and their sums, are still finite.
-LARGEST = 1e100
-
 Scores: TypeAlias = "Sequence[float | None]"
 ScoreMatrix: TypeAlias = "Sequence[Scores]"
 

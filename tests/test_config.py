@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hnet_bench.config import from_settings, to_settings
-from hnet_bench.interfaces import ADDED_LATER, UserError
-from hnet_bench.metrics import LARGEST
+from hnet_bench.interfaces import ADDED_LATER, LARGEST, UserError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hnet_bench.interfaces import EvaluationSchedule, Settings, UserError, evaluated
-from hnet_bench.metrics import LARGEST
+from hnet_bench.interfaces import LARGEST, EvaluationSchedule, Settings, UserError, evaluated
 from hnet_bench.runs.canonical import checksum, spec_digest
 from hnet_bench.runs.migration import migrated
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from hnet_bench.cli import main
-from hnet_bench.interfaces import Scenario, Settings, UserError
-from hnet_bench.metrics import LARGEST
+from hnet_bench.interfaces import LARGEST, Scenario, Settings, UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.checkpoint import Checkpoints, steps_kept
