@@ -34,7 +34,7 @@ strategy = "joint"
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def spec_of() -> Callable[..., RunSpec]:
     """Makes the spec of a tiny run; arguments replace those of `resolve`."""
 
@@ -53,7 +53,7 @@ def spec_of() -> Callable[..., RunSpec]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record_of() -> Callable[..., Record]:
     """Makes the record that a run of a spec could have left; arguments replace its fields."""
 

@@ -6,7 +6,6 @@ import pytest
 
 from hnet_bench.papers.table import parse_table
 from hnet_bench.runs.plan import table_state
-from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store, to_bytes
 
@@ -14,7 +13,7 @@ ROWS, SEEDS = 100, 100
 
 
 @pytest.fixture(scope="module")
-def big_store(tmp_path_factory):
+def big_store(tmp_path_factory, record_of):
     """10,000 records with the score matrices of five experiences, in 100 cells of one folder."""
     rows = [
         {
@@ -32,18 +31,10 @@ def big_store(tmp_path_factory):
     for index, cell in enumerate(table.cells):
         for seed in table.seeds:
             spec = resolve_cell(cell, seed)
-            record = Record(
-                run_id=spec.run_id,
-                spec=spec.to_json(),
+            record = record_of(
+                spec,
                 score=[[(index + seed + i + j) % 97 / 97 for j in range(5)] for i in range(5)],
-                untrained=[0.1] * 5,
-                task_inference=None,
-                parameters={"trained": 1200, "target": 1000, "compression_ratio": 1.2},
                 seconds={"train": [1.0] * 5, "evaluate": [0.1] * 5, "total": 5.5},
-                peak_memory_bytes=2**30,
-                data={"mnist": "0" * 64},
-                diagnostics={},
-                provenance={"commit": "0" * 40, "dirty": False, "command": "hnet-bench run big", "device": "cpu"},
             )
             path = root / spec.folder / f"{spec.run_id}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
