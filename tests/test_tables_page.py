@@ -1,0 +1,47 @@
+"""docs/tables.md names every key that a table may have, and no other; its example is a table."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from hnet_bench.config import read_toml
+from hnet_bench.interfaces import TrainingProtocol
+from hnet_bench.papers import table
+from hnet_bench.papers.table import Reported, load_table
+
+PAGE = (Path(__file__).parent.parent / "docs" / "tables.md").read_text()
+
+
+def keys_below(heading):
+    """Keys of the tables of a chapter, one list for each table."""
+    (chapter,) = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    parts = re.split(r"^\| key.*$", chapter, flags=re.MULTILINE)[1:]
+    return [re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", part, re.MULTILINE))) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("heading", "schemas"),
+    [
+        ("Of the table", [table._File]),
+        ("Of settings", [table._Group, TrainingProtocol]),
+        ("Of a row", [table._Row, table._CellEntry]),
+        ("Of a reported number", [Reported]),
+    ],
+)
+def test_the_page_names_the_keys_that_there_are(heading, schemas):
+    found = keys_below(heading)
+    assert [sorted(keys) for keys in found] == [sorted(field.name for field in fields(schema)) for schema in schemas]
+
+
+def test_the_example_is_a_table(tmp_path):
+    (text,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mine.toml").write_text(text)
+    mine = load_table(str(tmp_path / "mine.toml"))
+    assert [(cell.row, cell.scenario.label) for cell in mine.cells] == [
+        ("ewc_weak", "CL1"),
+        ("ewc_weak", "CL3"),
+        ("joint", "CL3"),
+    ]
+    assert read_toml(tmp_path / "mine.toml")["seeds"] == "1-3"
