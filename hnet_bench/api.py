@@ -164,11 +164,11 @@ def plan(
 
     store = Store(Path(results))
     states = _states(table, rows, scenarios, seeds, results)
-    todo = [(spec.folder, spec.digest) for spec in runs_to_do(states, store)]
+    todo = [spec.cell_key for spec in runs_to_do(states, store)]
     estimate = estimator(store, given.device(device), folder=given.path(data), probe_unless=NEAR if probe else None)
     lines = []
     for state in states:
-        left = todo.count((state.spec.folder, state.spec.digest)) if state.spec else 0
+        left = todo.count(state.spec.cell_key) if state.spec else 0
         cost = estimate(state.spec) if state.spec and left else None
         lines.append(
             {

@@ -34,8 +34,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def told(spec: RunSpec, kind: Any, message: str = "") -> Event:
-    benchmark, scenario, strategy, run_id = spec.key
-    return Event(kind=kind, strategy=strategy, scenario=scenario, benchmark=benchmark, run_id=run_id, message=message)
+    return Event(kind=kind, key=spec.key, message=message)
 
 
 class Engine:

@@ -158,7 +158,7 @@ def estimator(store: Store, device: Device, *, folder: Path | None, probe_unless
     known: dict[Hashable, Estimate | None] = {}
 
     def estimate(spec: RunSpec) -> Estimate | None:
-        cell = (spec.folder, spec.digest)
+        cell = spec.cell_key
         if cell not in known:
             found = costs.estimate(spec)
             if probe_unless is not None and (found is None or found.basis not in probe_unless):
@@ -194,5 +194,5 @@ def _probed(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
 
 def _todo_of(states: list[CellState], todo: list[RunSpec]) -> list[int]:
     """For each cell the number of runs to do, whether or not other cells share them."""
-    runs = [(spec.folder, spec.digest) for spec in todo]
-    return [runs.count((state.spec.folder, state.spec.digest)) if state.spec else 0 for state in states]
+    runs = [spec.cell_key for spec in todo]
+    return [runs.count(state.spec.cell_key) if state.spec else 0 for state in states]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.engine import Options
 
-Key: TypeAlias = "tuple[str, str, str, str]"  # `RunSpec.key`
 
 INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
@@ -184,7 +183,7 @@ def status(
 class _Ended:
     """What is known of a sweep when it has ended, beside what the store tells."""
 
-    failed: frozenset[Key]
+    failed: frozenset[str]
     begun: bool  # whether a run was
     others: bool  # whether another sweep was found at some of the runs
 
@@ -212,7 +211,7 @@ def _sweep(todo: list[RunSpec], states: list[CellState], store: Store, cluster: 
     return _Ended(frozenset(watcher.sweep.failures), watcher.sweep.begun > 0, outcome.others)
 
 
-def _steps(runs: list[RunSpec], store: Store) -> dict[Key, int]:
+def _steps(runs: list[RunSpec], store: Store) -> dict[str, int]:
     """Optimiser steps that the checkpoints of runs hold."""
     from hnet_bench.runs.checkpoint import steps_kept
 
@@ -248,7 +247,7 @@ def _load_data(todo: list[RunSpec], folder: Path | None) -> None:
         load(name, folder=folder, progress=typer.echo)
 
 
-def _run_names(todo: list[RunSpec], states: list[CellState]) -> dict[tuple[str, str, str, str], str]:
+def _run_names(todo: list[RunSpec], states: list[CellState]) -> dict[str, str]:
     """How each run is called: by its row, since rows may differ in hyperparameters alone."""
-    rows = {(state.spec.folder, state.spec.digest): state.cell.row for state in reversed(states) if state.spec}
-    return {spec.key: f"{rows[spec.folder, spec.digest]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
+    rows = {state.spec.cell_key: state.cell.row for state in reversed(states) if state.spec}
+    return {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}

@@ -258,4 +258,4 @@ def _diagnostics(records: Sequence[Record]) -> dict[str, float]:
 
 def _path(spec: Any, seed: int) -> str:
     assert isinstance(spec, RunSpec)
-    return f"{spec.folder}/{spec.with_seed(seed).run_id}.json"
+    return f"{spec.with_seed(seed).key}.json"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -23,7 +23,6 @@ from hnet_bench.reporting.tables import duration
 from hnet_bench.runs.events import Event
 
 _CELLS_SHOWN = 12  # the display must fit on a screen
-Key: TypeAlias = "tuple[str, str, str, str]"  # `Event.key`
 
 
 @dataclass
@@ -31,10 +30,10 @@ class Sweep:
     """How far a sweep has come."""
 
     total: int  # number of runs
-    running: dict[Key, Event] = field(default_factory=dict)
-    finished: set[Key] = field(default_factory=set)
-    failures: dict[Key, Event] = field(default_factory=dict)
-    stopped: set[Key] = field(default_factory=set)  # at the deadline, with a checkpoint
+    running: dict[str, Event] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    failures: dict[str, Event] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)  # at the deadline, with a checkpoint
 
     def apply(self, event: Event) -> bool:
         """Takes an event in; False if it is out of date and changes nothing."""
@@ -87,7 +86,7 @@ class Watcher:
     """
 
     def __init__(
-        self, names: Mapping[Key, str], console: Console, *, clock: Callable[[], float] = time.monotonic
+        self, names: Mapping[str, str], console: Console, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.sweep = Sweep(total=len(names))
         self._names = names
@@ -127,7 +126,7 @@ class Watcher:
 
     def name(self, event: Event) -> str:
         """How the run of an event is called."""
-        return self._names.get(event.key, event.run_id)
+        return self._names.get(event.key, event.key)
 
     def _line(self, event: Event) -> str:
         count = f"[{self.sweep.ended}/{self.sweep.total}]"
@@ -162,7 +161,7 @@ class Watcher:
 
     def _cells(self) -> list[Text]:
         """A line for each cell that has several runs of which some are over and some are not."""
-        cells: dict[str, list[Key]] = {}
+        cells: dict[str, list[str]] = {}
         for key, name in self._names.items():
             cells.setdefault(name.rpartition(" seed ")[0] or name, []).append(key)
         lines = []

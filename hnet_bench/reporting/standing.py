@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from hnet_bench.reporting.model import Report
 from hnet_bench.reporting.verdicts import Outcome
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
-
-RunKey: TypeAlias = "tuple[str, str, int]"  # folder, digest of the spec, seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +44,10 @@ def standing(report: Report) -> Standing:
     )
 
 
-def records_of(states: Iterable[CellState]) -> dict[RunKey, Record]:
-    """The records of cells, each run once."""
-    found: dict[RunKey, Record] = {}
-    for state in states:
-        found.update(zip(_keys(state, [record.spec["seed"] for record in state.records]), state.records, strict=True))
-    return found
+def records_of(states: Iterable[CellState]) -> dict[str, Record]:
+    """The records of cells, each run once, by their keys."""
+    return {record.key: record for state in states for record in state.records}
 
 
-def _keys(state: CellState, seeds: Iterable[int]) -> list[RunKey]:
-    if state.spec is None:
-        return []
-    folder, digest = str(state.spec.folder), state.spec.digest
-    return [(folder, digest, seed) for seed in seeds]
+def _keys(state: CellState, seeds: Iterable[int]) -> list[str]:
+    return [state.spec.with_seed(seed).key for seed in seeds] if state.spec else []

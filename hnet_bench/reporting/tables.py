@@ -125,7 +125,7 @@ def reported_sources(states: Sequence[CellState]) -> list[str]:
 
 def made_with(states: Sequence[CellState]) -> list[str]:
     """The versions of the code, the versions of torch and the processors behind the records, and the time they took."""
-    by_run = {(state.cell.scenario, record.run_id): record for state in states for record in state.records}
+    by_run = {record.key: record for state in states for record in state.records}
     kinds: dict[str, Counter[str]] = {"Code": Counter(), "torch": Counter(), "Device": Counter()}
     for record in by_run.values():
         made = record.provenance

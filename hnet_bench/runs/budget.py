@@ -34,11 +34,11 @@ def fitting(
     A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
     first, since more cells fit then.
     """
-    done = {(state.spec.folder, state.spec.digest): len(state.records) for state in states if state.spec}
+    done = {state.spec.cell_key: len(state.records) for state in states if state.spec}
     ranked: list[tuple[int, float, int, RunSpec]] = []
     unknown = 0
     for spec in todo:
-        cell = (spec.folder, spec.digest)
+        cell = spec.cell_key
         found = estimate(spec)
         if found is None:
             unknown += 1

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import PurePosixPath
 from typing import Any
 
 from hnet_bench.interfaces import Settings
+
+_NAMED = ("benchmark", "strategy")
 
 
 def canonical_json(content: Any) -> str:
@@ -28,11 +29,13 @@ def spec_digest(spec: Settings) -> str:
     return checksum({key: value for key, value in spec.items() if key != "seed"})[:12]
 
 
-def folder_of(benchmark: str, scenario: str, strategy: str) -> PurePosixPath:
-    """Where records of these names stand below the results folder."""
+def run_id_of(spec: Settings) -> str:
+    """Name of a run, unique among those of one strategy on one benchmark in one scenario."""
+    return f"seed{spec['seed']}-{spec_digest(spec)}"
+
+
+def folder_of(spec: Settings) -> str:
+    """Where the record of a spec stands below the results folder."""
     # A user's own "some/where/my.py:MyStrategy" stands under "my-MyStrategy".
-    return PurePosixPath(_plain(benchmark), scenario, _plain(strategy))
-
-
-def _plain(name: str) -> str:
-    return PurePosixPath(name).name.replace(".py:", "-")
+    benchmark, strategy = (spec[part]["name"].rpartition("/")[2].replace(".py:", "-") for part in _NAMED)
+    return f"{benchmark}/{spec['scenario']}/{strategy}"

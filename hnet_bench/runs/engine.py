@@ -128,8 +128,8 @@ class _Sweep:
     observer: Observer
     resources: dict[str, int] | None
     results: dict[str, Result]  # what tasks said of their end, by name: each before Dask says that the task is done
-    _tries: dict[tuple[str, ...], int] = field(default_factory=dict)
-    _steps: dict[tuple[str, ...], int] = field(default_factory=dict)  # of the checkpoint at the last try
+    _tries: dict[str, int] = field(default_factory=dict)
+    _steps: dict[str, int] = field(default_factory=dict)  # of the checkpoint at the last try
     _others: bool = False  # whether another sweep was found at one of the runs
 
     def finish(self, specs: list[RunSpec]) -> Outcome:

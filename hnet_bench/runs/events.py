@@ -17,19 +17,11 @@ class Event:
     """One step in the life of one run."""
 
     kind: Kind
-    strategy: str
-    scenario: str  # CL1, CL2, CL3
-    benchmark: str
-    run_id: str
+    key: str  # `RunSpec.key`
     iterations_done: int = 0
     iterations_total: int = 0
     seconds: float = 0.0  # since the run started training
     message: str = ""  # of a failure or a warning: one line
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Tells the runs of a sweep apart."""
-        return self.benchmark, self.scenario, self.strategy, self.run_id
 
     def to_json(self) -> dict[str, Any]:
         """The event as it travels between processes."""
@@ -49,10 +41,7 @@ def event_of(
     """Event in the life of the run of a spec; `done` and `total` count optimiser steps."""
     return Event(
         kind=kind,
-        strategy=spec.strategy,
-        scenario=spec.scenario.label,
-        benchmark=spec.benchmark,
-        run_id=spec.run_id,
+        key=spec.key,
         iterations_done=done,
         iterations_total=total,
         seconds=seconds,

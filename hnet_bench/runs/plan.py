@@ -135,7 +135,7 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
 
     Cells with the same spec share their runs. Raises UserError for a seed that their benchmark cannot be drawn with.
     """
-    todo: dict[tuple[str, str], RunSpec] = {}
+    todo: dict[str, RunSpec] = {}
     rounds = max((len(state.planned_seeds) for state in states), default=0)
     for index in range(rounds):
         for state in states:
@@ -146,5 +146,5 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
             done = done and all(one.path.stem != spec.run_id for one in state.lacking)
             if not done or (store.renew and not store.has(spec)):
                 check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
-                todo[(str(spec.folder), spec.run_id)] = spec
+                todo[spec.key] = spec
     return list(todo.values())

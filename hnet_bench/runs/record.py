@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hnet_bench.interfaces import LARGEST, EvaluationSchedule, Settings, UserError, evaluated
-from hnet_bench.runs.canonical import checksum, spec_digest
+from hnet_bench.runs.canonical import checksum, folder_of, run_id_of
 from hnet_bench.runs.migration import migrated
 
 SCHEMA = 4
@@ -49,6 +49,11 @@ class Record:
     # before this was kept.
     arrays: str | None = None
 
+    @property
+    def key(self) -> str:
+        """Tells the runs of a store apart; equals `RunSpec.key`."""
+        return f"{folder_of(self.spec)}/{self.run_id}"
+
     def to_json(self) -> Settings:
         """The record as JSON. Raises ValueError for NaN and infinities."""
         content = {"schema": SCHEMA, **self.__dict__}
@@ -79,7 +84,7 @@ class Record:
                 raise UserError(
                     f"{where} has scores of {len(fields['score'])} experiences, but {name} of {len(fields[name])}."
                 )
-        expected = f"seed{spec['seed']}-{spec_digest(spec)}"
+        expected = run_id_of(spec)
         if fields["run_id"] != expected:
             raise UserError(
                 f"{where} has a run_id that does not fit its spec: expected {expected}, found {fields['run_id']}."

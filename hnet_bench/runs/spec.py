@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hnet_bench import catalog
 from hnet_bench.config import from_settings, to_settings
@@ -80,20 +80,25 @@ class RunSpec:
         """Name of the run, unique among runs of one strategy on one benchmark in one scenario."""
         return f"seed{self.seed}-{self.digest}"
 
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Tells the runs of a sweep apart; equals `Event.key` of the run's events."""
-        return self.benchmark, self.scenario.label, self.strategy, self.run_id
+    @cached_property
+    def folder(self) -> str:
+        """Where the record stands below the results folder."""
+        return folder_of(self.to_json())
 
     @property
-    def folder(self) -> PurePosixPath:
-        """Where the record stands below the results folder."""
-        return folder_of(self.benchmark, self.scenario.value, self.strategy)
+    def key(self) -> str:
+        """Tells runs apart: the path of the record below the results folder, without its suffix."""
+        return f"{self.folder}/{self.run_id}"
+
+    @property
+    def cell_key(self) -> str:
+        """Tells cells apart: the same for all seeds."""
+        return f"{self.folder}/{self.digest}"
 
     def with_seed(self, seed: int) -> RunSpec:
         """The same cell with another seed."""
         other = replace(self, seed=seed)
-        other.__dict__["digest"] = self.digest  # the seed is no part of it
+        other.__dict__.update(digest=self.digest, folder=self.folder)  # the seed is no part of them
         return other
 
     def build_benchmark(self) -> Benchmark:

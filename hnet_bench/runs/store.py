@@ -26,7 +26,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from json import JSONDecoder
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NoReturn
 
 from hnet_bench.interfaces import Settings, UserError
@@ -227,8 +227,8 @@ class Listing:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._by_digest: dict[PurePosixPath, dict[str, list[tuple[int, str]]]] = {}
-        self._unreadable: dict[PurePosixPath, Damaged] = {}
+        self._by_digest: dict[str, dict[str, list[tuple[int, str]]]] = {}
+        self._unreadable: dict[str, Damaged] = {}
 
     def names(self, spec: RunSpec) -> list[str]:
         """Names of the files of this spec's cell, by seed."""
@@ -240,7 +240,7 @@ class Listing:
         """The folder of this spec's cell, if it is there and could not be read when it was looked at."""
         return [self._unreadable[spec.folder]] if spec.folder in self._unreadable else []
 
-    def _read(self, folder: PurePosixPath) -> dict[str, list[tuple[int, str]]]:
+    def _read(self, folder: str) -> dict[str, list[tuple[int, str]]]:
         path = self._root / folder
         try:
             names = os.listdir(path)
@@ -270,8 +270,8 @@ def read_record(path: Path) -> Record:
     if record.run_id != found:
         raise UserError(f"The record {path} holds another run: expected {found}, found {record.run_id}.")
     spec = record.spec
-    folder = folder_of(spec["benchmark"]["name"], spec["scenario"], spec["strategy"]["name"])
-    if path.absolute().parts[-4:-1] != folder.parts:
+    folder = folder_of(spec)
+    if not os.path.dirname(os.path.abspath(path)).replace(os.sep, "/").endswith(f"/{folder}"):
         raise UserError(f"The record {path} stands in the wrong folder: it belongs in {folder}.")
     return record
 

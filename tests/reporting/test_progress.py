@@ -15,10 +15,7 @@ from hnet_bench.runs.events import Event
 def event(kind: Any, run: str = "seed1-0", done: int = 0, seconds: float = 0.0, message: str = "") -> Event:
     return Event(
         kind=kind,
-        strategy="finetune",
-        scenario="CL1",
-        benchmark="synthetic",
-        run_id=run,
+        key=run,
         iterations_done=done,
         iterations_total=100,
         seconds=seconds,
@@ -26,7 +23,7 @@ def event(kind: Any, run: str = "seed1-0", done: int = 0, seconds: float = 0.0, 
     )
 
 
-def names(count: int) -> dict[tuple[str, str, str, str], str]:
+def names(count: int) -> dict[str, str]:
     return {event("started", f"seed{k}-0").key: f"run {k}" for k in range(1, count + 1)}
 
 

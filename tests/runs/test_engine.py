@@ -345,7 +345,7 @@ def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
 
     def watch(event):
         if event.kind == "started":
-            started.append(event.run_id)
+            started.append(event.key)
 
     outcomes = []
     threads = [Thread(target=lambda: outcomes.append(sweep_of(specs, store, jobs=1, observer=watch))) for _ in range(2)]
@@ -355,7 +355,7 @@ def test_two_sweeps_over_one_store_do_each_run_once(tmp_path):
         thread.join()
     assert [(outcome.done, outcome.failed, outcome.left) for outcome in outcomes] == [(3, (), 0)] * 2
     assert any(outcome.others for outcome in outcomes)
-    assert sorted(started) == sorted(spec.run_id for spec in specs)
+    assert sorted(started) == sorted(spec.key for spec in specs)
 
 
 def test_loggers_change_nothing_and_write(tmp_path, monkeypatch):

@@ -198,7 +198,7 @@ def test_a_users_file_is_a_strategy_too(tmp_path):
     )
     spec = synthetic_spec(f"{file}:Mine")
     assert spec.hyperparameters == {"momentum": 0.5}
-    assert spec.folder.name == "mine-Mine"
+    assert spec.folder == "synthetic/class/mine-Mine"
     assert run(spec).score == run(synthetic_spec("finetune")).score
 
 
