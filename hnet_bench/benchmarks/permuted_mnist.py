@@ -65,7 +65,7 @@ class PermutedMnist:
     def check(self, *, scenario: Scenario, seed: int) -> None:
         """Raises UserError for a seed that no permutations can be drawn with."""
         if self.permutations == "per_seed":
-            check_legacy_seed(seed, "A seed of permuted_mnist with permutations = per_seed")
+            check_legacy_seed(seed, f"A seed of {self.name} with permutations = per_seed")
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream; its experiences share one copy of the images. Raises UserError if MNIST is neither at hand nor
@@ -76,7 +76,7 @@ class PermutedMnist:
         from hnet_bench.data.load import load
 
         self.check(scenario=scenario, seed=seed)
-        mnist = load("mnist", folder=folder)
+        mnist = load(self.datasets[0], folder=folder)
         orders = torch.from_numpy(self.pixel_orders(seed)).unbind()
         parts = []
         for images, labels in ((mnist.x_train, mnist.y_train), (mnist.x_test, mnist.y_test)):
@@ -89,5 +89,5 @@ class PermutedMnist:
             scenario=scenario,
             train=parts[0],
             test=parts[1],
-            data_sums={"mnist": mnist.fingerprint},
+            data_sums={mnist.name: mnist.fingerprint},
         )

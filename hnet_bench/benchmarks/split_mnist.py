@@ -38,7 +38,7 @@ class SplitMnist:
     def check(self, *, scenario: Scenario, seed: int) -> None:
         """Raises UserError for a seed that no class order can be drawn with."""
         if self.class_order == "per_seed":
-            check_legacy_seed(seed, "A seed of split_mnist with class_order = per_seed")
+            check_legacy_seed(seed, f"A seed of {self.name} with class_order = per_seed")
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream. Raises UserError if MNIST is neither at hand nor to be fetched."""
@@ -48,7 +48,7 @@ class SplitMnist:
         from hnet_bench.data.load import load
 
         self.check(scenario=scenario, seed=seed)
-        mnist = load("mnist", folder=folder)
+        mnist = load(self.datasets[0], folder=folder)
         parts = []
         for images, labels in ((mnist.x_train, mnist.y_train), (mnist.x_test, mnist.y_test)):
             x = torch.from_numpy(images).unsqueeze(1).float().div_(255)
@@ -64,7 +64,7 @@ class SplitMnist:
             scenario=scenario,
             train=parts[0],
             test=parts[1],
-            data_sums={"mnist": mnist.fingerprint},
+            data_sums={mnist.name: mnist.fingerprint},
         )
 
 

@@ -1,1 +1,1 @@
-"""MNIST and CIFAR as verified in-memory arrays: `load.py` is the way in, the other modules are its parts."""
+"""MNIST and CIFAR as verified in-memory arrays: `load.py` is the way in, `datasets.py` has what is known of each."""

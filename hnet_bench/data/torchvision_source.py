@@ -14,11 +14,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import numpy as np
-import numpy.typing as npt
 
-from hnet_bench.data.arrays import Arrays, Bytes
-from hnet_bench.data.checks import SourceUnavailable, verified
-from hnet_bench.data.facts import Facts
+from hnet_bench.data.datasets import Arrays, Facts, SourceUnavailable
 
 TITLE = "torchvision's download"
 ANSWER_SECONDS = 10.0  # how long the servers have to answer at all
@@ -35,34 +32,21 @@ def from_torchvision(facts: Facts, work: Path) -> Arrays:
         datasets = importlib.import_module("torchvision.datasets")
     except ImportError as error:
         raise SourceUnavailable(f"torchvision cannot be imported ({error})") from error
-    dataset_class, fine_classes = {
-        "mnist": (datasets.MNIST, None),
-        "cifar10": (datasets.CIFAR10, None),
-        "cifar100-first50": (datasets.CIFAR100, facts.classes),
-    }[facts.name]
     try:
         with _socket_timeout(STALL_SECONDS):
-            reachable = _reachable(dataset_class)
+            reachable = _reachable(getattr(datasets, facts.torchvision))
             train = reachable(root=str(work), train=True, download=True)
             test = reachable(root=str(work), train=False, download=True)
     except SourceUnavailable:
         raise
     except Exception as error:  # sockets, HTTP, archives and torchvision's own checks fail in many ways
         raise SourceUnavailable(_one_line(error)) from error
-    x_train, y_train = _selected(train, fine_classes)
-    x_test, y_test = _selected(test, fine_classes)
-    found = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    return verified(found, facts, TITLE)
-
-
-def _selected(dataset: Any, classes: int | None) -> tuple[npt.NDArray[Any], Bytes]:
-    """Images and labels of a torchvision data set in file order, of its first `classes` classes (None: of all)."""
-    images = np.asarray(dataset.data)
-    labels = np.asarray(dataset.targets).astype(np.uint8)
-    if classes is None:
-        return images, labels
-    chosen = labels < classes
-    return images[chosen], labels[chosen]
+    found = {}
+    for part, dataset in (("train", train), ("test", test)):
+        labels = np.asarray(dataset.targets).astype(np.uint8)
+        chosen = labels < facts.classes
+        found[f"x_{part}"], found[f"y_{part}"] = np.asarray(dataset.data)[chosen], labels[chosen]
+    return facts.verified(found, TITLE)
 
 
 def _reachable(dataset_class: Any) -> Any:
@@ -72,19 +56,14 @@ def _reachable(dataset_class: Any) -> Any:
     minutes. So all servers are asked first, at once, and the silent ones are not used.
     """
     mirrors = getattr(dataset_class, "mirrors", None)
-    if mirrors is None:
-        _raise_unless_any_answers(_silent([dataset_class.url], ANSWER_SECONDS), 1)
-        return dataset_class
-    probe = dataset_class.resources[0][0]
-    silent = _silent([mirror + probe for mirror in mirrors], ANSWER_SECONDS)
-    _raise_unless_any_answers(silent, len(mirrors))
-    answering = [mirror for mirror in mirrors if mirror + probe not in silent]
-    return type(dataset_class.__name__, (dataset_class,), {"mirrors": answering})
-
-
-def _raise_unless_any_answers(silent: dict[str, str], asked: int) -> None:
-    if len(silent) == asked:
+    urls = [mirror + dataset_class.resources[0][0] for mirror in mirrors] if mirrors else [dataset_class.url]
+    silent = _silent(urls, ANSWER_SECONDS)
+    if len(silent) == len(urls):
         raise SourceUnavailable("; ".join(f"{url}: {why}" for url, why in silent.items()))
+    if not mirrors:
+        return dataset_class
+    answering = [mirror for mirror, url in zip(mirrors, urls, strict=True) if url not in silent]
+    return type(dataset_class.__name__, (dataset_class,), {"mirrors": answering})
 
 
 def _silent(urls: Sequence[str], seconds: float) -> dict[str, str]:

@@ -9,7 +9,7 @@ from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark,
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.permuted_mnist import PermutedMnist
-from hnet_bench.data.arrays import Arrays
+from hnet_bench.data.datasets import Arrays
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
 
 FIXED, PER_SEED = PermutedMnist(experiences=3), PermutedMnist(experiences=3, permutations="per_seed")

@@ -1,17 +1,154 @@
-"""`load`: the order of the sources, and what happens when one of them fails."""
+"""`load`: what of the data folder is accepted and what refused, the order of the sources, several processes at once."""
 
+import io
+import pickle
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hnet_bench.data import load as load_module
-from hnet_bench.data.arrays import Arrays
-from hnet_bench.data.checks import DataError, SourceUnavailable
-from hnet_bench.data.facts import Facts
-from hnet_bench.data.load import DATASETS, SOURCES, load
+from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
+from hnet_bench.data.load import SOURCES, data_folder, load, read, status
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+Content = dict[str, Any]
+
+
+def content(arrays: Arrays) -> Content:
+    return {key: getattr(arrays, key) for key in KEYS}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the archive of mnist belongs in the data folder."""
+    return tmp_path / "mnist.npz"
+
+
+# The archive.
+
+
+def test_compressed_archive_in_fortran_order_is_the_same_content(tiny: Arrays, path: Path) -> None:
+    fortran: Content = {key: np.asfortranarray(array) for key, array in content(tiny).items()}
+    np.savez_compressed(path, **fortran)
+    arrays = load("mnist", folder=path.parent)
+    assert arrays.fingerprint == tiny.fingerprint
+    assert arrays.x_train.flags.c_contiguous
+
+
+def test_absent_file_is_none(tiny: Arrays, path: Path) -> None:
+    (path.parent / "a file").touch()
+    for absent in (path, path.parent / "no folder" / path.name, path.parent / "a file" / path.name):
+        assert read(absent, DATASETS["mnist"]) is None
+
+
+def test_folder_under_the_name_of_the_file_cannot_be_opened(tiny: Arrays, path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(DataError, match=r"mnist\.npz cannot be opened"):
+        load("mnist", folder=path.parent)
+    assert status(path.parent)[0].state == "corrupt"
+
+
+def archive(arrays: Arrays, **changes: Any) -> bytes:
+    """The bytes of an archive with these arrays in place of others; None leaves one out."""
+    kept = {key: array for key, array in {**content(arrays), **changes}.items() if array is not None}
+    np.savez(buffer := io.BytesIO(), allow_pickle=True, **kept)
+    return buffer.getvalue()
+
+
+def with_one_changed_byte(arrays: Arrays) -> bytes:
+    raw = bytearray(archive(arrays))
+    raw[raw.index(arrays.x_train.tobytes()) + 100] ^= 1
+    return bytes(raw)
+
+
+def with_one_changed_pixel(arrays: Arrays) -> bytes:
+    images = arrays.x_train.copy()
+    images[2, 3, 4] ^= 1
+    return archive(arrays, x_train=images)
+
+
+def a_single_array(arrays: Arrays) -> bytes:
+    np.save(buffer := io.BytesIO(), arrays.x_train)
+    return buffer.getvalue()
+
+
+def with_a_member_that_is_no_array(arrays: Arrays) -> bytes:
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as members:
+        for key, array in content(arrays).items():
+            np.save(one := io.BytesIO(), array)
+            members.writestr(f"{key}.npy", b"plain text" if key == "x_test" else one.getvalue())
+    return buffer.getvalue()
+
+
+DAMAGE: dict[str, tuple[Callable[[Arrays], bytes], str]] = {
+    **{
+        f"cut to {kept}": (lambda tiny, kept=kept: archive(tiny)[:kept], "bytes that cannot be read")
+        for kept in (0, 1, 100, 2000, -1)
+    },
+    "one byte": (with_one_changed_byte, "CRC"),
+    "one pixel": (with_one_changed_pixel, "SHA-256 sum"),
+    "swapped labels": (lambda tiny: archive(tiny, y_train=tiny.y_train[::-1]), "SHA-256 sum"),
+    "missing": (
+        lambda tiny: archive(tiny, x_test=None),
+        "expected an array x_test, found only x_train, y_test, y_train",
+    ),
+    "dtype": (
+        lambda tiny: archive(tiny, y_train=tiny.y_train.astype(np.int64)),
+        "expected y_train to be uint8 of shape (6,), found int64 of shape (6,)",
+    ),
+    "shape": (
+        lambda tiny: archive(tiny, x_train=tiny.x_train.reshape(6, 784)),
+        "expected x_train to be uint8 of shape (6, 28, 28), found uint8 of shape (6, 784)",
+    ),
+    "a single array": (a_single_array, "found no arrays at all"),
+    "no array": (with_a_member_that_is_no_array, "found"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_file_with_other_content_is_refused_and_left_alone(
+    tiny: Arrays, path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    make, words = DAMAGE[kind]
+    source = FakeSource(tiny)
+    use(monkeypatch, source, source)
+    path.write_bytes(make(tiny))
+    with pytest.raises(DataError) as caught:
+        load("mnist", folder=path.parent)
+    message = str(caught.value)
+    assert all(word in message for word in (str(path), "expected", "found", words))
+    assert message.endswith("Delete it to fetch it anew.")
+    assert (tiny.fingerprint in message) == (words == "SHA-256 sum")
+    assert source.asked == 0
+    assert path.read_bytes() == make(tiny)
+
+
+class Trap:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.mark,))
+
+
+@pytest.mark.parametrize("key", [*KEYS, None])
+def test_pickled_objects_are_refused_unopened(tiny: Arrays, path: Path, key: str | None) -> None:
+    mark = path.parent / "the trap was sprung"
+    trap = Trap(mark)
+    path.write_bytes(archive(tiny, **{key: np.array([trap], dtype=object)}) if key else pickle.dumps(trap))
+    with pytest.raises(DataError, match="is damaged: expected a NumPy archive"):
+        load("mnist", folder=path.parent)
+    assert not mark.exists()
+
+
+# The sources.
 
 
 class FakeSource:
@@ -33,18 +170,6 @@ def use(monkeypatch: pytest.MonkeyPatch, first: FakeSource, second: FakeSource) 
     monkeypatch.setitem(SOURCES, "mnist", (("the first source", first), ("the second source", second)))
 
 
-def save(path: Path, arrays: Arrays) -> None:
-    np.savez(path, x_train=arrays.x_train, y_train=arrays.y_train, x_test=arrays.x_test, y_test=arrays.y_test)
-
-
-def test_file_in_the_folder_comes_first(tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = FakeSource(tiny)
-    use(monkeypatch, first, FakeSource(tiny))
-    save(tmp_path / "mnist.npz", tiny)
-    assert load("mnist", folder=tmp_path).fingerprint == tiny.fingerprint
-    assert first.asked == 0
-
-
 def test_first_source_is_asked_once_and_its_data_is_stored(
     tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +177,9 @@ def test_first_source_is_asked_once_and_its_data_is_stored(
     use(monkeypatch, first, second)
     folder = tmp_path / "made" / "as needed"
     assert load("mnist", folder=folder) is tiny
-    assert load("mnist", folder=folder, download=False).fingerprint == tiny.fingerprint
+    again = load("mnist", folder=folder, download=False)
+    assert again.fingerprint == tiny.fingerprint
+    np.testing.assert_array_equal(again.x_test, tiny.x_test)
     assert (first.asked, second.asked) == (1, 0)
     assert [entry.name for entry in folder.iterdir()] == ["mnist.npz"]
 
@@ -86,27 +213,16 @@ def test_failure_of_all_sources_says_what_was_tried_and_where_the_file_goes(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("problem", [DataError("expected this, found that"), ValueError("boom")])
 def test_wrong_content_from_a_source_is_an_error_not_a_reason_to_try_the_next(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     second = FakeSource(tiny)
-    use(monkeypatch, FakeSource(DataError("expected this, found that")), second)
-    with pytest.raises(DataError, match="expected this, found that"):
+    use(monkeypatch, FakeSource(problem), second)
+    with pytest.raises(type(problem), match=str(problem)):
         load("mnist", folder=tmp_path)
     assert second.asked == 0
     assert list(tmp_path.iterdir()) == []
-
-
-def test_corrupt_file_is_an_error_and_is_left_alone(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = FakeSource(tiny)
-    use(monkeypatch, first, first)
-    (tmp_path / "mnist.npz").write_bytes(b"half a file")
-    with pytest.raises(DataError, match=r"mnist\.npz is damaged.*Delete it to fetch it anew"):
-        load("mnist", folder=tmp_path)
-    assert first.asked == 0
-    assert (tmp_path / "mnist.npz").read_bytes() == b"half a file"
 
 
 def test_unwritable_folder_is_reported_before_anything_is_downloaded(
@@ -115,9 +231,20 @@ def test_unwritable_folder_is_reported_before_anything_is_downloaded(
     first = FakeSource(tiny)
     use(monkeypatch, first, first)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot be stored there either .*HNET_BENCH_DATA"):
+    with pytest.raises(DataError, match=r"cannot be stored there either .*set HNET_BENCH_DATA to a folder"):
         load("mnist", folder=tmp_path / "file" / "data")
     assert first.asked == 0
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tiny: Arrays, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    use(monkeypatch, FakeSource(tiny), FakeSource(tiny))
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(DataError, match=r"cannot be stored as .*mnist\.npz: No space left on device"):
+        load("mnist", folder=path.parent)
+    assert list(path.parent.iterdir()) == []
 
 
 def test_missing_file_without_download_names_its_path(tiny: Arrays, tmp_path: Path) -> None:
@@ -130,12 +257,6 @@ def test_unknown_name_lists_the_known_ones() -> None:
         load("mnits")
 
 
-def test_default_folder_is_the_data_folder(tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HNET_BENCH_DATA", str(tmp_path))
-    save(tmp_path / "mnist.npz", tiny)
-    assert load("mnist", download=False).fingerprint == tiny.fingerprint
-
-
 def test_every_data_set_has_a_source() -> None:
     assert SOURCES.keys() == DATASETS.keys()
     assert [title for title, _ in SOURCES["mnist"]] == [
@@ -144,10 +265,47 @@ def test_every_data_set_has_a_source() -> None:
     ]
 
 
-def test_importing_the_package_does_not_import_torch() -> None:
-    program = "import sys, hnet_bench.data.load; sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
-    root = Path(load_module.__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", program], cwd=root).returncode == 0
+# The folder.
+
+
+def test_data_folder_is_the_chosen_one(tiny: Arrays, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HNET_BENCH_DATA", "~/sets")
+    assert data_folder() == Path.home() / "sets"
+    monkeypatch.setenv("HNET_BENCH_DATA", str(path.parent))
+    path.write_bytes(archive(tiny))
+    assert load("mnist", download=False).fingerprint == tiny.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "value", "expected"),
+    [
+        ("linux", "XDG_CACHE_HOME", "", ".cache/hnet_bench"),
+        ("linux", "XDG_CACHE_HOME", "relative", ".cache/hnet_bench"),
+        ("linux", "XDG_CACHE_HOME", "HOME/elsewhere", "elsewhere/hnet_bench"),
+        ("darwin", "XDG_CACHE_HOME", "", "Library/Caches/hnet_bench"),
+        ("win32", "LOCALAPPDATA", "HOME/local", "local/hnet_bench"),
+        ("win32", "LOCALAPPDATA", "", "AppData/Local/hnet_bench"),
+    ],
+)
+def test_default_data_folder_is_in_the_users_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, variable: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv("HNET_BENCH_DATA", "")  # empty is the same as unset
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv(variable, value.replace("HOME", str(tmp_path)))
+    assert data_folder() == tmp_path / expected
+
+
+def test_status_tells_verified_corrupt_and_missing_apart(tiny: Arrays, path: Path) -> None:
+    path.write_bytes(archive(tiny))
+    (path.parent / "cifar10.npz").write_bytes(b"not an archive")
+    mnist, cifar10, cifar100 = status(path.parent)
+    assert (mnist.name, mnist.path, mnist.state, mnist.problem) == ("mnist", path, "verified", None)
+    assert mnist.size == path.stat().st_size
+    assert (cifar10.state, cifar10.size) == ("corrupt", 14)
+    assert "cifar10.npz is damaged" in str(cifar10.problem)
+    assert (cifar100.name, cifar100.state, cifar100.size) == ("cifar100-first50", "missing", None)
 
 
 # Two processes find the folder empty, meet inside the download, and both go on to store what they have.
@@ -155,14 +313,15 @@ FETCHER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from hnet_bench.data.arrays import Arrays
-from hnet_bench.data.facts import Facts
-from hnet_bench.data.load import DATASETS, SOURCES, load
+from hnet_bench.data.datasets import DATASETS, Arrays, Facts
+from hnet_bench.data.load import SOURCES, load
 
+assert "torch" not in sys.modules and "torchvision" not in sys.modules
 folder, me, other = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 x, y = np.full((400, 28, 28), 7, np.uint8), np.zeros(400, np.uint8)
 arrays = Arrays("mnist", x, y, x, y)
-DATASETS["mnist"] = Facts(name="mnist", sha256=arrays.fingerprint, train=400, test=400, image=(28, 28), classes=10)
+facts = dict(train=400, test=400, image=(28, 28), classes=10, torchvision="MNIST")
+DATASETS["mnist"] = Facts(name="mnist", sha256=arrays.fingerprint, **facts)
 
 def fetch(facts, work):
     (folder.parent / me).touch()
@@ -174,14 +333,14 @@ def fetch(facts, work):
 
 SOURCES["mnist"] = (("a slow source", fetch),)
 load("mnist", folder=folder)
-print(load("mnist", folder=folder, download=False).fingerprint == arrays.fingerprint)
+for _ in range(25):  # both store it again and again, and neither ever meets half a file
+    folder.joinpath("mnist.npz").unlink(missing_ok=True)
+    load("mnist", folder=folder)
+print(load("mnist", folder=folder).fingerprint == arrays.fingerprint)
 """
 
 
-def test_two_processes_that_fetch_at_once_both_end_with_verified_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(load_module.__file__).parents[2]))
+def test_processes_that_fetch_at_once_all_end_with_verified_data(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     fetchers = [
         subprocess.Popen([sys.executable, "-c", FETCHER, str(folder), *names], stdout=subprocess.PIPE, text=True)
@@ -191,18 +350,18 @@ def test_two_processes_that_fetch_at_once_both_end_with_verified_data(
     assert [entry.name for entry in folder.iterdir()] == ["mnist.npz"]
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100-first50"])
-def test_real_data_passes_its_check(real_folder: Path, name: str) -> None:
-    if not (real_folder / f"{name}.npz").is_file():
+@pytest.mark.parametrize("name", DATASETS)
+def test_real_data_passes_its_check(mnist_folder: Path, name: str) -> None:
+    if not (mnist_folder / f"{name}.npz").is_file():
         pytest.skip(f"{name}.npz is absent from $HNET_BENCH_DATA")
-    arrays = load(name, folder=real_folder, download=False)
+    arrays = load(name, folder=mnist_folder, download=False)
     facts = DATASETS[name]
     assert arrays.x_train.shape == (facts.train, *facts.image)
     assert set(arrays.y_train.tolist()) == set(range(facts.classes)) == set(arrays.y_test.tolist())
 
 
-def test_real_mnist_begins_with_its_well_known_digits(real_folder: Path) -> None:
-    arrays = load("mnist", folder=real_folder, download=False)
+def test_real_mnist_begins_with_its_well_known_digits(mnist_folder: Path) -> None:
+    arrays = load("mnist", folder=mnist_folder, download=False)
     assert arrays.y_train[:5].tolist() == [5, 0, 4, 1, 9]
     assert arrays.y_test[:5].tolist() == [7, 2, 1, 0, 4]
     assert arrays.x_train.mean() / 255 == pytest.approx(0.1307, abs=1e-4)

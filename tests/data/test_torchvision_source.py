@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 
 from hnet_bench.data import torchvision_source
-from hnet_bench.data.arrays import Arrays
-from hnet_bench.data.checks import DataError, SourceUnavailable
-from hnet_bench.data.facts import DATASETS, Facts
+from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
 from hnet_bench.data.torchvision_source import STALL_SECONDS, _silent, from_torchvision
 
 Pair = tuple[Any, Any]
@@ -102,7 +100,15 @@ def test_cifar10_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     x = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     y = np.array([3, 0, 9, 1], np.uint8)
     expected = Arrays("cifar10", x, y, x[:2], y[:2])
-    facts = Facts(name="cifar10", sha256=expected.fingerprint, train=4, test=2, image=(32, 32, 3), classes=10)
+    facts = Facts(
+        name="cifar10",
+        sha256=expected.fingerprint,
+        train=4,
+        test=2,
+        image=(32, 32, 3),
+        classes=10,
+        torchvision="CIFAR10",
+    )
     # torchvision hands out a transposed view of channel-first data, and labels as a list
     view = np.ascontiguousarray(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
     fake = fake_class((view, y.tolist()), (view[:2], y[:2].tolist()), url="https://c.invalid/cifar.tar.gz")
@@ -117,7 +123,9 @@ def test_cifar100_keeps_the_first_50_fine_classes_in_file_order(
     x = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     y = [49, 50, 0, 99, 7]
     kept = Arrays("cifar100-first50", x[[0, 2, 4]], np.array([49, 0, 7], np.uint8), x[[2]], np.array([0], np.uint8))
-    facts = Facts(name=kept.name, sha256=kept.fingerprint, train=3, test=1, image=(32, 32, 3), classes=50)
+    facts = Facts(
+        name=kept.name, sha256=kept.fingerprint, train=3, test=1, image=(32, 32, 3), classes=50, torchvision="CIFAR100"
+    )
     install(monkeypatch, CIFAR100=fake_class((x, y), (x[1:4], y[1:4]), url="https://c.invalid/cifar.tar.gz"))
     silence(monkeypatch)
     arrays = from_torchvision(facts, tmp_path)
