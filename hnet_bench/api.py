@@ -5,35 +5,87 @@
     api.run("quick")
     api.records("quick").groupby(["row", "scenario"]).average_accuracy.agg(["mean", "sem"])
 
-`row` is in every frame what the command line calls a row, `label` how tables print it.
+What can be known is a data frame: `row` is in every one what the command line calls a row, `label` how tables print it.
+What was done is a small dataclass or a list of files.
 
 Tables are named as on the command line: one that ships with the package, or a TOML file of yours. `rows`, `scenarios`
 and `seeds` choose a part of it: a name or a list of names; a seed, a list of seeds or a range such as "1-5". All
 functions raise `UserError`, a sentence, for what the caller can mend.
+
+The command line prints what `select`, `judge`, `costs`, `traced` and the like return, which frames are made of: pandas
+is imported only where a frame is asked for.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hnet_bench import api_arguments as given
+from hnet_bench import arguments as given
 from hnet_bench import catalog
-from hnet_bench.api_arguments import Device, Names, PathLike, Seeds
-from hnet_bench.commands import options
-from hnet_bench.commands.extend import examine
-from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.arguments import Device, Names, PathLike, Seeds
+from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
-from hnet_bench.papers.table import Table, table_names
-from hnet_bench.runs.plan import CellState, runs_to_do
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.store import Store
+from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
+from hnet_bench.reporting.figures.kinds import KINDS, check_kinds, file_name
+from hnet_bench.runs.apart import Died, apart, quiet_libraries
+from hnet_bench.runs.files import write_atomically
+from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
+from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
+from hnet_bench.runs.store import Store, read_record
+from hnet_bench.scaffold import first_files
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from hnet_bench.runs.compare import Comparison
+    from hnet_bench.data.folder import Status
+    from hnet_bench.reporting.cost import CellCost, Total
+    from hnet_bench.reporting.figures.kept import KeptFigures
+    from hnet_bench.reporting.model import Report
+    from hnet_bench.reporting.trace import Traced
+    from hnet_bench.runs.cluster import Cluster
+    from hnet_bench.runs.cost import Estimate
+    from hnet_bench.runs.engine import Options, Outcome
     from hnet_bench.runs.merge import Merged
+    from hnet_bench.runs.repeat import Repetition
+
+__all__ = [
+    "benchmarks",
+    "cells",
+    "check",
+    "data",
+    "draw",
+    "figures",
+    "merge",
+    "new",
+    "plan",
+    "progress",
+    "records",
+    "report",
+    "rerun",
+    "run",
+    "scores",
+    "status",
+    "strategies",
+    "tables",
+    "trace",
+    "verify",
+]
+
+# What there is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A table that ships with the package, and how far it has come."""
+
+    name: str
+    title: str
+    done: int  # of the planned runs; those that several cells share count once
+    planned: int
 
 
 def tables() -> list[str]:
@@ -51,45 +103,70 @@ def benchmarks() -> list[str]:
     return list(catalog.names("benchmarks"))
 
 
-def run(
+def progress(*, results: PathLike = "results") -> list[Progress]:
+    """Runs done and planned of each table that ships with the package."""
+    store, found = Store(Path(results)), []
+    for name in table_names():
+        table = load_table(name)
+        specs = [spec for cell in table.cells if (spec := cell_spec(cell))]
+        planned = {spec.with_seed(seed).key for spec in specs for seed in table.seeds}
+        done = {spec.with_seed(seed).key for spec in specs for seed in store.done_seeds(spec)}
+        found.append(Progress(name=name, title=table.title, done=len(done & planned), planned=len(planned)))
+    return found
+
+
+def data(fetch: Names = None, *, data: PathLike | None = None) -> list[Status]:
+    """The data sets and whether the content of their files is right; those to `fetch` are loaded first."""
+    from hnet_bench.data.load import data_folder, load, status
+
+    folder = given.path(data) or data_folder()
+    for name in given.names(fetch, "fetch") or []:
+        load(name, folder=folder, progress=_say)
+    return list(status(folder))
+
+
+# A table and what is measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The chosen part of a table, and what the store holds of each of its cells."""
+
+    name: str  # how the caller calls the table
+    table: Table
+    seeds: tuple[int, ...] | None  # None: those of the table, and any that has a record
+    store: Store
+    states: list[CellState]
+
+    @property
+    def planned(self) -> int:
+        """Number of different runs: cells of the same spec share theirs."""
+        keys = {state.spec.with_seed(seed).key for state in self.states if state.spec for seed in state.planned_seeds}
+        return len(keys)
+
+    def again(self) -> Selection:
+        """The same with what the store holds now."""
+        return replace(self, states=_states(self.table, self.name, self.store, self.seeds))
+
+
+def select(
     table: PathLike,
     *,
     rows: Names = None,
     scenarios: Names = None,
     seeds: Seeds = None,
-    jobs: int | None = None,
-    device: Device = "auto",
     results: PathLike = "results",
-    data: PathLike | None = None,
-    **more: Any,
-) -> DataFrame:
-    """Does the runs that have no record yet, shows how they go, and returns the records of the chosen part.
-
-    `more` are the other options of `hnet-bench run`: gpu_slots, scheduler, slurm, checkpoint_every, logger, logs,
-    rerun_stale, budget, stop_after. Runs that failed are printed, and are not among the records; so is what was left
-    after the time of `stop_after`, such as "9m". KeyboardInterrupt stops the sweep. Another call goes on where it was.
-    """
-    import typer
-
-    from hnet_bench.commands import sweep
-
-    options.print_anything()
-    try:
-        sweep.run(
-            given.table_name(table),
-            rows=given.names(rows, "rows"),
-            scenarios=given.names(scenarios, "scenarios"),
-            seeds=given.seeds_option(seeds),
-            jobs=jobs,
-            device=given.device(device),
-            results=Path(results),
-            data=given.path(data),
-            **_more(more),
-        )
-    except typer.Exit as stopped:
-        if stopped.exit_code == sweep.INTERRUPTED:
-            raise KeyboardInterrupt from None
-    return records(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    new: bool = False,
+) -> Selection:
+    """The part of a table that these arguments choose; names on stderr what is damaged in the store. Unless it may be
+    `new`, a results folder must be there, but for the usual one."""
+    name, folder = given.table_name(table), Path(results) if new else _existing(results)
+    chosen = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
+    selected = load_table(name).select(given.names(rows, "rows"), chosen or None)
+    store, only = Store(folder), given.seeds(seeds)
+    states = _states(selected, name, store, only)
+    _report_damage(states)
+    return Selection(name=name, table=selected, seeds=only, store=store, states=states)
 
 
 def status(
@@ -102,16 +179,11 @@ def status(
     from hnet_bench.reporting.model import status_of
 
     lines = []
-    for state in _states(table, rows, scenarios, seeds, results):
+    for state in select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states:
         line = status_of(state)
         reported = line.pop("reported") or {}
-        lines.append(
-            {
-                **_cell(state),
-                **line,
-                **{f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")},
-            }
-        )
+        of_reported = {f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")}
+        lines.append({**_named(state.cell), **line, **of_reported})
     return DataFrame(lines)
 
 
@@ -123,12 +195,7 @@ def records(
     Rows with the same settings in a scenario share their records, and each of them has its lines: group by `row` and
     `scenario` for the numbers of a table, or leave out what repeats a `run_id` to count each run once.
     """
-    from pandas import DataFrame
-
-    store = Store(Path(results))
-    states = _states(table, rows, scenarios, seeds, results)
-    lines = [_record_line(state, record, store) for state in states for record in state.records]
-    return DataFrame(lines, columns=list(lines[0]) if lines else _RECORD_COLUMNS)
+    return _records(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results))
 
 
 def scores(
@@ -141,9 +208,270 @@ def scores(
     right. What is known of a cell stands beside each of its scores: `method`, `reported` and more. What was not
     evaluated has no line. Rows share records as in `records`.
     """
-    from hnet_bench.reporting.frames import scores as scores_of
+    from hnet_bench.reporting import frames
 
-    return scores_of(_states(table, rows, scenarios, seeds, results))
+    return frames.scores(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
+
+
+def cells(
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """One line for each cell, as `reporting.figures` likes it: mean and SEM measured and reported, their difference
+    with its 90 % interval, and what the cell is."""
+    from hnet_bench.reporting import frames
+
+    return frames.cells(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
+
+
+def judge(
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> Report:
+    """The report on the chosen cells, with a verdict on each that has a reported number. Raises UserError if none has,
+    and for one without a margin."""
+    from hnet_bench.reporting.model import build_report
+
+    chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    if not any(cell.reported for cell in chosen.table.cells):
+        raise UserError(
+            f"Nothing to verify: no number is reported for the chosen cells of table '{chosen.table.name}'."
+        )
+    for cell in chosen.table.cells:
+        if cell.reported and cell.reported.margin is None:
+            raise UserError(
+                f"No margin is declared for {cell.where}: write one into its `reported`, in the table's unit, such as "
+                "margin = 1.0, and do so before you look at the results."
+            )
+    return build_report(chosen.table, chosen.states, command=chosen.name)
+
+
+def verify(
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """One line for each cell with a reported number: the verdict, the difference and its 90 % interval (fractions)."""
+    from pandas import json_normalize
+
+    from hnet_bench.reporting.data_files import cell_json
+
+    report = judge(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    lines = [cell_json(cell) for cell in report.cells if cell.verdict]
+    return json_normalize(
+        [{**{key: one[key] for key in ("row", "label", "scenario")}, **one["verdict"]} for one in lines]
+    )
+
+
+def traced(selection: Selection, state: CellState) -> list[Traced]:
+    """The records behind a number: each with its file, and whether the code still computes the same."""
+    from hnet_bench.reporting.trace import Traced
+
+    if state.spec is None:
+        return []
+    return [
+        Traced(record=record, path=selection.store.path(state.spec.with_seed(record.spec["seed"])), freshness=fresh)
+        for record, fresh in zip(state.records, state.freshness, strict=True)
+    ]
+
+
+def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
+    """One line for each record behind a number: score, file, command, commit, versions, hardware, data."""
+    from pandas import DataFrame, json_normalize
+
+    chosen = select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
+    found = traced(chosen, chosen.states[0])
+    if not found:
+        return DataFrame(columns=["run_id", "seed", "file", "average", "code", "changed"])
+    return json_normalize([one.to_json() for one in found], max_level=1)
+
+
+# Runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What a sweep did, beside what is in the store now."""
+
+    selection: Selection  # as it was found before
+    todo: tuple[RunSpec, ...]
+    failed: tuple[RunSpec, ...]
+    left: tuple[RunSpec, ...]  # for another sweep, when the time of this one was over
+    begun: int  # of those that are left, with a checkpoint
+
+    @property
+    def records(self) -> DataFrame:
+        """`api.records` of the chosen part."""
+        return _records(self.selection.again())
+
+
+def run(
+    table: PathLike,
+    *,
+    rows: Names = None,
+    scenarios: Names = None,
+    seeds: Seeds = None,
+    jobs: int | None = None,
+    device: Device = "auto",
+    gpu_slots: int | None = None,
+    scheduler: str | None = None,
+    slurm: PathLike | None = None,
+    checkpoint_every: float = 120,
+    logger: Names = None,
+    logs: PathLike = "logs",
+    results: PathLike = "results",
+    data: PathLike | None = None,
+    rerun_stale: bool = False,
+    budget: str | None = None,
+    stop_after: str | None = None,
+) -> Swept:
+    """Does the runs that have no record yet, shows how they go, and says how the sweep ended.
+
+    The options are those of `hnet-bench run`. KeyboardInterrupt stops the sweep. Another call goes on where it was.
+    Raises UserError if there is nothing that could be run, and if nothing advanced in the time of `stop_after`.
+    """
+    from hnet_bench.runs.cluster import Cluster
+    from hnet_bench.runs.deadline import Deadline
+    from hnet_bench.runs.engine import Options
+
+    print_anything()
+    cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
+    options = Options(
+        device=given.device(device),
+        folder=given.path(data),
+        seconds_between_checkpoints=checkpoint_every,
+        loggers=given.loggers(logger),
+        logs=Path(logs),
+        deadline=Deadline.after(given.seconds_of(stop_after)) if stop_after else None,
+    )
+    chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
+    if rerun_stale:
+        chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states, chosen.store)))
+    _report_missing(chosen)
+    todo = runs_to_do(chosen.states, chosen.store)
+    if todo and budget:
+        todo = _within_budget(todo, chosen, budget, cluster, options)
+    before = _steps(todo, chosen.store)
+    try:
+        failed, begun, outcome = _sweep(todo, chosen, cluster, options)
+    except KeyboardInterrupt:
+        done = sum(chosen.store.has(spec) for spec in todo)
+        _say(
+            f"Interrupted: {done} of {count(len(todo), 'run')} finished, and their records are kept in {results}; "
+            "the same command does the rest.",
+            file=sys.stderr,
+        )
+        raise
+    left = [spec for spec in todo if spec not in failed and not chosen.store.has(spec)]
+    steps = _steps(left, chosen.store)
+    if stop_after and left and len(left) == len(todo) and steps == before and not outcome.others:
+        came = "no run that was begun came as far as its next checkpoint"
+        raise UserError(
+            f"Nothing advanced in the {stop_after} of --stop-after: "
+            f"{came if begun else 'they were over before a run began'}. The same command would do the same again: give "
+            "it more time."
+        )
+    return Swept(
+        selection=chosen,
+        todo=tuple(todo),
+        failed=tuple(failed),
+        left=tuple(left),
+        begun=sum(kept > 0 for kept in steps.values()),
+    )
+
+
+def _sweep(
+    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options
+) -> tuple[list[RunSpec], bool, Outcome]:
+    """Does the runs and shows them: which failed, and whether any was begun. What can be checked is checked before."""
+    from hnet_bench.reporting.progress import Watcher
+    from hnet_bench.reporting.terminal import console
+    from hnet_bench.runs.engine import Outcome, run_all
+    from hnet_bench.runs.provenance import unnamed_commit
+
+    if not todo:
+        return [], False, Outcome(0, ())
+    chosen.store.check_writable()
+    if problem := unnamed_commit():
+        _say(problem, file=sys.stderr)
+    if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
+        _load_data(todo, options.folder)
+    _say(f"{count(len(todo), 'run')} to do.")
+    with Watcher(_run_names(todo, chosen.states), console()) as watcher:
+        outcome = run_all(
+            todo, store=chosen.store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce
+        )
+    failed = [spec for spec in todo if spec.key in watcher.sweep.failures]
+    for spec in failed:
+        event, place = watcher.sweep.failures[spec.key], chosen.store.failure_path(spec)
+        _say(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", file=sys.stderr)
+    return failed, watcher.sweep.begun > 0, outcome
+
+
+def _load_data(todo: list[RunSpec], folder: Path | None) -> None:
+    """Fetches and verifies each data set once, rather than in every worker."""
+    from hnet_bench.data.load import load
+
+    for name in dict.fromkeys(name for spec in todo for name in spec.build_benchmark().datasets):
+        load(name, folder=folder, progress=_say)
+
+
+def _run_names(todo: list[RunSpec], states: list[CellState]) -> dict[str, str]:
+    """How each run is called: by its row, since rows may differ in hyperparameters alone."""
+    rows = {state.spec.cell_key: state.cell.row for state in reversed(states) if state.spec}
+    return {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
+
+
+def _steps(runs: list[RunSpec], store: Store) -> dict[str, int]:
+    """Optimiser steps that the checkpoints of runs hold."""
+    from hnet_bench.runs.checkpoint import steps_kept
+
+    return {spec.key: steps_kept(store.checkpoint_path(spec)) for spec in runs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What a sweep would do, and what it is expected to cost."""
+
+    cells: list[CellCost]
+    runs: int  # runs that several cells share count once
+    total: Total
+    jobs: int  # runs at a time
+    elapsed: float  # seconds
+
+
+def costs(
+    table: PathLike,
+    *,
+    rows: Names = None,
+    scenarios: Names = None,
+    seeds: Seeds = None,
+    jobs: int | None = None,
+    device: Device = "auto",
+    gpu_slots: int | None = None,
+    scheduler: str | None = None,
+    slurm: PathLike | None = None,
+    results: PathLike = "results",
+    data: PathLike | None = None,
+    probe: bool = False,
+) -> Costs:
+    """What `run` would do with these options, and what that is expected to cost. With `probe` it trains for a few
+    iterations what no record of its strategy tells of."""
+    from hnet_bench.reporting.cost import CellCost, total
+    from hnet_bench.runs.budget import finished_after
+    from hnet_bench.runs.cluster import Cluster, runs_at_a_time
+    from hnet_bench.runs.cost import BASES
+
+    cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
+    chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
+    todo = runs_to_do(chosen.states, chosen.store)
+    # A probe would not improve on what records of the same strategy and benchmark tell.
+    place, near = given.device(device), BASES[:2] if probe else None
+    estimate = _estimator(chosen.store, place, folder=given.path(data), probe_unless=near)
+    keys = [spec.cell_key for spec in todo]
+    cells = []
+    for state in chosen.states:
+        left = keys.count(state.spec.cell_key) if state.spec else 0
+        cells.append(CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None))
+    estimates, workers = [estimate(spec) for spec in todo], runs_at_a_time(cluster, len(todo), place)
+    elapsed = finished_after([one.seconds for one in estimates if one], workers)
+    return Costs(cells=cells, runs=len(todo), total=total(estimates), jobs=workers, elapsed=elapsed)
 
 
 def plan(
@@ -160,204 +488,440 @@ def plan(
     """One line for each cell: what is done, what `run` would do, and the expected seconds of a run, with a range."""
     from pandas import DataFrame
 
-    from hnet_bench.commands.plan import NEAR, estimator
-
-    store = Store(Path(results))
-    states = _states(table, rows, scenarios, seeds, results)
-    todo = [spec.cell_key for spec in runs_to_do(states, store)]
-    estimate = estimator(store, given.device(device), folder=given.path(data), probe_unless=NEAR if probe else None)
-    lines = []
-    for state in states:
-        left = todo.count(state.spec.cell_key) if state.spec else 0
-        cost = estimate(state.spec) if state.spec and left else None
-        lines.append(
-            {
-                **_cell(state),
-                "done": len(state.records),
-                "failed": len(state.failed_seeds),
-                "to_do": left,
-                "seconds": cost.seconds if cost else None,
-                "seconds_low": cost.low if cost else None,
-                "seconds_high": cost.high if cost else None,
-                "learned_from": cost.basis if cost else None,
-            }
-        )
-    return DataFrame(lines)
-
-
-def verify(
-    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
-) -> DataFrame:
-    """One line for each cell with a reported number: the verdict, the difference and its 90 % interval (fractions)."""
-    from pandas import DataFrame, json_normalize
-
-    from hnet_bench.reporting.data_files import cell_json
-    from hnet_bench.reporting.model import build_report
-
-    states = _states(table, rows, scenarios, seeds, results)
-    chosen, name = _selected(table, rows, scenarios), given.table_name(table)
-    cells = [cell_json(cell) for cell in build_report(chosen, states, command=name).cells if cell.verdict]
-    found = json_normalize(
-        [{**{key: one[key] for key in ("row", "label", "scenario")}, **one["verdict"]} for one in cells]
+    chosen: Settings = {"rows": rows, "scenarios": scenarios, "seeds": seeds, "results": results}
+    return DataFrame(
+        {
+            **_named(cell.state.cell),
+            "done": len(cell.state.records),
+            "failed": len(cell.state.failed_seeds),
+            "to_do": cell.todo,
+            "seconds": cell.estimate.seconds if cell.estimate else None,
+            "seconds_low": cell.estimate.low if cell.estimate else None,
+            "seconds_high": cell.estimate.high if cell.estimate else None,
+            "learned_from": cell.estimate.basis if cell.estimate else None,
+        }
+        for cell in costs(table, **chosen, device=device, data=data, probe=probe).cells
     )
-    return found if cells else DataFrame(columns=_VERDICT_COLUMNS)
 
 
-def report(
-    *names: PathLike, results: PathLike = "results", reports: PathLike = "reports", check: bool = False
-) -> list[Path]:
-    """Writes the reports of these tables, or of all that have records; the files that are there then, but hidden ones.
+def expects_gpu(device: Device) -> bool:
+    """Whether runs will go to a GPU, as far as can be told without torch."""
+    return device == "cuda" or (device == "auto" and Path("/proc/driver/nvidia/version").exists())
 
-    With `check` it writes nothing and raises UserError if a file is not what the records give.
+
+def _within_budget(
+    todo: list[RunSpec], chosen: Selection, budget: str, cluster: Cluster, options: Options
+) -> list[RunSpec]:
+    """The runs of a sweep that fit into a time, most informative first; says what was left out.
+
+    Where no record tells of any cost, each strategy is probed first. Raises UserError if not even one run fits.
     """
-    import typer
+    from hnet_bench.reporting.tables import duration
+    from hnet_bench.runs.budget import fitting
+    from hnet_bench.runs.cluster import runs_at_a_time
+    from hnet_bench.runs.cost import BASES
 
-    from hnet_bench.commands.report import report as write
-    from hnet_bench.reporting.render import belongs
+    seconds, device = given.seconds_of(budget), given.device(options.device)
+    workers = runs_at_a_time(cluster, len(todo), device)
+    estimate = _estimator(chosen.store, device, folder=options.folder, probe_unless=BASES)
+    found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers)
+    if not found.runs:
+        raise UserError(f"None of the {count(len(todo), 'run')} to do is expected to end within {budget}.")
+    left = f"; {count(found.too_long, 'run')} left out" if found.too_long else ""
+    fit = f"{len(found.runs)} of {count(len(todo), 'run')} fit into {budget}"
+    _say(f"{fit}, about {duration(found.seconds)} at {workers} at a time{left}.")
+    return list(found.runs)
 
-    options.print_anything()
+
+def _estimator(
+    store: Store, device: Device, *, folder: Path | None, probe_unless: tuple[str, ...] | None
+) -> Callable[[RunSpec], Estimate | None]:
+    """Estimates by cell. What no record tells of at least as well as `probe_unless` says is probed (None: nothing)."""
+    from hnet_bench.runs.cost import costs_of_store
+    from hnet_bench.runs.provenance import cpu_name
+
+    costs = costs_of_store(store.root, gpu=expects_gpu(device), cpu=cpu_name())
+    known: dict[str, Estimate | None] = {}
+
+    def estimate(spec: RunSpec) -> Estimate | None:
+        if spec.cell_key not in known:
+            found = costs.estimate(spec)
+            if probe_unless is not None and (found is None or found.basis not in probe_unless):
+                found = _probe(spec, device, folder)
+            known[spec.cell_key] = found
+        return known[spec.cell_key]
+
+    return estimate
+
+
+def _probe(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
+    _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
     try:
-        write(
-            [given.table_name(name) for name in names] or None,
-            check=check,
-            results=Path(results),
-            reports=Path(reports),
-        )
-    except typer.Exit:
-        raise UserError(f"Reports in {reports} are not what the records in {results} give, as printed.") from None
-    files = sorted(path for path in Path(reports).rglob("[!.]*") if path.is_file())
-    tables = [Path(name).stem for name in names]
-    return [path for path in files if not tables or any(belongs(path.name, table) for table in tables)]
+        probed: Estimate = apart(_probed, spec, device, folder)
+    except Died as death:
+        raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
+    return probed
 
 
-def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
-    """One line for each record behind a number: score, file, command, commit, versions, hardware, data."""
-    from pandas import DataFrame, json_normalize
+def _probed(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
+    """In a process of its own, as its runs have."""
+    with quiet_libraries():
+        from hnet_bench.runs.probe import probe
+        from hnet_bench.runs.run import resolve_device
 
-    from hnet_bench.reporting.trace import Traced
-
-    store = Store(Path(results))
-    (state,) = _states(table, [row], [scenario], seeds, results)
-    found = [
-        Traced(
-            record=record,
-            path=store.path(state.spec.with_seed(record.spec["seed"])),
-            freshness=fresh,
-        )
-        for record, fresh in zip(state.records, state.freshness, strict=True)
-        if state.spec
-    ]
-    return json_normalize([one.to_json() for one in found], max_level=1) if found else DataFrame(columns=_TRACE_COLUMNS)
+        return probe(spec, device=resolve_device(device), folder=folder)
 
 
 def rerun(
-    run_id: str,
+    run: PathLike,
     *,
     results: PathLike = "results",
     data: PathLike | None = None,
     device: Device | None = None,
     tolerance: float | None = None,
-) -> Comparison:
-    """Repeats a run and compares: `verdict` is "identical", "within tolerance" or "different". Stores nothing.
+) -> Repetition:
+    """Repeats a run, given by its run id or file: `verdict` is "identical", "within tolerance" or "different", `found`
+    says how far its scores are from those of the record. Stores nothing.
 
     `tolerance` is the fraction by which any score may differ (default: that of the command line, 0.02).
     """
-    from hnet_bench.commands.rerun import repeat
-    from hnet_bench.runs.compare import TOLERANCE
+    from hnet_bench.reporting.progress import Watcher
+    from hnet_bench.reporting.terminal import console
+    from hnet_bench.runs import repeat
+    from hnet_bench.runs.compare import TOLERANCE, compare
 
-    return repeat(run_id, Path(results), given.path(data), device, TOLERANCE if tolerance is None else tolerance).found
+    path = repeat.find(str(run), _existing(results))
+    record = read_record(path)
+    spec = repeat.spec_of(record, path)
+    errors = spec.build_benchmark().facts.goal == "regression"
+    where = given.device(device) if device else "cpu" if record.provenance.get("device", "cpu") == "cpu" else "cuda"
+    name = f"{spec.strategy} {spec.scenario.label} seed {spec.seed}"
+    _say(f"Repeating {spec.strategy} on {spec.benchmark} in {spec.scenario.label} with seed {spec.seed} ...")
+    with Watcher({spec.key: name}, console()) as watcher:
+        again = repeat.repeat(spec, name=name, device=where, folder=given.path(data), hear=watcher)
+    found = compare(record, again, TOLERANCE if tolerance is None else tolerance, errors=errors)
+    return repeat.Repetition(path=path, spec=spec, record=record, again=again, found=found, errors=errors)
+
+
+def draw(number: int, *, seed: int = 0, results: PathLike = "results") -> list[Path]:
+    """Files of so many records, drawn at random: what `rerun` may be given. The same seed draws the same."""
+    from hnet_bench.runs import repeat
+
+    return repeat.draw(number, seed, _existing(results))
 
 
 def merge(other: PathLike, *, results: PathLike = "results") -> Merged:
     """Adds the records of another results folder: how many came, what conflicts, what is damaged."""
-    from hnet_bench.runs.merge import merge as merge_stores
+    from hnet_bench.runs import merge
 
     Store(Path(results)).check_writable()
-    return merge_stores(Path(other), Path(results))
+    return merge.merge(Path(other), Path(results))
 
 
-def check(strategy: str, **hyperparameters: Any) -> DataFrame:
+# Files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reports:
+    """What reports were written or checked."""
+
+    made: list[Report]
+    files: list[Path]  # in the order of the reports; then those of all tables
+    problems: list[str]  # of a check: what is not as the records give it
+
+
+def report(
+    *names: PathLike,
+    results: PathLike = "results",
+    reports: PathLike = "reports",
+    html: bool = False,
+    check: bool = False,
+) -> list[Path]:
+    """Writes the reports of these tables, or of all that have records, with `html` a page of each; their files.
+
+    With `check` it writes nothing and raises UserError if a file is not what the records give.
+    """
+    found = write_reports([given.table_name(name) for name in names], results, reports, html=html, check=check)
+    if found.problems:
+        raise UserError(f"Reports in {reports} are not what the records give: {'; '.join(found.problems)}.")
+    return found.files
+
+
+def write_reports(tables: list[str], results: PathLike, reports: PathLike, *, html: bool, check: bool) -> Reports:
+    """Writes or checks the reports of these tables; without any, of all shipped ones but those for trying things out.
+
+    In that case the README beside the folder of the reports is one of the files if it asks for results.
+    """
+    from hnet_bench.reporting.collector import without_collector
+    from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
+    from hnet_bench.reporting.owners import OWNERS, owners
+    from hnet_bench.reporting.read_once import ReadOnce
+    from hnet_bench.reporting.render import differing, outdated, stale
+
+    print_anything()
+    folder, store = Path(reports), ReadOnce(_existing(results))
+    owners(folder, tables)  # before anything is drawn for nothing
+    drawn = KeptFigures(folder, check=check)
+    with without_collector():
+        made, files = _made(tables, store, drawn, html=html)
+    names = [one.name for one in made]
+    note = owners(folder, [one.command for one in made])
+    readme = {} if tables else _readme(made, folder)
+    problems = []
+    if check:
+        trials = [] if tables else [name for name in table_names() if load_table(name).trial]
+        # A page of one table is there for whoever asked for it.
+        ignored = [] if html or not tables else [f"{name}.html" for name in names]
+        problems = stale(files, folder, ours=names if tables else None, others=trials, ignored=ignored)
+        problems += [problem for path, content in readme.items() if (problem := differing(path, content))]
+    else:
+        hidden = {NOTES: drawn.note(), OWNERS: note} if made else {}
+        _write({**{folder / name: content for name, content in {**files, **hidden}.items()}, **readme}, "report")
+        for path in outdated(files, folder, names):
+            path.unlink()
+    return Reports(made=made, files=[*(folder / name for name in files), *readme], problems=problems)
+
+
+def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) -> tuple[list[Report], dict[str, bytes]]:
+    """The reports that are asked for, or all but those for trying things out, and their files."""
+    from hnet_bench.reporting.model import build_report
+    from hnet_bench.reporting.render import render, subject_of
+
+    loaded = {name: load_table(name) for name in tables or table_names()}
+    # Large ones first: that is how they are listed, and their figures take longest.
+    names = tables or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
+    built = []
+    for name in names:
+        one = build_report(loaded[name], _states(loaded[name], name, store), command=name)
+        built.append(one)
+        if one.measured:
+            drawn.add(subject_of(one, store))
+    made = [one for one in built if tables or one.measured]
+    for one in made:
+        _report_damage(list(one.states))
+    listed = None if tables or not made else built
+    return made, render(made, store, listed=listed, pages=bool(tables) and html, figures=drawn.by_table)
+
+
+def _readme(made: list[Report], reports: Path) -> dict[Path, bytes]:
+    """The README beside the folder of the reports, if there is one that asks for results."""
+    from hnet_bench.reporting.readme import with_results
+
+    path = reports.resolve().parent / "README.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    rendered = with_results(text, {one.name: one for one in made}, folder=reports.name)
+    return {reports.parent / path.name: rendered.encode()} if "<!-- results: " in text else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Figures that were drawn."""
+
+    files: list[Path]
+    records: int  # that they show
+
+
+def figures(
+    table: PathLike,
+    *,
+    rows: Names = None,
+    kinds: Names = None,
+    results: PathLike = "results",
+    reports: PathLike = "reports",
+    formats: Names = "svg",
+    width: float | None = None,
+    font_size: float | None = None,
+    title: str | None = None,
+    caption: str | None = None,
+) -> Figures:
+    """Draws the figures of a table, or those of these `kinds`, into REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
+
+    `width` is in inches, `font_size` in points; an empty `title` or `caption` leaves it out. For figures on axes of
+    your own see `hnet_bench.reporting.figures`.
+    """
+    from hnet_bench.reporting.figures.page import encode
+    from hnet_bench.reporting.figures.render import Subject, known_format, known_kind, pages
+    from hnet_bench.reporting.owners import OWNERS, owners
+
+    suffixes = dict.fromkeys(known_format(text) for text in given.names(formats, "formats") or ["svg"])
+    asked = given.names(kinds, "kinds")
+    chosen, folder = [known_kind(text) for text in asked or KINDS], Path(reports)
+    note = owners(folder, [given.table_name(table)])
+    found = select(table, results=results)
+    drawn = found.table.select(given.names(rows, "rows"), None).rows if rows else None
+    subject = Subject(table=found.table, states=found.states, store=found.store, command=found.name, rows=drawn)
+    texts: Any = {name: text for name, text in (("heading", title), ("caption", caption)) if text is not None}
+    shown = {kind: replace(page, **texts) for kind, page in pages(subject, chosen).items()}
+    if asked and not shown:
+        raise UserError(f"The records of table '{table}' have nothing for {', '.join(chosen)}.")
+    files = {
+        folder / file_name(found.table.name, kind, suffix): encode(page, suffix, width=width, font_size=font_size)
+        for kind, page in shown.items()
+        for suffix in suffixes
+    }
+    _write({**files, folder / OWNERS: note}, "figure")
+    records = sum(len(state.records) for state in found.states if drawn is None or state.cell.row in drawn)
+    return Figures(files=list(files), records=records)
+
+
+# A strategy of your own
+
+
+def new(name: str) -> list[Path]:
+    """Begins a strategy: NAME.py, which works, and NAME.toml, which compares it, in the current folder."""
+    files = {Path(file): text.encode() for file, text in first_files(name).items()}
+    for path in files:
+        if path.exists():
+            raise UserError(f"There is a file {path} here already, and it is left as it is: choose another name.")
+    if name in catalog.names("strategies"):
+        raise UserError(f"There is a strategy '{name}' already: choose another name.")
+    _write(files, "file")
+    return list(files)
+
+
+def check(strategy: str, *, network: NetworkName = "mlp", **hyperparameters: Any) -> DataFrame:
     """What `hnet-bench check` asks of a strategy; `problem` is None where it passes."""
     from pandas import DataFrame
 
-    catalog.build("strategies", strategy, hyperparameters, where="the check")
     lines = []
 
     def note(check: str, scenario: Scenario | None, problem: str | None) -> None:
         label = scenario.label if scenario else None
         lines.append({"check": check, "scenario": label, "passed": problem is None, "problem": problem})
 
-    examine(strategy, hyperparameters, "mlp", note)
+    examine(strategy, hyperparameters, network, note)
     return DataFrame(lines)
 
 
-def _states(table: PathLike, rows: Names, scenarios: Names, seeds: Seeds, results: PathLike) -> list[CellState]:
-    selected = _selected(table, rows, scenarios)
-    states = options.cell_states(selected, given.table_name(table), Store(Path(results)), given.seeds(seeds))
-    options.report_damage(states)
-    return states
+Tell: TypeAlias = "Callable[[str, Scenario | None, str | None], None]"
 
 
-def _selected(table: PathLike, rows: Names, scenarios: Names) -> Table:
-    return options.select(given.table_name(table), given.names(rows, "rows"), given.names(scenarios, "scenarios"))
+def examine(strategy: str, hyperparameters: Settings, network: NetworkName, tell: Tell) -> None:
+    """Checks a strategy in a process of its own, so that whatever it does there reaches nothing else.
+
+    `tell` is called with each check, its scenario (None if it concerns the class) and the problem (None if it passed).
+    Raises UserError if the strategy takes the process with it.
+    """
+    catalog.build("strategies", strategy, hyperparameters, where="the check")
+    try:
+        apart(_examine, strategy, hyperparameters, network, hear=lambda finding: tell(*finding))
+    except Died as death:
+        raise UserError(f"The check of {strategy} came to no end: {death}.") from death
 
 
-def _more(more: dict[str, Any]) -> dict[str, Any]:
-    """The other options of `run`, as the command line has them."""
-    paths: dict[str, Any] = {name: given.path(more[name]) for name in ("logs", "slurm") if name in more}
-    return {**more, **paths, "logger": given.names(more.get("logger") or None, "logger")}
+def _examine(strategy: str, hyperparameters: Settings, network: NetworkName, hear: Callable[[Any], None]) -> None:
+    with quiet_libraries():
+        from hnet_bench.conformance.kit import conformance
+
+        for finding in conformance(strategy, hyperparameters, network):
+            hear((finding.check, finding.scenario, finding.problem))
 
 
-def _cell(state: CellState) -> Settings:
+# What several verbs do
+
+
+def _existing(results: PathLike) -> Path:
+    # The folder that nobody named need not be there yet; a name that was given and is not there is a slip.
+    if Path(results) != Path("results") and not Path(results).is_dir():
+        raise UserError(f"There is no results folder {results}.")
+    return Path(results)
+
+
+def _states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+    """What a store holds of each cell. Raises UserError as `resolve` does."""
+    # A sweep of hours must not end in a report that cannot be made.
+    check_kinds(table.figures, table.name)
+    # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
+    if not is_shipped(name):
+        for cell in table.cells:
+            resolve_cell(cell)
+    return table_state(table, store, seeds)
+
+
+def _report_missing(chosen: Selection) -> None:
+    """Says which cells cannot be run because a strategy or a benchmark is not there."""
+    missing = [state.cell for state in chosen.states if state.spec is None]
+    if missing:
+        unknown = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}
+        unknown |= {name for cell in missing if not catalog.is_known("benchmarks", name := cell.benchmark["name"])}
+        _say(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(unknown))}.")
+    if len(missing) == len(chosen.states):
+        table = chosen.table.name
+        raise UserError(f"Nothing to run: no strategy of the chosen cells of table '{table}' exists yet.")
+
+
+def _report_damage(states: list[CellState]) -> None:
+    """Names on stderr each file that does not count although it stands in the place of a record, each archive that is
+    lost, and each conflict."""
+    for one in dict.fromkeys(one for state in states for one in state.damaged):
+        # Another run takes the place of a file, but not of a folder.
+        advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" else ""
+        _say(f"Damaged, not counted: {one.problem}{advice}", file=sys.stderr)
+    for one in dict.fromkeys(one for state in states for one in state.lacking):
+        _say(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.", file=sys.stderr)
+    for path in dict.fromkeys(path for state in states for path in state.conflicts):
+        _say(f"Conflict, not counted: {path} has other scores than the record beside it.", file=sys.stderr)
+
+
+def _named(cell: Cell) -> Settings:
     """The first columns of every frame: `row` names a row on the command line, `label` is how tables print it."""
-    cell = state.cell
-    return dict(zip(_CELL_COLUMNS, (cell.table, cell.row, cell.label, cell.scenario.label), strict=True))
+    return {"table": cell.table, "row": cell.row, "label": cell.label, "scenario": cell.scenario.label}
 
 
-def _record_line(state: CellState, record: Record, store: Store) -> Settings:
-    spec = record.spec
-    inferred = record.task_inference
-    assert state.spec is not None  # there is a record of it
-    return {
-        **_cell(state),
-        "strategy": spec["strategy"]["name"],
-        "benchmark": spec["benchmark"]["name"],
-        "seed": spec["seed"],
-        "run_id": record.run_id,
-        "average_accuracy": average_accuracy(record.score),
-        "during_accuracy": during_accuracy(record.score),
-        "backward_transfer": backward_transfer(record.score),
-        "forgetting": forgetting(record.score),
-        "task_inference": average_accuracy(inferred) if inferred else None,
-        "trained_parameters": record.parameters["trained"],
-        "compression_ratio": record.parameters["compression_ratio"],
-        "seconds": record.seconds["total"],
-        "stale": spec["seed"] in state.stale_seeds,
-        "score": record.score,
-        "settings": spec,
-        "file": store.path(state.spec.with_seed(spec["seed"])),
-    }
+_RECORD_COLUMNS: dict[str, Callable[[Cell, Traced], Any]] = {
+    "table": lambda cell, one: cell.table,
+    "row": lambda cell, one: cell.row,
+    "label": lambda cell, one: cell.label,
+    "scenario": lambda cell, one: cell.scenario.label,
+    "strategy": lambda cell, one: one.record.spec["strategy"]["name"],
+    "benchmark": lambda cell, one: one.record.spec["benchmark"]["name"],
+    "seed": lambda cell, one: one.record.spec["seed"],
+    "run_id": lambda cell, one: one.record.run_id,
+    "average_accuracy": lambda cell, one: one.average,
+    "during_accuracy": lambda cell, one: during_accuracy(one.record.score),
+    "backward_transfer": lambda cell, one: backward_transfer(one.record.score),
+    "forgetting": lambda cell, one: forgetting(one.record.score),
+    "task_inference": lambda cell, one: one.record.task_inference and average_accuracy(one.record.task_inference),
+    "trained_parameters": lambda cell, one: one.record.parameters["trained"],
+    "compression_ratio": lambda cell, one: one.record.parameters["compression_ratio"],
+    "seconds": lambda cell, one: one.record.seconds["total"],
+    "stale": lambda cell, one: one.freshness.state == "stale",
+    "score": lambda cell, one: one.record.score,
+    "settings": lambda cell, one: one.record.spec,
+    "file": lambda cell, one: one.path,
+}
 
 
-# fmt: off
-_CELL_COLUMNS = ("table", "row", "label", "scenario")
-_RECORD_COLUMNS = [
-    *_CELL_COLUMNS, "strategy", "benchmark", "seed", "run_id", "average_accuracy", "during_accuracy",
-    "backward_transfer", "forgetting", "task_inference", "trained_parameters", "compression_ratio", "seconds",
-    "stale", "score", "settings", "file",
-]
-_VERDICT_COLUMNS = [
-    "row", "label", "scenario", "outcome", "margin", "seeds", "difference", "interval_low", "interval_high",
-    "p_reproduced", "seeds_if_equal", "seeds_if_observed", "reported_exactly", "known",
-]
-# Without those that are named after data sets.
-_TRACE_COLUMNS = [
-    "run_id", "seed", "file", "average", "code", "changed", "revisions.strategy", "revisions.benchmark",
-    "revisions.protocol", "provenance.commit",
-    "provenance.dirty", "provenance.code_sha256", "provenance.strategy_sha256",
-    "provenance.command", "provenance.started", "provenance.finished", "provenance.device", "provenance.cpu",
-    "provenance.threads", "provenance.matrix_products", "provenance.cpu_capability",
-    "provenance.switches", "provenance.platform", "provenance.versions",
-    "provenance.resumes",
-]
-# fmt: on
+def _records(chosen: Selection) -> DataFrame:
+    from pandas import DataFrame
+
+    found = [(state.cell, one) for state in chosen.states for one in traced(chosen, state)]
+    lines = [[value_of(cell, one) for value_of in _RECORD_COLUMNS.values()] for cell, one in found]
+    return DataFrame(lines, columns=list(_RECORD_COLUMNS))
+
+
+def _write(files: dict[Path, bytes], what: str) -> None:
+    for path, content in files.items():
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            raise UserError(f"The {what} {path} cannot be written: {error.strerror}.") from error
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 run", "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def print_anything() -> None:
+    """Has characters that the standard output cannot show, as with PYTHONIOENCODING=latin-1, printed as `\\u2020`."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # notebooks have a stream of their own, which takes all
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _say(sentence: str, file: Any = None) -> None:
+    print(sentence, file=file, flush=True)

@@ -1,79 +1,99 @@
-"""What the words of a command line mean: options with several values, seeds, hyperparameters."""
+"""What the arguments of verbs mean: the same for `hnet_bench.api` and for the command line.
+
+A range of seeds, a name or several, one of a few words: all functions raise UserError for what they cannot take, and
+for an empty list, which would choose nothing.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from os import PathLike as _OfSystem
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
 
-from hnet_bench.config import parse_value
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import parse_seeds
 
-# Options that take several values after one flag: `--scenarios CL1 CL3`.
-SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats", "--kinds")
-LOGGERS = ("csv", "tensorboard", "wandb")
+Names: TypeAlias = "str | Sequence[str] | None"
+Seeds: TypeAlias = "int | str | Iterable[int | str] | None"
+PathLike: TypeAlias = "str | Path"
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+Logger: TypeAlias = Literal["csv", "tensorboard", "wandb"]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def expand(arguments: list[str]) -> list[str]:
-    """Repeats an option for each of its values, as Typer expects it: `--rows a b` becomes `--rows a --rows b`.
-
-    The values end at the next word that begins with a dash, or at the end.
-    """
-    expanded: list[str] = []
-    option = None
-    for word in arguments:
-        if word.startswith("-"):
-            option = word if word in SEVERAL else None
-            expanded.append(word)
-        elif option and expanded[-1] != option:
-            expanded += [option, word]
-        else:
-            expanded.append(word)
-    return expanded
+def table_name(given: PathLike) -> str:
+    """A table's name, or the path of a user's."""
+    if not isinstance(given, (str, _OfSystem)):
+        raise UserError(f"A table is a name or a path, found {given!r}.")
+    return str(given)
 
 
-def split_values(values: list[str] | None) -> list[str] | None:
-    """The values of an option that may be repeated, each with commas."""
-    return [part.strip() for value in values or [] for part in value.split(",") if part.strip()] or None
+def names(given: Names, what: str) -> list[str] | None:
+    """A name or several, each with commas if need be; None for all. `what` is the argument's name."""
+    if given is None:
+        return None
+    found = [given] if isinstance(given, str) else _listed(given, what, "a name or a list of names")
+    if not all(isinstance(one, str) for one in found):
+        raise UserError(f"'{what}' must be a name or a list of names, found {given!r}.")
+    return [part.strip() for one in found for part in one.split(",") if part.strip()] or None
 
 
-def chosen_seeds(values: list[str] | None) -> tuple[int, ...] | None:
-    """Seeds of an option that may be repeated, None if it was not given."""
-    return None if not values else parse_seeds(",".join(values))
+def seeds(given: Seeds) -> tuple[int, ...] | None:
+    """A seed, a range such as "1-5", or several of either; None for those of the table."""
+    if given is None:
+        return None
+    kinds = 'a seed, a range such as "1-5" or a list of seeds'
+    single = isinstance(given, (str, Integral)) and not isinstance(given, bool)
+    return parse_seeds(",".join(str(one) for one in ([given] if single else _listed(given, "seeds", kinds))))
 
 
-def known_loggers(values: list[str] | None) -> tuple[str, ...]:
-    """Names of loggers of an option that may be repeated. Raises UserError for one that is not known."""
-    names = tuple(split_values(values) or ())
-    for name in names:
-        if name not in LOGGERS:
-            raise UserError(f"Unknown logger '{name}': expected {', '.join(LOGGERS)}.")
-    return names
+def device(given: str) -> Device:
+    """Where to train."""
+    found: Device = _one_of(Device, given, f"device {given!r}")
+    return found
+
+
+def loggers(given: Names) -> tuple[Logger, ...]:
+    """Loggers of Avalanche that a sweep also tells."""
+    return tuple(_one_of(Logger, name, f"logger '{name}'") for name in names(given, "logger") or ())
+
+
+def path(given: PathLike | None) -> Path | None:
+    """A path, if there is one."""
+    return None if given is None else Path(given)
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a time such as 90m, 2h, 1d, 3600s or 1h30m. Raises UserError for anything else and for zero.
+    """Seconds of a time such as 90m, 2h, 1d, 3600s or 1h30m; more than none.
 
     >>> seconds_of("1h30m")
     5400.0
     """
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", text.lower())
-    rest = re.sub(r"\d+(?:\.\d+)?\s*[smhd]|\s", "", text.lower())
+    words = str(text).lower()
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", words)
+    rest = re.sub(r"\d+(?:\.\d+)?\s*[smhd]|\s", "", words)
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if rest or not 0 < seconds < math.inf:
         raise UserError(f"'{text}' is not a time: expected for example 90m, 2h, 1d, 3600s or 1h30m.")
     return seconds
 
 
-def hyperparameters_of(given: list[str] | None) -> dict[str, Any]:
-    """Hyperparameters of KEY=VALUE; a value that is no TOML is taken as text."""
-    settings: dict[str, Any] = {}
-    for item in given or []:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UserError(f"Give hyperparameters as KEY=VALUE, found '{item}'.")
-        settings[key.strip()] = parse_value(value)
-    return settings
+def _listed(given: Any, what: str, kinds: str) -> list[Any]:
+    if isinstance(given, bool) or not isinstance(given, Iterable):
+        raise UserError(f"'{what}' must be {kinds}, found {given!r}.")
+    found = list(given)
+    if not found:
+        raise UserError(f"'{what}' is empty: give {kinds}, or None for all of the table.")
+    return found
+
+
+def _one_of(words: Any, given: str, what: str) -> Any:
+    for known in get_args(words):
+        if given == known:
+            return known
+    raise UserError(f"Unknown {what}: expected {', '.join(get_args(words))}.")

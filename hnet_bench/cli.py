@@ -1,6 +1,6 @@
-"""The command line, `hnet-bench`: the only file that reads argv. Its verbs stand in `commands/`.
+"""The command line, `hnet-bench`: the only file that reads argv. It parses, calls `hnet_bench.api`, and prints.
 
-What is imported here at the top loads neither torch nor Avalanche; `run` imports the engine when there is work to do.
+What is imported here at the top loads neither torch nor Avalanche nor pandas.
 Exit codes: 0 success; 1 some runs failed, or numbers or files are not what they should be; 2 something the user can
 mend (one sentence on stderr) or no verdict yet; 70 a fault in the program (a traceback on stderr); 75 a sweep stopped
 in time with something left; 130 interrupted; 141 whoever read the output went away. So no crash looks like a verdict.
@@ -8,21 +8,42 @@ in time with something left; 130 interrupted; 141 whoever read the output went a
 
 from __future__ import annotations
 
+import json
+import shlex
+import statistics
 import sys
 import traceback
-from typing import Annotated, Any
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hnet_bench import __version__
+from hnet_bench import __version__, api, catalog
 from hnet_bench.__main__ import FAULT
-from hnet_bench.arguments import SEVERAL, expand
-from hnet_bench.commands import extend, figures, plan, report, rerun, show, store, sweep, trace
-from hnet_bench.commands.options import print_anything
-from hnet_bench.commands.sweep import INTERRUPTED
-from hnet_bench.interfaces import UserError
+from hnet_bench.api import count
+from hnet_bench.arguments import Device
+from hnet_bench.config import parse_value
+from hnet_bench.interfaces import NetworkName, Scenario, UserError
+from hnet_bench.metrics import average_accuracy
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.compare import TOLERANCE, surroundings
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import freshness
+from hnet_bench.runs.store import Store, read_record
+from hnet_bench.scaffold import class_name_of
 
+if TYPE_CHECKING:
+    from hnet_bench.runs.merge import Conflict
+    from hnet_bench.runs.repeat import Repetition
+
+INTERRUPTED = 130  # what shells report of a process that SIGINT ended
+LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
 _PIPE_CLOSED = 141  # what shells report of a process that SIGPIPE ended
+
+# Options that take several values after one flag: `--scenarios CL1 CL3`.
+SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats", "--kinds")
 
 # Typer keeps the class of all usage errors to itself.
 _UsageError: Any = typer.BadParameter.__base__
@@ -34,10 +55,34 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+TableName = Annotated[
+    str, typer.Argument(metavar="TABLE", help="A name that `hnet-bench list` shows, or a file of your own, name.toml.")
+]
+Rows = Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these rows of the table.")]
+Scenarios = Annotated[list[str] | None, typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.")]
+Seeds = Annotated[
+    list[str] | None, typer.Option(metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.")
+]
+Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the data sets. Default: $HNET_BENCH_DATA, else your cache folder."),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Runs at a time. Default: physical cores, or slots of GPUs."),
+]
+Where = Annotated[Device, typer.Option(help="Where to train.")]
+GpuSlots = Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs that share one GPU. Default: 1.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Use this Dask cluster, such as tcp://10.0.0.1:8786.")
+]
+Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; `argv` is what follows the program's name."""
-    print_anything()
+    api.print_anything()
     arguments = sys.argv[1:] if argv is None else argv
     command = typer.main.get_command(app)
     try:
@@ -55,6 +100,24 @@ def main(argv: list[str] | None = None) -> int:
         traceback.print_exc()
         return FAULT
     return code if isinstance(code, int) else 0
+
+
+def expand(arguments: list[str]) -> list[str]:
+    """Repeats an option for each of its values, as Typer expects it: `--rows a b` becomes `--rows a --rows b`.
+
+    The values end at the next word that begins with a dash, or at the end.
+    """
+    expanded: list[str] = []
+    option = None
+    for word in arguments:
+        if word.startswith("-"):
+            option = word if word in SEVERAL else None
+            expanded.append(word)
+        elif option and expanded[-1] != option:
+            expanded += [option, word]
+        else:
+            expanded.append(word)
+    return expanded
 
 
 @app.callback(invoke_without_command=True)
@@ -78,19 +141,652 @@ def _program(
         typer.echo(f"hnet-bench {__version__}")
 
 
-app.command()(sweep.run)
-app.command()(plan.plan)
-app.command()(sweep.status)
-app.command()(report.report)
-app.command()(report.verify)
-app.command()(figures.figures)
-app.command()(trace.trace)
-app.command()(rerun.rerun)
-app.command()(store.merge)
-app.command("list")(show.list_all)
-app.command("data")(show.data_sets)
-app.command()(extend.new)
-app.command()(extend.check)
+@app.command()
+def run(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    jobs: Jobs = None,
+    device: Where = "auto",
+    gpu_slots: GpuSlots = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
+    ] = 120,
+    logger: Annotated[
+        list[str] | None, typer.Option(metavar="csv|tensorboard|wandb...", help="Also tell these loggers.")
+    ] = None,
+    logs: Annotated[Path, typer.Option(metavar="DIR", help="Where loggers write.")] = Path("logs"),
+    results: Results = Path("results"),
+    data: Data = None,
+    rerun_stale: Annotated[
+        bool, typer.Option("--rerun-stale", help="Also renew stale records: the code computes something else now.")
+    ] = False,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what is expected to end within 90m, 2h, 1d, ...")
+    ] = None,
+    stop_after: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="End in time, such as 9m, with checkpoints of what is under way."),
+    ] = None,
+) -> None:
+    """Do the runs of a table that have no record yet.
+
+    Finished runs are never repeated: after an interruption or a failure,
+    the same command does what is left, from the last checkpoint. With
+    --stop-after it ends with exit code 75 while anything is left, with 2 if
+    nothing advanced in that time.
+
+    [bold]Examples[/bold]
+
+    hnet-bench run quick
+
+    hnet-bench run von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1 CL3 --seeds 1-5 -j 4
+
+    hnet-bench run my_table.toml --device cuda --gpu-slots 4
+
+    hnet-bench run my_table.toml --slurm cluster.toml -j 40
+
+    hnet-bench run my_table.toml --device cuda --budget 2h
+
+    hnet-bench run my_table.toml --device cuda --stop-after 9m
+    """
+    from hnet_bench.reporting.terminal import print_results
+
+    try:
+        done = api.run(
+            table,
+            rows=rows,
+            scenarios=scenarios,
+            seeds=seeds,
+            jobs=jobs,
+            device=device,
+            gpu_slots=gpu_slots,
+            scheduler=scheduler,
+            slurm=slurm,
+            checkpoint_every=checkpoint_every,
+            logger=logger,
+            logs=logs,
+            results=results,
+            data=data,
+            rerun_stale=rerun_stale,
+            budget=budget,
+            stop_after=stop_after,
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    name, chosen = done.selection.table.name, done.selection
+    if not done.todo:
+        typer.echo(f"Nothing to do: all {chosen.planned} runs of {name} are done.")
+        return
+    print_results(chosen.table, chosen.again().states)
+    typer.echo(f"For the page with all details: {_suggested('report', table, results=results)}")
+    if stop_after and done.left:
+        total, left = len(done.todo), len(done.left)
+        typer.echo(
+            f"Stopped, since --stop-after {stop_after} was given: of {count(total, 'run')} {total - left} ended, "
+            f"{done.begun} left a checkpoint, {left - done.begun} did not begin; the same command goes on."
+        )
+        raise typer.Exit(LEFT)
+    if done.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    jobs: Jobs = None,
+    device: Where = "auto",
+    gpu_slots: GpuSlots = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Train for a few iterations what no record of its strategy tells of.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead.")] = False,
+) -> None:
+    """Show what `run` would do, and what it is expected to cost.
+
+    Costs are learned from the records in --results; the range is that in
+    which about eight of ten of them fell. Nothing is trained or stored,
+    but for --probe, which trains and stores nothing.
+
+    [bold]Examples[/bold]
+
+    hnet-bench plan von_oswald_2020_table_1 --scenarios CL3 --seeds 1-5
+
+    hnet-bench plan my_table.toml --device cuda --gpu-slots 4
+    """
+    from hnet_bench.reporting.cost import HEADER, cell_line, sentence
+    from hnet_bench.reporting.terminal import print_columns
+
+    found = api.costs(
+        table,
+        rows=rows,
+        scenarios=scenarios,
+        seeds=seeds,
+        jobs=jobs,
+        device=device,
+        gpu_slots=gpu_slots,
+        scheduler=scheduler,
+        slurm=slurm,
+        results=results,
+        data=data,
+        probe=probe,
+    )
+    if as_json:
+        listed = [
+            {
+                "table": cell.state.cell.table,
+                "row": cell.state.cell.row,
+                "scenario": cell.state.cell.scenario.label,
+                "done": len(cell.state.records),
+                "failed": len(cell.state.failed_seeds),
+                "to_do": cell.todo,
+                "each": asdict(cell.estimate) if cell.estimate else None,
+            }
+            for cell in found.cells
+        ]
+        summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed}
+        typer.echo(json.dumps({"cells": listed, "total": summary}, indent=2))
+        return
+    print_columns(HEADER, [cell_line(cell) for cell in found.cells])
+    if not found.runs:
+        typer.echo("Nothing to do.")
+        return
+    gpu = api.expects_gpu(device)
+    typer.echo(sentence(found.total, runs=found.runs, elapsed=found.elapsed, jobs=found.jobs, gpu=gpu))
+    if sum(cell.todo for cell in found.cells) > found.runs:
+        typer.echo("Cells with the same settings share their runs, which are counted once.")
+    if found.total.unknown:
+        typer.echo(f"Nothing is known of the cost of {count(found.total.unknown, 'run')}: add --probe to find out.")
+
+
+@app.command()
+def status(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
+) -> None:
+    """Show how many runs of a table are done, and what they measured.
+
+    With --seeds only these seeds count; without, every seed that has a record does.
+
+    [bold]Examples[/bold]
+
+    hnet-bench status von_oswald_2020_table_1 --scenarios CL3
+
+    hnet-bench status quick --json
+    """
+    chosen = api.select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    if as_json:
+        from hnet_bench.reporting.model import status_of
+
+        typer.echo(json.dumps([status_of(state) for state in chosen.states], indent=2))
+    else:
+        from hnet_bench.reporting.terminal import print_results
+
+        print_results(chosen.table, chosen.states)
+
+
+@app.command()
+def report(
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TABLE]...",
+            help="Names that `hnet-bench list` shows, or files of your own. Default: every shipped table that has "
+            "a record, but for those that are for trying things out (quick).",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        bool,
+        typer.Option("--html", help="With names: also write a page of each table, TABLE.html, that works from disk."),
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; name every file that is not what the records give.")
+    ] = False,
+    results: Results = Path("results"),
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")] = Path("reports"),
+) -> None:
+    """Write tables with all their numbers and figures, REPORTS/TABLE.md, .tex, .csv, .json and .svg.
+
+    Without names also one page of everything, REPORTS/index.html, the appendix
+    and, where a README.md beside the folder asks for results, these. The same
+    records give the same bytes. With --check the exit code is 1 if any file is
+    missing, superfluous or differs; figures are compared by the data that they
+    show, so that another version of matplotlib is no difference.
+
+    [bold]Examples[/bold]
+
+    hnet-bench report quick --html
+
+    hnet-bench report --check
+    """
+    from hnet_bench.reporting.render import belongs
+    from hnet_bench.reporting.terminal import print_results
+
+    found = api.write_reports(tables or [], results, reports, html=html, check=check)
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.problems:
+        typer.echo(
+            f"{count(len(found.problems), 'file')} in {reports} not as the records give them: hnet-bench report writes "
+            "them anew; delete what is superfluous then.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    if check:
+        typer.echo(f"{count(len(found.files), 'file')} in {reports} checked: all are what the records give.")
+        return
+    if tables:
+        for name, one in zip(tables, found.made, strict=True):
+            print_results(load_table(name), list(one.states))
+    rest = found.files
+    for one in found.made:
+        written = [path for path in found.files if belongs(path.name, one.name)]
+        rest = [path for path in rest if path not in written]
+        kinds = ", ".join(dict.fromkeys(path.suffix for path in written))
+        typer.echo(f"Written: {reports / one.name}{kinds} ({count(len(written), 'file')})")
+    for path in rest:
+        typer.echo(f"Written: {path}")
+    if not found.made:
+        typer.echo(f"Nothing to report: no shipped table has a record in {results}.")
+
+
+@app.command()
+def verify(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
+) -> None:
+    """Judge each measured number of a table against the reported one.
+
+    Two one-sided tests at 5 % against the margin that the table declares
+    (docs/verdicts.md). Exit code 0: all are reproduced. 1: at least one is
+    above or below. 2: neither, something is close, inconclusive or not run;
+    then there are verdicts on the standard output, unlike after a wrong
+    command, which ends with 2 and "Error:" as it does everywhere.
+
+    [bold]Examples[/bold]
+
+    hnet-bench verify von_oswald_2020_table_1
+
+    hnet-bench verify von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1
+    """
+    from hnet_bench.reporting.data_files import cell_json
+    from hnet_bench.reporting.terminal import print_verdicts
+
+    built = api.judge(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    outcomes = built.outcomes
+    if as_json:
+        typer.echo(json.dumps([cell_json(cell) for cell in built.cells if cell.verdict], indent=2))
+    else:
+        print_verdicts(built)
+        typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
+    if outcomes["above"] or outcomes["below"]:
+        raise typer.Exit(1)
+    if outcomes["close"] or outcomes["inconclusive"] or outcomes["not run"]:
+        raise typer.Exit(2)
+
+
+@app.command()
+def figures(
+    table: TableName,
+    rows: Rows = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option(metavar="KIND...", help="Such as forest. Default: all that the records fill.")
+    ] = None,
+    results: Results = Path("results"),
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the figures.")] = Path("reports"),
+    formats: Annotated[list[str] | None, typer.Option(metavar="svg|pdf|png...", help="Default: svg.")] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(min=2.0, metavar="INCHES", help="Such as 3.25 for a column of a conference. Default: as needed."),
+    ] = None,
+    font_size: Annotated[
+        float | None, typer.Option(min=4.0, metavar="POINTS", help="Of labels; others follow. Default: 8.")
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help='In place of the table\'s title; "" leaves it out.')
+    ] = None,
+    caption: Annotated[
+        str | None, typer.Option(metavar="TEXT", help='In place of the caption; "" leaves it out.')
+    ] = None,
+) -> None:
+    """Draw the figures of a table from its records, REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
+
+    The same records give the same bytes. Without a caption, say in your text
+    which seeds and which interval are shown.
+
+    [bold]Examples[/bold]
+
+    hnet-bench figures quick --formats svg pdf
+
+    hnet-bench figures quick --kinds learning-curves --width 3.25 --title "" --formats pdf
+    """
+    look: dict[str, Any] = {"width": width, "font_size": font_size, "title": title, "caption": caption}
+    drawn = api.figures(table, rows=rows, kinds=kinds, results=results, reports=reports, formats=formats, **look)
+    for path in drawn.files:
+        typer.echo(str(path))
+    typer.echo(f"{count(len(drawn.files), 'file')} from {count(drawn.records, 'record')}.")
+
+
+@app.command()
+def trace(
+    table: TableName,
+    row: Annotated[str, typer.Argument(metavar="ROW", help="A row of the table.")],
+    scenario: Annotated[str, typer.Argument(metavar="CL1|CL2|CL3", help="A scenario of the row.")],
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per record.")] = False,
+) -> None:
+    """Show the records behind a number, and how it comes from them.
+
+    [bold]Example[/bold]
+
+    hnet-bench trace von_oswald_2020_table_1 split_hnet_ent CL3
+    """
+    from hnet_bench.reporting.tables import SCALES, measured_text, reported_text
+    from hnet_bench.reporting.terminal import print_columns
+    from hnet_bench.reporting.trace import arithmetic, header, made_with
+
+    chosen = api.select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
+    (state,) = chosen.states
+    if state.spec is None:
+        raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")
+    found = api.traced(chosen, state)
+    if as_json:
+        typer.echo(json.dumps([one.to_json() for one in found], indent=2))
+        return
+    reported = f", reported {reported_text(state.cell.reported, state.cell.unit)}" if state.cell.reported else ""
+    typer.echo(f"{state.cell.label}, {state.cell.scenario.label}: {measured_text(state)}{reported}")
+    if not found:
+        again = _suggested("run", table, "--rows", row, "--scenarios", scenario, results=results)
+        typer.echo(f"No record yet: {again}")
+        return
+    scale = SCALES[state.cell.unit]
+    print_columns(header(scale), [one.line(scale) for one in found])
+    typer.echo(arithmetic([one.average for one in found], scale))
+    for line in made_with(found):
+        typer.echo(line)
+    typer.echo(f"To repeat one: {_suggested('rerun', found[0].record.run_id, results=results)}")
+
+
+@app.command()
+def rerun(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run id such as seed1-0a1b..., or a record's file.", show_default=False),
+    ] = None,
+    draw: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Instead of RUN: so many records, drawn at random.")
+    ] = None,
+    draw_seed: Annotated[
+        int | None, typer.Option(min=0, metavar="K", help="The same K draws the same of the same records. Default: 0.")
+    ] = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    device: Annotated[Device | None, typer.Option(help="Where to train. Default: as in the record.")] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            min=0.0, metavar="POINTS", help="Percentage points (of errors: per cent) by which any score may differ."
+        ),
+    ] = 100 * TOLERANCE,
+) -> None:
+    """Repeat a run, and say whether it gives the same scores.
+
+    Identical: every score is the same. Within tolerance: none differs by
+    more than --tolerance, as another processor or library may cause.
+    Exit code 0 for either, 1 if they are different or if one of those that
+    were drawn cannot be repeated. Nothing is stored.
+
+    [bold]Examples[/bold]
+
+    hnet-bench rerun seed1-94d8e972603c
+
+    hnet-bench rerun --draw 5 --draw-seed 2026
+    """
+
+    def verdict(one: str) -> str:
+        repeated = api.rerun(one, results=results, data=data, device=device, tolerance=tolerance / 100)
+        _print_repetition(repeated, tolerance)
+        return repeated.verdict
+
+    if run is not None and draw is None and draw_seed is None:
+        if verdict(run) == "different":
+            raise typer.Exit(1)
+        return
+    if run is not None or draw is None:
+        raise UserError("Say which run to repeat: either one, by its run id or file, or how many to draw, --draw N.")
+    found: Counter[str] = Counter()
+    for path in api.draw(draw, seed=draw_seed or 0, results=results):
+        typer.echo(f"{path}, {_took(path)}:")
+        try:
+            found[verdict(str(path))] += 1
+        except KeyboardInterrupt:
+            typer.echo(f"Interrupted; until then: {_counted(found) or 'none repeated'}.", err=True)
+            raise
+        except Exception as error:
+            # One that breaks keeps none of the others from being repeated.
+            typer.echo(f"Not repeated: {_problem(error)}", err=True)
+            found["not repeatable"] += 1
+    typer.echo(f"{count(draw, 'record')} drawn with seed {draw_seed or 0}: {_counted(found)}.")
+    if found["different"] or found["not repeatable"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="A results folder, as from another machine.")],
+    results: Results = Path("results"),
+) -> None:
+    """Add the records of another results folder to yours.
+
+    Any order and any repetition give the same files. Records of the same
+    run with the same scores become one; if the scores differ, all are
+    kept, they are named, and the exit code is 1. OTHER stays as it is.
+
+    [bold]Example[/bold]
+
+    hnet-bench merge from_the_cluster/results
+    """
+    merged = api.merge(other, results=results)
+    for path, problem in merged.damaged:
+        typer.echo(f"Damaged, set aside as {path}: {problem}", err=True)
+    for path, problem in merged.unreadable:
+        typer.echo(f"Damaged, not merged: {path} cannot be read ({problem}).", err=True)
+    for conflict in merged.conflicts:
+        typer.echo(_sentence(conflict), err=True)
+    restored = f", {merged.restored} restored that had been damaged" if merged.restored else ""
+    typer.echo(f"{count(merged.added, 'record')} added to {results}{restored}; it has {merged.records} now.")
+    if merged.conflicts:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_all(results: Results = Path("results")) -> None:
+    """List the tables with their runs done and planned, the strategies and the benchmarks."""
+    from hnet_bench.reporting.terminal import print_columns
+
+    tables = [(one.name, one.title, str(one.done), str(one.planned)) for one in api.progress(results=results)]
+    print_columns(("Table", "Title", "Done", "Planned"), tables)
+    print_columns(("Strategy", "Class"), catalog.names("strategies").items())
+    print_columns(("Benchmark", "Class"), catalog.names("benchmarks").items())
+
+
+@app.command("data")
+def data_sets(
+    fetch: Annotated[list[str] | None, typer.Option(metavar="NAME...", help="Fetch these data sets first.")] = None,
+    data: Data = None,
+) -> None:
+    """Show where the data sets are and whether their content is right; fetch them.
+
+    Runs fetch what they need by themselves; on a cluster without a network, fetch beforehand.
+
+    [bold]Example[/bold]
+
+    hnet-bench data --fetch mnist
+    """
+    from hnet_bench.data.load import data_folder
+    from hnet_bench.reporting.terminal import print_columns
+
+    found = api.data(fetch, data=data)
+    typer.echo(f"Data folder: {data or data_folder()}")
+    print_columns(
+        ("Data set", "State", "Size", "File"),
+        [(one.name, one.state, f"{one.size / 2**20:.1f} MiB" if one.size else "", one.path.name) for one in found],
+    )
+    for problem in filter(None, (one.problem for one in found)):
+        typer.echo(problem, err=True)
+    if any(one.state == "corrupt" for one in found):
+        raise typer.Exit(2)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Such as my_method.")]) -> None:
+    """Begin a strategy of your own: NAME.py, which works, and NAME.toml, which compares it.
+
+    [bold]Example[/bold]
+
+    hnet-bench new my_method
+    """
+    files = api.new(name)
+    typer.echo(f"Written: {' and '.join(map(str, files))}. Next:")
+    typer.echo(f"  hnet-bench check {name}.py:{class_name_of(name)}")
+    typer.echo(f"  hnet-bench run {name}.toml")
+
+
+@app.command()
+def check(
+    strategy: Annotated[
+        str, typer.Argument(metavar="STRATEGY", help="A name that `hnet-bench list` shows, or my.py:MyStrategy.")
+    ],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, values as in TOML.")
+    ] = None,
+    network: Annotated[
+        NetworkName, typer.Option(help="That the protocol asks for; those but mlp learn images, in minutes.")
+    ] = "mlp",
+) -> None:
+    """Check that a strategy trains, repeats, resumes and does not cheat.
+
+    On a synthetic benchmark, in every scenario that it declares; in seconds.
+
+    [bold]Examples[/bold]
+
+    hnet-bench check hnet_ent
+
+    hnet-bench check my.py:MyStrategy --set strength=10.0 'widths=[5, 5]'
+    """
+    from hnet_bench.reporting.terminal import print_finding
+
+    hyperparameters = {}
+    for item in settings or []:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UserError(f"Give hyperparameters as KEY=VALUE, found '{item}'.")
+        hyperparameters[key.strip()] = parse_value(value)
+    problems = []
+
+    def show(check: str, scenario: Scenario | None, problem: str | None) -> None:
+        print_finding(check, scenario.label if scenario else "", problem)
+        problems.append(problem)
+
+    api.examine(strategy, hyperparameters, network, show)
+    failed = sum(problem is not None for problem in problems)
+    typer.echo(f"{strategy}: {count(len(problems), 'check')}, {failed or 'none'} failed.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_repetition(repeated: Repetition, tolerance: float) -> None:
+    """Whether the scores are the same, what differs around them, and how much they differ from seed to seed."""
+    from hnet_bench.reporting.tables import SCALES, percent
+
+    found, record, again = repeated.found, repeated.record, repeated.again
+    scale = SCALES["mse" if repeated.errors else "percent"]
+
+    def average_of(one: Record) -> str:
+        return f"{scale.text(average_accuracy(one.score))}{'' if repeated.errors else ' %'}"
+
+    average = f"average {average_of(record)}, now {average_of(again)}"
+    if found.verdict == "identical":
+        typer.echo(f"Identical: every score is the same ({average}).")
+    elif found.where is None:
+        typer.echo(f"Different: another number of experiences ({average}).")
+    else:
+        after, on = found.where
+        typer.echo(
+            f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
+            f"{'%' if repeated.errors else 'percentage points'} ({tolerance:g} are tolerated), on experience {on + 1} "
+            f"after training on {after + 1}."
+        )
+    differences = [*freshness(record.revisions, again.revisions).changed, *surroundings(record, again)]
+    for line in differences:
+        typer.echo(f"  {line}")
+    if found.verdict == "identical":
+        return
+    if not differences:
+        typer.echo("  Nothing that the record names has changed: something that it does not name decides scores.")
+    same_cell = Store(repeated.path.absolute().parents[3]).records(repeated.spec)
+    averages = [average_accuracy(one.score) for one in same_cell]
+    if len(averages) > 1:
+        typer.echo(
+            f"For scale: the averages of the {len(averages)} seeds of this cell have a standard deviation of "
+            f"{scale.text(statistics.stdev(averages))}{'' if repeated.errors else ' points'}; this one moved by "
+            f"{scale.text(found.average)}."
+        )
+
+
+def _took(path: Path) -> str:
+    from hnet_bench.reporting.tables import duration
+
+    try:
+        return f"which took {duration(read_record(path).seconds['total'])}"
+    except UserError:
+        return "which cannot be read"
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"{number} {verdict}" for verdict, number in found.most_common())
+
+
+def _problem(error: Exception) -> str:
+    from hnet_bench.runs.apart import Failed
+
+    return str(error) if isinstance(error, (UserError, Failed)) else f"{type(error).__name__}: {error}"
+
+
+def _sentence(conflict: Conflict) -> str:
+    from hnet_bench.reporting.tables import percent
+
+    counts, *others = (
+        f"{path} (average {percent(average_accuracy(record.score))} %)"
+        for path, record in zip(conflict.paths, conflict.records, strict=True)
+    )
+    return f"Conflict: {counts} counts, but other scores are in {', '.join(others)}."
+
+
+def _suggested(*words: str, results: Path) -> str:
+    """A command as a shell takes it, with the folder of the records where it is not the usual one."""
+    place = [] if results == Path("results") else ["--results", str(results)]
+    return shlex.join(["hnet-bench", *words, *place])
 
 
 def _advice(error: Any, arguments: list[str]) -> str:

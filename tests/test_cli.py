@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from hnet_bench import catalog
-from hnet_bench.arguments import expand
-from hnet_bench.cli import main
+from hnet_bench.cli import expand, main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.engine import Outcome
@@ -669,7 +668,7 @@ def test_no_crash_has_the_exit_code_of_a_verdict(
     def fail(*_: object, **__: object) -> None:
         raise crash
 
-    monkeypatch.setattr(f"hnet_bench.commands.{'report' if command == 'report' else 'options'}.load_table", fail)
+    monkeypatch.setattr("hnet_bench.api.load_table", fail)
     assert main([command, "quick"]) == 70
     assert type(crash).__name__ in capsys.readouterr().err.splitlines()[-1]
 
@@ -799,6 +798,7 @@ def test_a_table_whose_name_has_dots_has_files_of_its_own(
         files = api.report(f"{name}.toml")
         written[name] = {path.name: path.read_bytes() for path in files}
         assert {f"{name}.md", f"{name}.csv", f"{name}.matrices.svg"} <= written[name].keys()
+        assert main(["report", f"{name}.toml"]) == 0
         out = capsys.readouterr().out
         assert f"Written: reports/{name}.md, .tex, .csv, .json, .svg ({len(files)} files)" in out
     every = [name for files in written.values() for name in files]

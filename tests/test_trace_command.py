@@ -225,7 +225,7 @@ class Broken:
 
 
 def test_a_draw_is_the_same_for_the_same_seed_and_fair(tmp_path: Path) -> None:
-    from hnet_bench.commands.rerun import drawn
+    from hnet_bench.api import draw
 
     one, other = tmp_path / "one", tmp_path / "other"
     names = [f"synthetic/task/{strategy}/seed{seed}-0123456789ab.json" for strategy in ("a", "b") for seed in (1, 2)]
@@ -234,10 +234,10 @@ def test_a_draw_is_the_same_for_the_same_seed_and_fair(tmp_path: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).touch()
     for seed in range(20):
-        found = [[path.relative_to(root) for path in drawn(root, 3, seed)] for root in (one, other)]
+        found = [[path.relative_to(root) for path in draw(3, seed=seed, results=root)] for root in (one, other)]
         assert found[0] == found[1]
         assert len(set(found[0])) == 3
-    firsts = [drawn(one, 1, seed)[0] for seed in range(400)]
+    firsts = [draw(1, seed=seed, results=one)[0] for seed in range(400)]
     # Of 400 draws each of the four is expected 100 times, with a standard deviation of 8.7.
     assert len(set(firsts)) == 4
     assert all(60 < firsts.count(path) < 140 for path in set(firsts))

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection
@@ -87,6 +88,15 @@ def apart(
             process.kill()
             process.join()
     raise Died(_how_it_ended(process))
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps from the user what Avalanche and its dependencies say when they are imported and used."""
+    # Some announce their own deprecation whatever filters are set: what is recorded is not shown.
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def start_server() -> None:

@@ -101,8 +101,8 @@ def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(proje
 def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
     project: Path, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
 ) -> None:
-    from hnet_bench.commands.rerun import _spec_of
     from hnet_bench.runs.provenance import command_line
+    from hnet_bench.runs.repeat import spec_of
 
     (project / "tables").rename(project / "my tables")
     spec = spec_of_table("my tables/mine.toml")
@@ -111,10 +111,10 @@ def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
         record = record_of(spec, provenance={"command": command})
         path = Store(project / "results").write(spec, record)
         if command.startswith("hnet-bench"):
-            assert _spec_of(record, path).files["my.py:Mine"].parent.name == "my tables"
+            assert spec_of(record, path).files["my.py:Mine"].parent.name == "my tables"
         else:
             with pytest.raises(UserError, match=r"There is no file my\.py"):
-                _spec_of(record, path)
+                spec_of(record, path)
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status"])
