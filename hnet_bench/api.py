@@ -593,7 +593,7 @@ def rerun(
     path = repeat.find(str(run), _existing(results))
     record = read_record(path)
     spec = repeat.spec_of(record, path)
-    errors = spec.build_benchmark().facts.goal == "regression"
+    errors = spec.build_benchmark().facts.problem_type == "regression"
     where = given.device(device) if device else "cpu" if record.provenance.get("device", "cpu") == "cpu" else "cuda"
     name = f"{spec.strategy} {spec.scenario.label} seed {spec.seed}"
     _say(f"Repeating {spec.strategy} on {spec.benchmark} in {spec.scenario.label} with seed {spec.seed} ...")

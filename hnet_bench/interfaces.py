@@ -11,6 +11,7 @@ and schema. Import torch and Avalanche inside `build`, never at the top of the f
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
@@ -19,15 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-
-    from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
-    from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+    from avalanche.training.templates import SupervisedTemplate
 
 # Settings as they stand in TOML and JSON: numbers, strings, booleans, lists, tables of those.
 Settings: TypeAlias = "dict[str, Any]"
 
-# What a benchmark asks for: the class of an input, or values. See `avalanche_adapter.goals` for what follows from it.
-GoalName: TypeAlias = Literal["classification", "regression"]
+# What a benchmark asks for: the class of an input, or values; `avalanche_adapter.objective` has what follows from it.
+ProblemType: TypeAlias = Literal["classification", "regression"]
 
 # When a run evaluates: on all experiences after each; or on the present one alone, and on all of them after the last.
 EvaluationSchedule: TypeAlias = Literal["all", "diagonal_and_final"]
@@ -149,7 +148,7 @@ class BenchmarkFacts:
     experiences: int  # T
     classes_per_experience: int  # K; in regression the number of values to predict
     input_shape: tuple[int, ...]  # (channels, height, width) or (features,)
-    goal: GoalName = "classification"
+    problem_type: ProblemType = "classification"
     unit_range: bool = True  # whether the values of images lie in [0, 1], as generative models of pixels want them
 
     @property
@@ -163,7 +162,7 @@ class BenchmarkFacts:
     def heads(self, scenario: Scenario) -> int:
         """Groups of K outputs that serve the scenario: one in DOMAIN, else one per task. In regression one, since every
         task asks for the same values."""
-        return 1 if scenario is Scenario.DOMAIN or self.goal == "regression" else self.experiences
+        return 1 if scenario is Scenario.DOMAIN or self.problem_type == "regression" else self.experiences
 
     def outputs(self, scenario: Scenario) -> int:
         """Width of an output layer that serves the scenario: K for each head."""
@@ -191,6 +190,14 @@ class Setup:
 
         return torch.Generator().manual_seed(stream_seed(self.seed, stream))
 
+    def optimiser(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Adam:
+        """The protocol's optimiser, new, over these parameters: whatever a strategy trains takes its steps with one."""
+        import torch
+
+        protocol = self.protocol
+        betas = (protocol.beta1, 0.999)
+        return torch.optim.Adam(list(parameters), lr=protocol.learning_rate, betas=betas, fused=True)
+
 
 class Benchmark(Protocol):
     """A frozen keyword-only dataclass; its fields are the settings of the benchmark.
@@ -206,8 +213,9 @@ class Benchmark(Protocol):
     @property
     def facts(self) -> BenchmarkFacts: ...
 
-    def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
-        """The stream, drawn with the run's seed; `folder` holds the data sets (default: the user's data folder)."""
+    def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> Any:
+        """The stream, an `avalanche_adapter.benchmark.InMemoryBenchmark`, drawn with the run's seed; `folder` holds the
+        data sets (default: the user's data folder)."""
         ...
 
 
@@ -218,8 +226,9 @@ class Strategy(Protocol):
     revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`
     scenarios: ClassVar[tuple[Scenario, ...]]  # those that the method can learn
 
-    def build(self, setup: Setup) -> InMemoryTemplate:
-        """The strategy for one run: Avalanche's SupervisedTemplate, trained for a number of iterations."""
+    def build(self, setup: Setup) -> SupervisedTemplate:
+        """The strategy for one run: an `avalanche_adapter.template.InMemoryTemplate`, which is Avalanche's
+        SupervisedTemplate, trained for a number of iterations."""
         ...
 
 

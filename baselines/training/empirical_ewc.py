@@ -12,7 +12,7 @@ from torch import Tensor
 from baselines.empirical_ewc import EmpiricalEwc
 from baselines.training.anchored import AnchoredTemplate
 from baselines.training.ewc import fisher_derivatives
-from hnet_bench.avalanche_adapter.goals import goal_of
+from hnet_bench.avalanche_adapter.objective import objective_of
 from hnet_bench.interfaces import Setup
 
 
@@ -44,7 +44,7 @@ class EmpiricalEwcTemplate(AnchoredTemplate):
 
     def fisher(self) -> list[Tensor]:
         """Diagonal of the Fisher matrix at the present weights for the present experience, by parameter."""
-        has_classes = goal_of(self.setup.facts).has_classes
+        has_classes = objective_of(self.setup.facts).has_classes
         return self.importances(
             lambda outputs, targets: (
                 fisher_derivatives("true", outputs, targets) if has_classes else gaussian_derivatives(outputs, targets)

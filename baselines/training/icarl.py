@@ -15,7 +15,7 @@ from torch.nn import functional
 from baselines.icarl import Icarl
 from baselines.training.buffer import Buffer, samples_of
 from baselines.training.herding import herd, normalised_mean
-from hnet_bench.avalanche_adapter.batches import EndlessBatches
+from hnet_bench.avalanche_adapter.batches import InfiniteBatches
 from hnet_bench.avalanche_adapter.benchmark import Samples
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
 from hnet_bench.interfaces import Settings, Setup, UserError
@@ -120,7 +120,7 @@ class IcarlTemplate(ClassifierTemplate):
         return torch.cat([function(x.to(self.device)) for x in inputs.split(_AT_A_TIME)])
 
 
-class BatchesWithTargets(EndlessBatches):
+class BatchesWithTargets(InfiniteBatches):
     """Batches with the targets (batch, setup.outputs) of their samples between labels and task labels."""
 
     def __init__(self, samples: Samples, *, targets: Tensor, **rest: Any) -> None:

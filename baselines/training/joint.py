@@ -10,7 +10,7 @@ from avalanche.benchmarks.utils import concat_datasets
 from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 
-from hnet_bench.avalanche_adapter.batches import SideBySide
+from hnet_bench.avalanche_adapter.batches import ConcatenatedBatches
 from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated, in_memory_samples
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Scenario, Setup
@@ -58,10 +58,12 @@ class JointTemplate(ClassifierTemplate):
             return
         size = self.setup.protocol.batch_size
         if self.scenario is not Scenario.TASK:
-            self.dataloader = self.endless_batches(self.all_seen(), 0, size)
+            self.dataloader = self.infinite_batches(self.all_seen(), 0, size)
             return
         share = math.ceil(size / len(self._seen))
-        self.dataloader = SideBySide([self.endless_batches(samples, label, share) for label, samples in self._seen])
+        self.dataloader = ConcatenatedBatches(
+            [self.infinite_batches(samples, label, share) for label, samples in self._seen]
+        )
 
     def all_seen(self) -> Samples:
         """The samples of all experiences seen, in order."""

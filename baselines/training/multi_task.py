@@ -17,4 +17,4 @@ class MultiTaskTemplate(JointTemplate):
         if self.setup.facts.heads(self.scenario) > 1 or in_memory_samples(self.experience) is None:
             super().make_train_dataloader(**kwargs)
         else:
-            self.dataloader = self.endless_batches(self.all_seen(), 0, self.setup.protocol.batch_size)
+            self.dataloader = self.infinite_batches(self.all_seen(), 0, self.setup.protocol.batch_size)

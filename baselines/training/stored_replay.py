@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from baselines.training.buffer import Buffer, samples_of
-from hnet_bench.avalanche_adapter.batches import Batch, EndlessBatches, SideBySide
+from hnet_bench.avalanche_adapter.batches import Batch, ConcatenatedBatches, InfiniteBatches
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup
 
@@ -32,7 +32,7 @@ class StoringTemplate(ClassifierTemplate):
         self._per_class = per_class
         self._choice = setup.generator("buffer")
         self._replay_order = setup.generator("replay")
-        self._stored_batches: EndlessBatches | SideBySide | None = None
+        self._stored_batches: InfiniteBatches | ConcatenatedBatches | None = None
         super().__init__(setup=setup, plugins=plugins, evaluator=evaluator)
 
     def parameter_counts(self) -> Settings:
@@ -57,16 +57,16 @@ class StoringTemplate(ClassifierTemplate):
         super().check_model_and_optimizer(reset_optimizer_state, **kwargs)
         self._stored_batches = self._new_batches() if self.buffer.groups else None
 
-    def _new_batches(self) -> EndlessBatches | SideBySide:
+    def _new_batches(self) -> InfiniteBatches | ConcatenatedBatches:
         size = self.setup.protocol.batch_size
         if self.scenario is not Scenario.TASK:
             stored = self.buffer.samples()
             return self._batches(0, min(size, len(stored)))
         groups = self.buffer.groups
-        return SideBySide([self._batches(group, math.ceil(size / len(groups)), group) for group in groups])
+        return ConcatenatedBatches([self._batches(group, math.ceil(size / len(groups)), group) for group in groups])
 
-    def _batches(self, task_label: int, size: int, group: int | None = None) -> EndlessBatches:
-        return EndlessBatches(
+    def _batches(self, task_label: int, size: int, group: int | None = None) -> InfiniteBatches:
+        return InfiniteBatches(
             self.buffer.samples(group),
             task_label=task_label,
             batch_size=size,

@@ -16,7 +16,7 @@ from hnet_bench.avalanche_adapter.benchmark import Samples
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, task labels
 
 
-class EndlessBatches:
+class InfiniteBatches:
     """Batches of one size for ever: without replacement until all samples were drawn, then reshuffled.
 
     A batch may straddle two passes, so all have full size, also where there are fewer samples than a batch holds.
@@ -33,7 +33,7 @@ class EndlessBatches:
         self._generator = generator
         self._order = torch.empty(0, dtype=torch.int64, device=device)
 
-    def __iter__(self) -> EndlessBatches:
+    def __iter__(self) -> InfiniteBatches:
         return self
 
     def __next__(self) -> Batch:
@@ -49,13 +49,13 @@ class EndlessBatches:
         return chosen
 
 
-class SideBySide:
+class ConcatenatedBatches:
     """Batches made of one batch of each stream, in order."""
 
-    def __init__(self, streams: list[EndlessBatches]) -> None:
+    def __init__(self, streams: list[InfiniteBatches]) -> None:
         self._streams = streams
 
-    def __iter__(self) -> SideBySide:
+    def __iter__(self) -> ConcatenatedBatches:
         return self
 
     def __next__(self) -> Batch:
@@ -71,25 +71,26 @@ def one_pass(samples: Samples, *, task_label: int, batch_size: int, device: torc
         yield samples.take(indices), samples.y[indices], torch.full_like(indices, task_label)
 
 
-class Exactly:
-    """An iterator of the first `count` items of `batches`, which is begun anew whenever it ends.
+class FixedIterations:
+    """An iterator of the first `count` items of a loader, which is begun anew whenever it ends.
 
     Raises ValueError if it is empty.
     """
 
     def __init__(self, batches: Iterable[Any], count: int) -> None:
-        self.left = count  # items still to come
+        self.done = 0  # items that were given
+        self._count = count
         self._batches = batches
         self._iterator: Iterator[Any] | None = None
 
-    def __iter__(self) -> Exactly:
+    def __iter__(self) -> FixedIterations:
         return self
 
     def __next__(self) -> Any:
-        if self.left == 0:
+        if self.done >= self._count:
             raise StopIteration
         item = self._next()
-        self.left -= 1
+        self.done += 1
         return item
 
     def _next(self) -> Any:

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from hnet_bench.avalanche_adapter.goals import goal_of
+from hnet_bench.avalanche_adapter.objective import objective_of
 from hnet_bench.interfaces import BenchmarkFacts, Scenario
 
 # Final answers on the test samples of each experience -> arrays to keep beside the record, by name.
@@ -207,7 +207,7 @@ def in_memory_benchmark(
 def avalanche_streams(facts: BenchmarkFacts, **datasets: list[Any]) -> CLScenario:
     """Streams of experiences by name, with what Avalanche's modules and plugins want to know of each."""
     benchmark = benchmark_from_datasets(**datasets)
-    has_classes = goal_of(facts).has_classes
+    has_classes = objective_of(facts).has_classes
     benchmark = with_task_labels(with_classes_timeline(benchmark) if has_classes else benchmark)
     for stream in benchmark.streams.values():
         for experience in stream:

@@ -29,6 +29,7 @@ _TRANSIENT = frozenset(
         "adapted_dataset",
         "clock",
         "current_eval_stream",
+        "dataloader",
         "device",
         "evaluator",
         "experience",

@@ -2,7 +2,7 @@
 
 In DOMAIN and CLASS the test samples of all experiences are pooled and mixed into a single Avalanche experience, so the
 task identity is not in a label, nor in the order, nor in the composition of a batch. Class labels, or the values to
-predict, are withheld in every scenario: the strategy returns answers, and only this file compares them.
+predict, are withheld in every scenario: the strategy returns outputs, and only this file compares them.
 
 The order of a pool follows from a hash of the test data with their labels: the same in every process, so that scores
 repeat bit for bit, and computed by nobody who has not these labels anyway. Neither it nor which permutation belongs to
@@ -37,29 +37,33 @@ from hnet_bench.avalanche_adapter.benchmark import (
     stored_tensors,
 )
 from hnet_bench.avalanche_adapter.finite import require_finite_outputs
-from hnet_bench.avalanche_adapter.goals import Goal, agreement, goal_of
+from hnet_bench.avalanche_adapter.objective import Objective, accuracy, objective_of
 from hnet_bench.interfaces import BenchmarkFacts, Scenario
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on every experience, see `goals`, None on those that were not asked for; `task_inference`, fractions of
-    samples, is None where none is inferred.
+    """Scores on every experience, see `objective`, None on those that were not asked for; `task_inference`, fractions
+    of samples, is None where none is inferred.
 
-    `answers` are those to the test samples of each experience that was asked for, in their order.
+    `predictions` are those for the test samples of each experience that was asked for, in their order.
     """
 
     score: list[float | None]
     task_inference: list[float | None] | None
-    answers: Sequence[Tensor] = field(compare=False, repr=False)
+    predictions: Sequence[Tensor] = field(compare=False, repr=False)
 
 
 class Evaluator:
-    """Evaluates strategies on the test samples of one benchmark."""
+    """Evaluates strategies on the test samples of one benchmark.
+
+    A strategy is given it once, after the last experience: what it says of the labels comes when nothing is trained.
+    """
 
     def __init__(self, benchmark: InMemoryBenchmark) -> None:
         self._facts = benchmark.facts
-        self._goal = goal_of(benchmark.facts)
+        self._objective = objective_of(benchmark.facts)
+        self._test = benchmark.test
         self._targets = [samples.y.cpu() for samples in benchmark.test]
         self._withheld = [samples.labelled(torch.zeros_like(samples.y)) for samples in benchmark.test]
         self._blind = benchmark.scenario is not Scenario.TASK
@@ -71,28 +75,30 @@ class Evaluator:
         every = range(len(self._targets))
         chosen = tuple(every if on is None else on)
         stream = self._stream_of(chosen)
-        collector = _Collector(self._goal)
+        collector = _Collector(self._objective)
         # Last, so that what other plugins make of the outputs is what counts.
         template.plugins.append(collector)
         try:
             template.eval(stream.experiences)
         finally:
             template.plugins.remove(collector)
-        answers = stream.by_experience(torch.cat(collector.answers))
+        predictions = stream.by_experience(torch.cat(collector.predictions))
         score = {
-            index: self._goal.score(found, self._targets[index]) for index, found in zip(chosen, answers, strict=True)
+            index: self._objective.metric(found, self._targets[index])
+            for index, found in zip(chosen, predictions, strict=True)
         }
         row = [score.get(index) for index in every]
         if not collector.inferred_tasks:
-            return Evaluation(row, None, answers)
+            return Evaluation(row, None, predictions)
         inferred = stream.by_experience(torch.cat(collector.inferred_tasks))
-        shares = {index: agreement(tasks, index) for index, tasks in zip(chosen, inferred, strict=True)}
-        return Evaluation(row, [shares.get(index) for index in every], answers)
+        shares = {index: accuracy(tasks, index) for index, tasks in zip(chosen, inferred, strict=True)}
+        return Evaluation(row, [shares.get(index) for index in every], predictions)
 
     def outputs(self, template: SupervisedTemplate, most: int) -> Tensor:
         """Outputs, whatever they are, for at most so many test samples of each experience; it is left as it was
         found."""
-        parts = [evenly_spread(samples, most) for samples in self._withheld]
+        inputs = [self.inputs(experience, most) for experience in range(len(self._withheld))]
+        parts = [Samples(x, samples.y[: len(x)]) for x, samples in zip(inputs, self._withheld, strict=True)]
         listener = _Listener()
         template.plugins.append(listener)
         try:
@@ -100,6 +106,17 @@ class Evaluator:
         finally:
             template.plugins.remove(listener)
         return torch.cat(listener.outputs)
+
+    def inputs(self, experience: int, most: int | None = None) -> Tensor:
+        """Inputs (n, *input_shape) of all test samples of an experience, or of `most` of them, evenly spread."""
+        samples = self._test[experience]
+        return samples.take(_evenly_spread(len(samples), len(samples) if most is None else most))
+
+    def score(self, experience: int, outputs: Tensor) -> float:
+        """Score of outputs (n, K) for what `inputs` gave; n tells how many that were."""
+        targets = self._targets[experience]
+        chosen = targets[_evenly_spread(len(targets), len(outputs))]
+        return self._objective.metric(self._objective.predictions(outputs).cpu(), chosen)
 
     def _stream_of(self, chosen: tuple[int, ...]) -> _Stream:
         if chosen not in self._streams:
@@ -181,17 +198,18 @@ class _Stream:
 
 
 class _Collector(BaseSGDPlugin):  # type: ignore[misc]
-    """Keeps what a strategy answers, and which task it infers if it sets `mb_inferred_task`."""
+    """Keeps what a strategy predicts, and which task it infers if it sets `mb_inferred_task`."""
 
-    def __init__(self, goal: Goal) -> None:
+    def __init__(self, objective: Objective) -> None:
         super().__init__()
-        self._goal = goal
-        self.answers: list[Tensor] = []
+        self._objective = objective
+        self.predictions: list[Tensor] = []
         self.inferred_tasks: list[Tensor] = []
 
     def after_eval_forward(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
-        require_finite_outputs(strategy, self._goal.telling(strategy.mb_output))
-        self.answers.append(self._goal.answers(strategy.mb_output).detach().cpu())
+        when = f"After {strategy.place}" if strategy.tasks_seen else "Before the first experience"
+        require_finite_outputs(self._objective.decisive(strategy.mb_output), when)
+        self.predictions.append(self._objective.predictions(strategy.mb_output).detach().cpu())
         inferred = getattr(strategy, "mb_inferred_task", None)
         if inferred is not None:
             self.inferred_tasks.append(inferred.cpu())
@@ -206,11 +224,10 @@ class _Listener(BaseSGDPlugin):  # type: ignore[misc]
         self.outputs.append(strategy.mb_output.detach().clone())
 
 
-def evenly_spread(samples: Samples, most: int) -> Samples:
-    """At most so many samples, evenly spread over their order."""
-    count = min(len(samples), most)
-    positions = torch.arange(count) * len(samples) // count
-    return Samples(samples.take(positions), samples.y[positions])
+def _evenly_spread(size: int, most: int) -> Tensor:
+    """At most so many positions, evenly spread over `size` of them."""
+    count = min(size, most)
+    return torch.arange(count) * size // count
 
 
 def _experiences(facts: BenchmarkFacts, parts: list[Samples], *, task_labels: Sequence[int]) -> Any:

@@ -17,7 +17,7 @@ from avalanche.core import BaseSGDPlugin
 from avalanche.logging import BaseLogger, CSVLogger, TensorboardLogger
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluation
-from hnet_bench.avalanche_adapter.goals import goal_of
+from hnet_bench.avalanche_adapter.objective import objective_of
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Settings, UserError
 
@@ -58,12 +58,12 @@ class Loggers(BaseSGDPlugin):  # type: ignore[misc]
         step = strategy.clock.train_iterations
         if step % _STEPS_BETWEEN_VALUES:
             return
-        goal = goal_of(strategy.setup.facts)
+        objective = objective_of(strategy.setup.facts)
 
         def tell(logger: BaseLogger) -> None:
-            score = goal.score(goal.answers(strategy.mb_output.detach()), strategy.mb_y)
+            score = objective.metric(objective.predictions(strategy.mb_output.detach()), strategy.mb_y)
             self._latest = float(strategy.loss.detach()), score
-            for name, value in zip(("loss", goal.score_name), self._latest, strict=True):
+            for name, value in zip(("loss", objective.metric_name), self._latest, strict=True):
                 logger.log_single_metric(f"training/{name}", value, step)
 
         self._each(tell)
@@ -71,7 +71,7 @@ class Loggers(BaseSGDPlugin):  # type: ignore[misc]
     def evaluated(self, template: InMemoryTemplate, evaluation: Evaluation) -> None:
         """Tells of the scores after an experience."""
         step, experience = template.clock.train_iterations, template.task
-        score_name = goal_of(template.setup.facts).score_name
+        score_name = objective_of(template.setup.facts).metric_name
 
         def tell(logger: BaseLogger) -> None:
             for name, scores in ((score_name, evaluation.score), ("task_inference", evaluation.task_inference)):

@@ -6,15 +6,14 @@ attributes, so that `checkpoint` can save it; `train`, called once more on the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from avalanche.core import BaseSGDPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.batches import Exactly
+from hnet_bench.avalanche_adapter.batches import FixedIterations
 
 
 class Phase:
@@ -26,7 +25,7 @@ class Phase:
     # Of the last step, detached, if there is a single one; it is looked at after every step.
     loss: Tensor | None = None
 
-    def __init__(self, batches: Exactly) -> None:
+    def __init__(self, batches: FixedIterations) -> None:
         self.batches = batches
 
     def step(self, batch: list[Tensor]) -> None:
@@ -37,6 +36,8 @@ class Phase:
 class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
     """A SupervisedTemplate whose experience is a main loop, which is Avalanche's, and then any number of phases."""
 
+    main_loop: FixedIterations  # of the present experience, set by `prepare_main_loop`
+
     def __init__(self, **settings: Any) -> None:
         self.within_experience = False  # between the beginning and the end of training on an experience
         self._entered_anew = False  # a state from within an experience was restored: its `train` is to go on
@@ -45,12 +46,20 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         self._phase: Phase | None = None
         super().__init__(**settings)
 
+    def begin_experience(self) -> None:
+        """Called once before the first step on an experience: the model is adapted, the optimiser made, and what
+        plugins do then is done. For what a strategy fixes until `end_experience`."""
+
+    def end_experience(self) -> None:
+        """Called once after the last step on an experience, and after what plugins do then."""
+
     def further_phases(self) -> list[Callable[[], Phase]]:
         """Makers of the phases of the present experience, in order; each is called when its phase begins."""
         return []
 
-    def _after_step_of(self, phase: Phase) -> None:
-        """What is looked at after a step of a phase."""
+    def prepare_main_loop(self) -> None:
+        """Called just before the first step: sets `main_loop`."""
+        raise NotImplementedError
 
     def go_on(self) -> None:
         """Says that this template was restored: the next `train` goes on with what had begun, if anything had."""
@@ -61,11 +70,11 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         """Whether the main loop of the present experience is not over."""
         return not self._main_loop_over
 
-    def count_step(self) -> None:
-        """Tells whoever watches of an optimiser step."""
-        call = _watchers.get(self)
-        if call is not None:
-            call()
+    def _prepare_experience(self) -> None:
+        """Called first of all on an experience, before Avalanche adapts data and model to it."""
+
+    def _after_step_of(self, phase: Phase) -> None:
+        """What is looked at after a step of a phase."""
 
     def _before_training(self, **kwargs: Any) -> None:
         if not self._entered_anew:
@@ -75,12 +84,10 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         if self._entered_anew:
             return
         self._main_loop_over, self._phases_over, self._phase = False, 0, None
-        self.begin_experience(**kwargs)
-        self.within_experience = True
-
-    def begin_experience(self, **kwargs: Any) -> None:
-        """What is done once, before the first step on an experience; Avalanche's `_before_training_exp`."""
+        self._prepare_experience()
         super()._before_training_exp(**kwargs)
+        self.begin_experience()
+        self.within_experience = True
 
     def _before_training_epoch(self, **kwargs: Any) -> None:
         if not self._entered_anew:
@@ -91,28 +98,39 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
             super()._train_exp(experience, eval_streams, **kwargs)
             self._main_loop_over = True
             self.dataloader: Any = []
+            del self.main_loop
         self._entered_anew = False
         for make in self.further_phases()[self._phases_over :]:
             self._phase = self._phase or make()
             for batch in self._phase.batches:
                 self._phase.step([tensor.to(self.device) for tensor in batch])
                 self._after_step_of(self._phase)
-                self.count_step()
+                self._step_is_over()
             self._phase = None
             self._phases_over += 1
 
     def training_epoch(self, **kwargs: Any) -> None:
-        """The main loop; a loader that was restored is where it was."""
+        """The main loop; one that was restored goes on where it was."""
         if not self._entered_anew:
             self.prepare_main_loop()
         self._entered_anew = False
+        self.dataloader = self._main_loop_batches()
         super().training_epoch(**kwargs)
 
-    def prepare_main_loop(self) -> None:
-        """What is done just before the first step; may replace the loader."""
+    def _main_loop_batches(self) -> Iterator[Any]:
+        # Only when the next batch is asked for, everything that belongs to a step is over.
+        for batch in self.main_loop:
+            yield batch
+            self._step_is_over()
+
+    def _step_is_over(self) -> None:
+        call = _watchers.get(self)
+        if call is not None:
+            call()
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
+        self.end_experience()
         self.within_experience = False
 
 
@@ -121,13 +139,6 @@ _watchers: WeakKeyDictionary[ResumableTemplate, Callable[[], None]] = WeakKeyDic
 
 
 def after_every_step(template: ResumableTemplate, call: Callable[[], None]) -> None:
-    """Has a function called after every optimiser step that the template counts, in the main loop and in its phases;
-    in place of the one that was called before."""
-    if template not in _watchers:
-        template.plugins.append(_AfterStep())
+    """Has a function called after every optimiser step of the main loop and of the phases, once nothing more belongs to
+    that step; in place of the one that was called before."""
     _watchers[template] = call
-
-
-class _AfterStep(BaseSGDPlugin):  # type: ignore[misc]
-    def after_training_iteration(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
-        strategy.count_step()

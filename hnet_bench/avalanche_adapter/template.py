@@ -19,11 +19,11 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
+from hnet_bench.avalanche_adapter.batches import ConcatenatedBatches, FixedIterations, InfiniteBatches, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
-from hnet_bench.avalanche_adapter.examiner import Examiner
+from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.finite import require_finite_loss, require_finite_parameters
-from hnet_bench.avalanche_adapter.goals import goal_of
+from hnet_bench.avalanche_adapter.objective import objective_of
 from hnet_bench.avalanche_adapter.resumable import Phase, ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, UserError
 
@@ -39,13 +39,14 @@ class InMemoryTemplate(ResumableTemplate):
     """A SupervisedTemplate that follows a training protocol.
 
     Subclasses override what Avalanche's users override (`forward`, `criterion`, `backward`) and, where they differ from
-    the defaults, `trained_parameters`, `fresh_optimiser`, `iterations`, `parameter_counts`, `further_phases`.
+    the defaults, `trained_parameters`, `fresh_optimiser`, `iterations`, `parameter_counts`, `further_phases`,
+    `begin_experience`, `end_experience`.
     """
 
     # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
     fresh_optimiser: ClassVar[bool] = False
-    # Beyond classification by ReLU perceptrons with torch's initialisation: values of the benchmark's goal and of the
-    # protocol, "scheduled" for steps and learning rates that change, "normalised" for images with values beyond
+    # Beyond classification by ReLU perceptrons with torch's initialisation: values of the benchmark's problem type and
+    # of the protocol, "scheduled" for steps and learning rates that change, "normalised" for images with values beyond
     # [0, 1]. Not inherited, since a subclass may do what suits none of them.
     learns_with: ClassVar[tuple[str, ...]] = ()
 
@@ -75,7 +76,7 @@ class InMemoryTemplate(ResumableTemplate):
             model=model,
             # Replaced before the first step, when Avalanche asks for it; until then it holds nothing else.
             optimizer=torch.optim.Adam(list(model.parameters())),
-            criterion=goal_of(setup.facts).loss(),
+            criterion=objective_of(setup.facts).loss(),
             train_mb_size=setup.protocol.batch_size,
             train_epochs=1,
             eval_mb_size=EVALUATION_BATCH,
@@ -95,6 +96,11 @@ class InMemoryTemplate(ResumableTemplate):
         return self.tasks_seen - 1
 
     @property
+    def place(self) -> str:
+        """The present experience in words, for messages."""
+        return f"experience {self.tasks_seen} of {self.setup.facts.experiences}"
+
+    @property
     def iterations(self) -> int:
         """Optimiser steps on the present experience."""
         return self.setup.protocol.steps(self.task)
@@ -112,7 +118,7 @@ class InMemoryTemplate(ResumableTemplate):
         """Small arrays that are kept beside the record, by name."""
         return {}
 
-    def examined(self, examiner: Examiner) -> dict[str, numpy.ndarray]:
+    def evaluated_artefacts(self, evaluator: Evaluator) -> dict[str, numpy.ndarray]:
         """Further such arrays that need scores on test samples. Asked for once, after the last experience."""
         return {}
 
@@ -132,10 +138,8 @@ class InMemoryTemplate(ResumableTemplate):
         held = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         if keeps_state and len(held) == len(parameters) and all(map(operator.is_, held, parameters)):
             return
-        protocol, before = self.setup.protocol, self.optimizer.state
-        self.optimizer = torch.optim.Adam(
-            parameters, lr=protocol.learning_rate, betas=(protocol.beta1, 0.999), fused=True
-        )
+        before = self.optimizer.state
+        self.optimizer = self.setup.optimiser(parameters)
         if keeps_state:
             self.optimizer.state.update({one: before[one] for one in parameters if one in before})
         self._optimiser_is_set = True
@@ -151,20 +155,20 @@ class InMemoryTemplate(ResumableTemplate):
 
     def prepare_main_loop(self) -> None:
         """`iterations` steps, from whatever loader there is: plugins such as replay put their own in its place."""
-        self.own_batches = isinstance(self.dataloader, (EndlessBatches, SideBySide))
-        self.dataloader = Exactly(self.dataloader, self.iterations)
+        self.own_batches = isinstance(self.dataloader, (InfiniteBatches, ConcatenatedBatches))
+        self.main_loop = FixedIterations(self.dataloader, self.iterations)
 
     def _before_training_iteration(self, **kwargs: Any) -> None:
         protocol = self.setup.protocol
         if protocol.learning_rate_steps:
             steps = self.iterations
             for group in self.optimizer.param_groups:
-                group["lr"] = protocol.learning_rate_at(steps - 1 - self.dataloader.left, steps)
+                group["lr"] = protocol.learning_rate_at(self.main_loop.done - 1, steps)
         super()._before_training_iteration(**kwargs)
 
     def _before_update(self, **kwargs: Any) -> None:
         # Whatever plugins add to the loss is in it by now.
-        require_finite_loss(self, self.loss, self.dataloader.left, "training")
+        require_finite_loss(self.loss, self.place, self.main_loop.done, "training")
         super()._before_update(**kwargs)
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
@@ -172,9 +176,9 @@ class InMemoryTemplate(ResumableTemplate):
         if samples is None:
             super().make_train_dataloader(**kwargs)
         else:
-            self.dataloader = self.endless_batches(samples, self._task_label(), self.setup.protocol.batch_size)
+            self.dataloader = self.infinite_batches(samples, self._task_label(), self.setup.protocol.batch_size)
 
-    def more_batches(self, count: int) -> Exactly:
+    def more_batches(self, count: int) -> FixedIterations:
         """Batches of the present experience for what else a strategy trains on it: inputs first, then labels.
 
         Their order has a random stream of its own, so that they do not change what the main loop sees.
@@ -182,13 +186,13 @@ class InMemoryTemplate(ResumableTemplate):
         main, self._data_order = self._data_order, self._more_data_order
         try:
             self.make_train_dataloader()
-            return Exactly(self.dataloader, count)
+            return FixedIterations(self.dataloader, count)
         finally:
             self._data_order, self.dataloader = main, []
 
-    def endless_batches(self, samples: Samples, task_label: int, batch_size: int) -> EndlessBatches:
+    def infinite_batches(self, samples: Samples, task_label: int, batch_size: int) -> InfiniteBatches:
         """Batches drawn with the run's own stream for the order of data."""
-        return EndlessBatches(
+        return InfiniteBatches(
             samples,
             task_label=task_label,
             batch_size=batch_size,
@@ -213,7 +217,7 @@ class InMemoryTemplate(ResumableTemplate):
     def _check_that_it_learns_with(self, setup: Setup) -> None:
         able = vars(type(self)).get("learns_with", ())
         for wanted, usual in (
-            (setup.facts.goal, "classification"),
+            (setup.facts.problem_type, "classification"),
             (setup.protocol.activation, "relu"),
             (setup.protocol.initialisation, "torch"),
             (setup.protocol.network, "mlp"),
@@ -224,7 +228,7 @@ class InMemoryTemplate(ResumableTemplate):
                 known = ", ".join(able) or "nothing else"
                 raise UserError(f"{type(self).__name__} does not learn with {wanted}: beside {usual} it has {known}.")
 
-    def begin_experience(self, **kwargs: Any) -> None:
+    def _prepare_experience(self) -> None:
         """Takes note of the classes of the experience. Raises UserError if there are more than the setup says."""
         expected = self.setup.facts.experiences
         if self.tasks_seen == expected:
@@ -232,21 +236,20 @@ class InMemoryTemplate(ResumableTemplate):
         self.tasks_seen += 1
         self.classes_of.append(self._checked_classes())
         self.classes_seen = sorted({*self.classes_seen, *self.classes_of[-1]})
-        super().begin_experience(**kwargs)
 
     def _after_step_of(self, phase: Phase) -> None:
         if phase.loss is not None:
-            require_finite_loss(self, phase.loss, phase.batches.left, type(phase).__name__)
+            require_finite_loss(phase.loss, self.place, phase.batches.done, type(phase).__name__)
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         super()._train_exp(experience, eval_streams, **kwargs)
-        require_finite_parameters(self)
+        require_finite_parameters((self, *self.method_plugins), self.place, without=[self, *self.plugins])
 
     def _checked_classes(self) -> list[int]:
         """Labels of the present experience, none in regression. Raises UserError if they do not fit the scenario."""
         samples = in_memory_samples(self.experience)
         labels = torch.as_tensor(list(self.experience.dataset.targets)) if samples is None else samples.y
-        classes = goal_of(self.setup.facts).classes(labels)
+        classes = objective_of(self.setup.facts).classes(labels)
         outputs = self.setup.outputs if self.scenario is Scenario.CLASS else self.setup.facts.classes_per_experience
         if classes and classes[-1] >= outputs:
             advice = "" if self.scenario is Scenario.CLASS else ", as class_ids_from_zero_in_each_exp=True makes them"

@@ -66,7 +66,9 @@ class Regression1d:
     @property
     def facts(self) -> BenchmarkFacts:
         """Three experiences, one value in, one value out."""
-        return BenchmarkFacts(experiences=len(TASKS), classes_per_experience=1, input_shape=(1,), goal="regression")
+        return BenchmarkFacts(
+            experiences=len(TASKS), classes_per_experience=1, input_shape=(1,), problem_type="regression"
+        )
 
     def training_data(self) -> list[tuple[Array, Array]]:
         """Inputs and noisy targets (train_samples,) of each experience; all inputs are drawn before the noise."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
-from hnet_bench.avalanche_adapter.goals import agreement
+from hnet_bench.avalanche_adapter.objective import accuracy
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Scenario
 
@@ -46,7 +46,7 @@ def _dependence(template: InMemoryTemplate, benchmark: InMemoryBenchmark) -> str
                 found = predictions(template, experience, wrong_label=(index + shift) % len(stream))
                 if not torch.equal(found, alone[index]):
                     return "the task label that stands beside a sample"
-    expected = [agreement(said.cpu(), samples.y.cpu()) for said, samples in zip(alone, benchmark.test, strict=True)]
+    expected = [accuracy(said.cpu(), samples.y.cpu()) for said, samples in zip(alone, benchmark.test, strict=True)]
     # In CL2 and CL3 one pool in mixed order, in CL1 each experience; in either case in batches of another size, and one
     # by one, as the last sample of an evaluation may be.
     for template.eval_mb_size in (SMALL_BATCH + 4, 1):

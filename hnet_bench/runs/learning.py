@@ -13,10 +13,9 @@ import torch
 from hnet_bench.avalanche_adapter.benchmark import stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
-from hnet_bench.avalanche_adapter.examiner import Examiner
-from hnet_bench.avalanche_adapter.goals import goal_of
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.measured import Meter
+from hnet_bench.avalanche_adapter.objective import objective_of
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
 from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
@@ -91,8 +90,8 @@ class Learning:
         """Arrays to keep beside the record: the strategy's, and what the benchmark makes of its final answers."""
         template, keep = self.template, self._benchmark.keep
         with preserved_random_state(), torch.no_grad():
-            arrays = {**template.artefacts(), **template.examined(Examiner(self._benchmark, template.device))}
-        return {**arrays, **keep(self._latest.answers)} if keep and self._latest else arrays
+            arrays = {**template.artefacts(), **template.evaluated_artefacts(self._evaluator)}
+        return {**arrays, **keep(self._latest.predictions)} if keep and self._latest else arrays
 
     def measured(self) -> Settings:
         """What the run did and keeps, measured. For the end, since it takes a few more evaluations."""
@@ -208,15 +207,17 @@ class Learning:
         return max(filter(None, (peak_bytes(), self.progress.peak_memory_bytes)), default=None)
 
     def _log_scores(self) -> None:
-        goal = goal_of(self._benchmark.facts)
-        scores = " ".join(format(score, goal.form) for score in self.progress.score[-1] if score is not None)
+        objective = objective_of(self._benchmark.facts)
+        scores = " ".join(
+            format(score, objective.metric_format) for score in self.progress.score[-1] if score is not None
+        )
         done = len(self.progress.score)
         _log.info(
             "experience %d of %d learnt in %.1f s; %s: %s",
             done,
             self._experiences,
             self.progress.train[-1],
-            goal.score_name.replace("_", " "),
+            objective.metric_name.replace("_", " "),
             scores,
         )
 

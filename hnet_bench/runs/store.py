@@ -317,7 +317,7 @@ def _possible(spec: RunSpec) -> str:
 
 
 def _learns_values(spec: RunSpec) -> bool:
-    return spec.build_benchmark().facts.goal == "regression"
+    return spec.build_benchmark().facts.problem_type == "regression"
 
 
 def _damaged_arrays(path: Path) -> list[Damaged]:

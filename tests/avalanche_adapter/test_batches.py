@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches, Exactly, SideBySide, one_pass
+from hnet_bench.avalanche_adapter.batches import ConcatenatedBatches, FixedIterations, InfiniteBatches, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated
 
 CPU = torch.device("cpu")
@@ -17,7 +17,7 @@ def numbered(count):
 
 def endless(count, batch_size, seed=0, task_label=0):
     generator = torch.Generator().manual_seed(seed)
-    return EndlessBatches(
+    return InfiniteBatches(
         numbered(count), task_label=task_label, batch_size=batch_size, generator=generator, device=CPU
     )
 
@@ -58,7 +58,7 @@ def test_no_samples_are_refused():
 
 
 def test_side_by_side_has_a_batch_of_each_stream():
-    x, y, task_labels = next(iter(SideBySide([endless(10, 2), endless(10, 3, task_label=1)])))
+    x, y, task_labels = next(iter(ConcatenatedBatches([endless(10, 2), endless(10, 3, task_label=1)])))
     assert (len(x), len(y), task_labels.tolist()) == (5, 5, [0, 0, 1, 1, 1])
 
 
@@ -70,13 +70,13 @@ def test_one_pass_is_in_order_and_complete():
 
 @pytest.mark.parametrize("count", [0, 1, 3, 8])
 def test_exactly_so_many(count):
-    assert len(list(Exactly([1, 2, 3], count))) == count
-    assert len(list(Exactly(itertools.count(), count))) == count
+    assert len(list(FixedIterations([1, 2, 3], count))) == count
+    assert len(list(FixedIterations(itertools.count(), count))) == count
 
 
 def test_nothing_cannot_be_repeated():
     with pytest.raises(ValueError, match="at least one batch"):
-        list(Exactly([], 2))
+        list(FixedIterations([], 2))
 
 
 # Two experiences that share three inputs of four values, 0-3, 4-7 and 8-11; the second turns each input round.
@@ -102,7 +102,7 @@ def test_without_a_permutation_inputs_are_what_is_stored():
 
 def test_both_kinds_of_batches_permute():
     generator = torch.Generator().manual_seed(0)
-    endless = EndlessBatches(TURNED, task_label=0, batch_size=2, generator=generator, device=CPU)
+    endless = InfiniteBatches(TURNED, task_label=0, batch_size=2, generator=generator, device=CPU)
     for batches in (itertools.islice(endless, 5), one_pass(TURNED, task_label=0, batch_size=2, device=CPU)):
         for x, y, _ in batches:
             assert torch.equal(x, STORED.flip(1, 2)[y - 3])

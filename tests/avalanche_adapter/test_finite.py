@@ -56,7 +56,7 @@ def test_a_loss_says_its_step():
 def test_a_phase_beside_the_main_loop_is_looked_at():
     class Diverging(Phase):
         def step(self, batch):
-            self.loss = torch.tensor(1 / (5 - self.batches.left) if self.batches.left != 5 else torch.nan)
+            self.loss = torch.tensor(torch.nan if self.batches.done == 15 else 1.0)
 
     class WithPhase(ClassifierTemplate):
         def further_phases(self):

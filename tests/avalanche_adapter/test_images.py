@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches
+from hnet_bench.avalanche_adapter.batches import InfiniteBatches
 from hnet_bench.avalanche_adapter.benchmark import concatenated, stored_tensors
 from hnet_bench.avalanche_adapter.images import CROP_PADDING, ImageSamples, crops
 
@@ -19,7 +19,7 @@ def images(count=6, side=5):
 
 def batches(samples, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return EndlessBatches(samples, task_label=0, batch_size=4, generator=generator, device=CPU)
+    return InfiniteBatches(samples, task_label=0, batch_size=4, generator=generator, device=CPU)
 
 
 def test_values_are_channels_first_between_0_and_1():

@@ -9,11 +9,10 @@ from baselines.ewc import Ewc
 from baselines.finetune import Finetune
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
-from hnet_bench.avalanche_adapter.examiner import Examiner
-from hnet_bench.avalanche_adapter.goals import GOALS, agreement, mean_squared_error
+from hnet_bench.avalanche_adapter.objective import OBJECTIVES, accuracy, mean_squared_error
 from hnet_bench.benchmarks.regression_1d import Regression1d
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import GoalName, Scenario, Setup, TrainingProtocol, UserError
+from hnet_bench.interfaces import ProblemType, Scenario, Setup, TrainingProtocol, UserError
 from hnet_bench.strategies.hnet import Hnet
 
 SCENARIOS = [Scenario.TASK, Scenario.DOMAIN]
@@ -32,12 +31,12 @@ def test_the_mean_squared_error_is_over_samples_and_values():
         mean_squared_error(found[:, :1], expected)
 
 
-def test_agreement_is_the_fraction_of_equal_labels():
-    assert agreement(torch.tensor([1, 2, 3, 4]), torch.tensor([1, 2, 0, 0])) == 0.5
+def test_accuracy_is_the_fraction_of_equal_labels():
+    assert accuracy(torch.tensor([1, 2, 3, 4]), torch.tensor([1, 2, 0, 0])) == 0.5
 
 
-def test_every_goal_of_the_interface_has_an_entry():
-    assert set(GOALS) == set(get_args(GoalName))
+def test_every_problem_type_of_the_interface_has_an_entry():
+    assert set(OBJECTIVES) == set(get_args(ProblemType))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -64,8 +63,8 @@ def test_scores_are_the_errors_on_each_experience_whose_targets_nobody_sees(scen
     assert evaluation.score[0] < 0.05 < min(evaluation.score[1:])
     assert not torch.cat(seen).any()
     with torch.no_grad():
-        for answers, test in zip(evaluation.answers, benchmark.test, strict=True):
-            torch.testing.assert_close(answers, model(test.x))
+        for predicted, test in zip(evaluation.predictions, benchmark.test, strict=True):
+            torch.testing.assert_close(predicted, model(test.x))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -103,18 +102,18 @@ def test_who_does_not_say_that_it_can_is_refused(strategy, stream, protocol, wor
         strategy.build(setup_of(benchmark=stream, **protocol))
 
 
-def test_the_examiner_gives_even_samples_and_scores_what_is_said_of_them():
+def test_an_evaluator_gives_even_samples_and_scores_outputs_for_them():
     benchmark = Regression1d(test_samples=5).build(scenario=Scenario.TASK, seed=1)
-    examiner = Examiner(benchmark, torch.device("cpu"))
-    x = examiner.inputs(0, 2)
+    evaluator = Evaluator(benchmark)
+    x = evaluator.inputs(0, 2)
     assert x[:, 0].tolist() == [-4.0, -3.0]  # samples 0 and 2 of -4, -3.5, -3, -2.5, -2
-    assert examiner.score(0, x + 4) == pytest.approx(1.0)  # the function is x + 3
-    assert len(examiner.inputs(0)) == len(examiner.inputs(0, 99)) == 5
-    assert examiner.score(0, examiner.inputs(0) + 3) == pytest.approx(0.0, abs=1e-12)
+    assert evaluator.score(0, x + 4) == pytest.approx(1.0)  # the function is x + 3
+    assert len(evaluator.inputs(0)) == len(evaluator.inputs(0, 99)) == 5
+    assert evaluator.score(0, evaluator.inputs(0) + 3) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_the_examiner_takes_the_most_probable_class():
+def test_an_evaluator_takes_the_most_probable_class():
     benchmark = Synthetic(test_per_class=2).build(scenario=Scenario.CLASS, seed=1)
-    examiner = Examiner(benchmark, torch.device("cpu"))
+    evaluator = Evaluator(benchmark)
     outputs = torch.eye(6)[[2, 2, 3, 2]]  # of the second experience, whose labels are 2, 2, 3, 3
-    assert examiner.score(1, outputs) == 0.75
+    assert evaluator.score(1, outputs) == 0.75

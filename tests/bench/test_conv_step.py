@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches
+from hnet_bench.avalanche_adapter.batches import InfiniteBatches
 from hnet_bench.avalanche_adapter.benchmark import in_memory_benchmark
 from hnet_bench.avalanche_adapter.images import ImageSamples
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol
@@ -47,7 +47,7 @@ def test_resnet_step(in_turns, samples, task):
     model, parameters = template.classifier, torch.randn(template.classifier.target.layout.parameters)
     flat = (0.1 * parameters).requires_grad_()
     x, y = samples.take(torch.arange(BATCH)), samples.y[:BATCH]
-    batches = EndlessBatches(
+    batches = InfiniteBatches(
         samples, task_label=0, batch_size=BATCH, generator=torch.Generator(), device=torch.device("cpu")
     )
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import EndlessBatches
+from hnet_bench.avalanche_adapter.batches import InfiniteBatches
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
 from hnet_bench.avalanche_adapter.template import head_columns
@@ -47,7 +47,7 @@ def stream_of(samples, experiment, scenario):
 
 
 def batches_of(samples):
-    return EndlessBatches(
+    return InfiniteBatches(
         samples, task_label=0, batch_size=BATCH, generator=torch.Generator(), device=torch.device("cpu")
     )
 

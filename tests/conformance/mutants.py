@@ -31,6 +31,27 @@ class Sound(_ByClass):
     template = ClassifierTemplate
 
 
+class _LateTemplate(ClassifierTemplate):
+    def __init__(self, setup):
+        super().__init__(setup=setup)
+        self.steps = 0
+
+    def _after_training_iteration(self, **kwargs):
+        super()._after_training_iteration(**kwargs)
+        self.steps += 1
+
+    def criterion(self):
+        return super().criterion() * (1 + self.steps % 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorksOnAfterEachStep(_ByClass):
+    """Sound: a step is over only when the next one begins."""
+
+    name = "works_on_after_each_step"
+    template = _LateTemplate
+
+
 class _LabelTemplate(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
@@ -504,7 +525,7 @@ class KeepsExperiences(_ByClass):
 class _LookingAheadTemplate(ClassifierTemplate):
     def make_train_dataloader(self, **kwargs):
         following = self.experience.origin_stream[self.task + 1]
-        self.dataloader = self.endless_batches(following.in_memory, 0, self.setup.protocol.batch_size)
+        self.dataloader = self.infinite_batches(following.in_memory, 0, self.setup.protocol.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -516,7 +537,7 @@ class ReachesForTheFuture(_ByClass):
 class _LookingBackTemplate(_LookingAheadTemplate):
     def make_train_dataloader(self, **kwargs):
         past = [self.experience.origin_stream[index].in_memory for index in range(self.task + 1)]
-        self.dataloader = self.endless_batches(concatenated(past), 0, self.setup.protocol.batch_size)
+        self.dataloader = self.infinite_batches(concatenated(past), 0, self.setup.protocol.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ def test_the_images_for_networks_that_convolve_are_learnt(monkeypatch, network):
     assert [one.problem for one in conformance("hnet_conv", network=network)] == [None] * 4
 
 
-@pytest.mark.parametrize("name", ["Sound", "KeepsItsSettings"])
+@pytest.mark.parametrize("name", ["Sound", "KeepsItsSettings", "WorksOnAfterEachStep"])
 def test_a_sound_strategy_has_no_problem(name):
     assert problems(f"{MUTANTS}:{name}") == {}
 

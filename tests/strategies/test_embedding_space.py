@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
-from hnet_bench.avalanche_adapter.examiner import Examiner
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
 from hnet_bench.reporting.figures.arrays import EMBEDDING_SHAPES, require
@@ -41,7 +40,7 @@ def test_at_the_learned_embeddings_scores_are_those_of_the_evaluation(mapped):
     template, benchmark = mapped
     learned = torch.stack(list(template.classifier.hypernetwork.task_embeddings)).detach()
     with torch.no_grad():
-        scores = template.scores(learned, Examiner(benchmark, torch.device("cpu")))
+        scores = template.scores(learned, Evaluator(benchmark))
     expected = Evaluator(benchmark).evaluate(template).score
     assert numpy.diag(scores).tolist() == pytest.approx(expected)
     assert min(expected) > 0.8
@@ -51,7 +50,7 @@ def test_the_map_has_the_shapes_that_the_figure_reads_and_draws_no_random_number
     template, benchmark = mapped
     before = torch.get_rng_state()
     with torch.no_grad():
-        arrays = template.examined(Examiner(benchmark, torch.device("cpu")))
+        arrays = template.evaluated_artefacts(Evaluator(benchmark))
     assert torch.equal(torch.get_rng_state(), before)
     kept = require(arrays, EMBEDDING_SHAPES, where="a test")
     assert kept["embedding_accuracy"].shape == (3, 4, 4)

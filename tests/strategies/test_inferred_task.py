@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
-from hnet_bench.avalanche_adapter.goals import GOALS
+from hnet_bench.avalanche_adapter.objective import OBJECTIVES
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
 from hnet_bench.strategies.hnet_ent import HnetEnt
@@ -48,12 +48,12 @@ def test_of_equally_certain_classifiers_the_first_answers(entropy, batch):
 
 def test_the_lowest_of_equally_probable_classes_is_the_answer():
     """Also among many, where a library compares several values at once."""
-    answers = GOALS["classification"].answers
+    predictions = OBJECTIVES["classification"].predictions
     for width in (2, 10, 100):
         for first in (0, width // 2, width - 1):
             outputs = torch.zeros(5, width)
             outputs[:, first:] = 1.0
-            assert answers(outputs).tolist() == [first] * 5
+            assert predictions(outputs).tolist() == [first] * 5
 
 
 @pytest.mark.parametrize(
@@ -68,5 +68,5 @@ def test_no_answer_depends_on_the_size_of_a_batch(cls, scenario):
     found = []
     for template.eval_mb_size in (1000, 1, 2, 3, 61):
         evaluation = evaluator.evaluate(template)
-        found.append((torch.cat(list(evaluation.answers)).tolist(), evaluation.task_inference))
+        found.append((torch.cat(list(evaluation.predictions)).tolist(), evaluation.task_inference))
     assert all(one == found[0] for one in found)

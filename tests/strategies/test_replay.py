@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import Exactly
+from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
@@ -61,7 +61,7 @@ def test_the_replay_model_learns_and_keeps_what_it_replays():
     model = ReplayModel(setup_of(Scenario.CLASS), HnetR(**REPLAY))
     means = [samples.x.mean(0) for samples in data.train]
     for task in range(2):
-        learning = model.learning(task, Exactly([], 0))
+        learning = model.learning(task, FixedIterations([], 0))
         for _ in range(400):
             learning.step([data.train[task].x[torch.randint(0, 100, (16,))]])
         examples = model.examples(50, torch.Generator().manual_seed(0)).mean(1)

@@ -10,7 +10,7 @@ from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.examiner import Examiner
+from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.template import head_columns
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
@@ -37,28 +37,28 @@ class EmbeddingSpaceTemplate(ChunkedHypernetworkTemplate):
         self._map = settings
         super().__init__(setup=setup, settings=settings, plugins=plugins, evaluator=evaluator)
 
-    def examined(self, examiner: Examiner) -> dict[str, numpy.ndarray]:
+    def evaluated_artefacts(self, evaluator: Evaluator) -> dict[str, numpy.ndarray]:
         """ "embedding_grid" (n, n, 2), "embedding_accuracy" (T, n, n) and "task_embeddings" (T, 2)."""
         learned = torch.stack(list(self.classifier.hypernetwork.task_embeddings)).detach()
         grid = embedding_grid(learned, self._map.grid_points, self._map.grid_limit)
-        scores = self.scores(grid.flatten(0, 1), examiner)
+        scores = self.scores(grid.flatten(0, 1), evaluator)
         return {
             "embedding_grid": grid.cpu().numpy(),
             "embedding_accuracy": scores.T.reshape(len(learned), *grid.shape[:2]),
             "task_embeddings": learned.cpu().numpy(),
         }
 
-    def scores(self, embeddings: Tensor, examiner: Examiner) -> numpy.ndarray:
+    def scores(self, embeddings: Tensor, evaluator: Evaluator) -> numpy.ndarray:
         """Score of each task (embeddings, T) with each embedding (embeddings, 2)."""
         tasks = range(self.setup.facts.experiences)
-        inputs = [examiner.inputs(task, self._map.grid_samples).flatten(1) for task in tasks]
+        inputs = [evaluator.inputs(task, self._map.grid_samples).flatten(1).to(self.device) for task in tasks]
         # All samples go through the network of an embedding together; only the head that is read depends on the task.
         together, sizes = torch.cat(inputs), [len(one) for one in inputs]
         columns = [head_columns(self.setup, task) for task in tasks]
         rows = []
         for chunks in generated_chunks(self.classifier.hypernetwork, embeddings):
             parts = mlp_from_chunks(together, chunks, self.classifier.target).split(sizes)
-            rows.append([examiner.score(task, parts[task][:, columns[task]]) for task in tasks])
+            rows.append([evaluator.score(task, parts[task][:, columns[task]]) for task in tasks])
         return numpy.array(rows, dtype=numpy.float32)
 
 

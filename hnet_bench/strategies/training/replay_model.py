@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.batches import Exactly
+from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import HypernetworkShape
@@ -49,7 +49,7 @@ class ReplayModel:
             ),
         ).to(self._device)
 
-    def learning(self, task: int, batches: Exactly) -> ReplayLearning:
+    def learning(self, task: int, batches: FixedIterations) -> ReplayLearning:
         """The phase that learns to replay the task of these batches."""
         return ReplayLearning(
             self.vae, task, batches, learning_rate=self._learning_rate, strength=self._strength, noise=self._noise
@@ -80,7 +80,7 @@ class ReplayLearning(Phase):
         self,
         vae: GeneratedVae,
         task: int,
-        batches: Exactly,
+        batches: FixedIterations,
         *,
         learning_rate: float,
         strength: float,

@@ -17,7 +17,7 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import Exactly
+from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase
 from hnet_bench.avalanche_adapter.template import per_task
 from hnet_bench.interfaces import Settings, Setup
@@ -99,7 +99,7 @@ class InferenceLearning(Phase):
         self,
         inference: nn.Module,
         task: int,
-        batches: Exactly,
+        batches: FixedIterations,
         *,
         replay: ReplayedBatches,
         learning_rate: float,
