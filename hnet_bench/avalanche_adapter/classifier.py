@@ -69,7 +69,7 @@ class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
 
 
 class ClassifierTemplate(InMemoryTemplate):
-    """Trains an ordinary MLP with the objective's loss on the present experience. Without plugins this is fine-tuning."""
+    """Trains an ordinary MLP with the objective's loss on the present experience. Without plugins: fine-tuning."""
 
     learns_with: ClassVar[tuple[str, ...]] = ("regression", "sigmoid", "xavier", "scheduled", "normalised")
 
