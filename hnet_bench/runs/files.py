@@ -9,15 +9,8 @@ import os
 import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    _HAS_FLOCK = False
-else:
-    _HAS_FLOCK = True
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -42,15 +35,10 @@ def read_regular(path: Path, most: int) -> bytes:
     Whoever opens a pipe waits for its other end, a device may have no end, and a file with holes takes more memory than
     disk.
     """
-    check_regular(path, most)
-    # Another thing may have taken its place since.
     with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise _too_large(path, most)
-    return content
+        found = os.fstat(file.fileno())
+        _check(path, found, most)
+        return file.read(found.st_size)
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -59,15 +47,14 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def check_regular(path: Path, most: int | None = None) -> None:
     """Raises OSError if a path leads to no regular file, or to one of more bytes."""
-    found = path.stat()
+    _check(path, path.stat(), most)
+
+
+def _check(path: Path, found: os.stat_result, most: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     if most is not None and found.st_size > most:
-        raise _too_large(path, most)
-
-
-def _too_large(path: Path, most: int) -> OSError:
-    return OSError(errno.EFBIG, f"larger than {most // 2**20} MiB", str(path))
+        raise OSError(errno.EFBIG, f"larger than {most // 2**20} MiB", str(path))
 
 
 def move_aside(path: Path) -> Path:
@@ -84,22 +71,19 @@ def remove_partials(path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def alone(folder: Path) -> AbstractContextManager[object]:
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
     """Nobody else is in this block for the same folder meanwhile; creates the folder.
 
-    The lock leaves no file but on Windows, where it is a hidden one, and ends with the process that holds it. Where a
-    file system has no locks there is none: files are whole all the same, but of two writers the later one counts.
+    The lock leaves no file and ends with the process that holds it. Where a system has no such locks there is none:
+    files are whole all the same, but of two writers the later one counts.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not _HAS_FLOCK:
-        from filelock import FileLock
-
-        return FileLock(folder / ".lock")
-    return _locked(folder)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
@@ -12,27 +11,21 @@ from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Cell, Table, reported_json
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
-from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
-from hnet_bench.runs.store import Damaged, Listing, Store
+from hnet_bench.runs.store import CellFiles, Listing, Store
 
 if TYPE_CHECKING:
     import numpy
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellState:
+class CellState(CellFiles):
     """A cell of a table beside what the store holds of it; `spec` is None if its strategy does not exist yet."""
 
     cell: Cell
     spec: RunSpec | None
     planned_seeds: tuple[int, ...]
-    failed_seeds: tuple[int, ...]
-    records: tuple[Record, ...]
-    damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
-    conflicts: tuple[Path, ...] = ()  # records of the same runs with other scores
-    lacking: tuple[Damaged, ...] = ()  # archives of arrays that are not there; their records count
     freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
 
     @cached_property
@@ -89,34 +82,25 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
     seed that has a record counts as done."""
     listing = Listing(store.root)
-    planned = table.seeds if seeds is None else seeds
-    return [_cell_state(cell, planned, seeds, store, listing) for cell in table.cells]
-
-
-def _cell_state(
-    cell: Cell,
-    planned: tuple[int, ...],
-    only: tuple[int, ...] | None,
-    store: Store,
-    listing: Listing,
-) -> CellState:
-    spec = cell_spec(cell)
-    if spec is None:
-        return CellState(cell=cell, spec=None, planned_seeds=planned, failed_seeds=(), records=())
-    found = store.examine(spec, listing)
-    records = tuple(record for record in found.records if only is None or record.spec["seed"] in only)
-    present = revisions_of(spec) if records else {}
-    return CellState(
-        cell=cell,
-        spec=spec,
-        planned_seeds=planned,
-        failed_seeds=tuple(seed for seed in found.failed_seeds if only is None or seed in only),
-        records=records,
-        damaged=found.damaged,
-        conflicts=found.conflicts,
-        lacking=found.lacking,
-        freshness=tuple(freshness(record.revisions, present) for record in records),
-    )
+    states = []
+    for cell in table.cells:
+        spec = cell_spec(cell)
+        found = store.examine(spec, listing) if spec else CellFiles()
+        records = tuple(one for one in found.records if seeds is None or one.spec["seed"] in seeds)
+        present = revisions_of(spec) if spec and records else {}
+        state = CellState(
+            cell=cell,
+            spec=spec,
+            planned_seeds=table.seeds if seeds is None else seeds,
+            failed_seeds=tuple(seed for seed in found.failed_seeds if seeds is None or seed in seeds),
+            records=records,
+            damaged=found.damaged,
+            conflicts=found.conflicts,
+            lacking=found.lacking,
+            freshness=tuple(freshness(record.revisions, present) for record in records),
+        )
+        states.append(state)
+    return states
 
 
 def stale_files(states: list[CellState], store: Store) -> frozenset[str]:

@@ -23,11 +23,10 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from json import JSONDecoder
 from pathlib import Path
-from typing import NoReturn
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.canonical import folder_of
@@ -62,11 +61,11 @@ class Damaged:
 class CellFiles:
     """What the store holds of the seeds of one cell, by seed, ascending."""
 
-    records: tuple[Record, ...]
-    failed_seeds: tuple[int, ...]  # those whose last try failed
-    damaged: tuple[Damaged, ...]
-    lacking: tuple[Damaged, ...]  # archives of arrays that records have lost; the records count
-    conflicts: tuple[Path, ...]  # records with other scores than the one that counts
+    records: tuple[Record, ...] = ()
+    failed_seeds: tuple[int, ...] = ()  # those whose last try failed
+    damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
+    lacking: tuple[Damaged, ...] = ()  # archives of arrays that records have lost; the records count
+    conflicts: tuple[Path, ...] = ()  # records with other scores than the one that counts
 
 
 @dataclass(frozen=True)
@@ -78,22 +77,33 @@ class Store:
 
     def path(self, spec: RunSpec) -> Path:
         """Where the record of a run is or will be."""
-        return self.root / spec.folder / f"{spec.run_id}.json"
+        return self.root / f"{spec.key}.json"
+
+    def failure_path(self, spec: RunSpec) -> Path:
+        """Where it is noted that the last try of a run failed, and why."""
+        return self.path(spec).with_suffix(".failed")
+
+    def checkpoint_path(self, spec: RunSpec) -> Path:
+        """Where the checkpoint of a run stands while it is under way."""
+        return self.path(spec).with_suffix(".checkpoint")
+
+    def log_path(self, spec: RunSpec) -> Path:
+        """Where a run writes what happens to it."""
+        return self.path(spec).with_suffix(".log")
 
     def has(self, spec: RunSpec) -> bool:
         """Whether the run is done: it has a sound record and the arrays that belong to it, and need not be renewed."""
         path = self.path(spec)
-        if not self._is_sound(spec) or lost_arrays(path, self.read(path)):
+        if not path.exists():  # the records of other seeds, which may show that it is damaged, need not be read
             return False
-        return not self.renew or file_sum(path) not in self.renew
+        found = self.examine(spec)
+        if path.with_suffix(".npz") in [one.path for one in found.lacking]:
+            return False
+        return spec.seed in _seeds(found.records) and (not self.renew or file_sum(path) not in self.renew)
 
     def done_seeds(self, spec: RunSpec) -> tuple[int, ...]:
         """Seeds of this spec's cell that have a sound record, ascending."""
-        return tuple(record.spec["seed"] for record in self.records(spec))
-
-    def failed_seeds(self, spec: RunSpec) -> tuple[int, ...]:
-        """Seeds of this spec's cell whose last try failed, ascending."""
-        return self.examine(spec).failed_seeds
+        return _seeds(self.records(spec))
 
     def records(self, spec: RunSpec) -> list[Record]:
         """Sound records of all seeds of this spec's cell, by seed; see `examine` for the others."""
@@ -102,56 +112,41 @@ class Store:
     def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
         """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
         folder = self.root / spec.folder
-        records, conflicts, failed, lacking = [], [], [], []
-        listing = listing or Listing(self.root)
-        names = listing.names(spec)
-        damaged = listing.unreadable(spec)
+        found: dict[Path, Record] = {}
+        conflicts, failed = [], []
+        names, damaged = (listing or Listing(self.root)).of(spec)
         for name in names:
-            stem, _, suffix = name.rpartition(".")
+            path, (stem, _, suffix) = folder / name, name.rpartition(".")
             if suffix == "json" and ".conflict-" in stem:
-                conflicts.append(folder / name)
-            elif suffix == "json" and RUN_ID.fullmatch(stem):
+                conflicts.append(path)
+            elif not (match := RUN_ID.fullmatch(stem)):
+                continue
+            elif suffix == "json":
                 try:
-                    record = self.read(folder / name)
+                    found[path] = self.read(path)
                 except UserError as error:
-                    damaged.append(Damaged(folder / name, str(error)))
-                    continue
-                records.append(record)
-                lacking += lost_arrays(folder / name, record)
-            elif suffix == "npz" and RUN_ID.fullmatch(stem):
-                damaged += _damaged_arrays(folder / name)
-            elif suffix == "failed" and (match := RUN_ID.fullmatch(stem)):
+                    damaged.append(Damaged(path, str(error)))
+            elif suffix == "npz":
+                damaged += _damaged_arrays(path)
+            elif suffix == "failed":
                 failed.append(int(match[1]))
-        expected = _experiences(spec, records)
-        for record in [one for one in records if len(one.score) != expected]:
-            records.remove(record)
-            path = folder / f"{record.run_id}.json"
-            has = f"has scores of {len(record.score)} experiences, other than its neighbours"
-            damaged.append(Damaged(path, f"The record {path} {has}: {spec.benchmark} has {expected}."))
-        for record in [one for one in records if not _is_possible(one, spec)]:
-            records.remove(record)
-            path = folder / f"{record.run_id}.json"
-            damaged.append(Damaged(path, f"The record {path} has a score that none can be: {_possible(spec)}."))
-        done = {record.spec["seed"] for record in records}
+        expected = _experiences(spec, found.values())
+        for path, record in list(found.items()):
+            if problem := _misfit(record, spec, expected):
+                del found[path]
+                damaged.append(Damaged(path, f"The record {path} has {problem}."))
+        records = tuple(found.values())
         return CellFiles(
-            records=tuple(records),
-            failed_seeds=tuple(seed for seed in failed if seed not in done),
+            records=records,
+            failed_seeds=tuple(seed for seed in failed if seed not in _seeds(records)),
             damaged=tuple(damaged),
             conflicts=tuple(conflicts),
-            lacking=tuple(lacking),
+            lacking=tuple(one for path, record in found.items() for one in lost_arrays(path, record)),
         )
 
     def read(self, path: Path) -> Record:
         """The record in a file. Raises UserError that names the file if it is damaged or misplaced."""
         return read_record(path)
-
-    def problem(self, path: Path) -> str | None:
-        """What is wrong with a record's file, None if it is sound."""
-        try:
-            self.read(path)
-        except UserError as error:
-            return str(error)
-        return None
 
     def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
         """Adds the record of a run and forgets its earlier failures; a sound record that is there already is kept.
@@ -171,8 +166,11 @@ class Store:
         try:
             with alone(path.parent):
                 if not self.has(spec):
-                    _keep_aside(path, "superseded" if self._is_sound(spec) else "json.damaged")
-                    _replace_artefacts(path.with_suffix(".npz"), artefacts)
+                    _keep_aside(path, sound=spec.seed in self.done_seeds(spec))
+                    if artefacts:
+                        write_atomically(path.with_suffix(".npz"), artefacts)
+                    else:
+                        path.with_suffix(".npz").unlink(missing_ok=True)
                     write_atomically(path, content)
                 with suppress(FileNotFoundError, IsADirectoryError):
                     self.failure_path(spec).unlink()
@@ -189,14 +187,6 @@ class Store:
             return None  # whoever reports the failure says what it was; a second error would hide it
         return path
 
-    def _is_sound(self, spec: RunSpec) -> bool:
-        """Whether the record of a run is there and sound, also beside those of other seeds."""
-        # Asked of the file itself first, which is quick, since the others are read only where it is there and sound.
-        path = self.path(spec)
-        if not path.exists() or self.problem(path):
-            return False
-        return any(record.spec["seed"] == spec.seed for record in self.examine(spec).records)
-
     def check_writable(self) -> None:
         """Raises UserError unless files can be written to the folder; creates it if needed."""
         probe = self.root / f".probe-{os.getpid()}"
@@ -209,68 +199,52 @@ class Store:
         except OSError as error:
             raise UserError(f"The results folder {self.root} cannot be written to: {error.strerror}.") from error
 
-    def failure_path(self, spec: RunSpec) -> Path:
-        """Where it is noted that the last try of a run failed, and why."""
-        return self.path(spec).with_suffix(".failed")
-
-    def checkpoint_path(self, spec: RunSpec) -> Path:
-        """Where the checkpoint of a run stands while it is under way."""
-        return self.path(spec).with_suffix(".checkpoint")
-
-    def log_path(self, spec: RunSpec) -> Path:
-        """Where a run writes what happens to it."""
-        return self.path(spec).with_suffix(".log")
-
 
 class Listing:
     """What a store's folders held when they were first looked at: each is read once, however many cells it has."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._by_digest: dict[str, dict[str, list[tuple[int, str]]]] = {}
-        self._unreadable: dict[str, Damaged] = {}
+        self._folders: dict[str, tuple[dict[str, list[str]], list[Damaged]]] = {}
 
-    def names(self, spec: RunSpec) -> list[str]:
-        """Names of the files of this spec's cell, by seed."""
-        if spec.folder not in self._by_digest:
-            self._by_digest[spec.folder] = self._read(spec.folder)
-        return [name for _, name in sorted(self._by_digest[spec.folder].get(spec.digest, ()))]
+    def of(self, spec: RunSpec) -> tuple[list[str], list[Damaged]]:
+        """Names of the files of this spec's cell, by seed; and its folder, if it is there and cannot be read."""
+        if spec.folder not in self._folders:
+            self._folders[spec.folder] = self._read(self._root / spec.folder)
+        by_digest, unreadable = self._folders[spec.folder]
+        return by_digest.get(spec.digest, []), [*unreadable]
 
-    def unreadable(self, spec: RunSpec) -> list[Damaged]:
-        """The folder of this spec's cell, if it is there and could not be read when it was looked at."""
-        return [self._unreadable[spec.folder]] if spec.folder in self._unreadable else []
-
-    def _read(self, folder: str) -> dict[str, list[tuple[int, str]]]:
-        path = self._root / folder
+    def _read(self, folder: Path) -> tuple[dict[str, list[str]], list[Damaged]]:
         try:
-            names = os.listdir(path)
-        except FileNotFoundError:
-            return {}
+            matches = [match for name in os.listdir(folder) if (match := RUN_ID.match(name))]
         except OSError as error:
-            if isinstance(error, NotADirectoryError) and not os.path.isdir(self._root):
-                return {}  # there is no store, as whoever needs one says
-            self._unreadable[folder] = Damaged(path, f"The folder {path} could not be read ({error.strerror}).")
-            return {}
-        found: dict[str, list[tuple[int, str]]] = {}
-        for name in names:
-            if match := RUN_ID.match(name):
-                found.setdefault(match[2], []).append((int(match[1]), name))
-        return found
+            # If there is no store at all, whoever needs one says so.
+            if isinstance(error, FileNotFoundError) or not self._root.is_dir():
+                return {}, []
+            return {}, [Damaged(folder, f"The folder {folder} could not be read ({error.strerror}).")]
+        by_digest: dict[str, list[str]] = {}
+        for match in sorted(matches, key=lambda match: (int(match[1]), match.string)):
+            by_digest.setdefault(match[2], []).append(match.string)
+        return by_digest, []
 
 
 def read_record(path: Path) -> Record:
     """The record in a file of a store. Raises UserError that names the file if it is damaged or misplaced."""
     try:
-        content = _DECODER.decode(read_regular(path, MOST_BYTES).decode())
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_regular(path, MOST_BYTES)
+    except OSError as error:
         raise UserError(f"The record {path} could not be read ({error}).") from error
-    record = Record.from_json(content, where=f"The record {path}")
+    return record_in(content, path)
+
+
+def record_in(content: bytes, path: Path) -> Record:
+    """The record that a file of a store holds. Raises UserError as `read_record` does."""
+    record = Record.from_bytes(content, where=f"The record {path}")
     # A record that is kept aside has its run's name and then its own.
     found = path.name.split(".")[0]
     if record.run_id != found:
         raise UserError(f"The record {path} holds another run: expected {found}, found {record.run_id}.")
-    spec = record.spec
-    folder = folder_of(spec)
+    folder = folder_of(record.spec)
     if not os.path.dirname(os.path.abspath(path)).replace(os.sep, "/").endswith(f"/{folder}"):
         raise UserError(f"The record {path} stands in the wrong folder: it belongs in {folder}.")
     return record
@@ -278,9 +252,9 @@ def read_record(path: Path) -> Record:
 
 def lost_arrays(path: Path, record: Record) -> list[Damaged]:
     """The archive that belongs beside a record, if it is not there as it was written."""
-    archive = path.with_suffix(".npz")
     if record.arrays in (None, NO_ARRAYS):
         return []
+    archive = path.with_suffix(".npz")
     try:
         content = read_regular(archive, MOST_BYTES_OF_ARRAYS)
     except FileNotFoundError:
@@ -297,27 +271,29 @@ def to_bytes(record: Record) -> bytes:
     return (json.dumps(record.to_json(), indent=1, allow_nan=False) + "\n").encode()
 
 
-def _experiences(spec: RunSpec, records: list[Record]) -> int:
+def _seeds(records: Iterable[Record]) -> tuple[int, ...]:
+    return tuple(record.spec["seed"] for record in records)
+
+
+def _experiences(spec: RunSpec, records: Iterable[Record]) -> int:
     """How many experiences the records of a cell have; where they disagree, as many as the benchmark has."""
     found = {len(record.score) for record in records}
     return found.pop() if len(found) == 1 else spec.build_benchmark().facts.experiences if found else 0
 
 
-def _is_possible(record: Record, spec: RunSpec) -> bool:
-    """Whether its scores can be: an accuracy is a share, and a squared error is not negative."""
+def _misfit(record: Record, spec: RunSpec, experiences: int) -> str | None:
+    """What of a record, sound by itself, cannot be of this cell, None if nothing."""
+    if len(record.score) != experiences:
+        here = f"scores of {len(record.score)} experiences, other than its neighbours"
+        return f"{here}: {spec.benchmark} has {experiences}"
     rows = [*record.score, *(record.task_inference or ()), record.untrained or ()]
     scores = [score for row in rows for score in row if score is not None]
+    # An accuracy is a share, and a squared error is not negative.
     if min(scores) >= 0 and max(scores) <= 1:
-        return True
-    return min(scores) >= 0 and _learns_values(spec)
-
-
-def _possible(spec: RunSpec) -> str:
-    return "expected none below 0" if _learns_values(spec) else "expected accuracies from 0 to 1"
-
-
-def _learns_values(spec: RunSpec) -> bool:
-    return spec.build_benchmark().facts.problem_type == "regression"
+        return None
+    if spec.build_benchmark().facts.problem_type != "regression":
+        return "a score that none can be: expected accuracies from 0 to 1"
+    return "a score that none can be: expected none below 0" if min(scores) < 0 else None
 
 
 def _damaged_arrays(path: Path) -> list[Damaged]:
@@ -329,19 +305,17 @@ def _damaged_arrays(path: Path) -> list[Damaged]:
     return []
 
 
-def _keep_aside(path: Path, kind: str) -> None:
-    """Keeps a record's file, and what is beside it, where they stay when another takes the place."""
+def _keep_aside(path: Path, *, sound: bool) -> None:
+    """Keeps a record's file, and the arrays beside it, where they stay when others take their place."""
     archive = path.with_suffix(".npz")
     content, arrays = _content(path, MOST_BYTES), _content(archive, MOST_BYTES_OF_ARRAYS)
     if content is None:
         return
     name = short_hash(content)
-    damaged = kind == "json.damaged"
-    write_atomically(path.with_name(f"{path.stem}.{kind}-{name}{'' if damaged else '.json'}"), content)
-    if arrays is not None:
-        kind = "npz.damaged" if damaged else kind
-        target = archive.with_name(f"{archive.stem}.{kind}-{name}{'' if damaged else '.npz'}")
-        write_atomically(target, arrays)
+    for file, kept in ((path, content), (archive, arrays)):
+        if kept is not None:
+            aside = f"{file.stem}.superseded-{name}{file.suffix}" if sound else f"{file.name}.damaged-{name}"
+            write_atomically(file.with_name(aside), kept)
 
 
 def _content(path: Path, most: int) -> bytes | None:
@@ -352,17 +326,3 @@ def _content(path: Path, most: int) -> bytes | None:
         if os.path.lexists(path):
             move_aside(path)
         return None
-
-
-def _replace_artefacts(path: Path, artefacts: bytes | None) -> None:
-    if artefacts:
-        write_atomically(path, artefacts)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number in JSON")
-
-
-_DECODER = JSONDecoder(parse_constant=_refuse)

@@ -84,7 +84,7 @@ def test_what_fails_says_why_and_stops_no_other(sweep):
     _, bad, store, outcome, _ = sweep
     (line,) = outcome.failed
     assert "RuntimeError: no such luck" in line
-    assert store.failed_seeds(bad) == (1,)
+    assert store.examine(bad).failed_seeds == (1,)
     (file,) = store.root.rglob("*.failed")
     content = json.loads(file.read_text())
     assert "in build" in content["traceback"]
@@ -224,7 +224,7 @@ def test_a_run_whose_worker_dies_goes_on_elsewhere_and_takes_no_other_with_it(tm
     assert [left["experience"] for left in record.provenance["resumes"]] == [1]
     # Without its deaths the strategy is fine-tuning.
     assert record.score == store.read(store.path(sound)).score
-    assert not store.failed_seeds(dying)
+    assert not store.examine(dying).failed_seeds
     assert not list(store.root.rglob("*.checkpoint"))
 
 
@@ -233,7 +233,7 @@ def test_a_run_that_kills_every_worker_is_a_failure_in_the_end(tmp_path):
     outcome = sweep_of([dying], store, jobs=1)
     assert outcome.done == 0
     assert outcome.failed[0].endswith("its process was ended by SIGKILL, as when memory runs out")
-    assert store.failed_seeds(dying) == (1,)
+    assert store.examine(dying).failed_seeds == (1,)
     assert 3 <= len(list((tmp_path / "marks").iterdir())) <= 5
 
 

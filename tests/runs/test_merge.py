@@ -204,7 +204,7 @@ def test_a_failure_gives_way_to_a_record(stores: tuple[Store, Store], spec_of: S
     theirs.write(spec, record_of(spec))
     theirs.write_failure(spec.with_seed(2), {"problem": "q"})
     assert united(stores).added == 1
-    assert (ours.done_seeds(spec), ours.failed_seeds(spec)) == ((1,), (2,))
+    assert (ours.done_seeds(spec), ours.examine(spec).failed_seeds) == ((1,), (2,))
 
 
 def test_a_damaged_record_gives_way_to_a_sound_one_and_is_kept(

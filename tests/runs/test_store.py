@@ -88,10 +88,10 @@ def test_a_failure_is_noted_until_the_run_succeeds(tmp_path: Path, spec_of: Spec
     path = store.write_failure(spec, {"problem": "second"})
     assert path == store.failure_path(spec)
     assert json.loads(path.read_text())["problem"] == "second"
-    assert store.failed_seeds(spec) == (1,)
+    assert store.examine(spec).failed_seeds == (1,)
     assert not store.has(spec)
     store.write(spec, record_of(spec))
-    assert store.failed_seeds(spec) == ()
+    assert store.examine(spec).failed_seeds == ()
     assert not path.exists()
 
 
@@ -138,7 +138,7 @@ HOW = {
     "key": "seconds",
     "extra": "accuracy",
     "not square": "does not fit its sha256",
-    "not numbers": "score[0][0] must be number",
+    "not numbers": "does not fit its sha256",
     "a better score": "does not fit its sha256",
     "another spec": "does not fit its sha256",
     "a better score, without a checksum": "is of schema 1, which had no checksum",

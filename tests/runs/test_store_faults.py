@@ -135,7 +135,7 @@ def test_a_clock_that_jumps_back_changes_nothing(tmp_path: Path, spec_of: SpecOf
     store.write_failure(other, {"problem": "p"})
     os.utime(store.failure_path(other), (2**32, 2**32))
     store.write(other, record_of(other, provenance={}))
-    assert store.failed_seeds(spec) == ()
+    assert store.examine(spec).failed_seeds == ()
 
 
 WRITER = """
