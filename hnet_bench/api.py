@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from hnet_bench.data.folder import Status
-    from hnet_bench.reporting.cost import CellCost, Total
+    from hnet_bench.reporting.cells import Report
     from hnet_bench.reporting.figures.kept import KeptFigures
-    from hnet_bench.reporting.model import Report
-    from hnet_bench.reporting.trace import Traced
+    from hnet_bench.reporting.plan_costs import CellCost, Total
+    from hnet_bench.reporting.provenance import TracedRecord
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.cost import Estimate
     from hnet_bench.runs.engine import Options, Outcome
@@ -176,7 +176,7 @@ def status(
     the verdict."""
     from pandas import DataFrame
 
-    from hnet_bench.reporting.model import status_of
+    from hnet_bench.reporting.cells import status_of
 
     lines = []
     for state in select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states:
@@ -228,7 +228,7 @@ def judge(
 ) -> Report:
     """The report on the chosen cells, with a verdict on each that has a reported number. Raises UserError if none has,
     and for one without a margin."""
-    from hnet_bench.reporting.model import build_report
+    from hnet_bench.reporting.cells import build_report
 
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     if not any(cell.reported for cell in chosen.table.cells):
@@ -259,14 +259,16 @@ def verify(
     )
 
 
-def traced(selection: Selection, state: CellState) -> list[Traced]:
+def traced(selection: Selection, state: CellState) -> list[TracedRecord]:
     """The records behind a number: each with its file, and whether the code still computes the same."""
-    from hnet_bench.reporting.trace import Traced
+    from hnet_bench.reporting.provenance import TracedRecord
 
     if state.spec is None:
         return []
     return [
-        Traced(record=record, path=selection.store.path(state.spec.with_seed(record.spec["seed"])), freshness=fresh)
+        TracedRecord(
+            record=record, path=selection.store.path(state.spec.with_seed(record.spec["seed"])), freshness=fresh
+        )
         for record, fresh in zip(state.records, state.freshness, strict=True)
     ]
 
@@ -453,7 +455,7 @@ def costs(
 ) -> Costs:
     """What `run` would do with these options, and what that is expected to cost. With `probe` it trains for a few
     iterations what no record of its strategy tells of."""
-    from hnet_bench.reporting.cost import CellCost, total
+    from hnet_bench.reporting.plan_costs import CellCost, total
     from hnet_bench.runs.budget import finished_after
     from hnet_bench.runs.cluster import Cluster, runs_at_a_time
     from hnet_bench.runs.cost import BASES
@@ -516,7 +518,7 @@ def _within_budget(
 
     Where no record tells of any cost, each strategy is probed first. Raises UserError if not even one run fits.
     """
-    from hnet_bench.reporting.tables import duration
+    from hnet_bench.reporting.text import duration
     from hnet_bench.runs.budget import fitting
     from hnet_bench.runs.cluster import runs_at_a_time
     from hnet_bench.runs.cost import BASES
@@ -652,18 +654,14 @@ def write_reports(tables: list[str], results: PathLike, reports: PathLike, *, ht
 
     In that case the README beside the folder of the reports is one of the files if it asks for results.
     """
-    from hnet_bench.reporting.collector import without_collector
     from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
-    from hnet_bench.reporting.owners import OWNERS, owners
-    from hnet_bench.reporting.read_once import ReadOnce
-    from hnet_bench.reporting.render import differing, outdated, stale
+    from hnet_bench.reporting.report_files import OWNERS, differing, outdated, owners, stale
 
     print_anything()
-    folder, store = Path(reports), ReadOnce(_existing(results))
+    folder, store = Path(reports), Store(_existing(results))
     owners(folder, tables)  # before anything is drawn for nothing
     drawn = KeptFigures(folder, check=check)
-    with without_collector():
-        made, files = _made(tables, store, drawn, html=html)
+    made, files = _made(tables, store, drawn, html=html)
     names = [one.name for one in made]
     note = owners(folder, [one.command for one in made])
     readme = {} if tables else _readme(made, folder)
@@ -684,8 +682,9 @@ def write_reports(tables: list[str], results: PathLike, reports: PathLike, *, ht
 
 def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) -> tuple[list[Report], dict[str, bytes]]:
     """The reports that are asked for, or all but those for trying things out, and their files."""
-    from hnet_bench.reporting.model import build_report
-    from hnet_bench.reporting.render import render, subject_of
+    from hnet_bench.reporting.cells import build_report
+    from hnet_bench.reporting.figures.render import Subject
+    from hnet_bench.reporting.report_files import render
 
     loaded = {name: load_table(name) for name in tables or table_names()}
     # Large ones first: that is how they are listed, and their figures take longest.
@@ -695,17 +694,17 @@ def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) ->
         one = build_report(loaded[name], _states(loaded[name], name, store), command=name)
         built.append(one)
         if one.measured:
-            drawn.add(subject_of(one, store))
+            drawn.add(Subject(table=one.table, states=one.cells, store=store, command=name))
     made = [one for one in built if tables or one.measured]
     for one in made:
-        _report_damage(list(one.states))
+        _report_damage(list(one.cells))
     listed = None if tables or not made else built
-    return made, render(made, store, listed=listed, pages=bool(tables) and html, figures=drawn.by_table)
+    return made, render(made, drawn.by_table(), listed=listed, pages=bool(tables) and html)
 
 
 def _readme(made: list[Report], reports: Path) -> dict[Path, bytes]:
     """The README beside the folder of the reports, if there is one that asks for results."""
-    from hnet_bench.reporting.readme import with_results
+    from hnet_bench.reporting.documents import with_results
 
     path = reports.resolve().parent / "README.md"
     try:
@@ -744,7 +743,7 @@ def figures(
     """
     from hnet_bench.reporting.figures.page import encode
     from hnet_bench.reporting.figures.render import Subject, known_format, known_kind, pages
-    from hnet_bench.reporting.owners import OWNERS, owners
+    from hnet_bench.reporting.report_files import OWNERS, owners
 
     suffixes = dict.fromkeys(known_format(text) for text in given.names(formats, "formats") or ["svg"])
     asked = given.names(kinds, "kinds")
@@ -871,7 +870,7 @@ def _named(cell: Cell) -> Settings:
     return {"table": cell.table, "row": cell.row, "label": cell.label, "scenario": cell.scenario.label}
 
 
-_RECORD_COLUMNS: dict[str, Callable[[Cell, Traced], Any]] = {
+_RECORD_COLUMNS: dict[str, Callable[[Cell, TracedRecord], Any]] = {
     "table": lambda cell, one: cell.table,
     "row": lambda cell, one: cell.row,
     "label": lambda cell, one: cell.label,

@@ -264,8 +264,9 @@ def plan(
 
     hnet-bench plan my_table.toml --device cuda --gpu-slots 4
     """
-    from hnet_bench.reporting.cost import HEADER, cell_line, sentence
-    from hnet_bench.reporting.terminal import print_columns
+    from hnet_bench.reporting.columns import text_table
+    from hnet_bench.reporting.plan_costs import COLUMNS, sentence
+    from hnet_bench.reporting.terminal import print_table
 
     found = api.costs(
         table,
@@ -297,7 +298,7 @@ def plan(
         summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed}
         typer.echo(json.dumps({"cells": listed, "total": summary}, indent=2))
         return
-    print_columns(HEADER, [cell_line(cell) for cell in found.cells])
+    print_table(text_table(COLUMNS, found.cells))
     if not found.runs:
         typer.echo("Nothing to do.")
         return
@@ -330,7 +331,7 @@ def status(
     """
     chosen = api.select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     if as_json:
-        from hnet_bench.reporting.model import status_of
+        from hnet_bench.reporting.cells import status_of
 
         typer.echo(json.dumps([status_of(state) for state in chosen.states], indent=2))
     else:
@@ -374,7 +375,7 @@ def report(
 
     hnet-bench report --check
     """
-    from hnet_bench.reporting.render import belongs
+    from hnet_bench.reporting.report_files import belongs
     from hnet_bench.reporting.terminal import print_results
 
     found = api.write_reports(tables or [], results, reports, html=html, check=check)
@@ -392,7 +393,7 @@ def report(
         return
     if tables:
         for name, one in zip(tables, found.made, strict=True):
-            print_results(load_table(name), list(one.states))
+            print_results(load_table(name), one.cells)
     rest = found.files
     for one in found.made:
         written = [path for path in found.files if belongs(path.name, one.name)]
@@ -430,6 +431,7 @@ def verify(
     """
     from hnet_bench.reporting.data_files import cell_json
     from hnet_bench.reporting.terminal import print_verdicts
+    from hnet_bench.reporting.verdicts import exit_code
 
     built = api.judge(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     outcomes = built.outcomes
@@ -438,10 +440,7 @@ def verify(
     else:
         print_verdicts(built)
         typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
-    if outcomes["above"] or outcomes["below"]:
-        raise typer.Exit(1)
-    if outcomes["close"] or outcomes["inconclusive"] or outcomes["not run"]:
-        raise typer.Exit(2)
+    raise typer.Exit(exit_code(outcomes))
 
 
 @app.command()
@@ -501,9 +500,10 @@ def trace(
 
     hnet-bench trace von_oswald_2020_table_1 split_hnet_ent CL3
     """
-    from hnet_bench.reporting.tables import SCALES, measured_text, reported_text
-    from hnet_bench.reporting.terminal import print_columns
-    from hnet_bench.reporting.trace import arithmetic, header, made_with
+    from hnet_bench.reporting.columns import text_table, traced_columns
+    from hnet_bench.reporting.provenance import arithmetic, traced_lines
+    from hnet_bench.reporting.terminal import print_table
+    from hnet_bench.reporting.text import SCALES, measured_text, reported_text
 
     chosen = api.select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
     (state,) = chosen.states
@@ -520,9 +520,9 @@ def trace(
         typer.echo(f"No record yet: {again}")
         return
     scale = SCALES[state.cell.unit]
-    print_columns(header(scale), [one.line(scale) for one in found])
+    print_table(text_table(traced_columns(scale), found))
     typer.echo(arithmetic([one.average for one in found], scale))
-    for line in made_with(found):
+    for line in traced_lines(found):
         typer.echo(line)
     typer.echo(f"To repeat one: {_suggested('rerun', found[0].record.run_id, results=results)}")
 
@@ -717,7 +717,7 @@ def check(
 
 def _print_repetition(repeated: Repetition, tolerance: float) -> None:
     """Whether the scores are the same, what differs around them, and how much they differ from seed to seed."""
-    from hnet_bench.reporting.tables import SCALES, percent
+    from hnet_bench.reporting.text import SCALES, percent
 
     found, record, again = repeated.found, repeated.record, repeated.again
     scale = SCALES["mse" if repeated.errors else "percent"]
@@ -755,7 +755,7 @@ def _print_repetition(repeated: Repetition, tolerance: float) -> None:
 
 
 def _took(path: Path) -> str:
-    from hnet_bench.reporting.tables import duration
+    from hnet_bench.reporting.text import duration
 
     try:
         return f"which took {duration(read_record(path).seconds['total'])}"
@@ -774,7 +774,7 @@ def _problem(error: Exception) -> str:
 
 
 def _sentence(conflict: Conflict) -> str:
-    from hnet_bench.reporting.tables import percent
+    from hnet_bench.reporting.text import percent
 
     counts, *others = (
         f"{path} (average {percent(average_accuracy(record.score))} %)"

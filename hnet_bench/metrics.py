@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+Better: TypeAlias = Literal["higher", "lower"]  # which scores are
 Scores: TypeAlias = "Sequence[float | None]"
 ScoreMatrix: TypeAlias = "Sequence[Scores]"
+
+_SIGNS: dict[Better, int] = {"higher": 1, "lower": -1}
 
 
 def average_accuracy(score: ScoreMatrix) -> float:
@@ -33,46 +36,51 @@ def backward_transfer(score: ScoreMatrix) -> float:
     return _mean([final[j] - during[j] for j in range(last)])
 
 
-def forward_transfer(score: ScoreMatrix, untrained: Sequence[float]) -> float | None:
+def forward_transfer(score: ScoreMatrix, untrained: Sequence[float] | None, better: Better = "higher") -> float | None:
     """FWT (Lopez-Paz & Ranzato 2017): mean over j >= 1 of the score on j before training on it, less `untrained[j]`;
-    None if one of these scores was not measured."""
+    positive is better. None if one of these scores was not measured."""
     before = [score[j - 1][j] for j in range(1, len(score))]
-    if None in before:
+    if None in before or untrained is None:
         return None
-    return _mean([value - untrained[j] for j, value in enumerate(_measured(before), start=1)])
+    return _SIGNS[better] * _mean([value - untrained[j] for j, value in enumerate(_measured(before), start=1)])
 
 
-def forgetting(score: ScoreMatrix) -> float | None:
-    """Mean over all but the last experience of the best earlier score minus the final one (Chaudhry et al. 2018).
+def forgetting(score: ScoreMatrix, better: Better = "higher") -> float | None:
+    """Mean over all but the last experience of what is lost from the best earlier score to the final one (Chaudhry et
+    al. 2018); positive is worse.
 
     None if a score among which the best is sought was not measured: the best of fewer would be too low.
     """
-    last = len(score) - 1
+    last, sign = len(score) - 1, _SIGNS[better]
     earlier = [[score[i][j] for i in range(j, last)] for j in range(last)]
     if any(None in scores for scores in earlier):
         return None
     final = _measured(score[-1])
-    return _mean([max(_measured(scores)) - final[j] for j, scores in enumerate(earlier)])
+    return _mean(
+        [max(sign * value for value in _measured(scores)) - sign * final[j] for j, scores in enumerate(earlier)]
+    )
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean of a number over seeds; `sem` is the sample standard deviation over sqrt(n), None for a single seed."""
+    """Mean and sample variance of a number over seeds; the variance is None for a single seed."""
 
     mean: float
-    sem: float | None
+    variance: float | None
     n: int
+
+    @property
+    def sem(self) -> float | None:
+        """The standard error of the mean, None for a single seed."""
+        return None if self.variance is None else math.sqrt(self.variance / self.n)
 
 
 def summarise(values: Sequence[float]) -> Summary | None:
     """Summary over seeds, or None if there is no value."""
     if not values:
         return None
-    mean = _mean(values)
-    if len(values) == 1:
-        return Summary(mean, None, 1)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return Summary(mean, math.sqrt(variance / len(values)), len(values))
+    mean, n = _mean(values), len(values)
+    return Summary(mean, math.fsum((value - mean) ** 2 for value in values) / (n - 1) if n > 1 else None, n)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from hnet_bench.interfaces import Scenario
 from hnet_bench.metrics import average_accuracy, during_accuracy, summarise
 from hnet_bench.papers.table import load_table
-from hnet_bench.reporting.tables import percent
+from hnet_bench.reporting.text import percent
 from hnet_bench.runs.spec import cell_spec, resolve_cell
 from hnet_bench.runs.store import Store
 

@@ -26,7 +26,7 @@ def test_it_holds_both_packages_with_the_tables_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"hnet_bench", "baselines"}
-    page = "hnet_bench/reporting/page/templates"
+    page = "hnet_bench/reporting/templates"
     beside = [("hnet_bench/papers", ".toml"), (page, ".html"), (page, ".css"), (page, ".js")]
     for folder, suffix in (("hnet_bench", ".py"), ("baselines", ".py"), *beside):
         expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(f"*{suffix}")}

@@ -37,6 +37,7 @@ from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.metrics import Better
 from hnet_bench.papers.seeds import parse_seeds
 
 PAPERS = Path(__file__).parent
@@ -45,7 +46,6 @@ _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 # percent: fractions in records, written and printed times 100. fraction: printed as they are. mse: mean squared errors.
 Unit: TypeAlias = Literal["percent", "fraction", "mse"]
-Better: TypeAlias = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True, kw_only=True)

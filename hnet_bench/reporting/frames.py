@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import average_accuracy
-from hnet_bench.reporting.mean_tests import half_width, part_of
-from hnet_bench.reporting.verdicts import reported_part
+from hnet_bench.reporting.statistics import error_of, half_width
+from hnet_bench.reporting.verdicts import error_of_reported
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
@@ -135,8 +135,8 @@ def _difference(state: CellState) -> Settings:
     difference = summary.mean - reported.mean
     if summary.n == 1:
         return {"difference": difference}
-    parts = [part_of([average_accuracy(record.score) for record in state.records]), reported_part(reported)]
-    half = float(half_width(parts))
+    errors = [error_of([average_accuracy(record.score) for record in state.records]), error_of_reported(reported)]
+    half = float(half_width(errors))
     return {"difference": difference, "difference_low": difference - half, "difference_high": difference + half}
 
 

@@ -10,11 +10,13 @@ import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
-from hnet_bench.reporting.grid import Column, Entry, Grid
-from hnet_bench.reporting.grids import grids_of
-from hnet_bench.reporting.model import Report
-from hnet_bench.reporting.tables import made_with, reported_sources
+from hnet_bench.reporting.cells import Report
+from hnet_bench.reporting.columns import Column, Field, TextTable, tables_of
+from hnet_bench.reporting.provenance import made_with
+from hnet_bench.reporting.text import reported_sources
+from hnet_bench.reporting.verdicts import VERDICTS
 
 # \@nodocument is \relax between \begin{document} and \end{document} and nowhere else.
 _HEAD = r"""% Compiles on its own. In a document that loads amssymb, booktabs and graphicx it can be \input.
@@ -59,14 +61,12 @@ _CHARACTERS = {
     "‖": r"$\|$",
     "†": r"\dag{}",
     "‡": r"\ddag{}",
-    "✓": r"$\checkmark$",
-    "▲": r"$\blacktriangle$",
-    "▼": r"$\blacktriangledown$",
     "−": "$-$",  # noqa: RUF001 (the sign of mathematics, not a hyphen)
     "≤": r"$\le$",
     "≥": r"$\ge$",
     "≠": r"$\neq$",
     "∞": r"$\infty$",
+    **{kind.symbol: kind.latex for kind in VERDICTS.values() if len(kind.symbol) == 1},
 }
 # As they stand in Unicode, from U+03B1 and U+0391 on.
 _GREEK = (
@@ -86,7 +86,7 @@ _ARGUMENT = re.compile(r"^[\[*]")
 
 def document(report: Report) -> str:
     """The tables of a report, each a float with its legend below, and where the numbers come from."""
-    floats = [_float(report, grid) for grid in grids_of(report)]
+    floats = [_float(report, table) for table in tables_of(report)]
     return "\n\n".join([_HEAD, *floats, *_sources(report), _TAIL]) + "\n"
 
 
@@ -97,50 +97,44 @@ def escape(text: str) -> str:
     in a document that does not stand alone.
     """
     letters = unicodedata.normalize("NFC", _one_line(text))
-    escaped = "".join(_CHARACTERS.get(letter) or _letter(letter) for letter in letters)
+    known = (letter if _KNOWN.match(letter) else rf"\texttt{{U+{ord(letter):04X}}}" for letter in letters)
+    escaped = "".join(_CHARACTERS.get(letter, otherwise) for letter, otherwise in zip(letters, known, strict=True))
     # Two hyphens in a row would become one dash, and a command that readers are to type would be wrong.
     escaped = _ARGUMENT.sub(r"{\g<0>}", _LIGATURES.sub(r"\g<0>{}", escaped))
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
-
-
-def _letter(letter: str) -> str:
-    return letter if _KNOWN.match(letter) else rf"\texttt{{U+{ord(letter):04X}}}"
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _label(report: Report, grid: Grid) -> str:
-    """What a paper refers to a table by; other characters than these would end a label, or begin a comment."""
-    return re.sub(r"[^A-Za-z0-9_.:-]", lambda found: f"-{ord(found[0]):x}-", f"tab:{report.name}:{grid.name}")
-
-
-def _float(report: Report, grid: Grid) -> str:
-    caption = escape(f"{report.title}. {grid.title}.")
+def _float(report: Report, table: TextTable) -> str:
+    caption = escape(f"{report.title}. {table.title}.")
+    # What a paper refers to it by; other characters than these would end a label, or begin a comment.
+    label = re.sub(r"[^A-Za-z0-9_.:-]", lambda found: f"-{ord(found[0]):x}-", f"tab:{report.name}:{table.name}")
     lines = [
         r"\begin{table}[p]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{caption}}}\label{{{_label(report, grid)}}}",
+        rf"\caption{{{caption}}}\label{{{label}}}",
         r"\begin{lrbox}{\hnetbenchbox}",
-        rf"\begin{{tabular}}{{@{{}}{''.join(column.align[0] for column in grid.columns)}@{{}}}}",
+        rf"\begin{{tabular}}{{@{{}}{''.join(column.align[0] for column in table.columns)}@{{}}}}",
         r"\toprule",
-        *_header(grid.columns),
+        *_header(table.columns),
         r"\midrule",
-        *_body(grid),
+        *_body(table),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{lrbox}",
         r"\hnetbenchfit",
         "",
         r"\medskip",
-        rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(escape(note) for note in grid.notes)}}}",
+        rf"\parbox{{\linewidth}}{{\footnotesize {' '.join(escape(note) for note in table.notes)}}}",
         r"\end{table}",
     ]
     return "\n".join(lines)
 
 
-def _header(columns: Sequence[Column]) -> Iterable[str]:
+def _header(columns: Sequence[Column[Any]]) -> Iterable[str]:
     if any(column.group for column in columns):
         spans, rules, first = [], [], 1
         for group, members in groupby(columns, key=lambda column: column.group):
@@ -153,23 +147,23 @@ def _header(columns: Sequence[Column]) -> Iterable[str]:
     yield " & ".join(escape(column.heading) for column in columns) + r" \\"
 
 
-def _body(grid: Grid) -> Iterable[str]:
-    for index, rows in enumerate(grid.bodies):
+def _body(table: TextTable) -> Iterable[str]:
+    for index, rows in enumerate(table.bodies):
         if index:
             yield r"\midrule"
-        yield from (" & ".join(_field(entry) for entry in row) + r" \\" for row in rows)
+        yield from (" & ".join(_field(field) for field in row) + r" \\" for row in rows)
 
 
-def _field(entry: Entry) -> str:
-    if not entry.best:
-        return escape(entry.text)
+def _field(field: Field) -> str:
+    if not field.best:
+        return escape(field.text)
     # Bold is for text; mathematical signs have a switch of their own.
-    return rf"{{\bfseries\boldmath {escape(entry.text)}}}"
+    return rf"{{\bfseries\boldmath {escape(field.text)}}}"
 
 
 def _sources(report: Report) -> list[str]:
-    lines = [*reported_sources(report.states), *made_with(report.states)]
-    source = [f"Source: {report.source}."] if report.source else []
+    lines = [*reported_sources(report.cells), *made_with(report.cells)]
+    source = [f"Source: {report.table.source}."] if report.table.source else []
     command = shlex.join(["hnet-bench", "run", report.command])
     texts = [*source, report.note, *(f"{line}." for line in lines), f"To repeat: {command}."]
     # For whoever reads the file; in a paper this belongs to the text, in the author's words.

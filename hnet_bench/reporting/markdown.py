@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from hnet_bench.reporting.appendix import TITLE, Section
-from hnet_bench.reporting.grid import Entry, Grid
-from hnet_bench.reporting.grids import grids_of
-from hnet_bench.reporting.model import Report
-from hnet_bench.reporting.standing import standing
-from hnet_bench.reporting.tables import made_with, reported_sources
+from hnet_bench.reporting.cells import Report
+from hnet_bench.reporting.columns import Field, TextTable, tables_of
+from hnet_bench.reporting.provenance import made_with
+from hnet_bench.reporting.text import reported_sources
 
 # What means something anywhere, at the edge of a word, beside another of its kind, before what makes a link or an
 # entity of it; and at the beginning of a line.
@@ -28,27 +27,29 @@ def page(report: Report, *, figures: Mapping[str, str] | None = None) -> str:
     """
     first, *others = (picture(title, name) for title, name in figures.items()) if figures else [""]
     parts = [f"# {escape(report.title)}"]
-    parts += [f"Source: {escape(report.source)}."] if report.source else []
+    parts += [f"Source: {escape(report.table.source)}."] if report.table.source else []
     parts += [escape(report.note)] if report.note else []
     parts += [first] if first else []
-    for grid in grids_of(report):
-        parts += [f"## {grid.title}", table(grid), bullets(grid.notes)]
+    for shown in tables_of(report):
+        parts += [f"## {shown.title}", table(shown), bullets(shown.notes)]
     parts += ["## Figures", *others] if others else []
-    known = reported_sources(report.states)
-    if known:
-        parts += ["## How the reported numbers are known", bullets(known)]
-    made = made_with(report.states)
-    if made:
-        parts += ["## What the records were made with", bullets(made)]
+    parts += [part for heading, lines in sources(report).items() if lines for part in (f"## {heading}", bullets(lines))]
     return "\n\n".join([*parts, _what_to_run(report)]) + "\n"
 
 
+def sources(report: Report) -> dict[str, list[str]]:
+    """Where the numbers of a report come from, below a heading for each kind."""
+    return {
+        "How the reported numbers are known": reported_sources(report.cells),
+        "What the records were made with": made_with(report.cells),
+    }
+
+
 def _what_to_run(report: Report) -> str:
-    how = standing(report)
     run = ["hnet-bench", "run", report.command]
-    if how.done < how.planned:
+    if report.done < len(report.planned):
         return f"To run what is missing: {_code(shlex.join(run))}."
-    if how.stale:
+    if report.stale:
         return f"All planned runs are done. To renew those marked §: {_code(shlex.join([*run, '--rerun-stale']))}."
     return f"All planned runs are done; {_code(shlex.join([*run, '--results', 'elsewhere']))} does them anew."
 
@@ -59,21 +60,21 @@ def appendix_page(sections: Sequence[Section]) -> str:
     for section in sections:
         parts += [f"## {escape(section.heading)}"]
         parts += [escape(section.text)] if section.text else []
-        parts += [table(section.grid)] if section.grid else []
+        parts += [table(section.table)] if section.table else []
         parts += [bullets(section.items)] if section.items else []
     return "\n\n".join(parts) + "\n"
 
 
-def table(grid: Grid) -> str:
+def table(shown: TextTable) -> str:
     """A Markdown table; a group of columns stands in the headings of its members."""
-    header = [" ".join(filter(None, (column.group, column.heading))) for column in grid.columns]
-    rule = [_RULES[column.align] for column in grid.columns]
-    body = [[_field(entry) for entry in row] for row in grid.rows]
+    header = [" ".join(filter(None, (column.group, column.heading))) for column in shown.columns]
+    rule = [_RULES[column.align] for column in shown.columns]
+    body = [[_field(field) for field in row] for row in shown.rows]
     return "\n".join(_line(line) for line in ([escape(text) for text in header], rule, *body))
 
 
-def _field(entry: Entry) -> str:
-    return f"**{escape(entry.text)}**" if entry.best else escape(entry.text)
+def _field(field: Field) -> str:
+    return f"**{escape(field.text)}**" if field.best else escape(field.text)
 
 
 def _line(fields: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from hnet_bench.reporting.tables import duration
+from hnet_bench.reporting.text import duration
 from hnet_bench.runs.events import Event
 
 _CELLS_SHOWN = 12  # the display must fit on a screen

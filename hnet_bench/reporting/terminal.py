@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from operator import itemgetter
 
 from rich import box
 from rich.console import Console
-from rich.table import Table as Grid
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from hnet_bench.papers.table import Table
-from hnet_bench.reporting.model import Report
-from hnet_bench.reporting.tables import legend, measured_text, reported_text
-from hnet_bench.reporting.verdict_grid import verdict_grid
-from hnet_bench.reporting.verdicts import Outcome
+from hnet_bench.reporting.cells import Report
+from hnet_bench.reporting.columns import Column, TextTable, text_table, verdicts_table
+from hnet_bench.reporting.text import legend, measured_text, reported_text
+from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
 
-_STYLES: dict[Outcome | None, str] = {"reproduced": "green", "above": "bold red", "below": "bold red"}
 _WIDTH_OF_FILES = 200  # where there is no terminal to fit in, nothing should be wrapped
 
 
@@ -29,35 +30,21 @@ def console() -> Console:
 def print_results(table: Table, states: Sequence[CellState]) -> None:
     """Prints what is measured beside what is reported, with the number of runs done."""
     unit = " (%)" if states and states[0].cell.unit == "percent" else ""
-    grid = _grid("Row", "Scenario", right=("Done", "Failed", "Planned", f"Measured{unit}", f"Reported{unit}"))
-    for state in states:
-        counts = (str(len(state.records)), str(len(state.failed_seeds) or ""), str(len(state.planned_seeds)))
-        numbers = (measured_text(state), reported_text(state.cell.reported, state.cell.unit))
-        grid.add_row(*_texts((state.cell.row, state.cell.scenario.label, *counts, *numbers)))
-    output = console()
-    output.print(Text(f"{table.name}: {table.title}", style="bold"))
-    output.print(grid)
-    for line in legend(states):
-        output.print(Text(line, style="dim"))
+    columns: tuple[Column[CellState], ...] = (
+        Column("Row", lambda state: state.cell.row, "left"),
+        Column("Scenario", lambda state: state.cell.scenario.label, "left"),
+        Column("Done", lambda state: str(len(state.records))),
+        Column("Failed", lambda state: str(len(state.failed_seeds) or "")),
+        Column("Planned", lambda state: str(len(state.planned_seeds))),
+        Column(f"Measured{unit}", measured_text),
+        Column(f"Reported{unit}", lambda state: reported_text(state.cell.reported, state.cell.unit)),
+    )
+    print_table(text_table(columns, states, title=f"{table.name}: {table.title}", notes=legend(states)))
 
 
 def print_verdicts(report: Report) -> None:
     """Prints the verdict on each cell that has a reported number, and what it rests on."""
-    output = console()
-    output.print(Text(f"{report.name}: {report.title}", style="bold"))
-    found = verdict_grid(report)
-    if found is None:
-        return
-    grid = _grid()
-    for column in found.columns:
-        grid.add_column(column.heading, justify=column.align)
-    for index, row in enumerate(found.rows):
-        if index in found.sections:
-            grid.add_section()
-        grid.add_row(*(Text(entry.text, style=_STYLES.get(entry.outcome, "")) for entry in row))
-    output.print(grid)
-    for line in found.notes:
-        output.print(Text(line, style="dim"))
+    print_table(replace(verdicts_table(report) or text_table((), ()), title=f"{report.name}: {report.title}"))
 
 
 def print_finding(check: str, scenario: str, problem: str | None) -> None:
@@ -71,21 +58,28 @@ def print_finding(check: str, scenario: str, problem: str | None) -> None:
 
 def print_columns(header: Sequence[str], body: Iterable[Sequence[str]]) -> None:
     """Prints a plain table, columns aligned to the left."""
-    grid = _grid(*header)
-    for line in body:
-        grid.add_row(*_texts(line))
-    console().print(grid)
+    columns: list[Column[Sequence[str]]] = [
+        Column(heading, itemgetter(index), "left") for index, heading in enumerate(header)
+    ]
+    print_table(text_table(columns, body))
 
 
-def _grid(*left: str, right: Sequence[str] = ()) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, header_style="bold")
-    for heading in left:
-        grid.add_column(heading, overflow="fold")
-    for heading in right:
-        grid.add_column(heading, justify="right")
-    return grid
-
-
-def _texts(strings: Iterable[str]) -> list[Text]:
-    # Text, not str: a label may hold square brackets, which rich would take for markup.
-    return [Text(string) for string in strings]
+def print_table(table: TextTable) -> None:
+    """Prints a table, with its title above and its notes below."""
+    output = console()
+    if table.title:
+        output.print(Text(table.title, style="bold"))
+    if table.columns:
+        grid = RichTable(box=box.SIMPLE_HEAD, header_style="bold")
+        for column in table.columns:
+            grid.add_column(column.heading, justify=column.align, overflow="fold")
+        for rows in table.bodies:
+            grid.add_section()
+            for row in rows:
+                # Text, not str: a label may hold square brackets, which rich would take for markup.
+                grid.add_row(
+                    *(Text(one.text, style=VERDICTS[one.outcome].terminal if one.outcome else "") for one in row)
+                )
+        output.print(grid)
+    for line in table.notes:
+        output.print(Text(line, style="dim"))

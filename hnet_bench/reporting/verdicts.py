@@ -1,13 +1,7 @@
 """The verdict on a number: is what was measured equivalent to what is reported?
 
 Two one-sided tests (Schuirmann 1987) at 5 % each against a margin that the table declares. Their outcome can be read
-from the 90 % interval of the difference, measured minus reported:
-
-    reproduced      it lies within the margin: both tests reject that the difference is as large as the margin
-    close           so it does, but nobody says how uncertain the reported number is, and no error rate holds
-    above, below    it lies beyond the margin on one side: the test of "no further off than the margin" rejects
-    inconclusive    anything else, with the number of seeds that it would take
-    not run         there is no record
+from the 90 % interval of the difference, measured minus reported; `VERDICTS` has all of them.
 
 So at most 5 % of numbers that are off by the margin or more are called reproduced, and at most 5 % of those within it
 are called below, or above. What was measured with fewer than `MINIMUM_SEEDS` seeds is inconclusive, and so is what
@@ -17,16 +11,13 @@ would be reproduced or close with fewer than `MINIMUM_TO_REPRODUCE`. docs/verdic
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from hnet_bench.metrics import summarise
 from hnet_bench.papers.table import Reported
-from hnet_bench.reporting.mean_tests import EXACT, Part, half_width, part_of, tail_probability
-from hnet_bench.reporting.seeds_needed import SeedsNeeded, seeds_to_decide
-
-Outcome: TypeAlias = Literal["reproduced", "close", "above", "below", "inconclusive", "not run"]
+from hnet_bench.reporting.statistics import EXACT, ErrorOfMean, SeedsNeeded, error_of, half_width, seeds_to_reproduce
 
 MINIMUM_SEEDS = 3
 # The least number with which a method that fails on every other seed is called reproduced in less than 5 % of cases:
@@ -37,41 +28,140 @@ _LARGEST = 1e50  # of numbers whose squares are squared
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerdictKind:
+    """One outcome, and how every format shows it."""
+
+    symbol: str
+    latex: str
+    css: str = ""  # on the page
+    terminal: str = ""  # rich's style
+    exit_code: int  # of `verify`, where 1 goes before 2, and 2 before 0
+    meaning: str = ""  # in legends; "" for what they count alone
+
+
+# What each outcome says of the 90 % interval of measured minus reported:
+#   reproduced     it lies within the margin: both tests reject that the difference is as large as the margin
+#   close          so it does, but nobody says how uncertain the reported number is, and no error rate holds
+#   above, below   it lies beyond the margin on one side: the test of "no further off than the margin" rejects
+#   inconclusive   anything else, with the number of seeds that it would take
+#   not run        there is no record
+VERDICTS = {
+    "reproduced": VerdictKind(
+        symbol="✓",
+        latex=r"$\checkmark$",
+        css="color: var(--reproduced)",
+        terminal="green",
+        exit_code=0,
+        meaning="reproduced, the difference is smaller than the margin",
+    ),
+    "close": VerdictKind(
+        symbol="(✓)",
+        latex=r"($\checkmark$)",
+        exit_code=2,
+        meaning="close, so is the difference from the number as it is printed, but its own error is not known",
+    ),
+    "above": VerdictKind(
+        symbol="▲",
+        latex=r"$\blacktriangle$",
+        css="color: var(--off); font-weight: bold",
+        terminal="bold red",
+        exit_code=1,
+        meaning="above, the measured number is higher by more than the margin",
+    ),
+    "below": VerdictKind(
+        symbol="▼",
+        latex=r"$\blacktriangledown$",
+        css="color: var(--off); font-weight: bold",
+        terminal="bold red",
+        exit_code=1,
+        meaning="below, the measured number is lower by more than the margin",
+    ),
+    "inconclusive": VerdictKind(symbol="?", latex="?", css="color: var(--open)", exit_code=2, meaning="inconclusive"),
+    "not run": VerdictKind(symbol="", latex="", css="color: var(--quiet)", exit_code=2),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The outcome for one cell and what it rests on; differences are measured minus reported, in the unit of records.
 
     What cannot be computed is None: everything without a record, all but the difference with fewer than two seeds.
     """
 
-    outcome: Outcome
+    outcome: str  # one of `VERDICTS`
     margin: float
     seeds: int
     difference: float | None = None
-    interval: tuple[float, float] | None = None  # 90 %
-    # Of the null hypothesis that the true difference is as large as the margin; 1 less this is the p-value of the null
-    # hypothesis that it lies within the margin.
-    p_reproduced: float | None = None
-    # Seeds in all with which an inconclusive number is decided in 80 % of cases, with the spread that was measured: if
-    # measured and reported are equal in truth, and if they differ by what was measured.
+    interval_low: float | None = None  # 90 %
+    interval_high: float | None = None
+    # Seeds in all with which an inconclusive number is found to be reproduced in 80 % of cases, with the spread that
+    # was measured, if measured and reported are equal in truth.
     seeds_if_equal: SeedsNeeded | None = None
-    seeds_if_observed: SeedsNeeded | None = None
     reported_exactly: bool = False  # the paper gives no spread that could be used: its number is taken as exact
     known: Literal["verified", "second-hand", "recalled"] = "verified"
 
+    @property
+    def kind(self) -> VerdictKind:
+        """How formats show it."""
+        return VERDICTS[self.outcome]
 
-def verdict(values: Sequence[float], reported: Reported) -> Verdict | None:
-    """The verdict on the measured values, one for each seed; None if the table declares no margin."""
-    factor, values, reported = _manageable(values, reported)
-    judged = _judge(values, reported)
-    if judged is not None and judged.outcome == "inconclusive" and len(values) > 1:
-        judged = _with_seeds_needed(judged, values, reported)
-    return _times(factor, judged)
+    @property
+    def lacks_seeds_alone(self) -> bool:
+        """Whether an inconclusive number would be reproduced, or close, with the least number of seeds for that."""
+        return (
+            self.outcome == "inconclusive"
+            and self.interval_low is not None
+            and self.interval_high is not None
+            and MINIMUM_SEEDS <= self.seeds < MINIMUM_TO_REPRODUCE
+            and _lies_within(self.interval_low, self.interval_high, self.margin)
+        )
 
 
-def judge(values: Sequence[float], reported: Reported) -> Verdict | None:
-    """`verdict` without the seeds that an inconclusive number would need."""
-    factor, values, reported = _manageable(values, reported)
-    return _times(factor, _judge(values, reported))
+def judge(values: Sequence[float], reported: Reported, *, plan: bool = True) -> Verdict | None:
+    """The verdict on the measured values, one for each seed; None if the table declares no margin. Without `plan` it
+    does not say how many seeds an inconclusive number would need."""
+    if reported.margin is None:
+        return None
+    largest = max(map(abs, filter(None, (*values, reported.mean, reported.spread, reported.margin))))
+    if largest > _LARGEST:  # no square of a square may overflow
+        numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
+        smaller = {name: number and number / largest for name, number in numbers.items()}
+        found = judge([value / largest for value in values], replace(reported, **smaller), plan=plan)
+        assert found is not None
+        own = {name: getattr(found, name) for name in ("margin", "difference", "interval_low", "interval_high")}
+        return replace(found, **{name: number and largest * number for name, number in own.items()})
+    summary, uncertain = summarise(values), error_of_reported(reported)
+    blank = Verdict(
+        outcome="inconclusive" if values else "not run",
+        margin=reported.margin,
+        seeds=len(values),
+        reported_exactly=uncertain.df == EXACT and uncertain.squared == 0,
+        known=reported.known,
+    )
+    if summary is None:
+        return blank
+    difference = summary.mean - reported.mean
+    if summary.variance is None:
+        return replace(blank, difference=difference)
+    width = float(half_width([error_of(values), uncertain]))
+    low, high = difference - width, difference + width
+    outcome, needed = _outcome(low, high, reported, summary.n), None
+    if plan and outcome == "inconclusive":
+        spread, least = math.sqrt(summary.variance), max(MINIMUM_TO_REPRODUCE, summary.n + 1)
+        needed = seeds_to_reproduce(uncertain, spread=spread, margin=reported.margin, least=least)
+    return replace(
+        blank,
+        outcome=outcome,
+        difference=difference,
+        interval_low=low,
+        interval_high=high,
+        seeds_if_equal=needed,
+    )
+
+
+def exit_code(outcomes: Mapping[str, int]) -> int:
+    """What `verify` ends with, from how many cells have each outcome."""
+    return min({VERDICTS[outcome].exit_code for outcome, cells in outcomes.items() if cells} - {0}, default=0)
 
 
 def has_known_error(reported: Reported) -> bool:
@@ -79,104 +169,24 @@ def has_known_error(reported: Reported) -> bool:
     return reported.spread is not None and reported.spread_kind is not None and (reported.n or 0) > 1
 
 
-def lacks_seeds_alone(found: Verdict) -> bool:
-    """Whether an inconclusive number would be reproduced, or close, if it had the least number of seeds for that."""
-    return (
-        found.outcome == "inconclusive"
-        and found.interval is not None
-        and MINIMUM_SEEDS <= found.seeds < MINIMUM_TO_REPRODUCE
-        and _lies_within(found.interval, found.margin)
-    )
-
-
-def _judge(values: Sequence[float], reported: Reported) -> Verdict | None:
-    if reported.margin is None:
-        return None
-    summary = summarise(values)
-    uncertain = reported_part(reported)
-    blank = Verdict(
-        outcome="inconclusive",
-        margin=reported.margin,
-        seeds=len(values),
-        reported_exactly=uncertain.freedom == EXACT and uncertain.square == 0,
-        known=reported.known,
-    )
-    if summary is None:
-        return replace(blank, outcome="not run")
-    difference = summary.mean - reported.mean
-    if summary.n == 1:
-        return replace(blank, difference=difference)
-    parts = [part_of(values), uncertain]
-    width = float(half_width(parts))
-    interval = (difference - width, difference + width)
-    return replace(
-        blank,
-        outcome=_outcome(interval, reported, summary.n),
-        difference=difference,
-        interval=interval,
-        p_reproduced=tail_probability(reported.margin - abs(difference), parts),
-    )
-
-
-def _with_seeds_needed(judged: Verdict, values: Sequence[float], reported: Reported) -> Verdict:
-    spread = math.sqrt(part_of(values).square * len(values))
-
-    def needed(difference: float) -> SeedsNeeded:
-        least = MINIMUM_SEEDS if abs(difference) > judged.margin else MINIMUM_TO_REPRODUCE
-        least = max(least, len(values) + 1)
-        return seeds_to_decide(difference, reported_part(reported), spread=spread, margin=judged.margin, least=least)
-
-    return replace(judged, seeds_if_equal=needed(0.0), seeds_if_observed=needed(judged.difference or 0.0))
-
-
-def reported_part(reported: Reported) -> Part:
+def error_of_reported(reported: Reported) -> ErrorOfMean:
     """What the reported mean adds to the uncertainty of a difference; nothing if its spread is not known."""
-    seeds = reported.n
-    freedom = seeds - 1 if seeds and seeds > 1 else EXACT
-    if reported.spread is None or reported.spread_kind is None:
-        return Part(0.0, EXACT)
-    if reported.spread_kind == "sem":
-        return Part(reported.spread**2, freedom)
-    return Part(reported.spread**2 / seeds, freedom) if seeds else Part(0.0, EXACT)
+    n, exactly = reported.n, ErrorOfMean(0.0, EXACT)
+    if reported.spread is None or reported.spread_kind is None or (reported.spread_kind == "sd" and not n):
+        return exactly
+    squared = reported.spread**2 / (n or 1) if reported.spread_kind == "sd" else reported.spread**2
+    return ErrorOfMean(squared, n - 1 if n and n > 1 else EXACT)
 
 
-def _outcome(interval: tuple[float, float], reported: Reported, seeds: int) -> Outcome:
+def _outcome(low: float, high: float, reported: Reported, seeds: int) -> str:
     margin = reported.margin
     assert margin is not None
-    low, high = interval
-    if seeds >= MINIMUM_TO_REPRODUCE and _lies_within(interval, margin):
+    if seeds >= MINIMUM_TO_REPRODUCE and _lies_within(low, high, margin):
         return "reproduced" if has_known_error(reported) else "close"
     if seeds >= MINIMUM_SEEDS and low > margin + _ROUNDING:
         return "above"
     return "below" if seeds >= MINIMUM_SEEDS and high < -margin - _ROUNDING else "inconclusive"
 
 
-def _lies_within(interval: tuple[float, float], margin: float) -> bool:
-    return interval[0] > -margin + _ROUNDING and interval[1] < margin - _ROUNDING
-
-
-def _manageable(values: Sequence[float], reported: Reported) -> tuple[float, Sequence[float], Reported]:
-    """A factor, and the numbers divided by it such that no square of a square overflows; nearly always 1."""
-    numbers = [abs(number) for number in (reported.mean, reported.spread, reported.margin) if number is not None]
-    factor = max([*map(abs, values), *numbers])
-    if factor <= _LARGEST:
-        return 1.0, values, reported
-
-    def divided(number: float | None) -> float | None:
-        return None if number is None else number / factor
-
-    mean, spread, margin = reported.mean / factor, divided(reported.spread), divided(reported.margin)
-    return factor, [value / factor for value in values], replace(reported, mean=mean, spread=spread, margin=margin)
-
-
-def _times(factor: float, found: Verdict | None) -> Verdict | None:
-    """The verdict on numbers that `_manageable` divided, in their own unit."""
-    if found is None or factor == 1:
-        return found
-    low, high = found.interval or (0.0, 0.0)
-    return replace(
-        found,
-        margin=factor * found.margin,
-        difference=None if found.difference is None else factor * found.difference,
-        interval=found.interval and (factor * low, factor * high),
-    )
+def _lies_within(low: float, high: float, margin: float) -> bool:
+    return low > -margin + _ROUNDING and high < margin - _ROUNDING

@@ -37,22 +37,22 @@ class CellState(CellFiles):
         found.setflags(write=False)
         return found
 
-    @property
+    @cached_property
     def summary(self) -> Summary | None:
         """Average accuracy over seeds (fractions), None if nothing is measured."""
         return summarise([average_accuracy(record.score) for record in self.records])
 
-    @property
+    @cached_property
     def stale_seeds(self) -> tuple[int, ...]:
         """Seeds whose record was made by code that computed something else."""
         return self._seeds("stale")
 
-    @property
+    @cached_property
     def unknown_seeds(self) -> tuple[int, ...]:
         """Seeds of whose record that cannot be told."""
         return self._seeds("unknown")
 
-    @property
+    @cached_property
     def departed_seeds(self) -> tuple[int, ...]:
         """Seeds whose run left the protocol, or did something else than its strategy says."""
         return tuple(record.spec["seed"] for record in self.records if departures_of(record))

@@ -14,7 +14,7 @@ import pytest
 
 from hnet_bench.cli import main
 from hnet_bench.papers.table import load_table
-from hnet_bench.reporting.model import build_report
+from hnet_bench.reporting.cells import build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell

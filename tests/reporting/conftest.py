@@ -12,7 +12,9 @@ from matplotlib.text import Text
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table, parse_table
-from hnet_bench.reporting.model import Report, build_report
+from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.figures.kept import KeptFigures
+from hnet_bench.reporting.figures.render import Subject
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
@@ -68,13 +70,27 @@ def rich_store(rich_table: Table, tmp_path: Path, record_of: Callable[..., Recor
             spec = resolve_cell(cell, seed)
             inferred = [[1.0, 0.0], [0.5, 0.7]] if cell.row == "good" else None
             score = [[0.9, 0.1], [final - 0.005, final + 0.005]]
-            store.write(spec, record_of(spec, score=score, task_inference=inferred, peak_memory_bytes=2**30))
+            untrained = [0.05, 0.04] if cell.row == "good" else None
+            more = {"task_inference": inferred, "untrained": untrained, "peak_memory_bytes": 2**30}
+            store.write(spec, record_of(spec, score=score, **more))
     return store
 
 
 @pytest.fixture
 def rich_report(rich_table: Table, rich_store: Store) -> Report:
     return build_report(rich_table, table_state(rich_table, rich_store), command="rich.toml")
+
+
+@pytest.fixture
+def drawn() -> Callable[[Report, Store], dict[str, dict[str, bytes]]]:
+    """All figures of a report, as `render` takes them."""
+
+    def draw(report: Report, store: Store) -> dict[str, dict[str, bytes]]:
+        figures = KeptFigures(None)
+        figures.add(Subject(table=report.table, states=report.cells, store=store, command=report.command))
+        return figures.by_table()
+
+    return draw
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ import pytest
 
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting import data_files, latex, markdown
-from hnet_bench.reporting.data_files import COLUMNS
-from hnet_bench.reporting.grids import grids_of
-from hnet_bench.reporting.model import Report, build_report
-from hnet_bench.reporting.page.render import page as html_page
-from hnet_bench.reporting.readme import with_results
-from hnet_bench.reporting.verdict_grid import verdict_grid
+from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.columns import tables_of, verdicts_table
+from hnet_bench.reporting.data_files import CSV_COLUMNS
+from hnet_bench.reporting.documents import with_results
+from hnet_bench.reporting.html_page import page as html_page
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.revisions import Freshness
 from hnet_bench.runs.store import Store
@@ -30,11 +29,11 @@ from hnet_bench.runs.store import Store
 Rows = list[list[str]]
 
 
-def of_model(report: Report) -> list[Rows]:
+def of_tables(report: Report) -> list[Rows]:
     """The rows of every grid, what is best in asterisks."""
     return [
-        [[f"*{entry.text}*" if entry.best else entry.text for entry in row] for row in grid.rows]
-        for grid in grids_of(report)
+        [[f"*{entry.text}*" if entry.best else entry.text for entry in row] for row in table.rows]
+        for table in tables_of(report)
     ]
 
 
@@ -108,7 +107,7 @@ class Page(HTMLParser):
 
 
 def html_of(report: Report) -> str:
-    return html_page([report], [{}], [])
+    return html_page([report], {}, [])
 
 
 def of_html(text: str) -> list[Rows]:
@@ -118,7 +117,7 @@ def of_html(text: str) -> list[Rows]:
 
 
 def test_markdown_latex_and_html_show_the_same_fields(rich_report: Report) -> None:
-    expected = of_model(rich_report)
+    expected = of_tables(rich_report)
     assert [len(table) for table in expected] == [7, 5, 6]
     assert of_markdown(markdown.page(rich_report)) == expected
     assert of_latex(latex.document(rich_report)) == expected
@@ -131,7 +130,7 @@ def test_the_shipped_tables_too(tmp_path: Path) -> None:
     table = load_table("von_oswald_2020_table_1")
     store = Store(Path(__file__).parent.parent.parent / "results")
     report = build_report(table, table_state(table, store), command=table.name)
-    expected = of_model(report)
+    expected = of_tables(report)
     assert len(expected[0]) == 12
     assert any(field.startswith("*") for row in expected[0] for field in row)
     assert of_markdown(markdown.page(report)) == expected
@@ -162,7 +161,7 @@ def test_the_verdicts_of_csv_and_json_are_those_of_the_pages(rich_report: Report
         (line["label"], line["scenario"]): line for line in csv.DictReader(io.StringIO(data_files.as_csv(rich_report)))
     }
     for row in of_markdown(markdown.page(rich_report))[1]:
-        label, scenario, seeds, difference, interval, margin, _, outcome, equal, _ = row
+        label, scenario, seeds, difference, interval, margin, outcome, equal = row
         verdict, line = cells[label, scenario]["verdict"], lines[label, scenario]
         assert verdict["seeds"] == int(seeds)
         assert f"{round(100 * verdict['difference'], 2) + 0.0:+.2f}" == difference  # 0.0 takes the sign from a zero
@@ -179,7 +178,7 @@ def test_the_columns_of_the_csv_are_the_same_for_every_table(
 ) -> None:
     empty = build_report(rich_table, table_state(rich_table, Store(tmp_path / "none")), command="")
     headers = [data_files.as_csv(report).splitlines()[0] for report in (empty, rich_report)]
-    assert headers[0] == headers[1] == ",".join(COLUMNS).replace(".", "_")
+    assert headers[0] == headers[1] == ",".join(CSV_COLUMNS).replace(".", "_")
 
 
 def test_groups_of_columns_stand_above_them(rich_report: Report) -> None:
@@ -194,7 +193,7 @@ def test_groups_of_columns_stand_above_them(rich_report: Report) -> None:
 
 
 def test_a_new_benchmark_is_set_apart(rich_report: Report) -> None:
-    assert [len(body) for body in grids_of(rich_report)[0].bodies] == [6, 1]
+    assert [len(body) for body in tables_of(rich_report)[0].bodies] == [6, 1]
     assert [len(table) for table in of_html(html_of(rich_report))] == [7, 5, 6]
     assert re.sub("<details.*?</details>", "", html_of(rich_report), flags=re.DOTALL).count("<tbody>") == 4
     assert latex.document(rich_report).count("\\midrule") == 4
@@ -274,7 +273,7 @@ def test_latex_compiles_whatever_labels_and_files_are_called(
 def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store: Store) -> None:
     table = replace(rich_table, reduced="a tenth of the iterations")
     report = build_report(table, table_state(table, rich_store), command="made_up")
-    texts = [markdown.page(report), html_page([report], [{}], []), latex.document(report), data_files.as_json(report)]
+    texts = [markdown.page(report), html_page([report], {}, []), latex.document(report), data_files.as_json(report)]
     for text in texts:
         assert "Reduced: a tenth of the iterations." in text
         assert "marks (reduced)" in text
@@ -289,7 +288,7 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
     block = "<!-- results: rich -->\n<!-- end of results -->\n"
     texts = {
         "readme": with_results(block, {"rich": report}, folder="reports"),
-        "page": html_page([report], [{}], []),
+        "page": html_page([report], {}, []),
         "markdown": markdown.page(report),
     }
     for name, text in texts.items():
@@ -298,7 +297,7 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
         assert "¶ whether some of these runs are stale cannot be told" in text, name
     assert "seeds 1,3: the code computes something else now" in texts["page"]
     assert "seeds 2: cannot be told" in texts["page"]
-    verdicts = verdict_grid(report)
+    verdicts = verdicts_table(report)
     assert verdicts is not None
     assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["5§¶"]
     measured = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
@@ -330,7 +329,7 @@ def test_rows_that_left_the_protocol_are_marked_wherever_a_number_stands(rich_ta
     block = "<!-- results: rich -->\n<!-- end of results -->\n"
     texts = {
         "readme": with_results(block, {"rich": report}, folder="reports"),
-        "page": html_page([report], [{}], []),
+        "page": html_page([report], {}, []),
         "markdown": markdown.page(report),
     }
     for name, text in texts.items():

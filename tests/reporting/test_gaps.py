@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy
 import pytest
@@ -17,11 +16,11 @@ from matplotlib.figure import Figure
 
 from hnet_bench.papers.table import parse_table
 from hnet_bench.reporting import figures
+from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.columns import MEASURES, details_table
 from hnet_bench.reporting.data_files import as_csv, as_json
 from hnet_bench.reporting.figures.render import Subject, pages
-from hnet_bench.reporting.grids import details_grid
-from hnet_bench.reporting.model import Report, build_report
-from hnet_bench.reporting.render import render
+from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
@@ -66,19 +65,15 @@ def report(subject: Subject) -> Report:
     return build_report(subject.table, subject.states, command="many.toml")
 
 
-def by_row(report: Report) -> dict[str, Any]:
-    return {cell.row: cell.measured for cell in report.cells}
-
-
 def test_all_but_forgetting_is_the_same(report: Report) -> None:
-    whole, sparse = by_row(report)["whole"], by_row(report)["sparse"]
-    assert (sparse.final, sparse.during) == (whole.final, whole.during)
-    assert whole.forgetting.mean == pytest.approx(0.9 - 0.7)
-    assert sparse.forgetting is None
+    whole, sparse = ({measure.name: measure.value(cell) for measure in MEASURES} for cell in report.cells)
+    assert (sparse["final"], sparse["during"]) == (whole["final"], whole["during"])
+    assert whole["forgetting"].mean == pytest.approx(0.9 - 0.7)
+    assert sparse["forgetting"] is None
 
 
 def test_tables_and_data_say_not_measured_rather_than_a_number(report: Report) -> None:
-    grid = details_grid(report)
+    grid = details_table(report)
     assert grid is not None
     column = [one.heading for one in grid.columns].index("Forgetting")
     assert [line[column].text for line in grid.rows] == ["20.00", "not measured"]
@@ -112,7 +107,7 @@ def test_without_any_whole_matrix_there_are_neither_curves_nor_matrices(subject:
     assert list(pages(only)) == ["comparison", "many-tasks", "step-time"]
 
 
-def test_every_format_is_rendered(report: Report, subject: Subject) -> None:
-    files = render([report], subject.store, listed=[report])
+def test_every_format_is_rendered(report: Report) -> None:
+    files = render([report], {}, listed=[report])
     assert {"many.md", "many.tex", "many.csv", "many.json", "index.html"} <= set(files)
     assert "not measured" in files["many.md"].decode()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hnet_bench.papers.table import Table, load_table
+from hnet_bench.reporting.cells import build_report
 from hnet_bench.reporting.markdown import bullets, escape, page
-from hnet_bench.reporting.model import build_report
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import pytest
 
-from hnet_bench.reporting.mean_tests import Part, half_width
+from hnet_bench.reporting.statistics import ErrorOfMean, half_width
 from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "verdicts.md").read_text()
@@ -23,8 +23,10 @@ def shares(difference: float, *, seeds: int, margin: float) -> tuple[float, floa
     random = numpy.random.default_rng(1)
     ours = random.normal(-difference, 1, (REPETITIONS, seeds))
     theirs = random.normal(0, 1, (REPETITIONS, 20))
-    parts = [Part(values.var(axis=1, ddof=1) / values.shape[1], values.shape[1] - 1.0) for values in (ours, theirs)]
-    found, width = ours.mean(axis=1) - theirs.mean(axis=1), half_width(parts)
+    errors = [
+        ErrorOfMean(values.var(axis=1, ddof=1) / values.shape[1], values.shape[1] - 1.0) for values in (ours, theirs)
+    ]
+    found, width = ours.mean(axis=1) - theirs.mean(axis=1), half_width(errors)
     inside = (found - width > -margin) & (found + width < margin)
     reproduced = inside & (seeds >= MINIMUM_TO_REPRODUCE)
     return 100 * float(reproduced.mean()), 100 * float((found + width < -margin).mean())
@@ -86,10 +88,10 @@ def test_the_page_says_what_it_costs_that_a_paper_keeps_its_error_to_itself() ->
 
 def within(ours: Any, theirs: Any, margin: float, freedom: float | None) -> float:
     """How often the interval lies within the margin, in percent; without `freedom` the reported mean is exact."""
-    parts = [Part(ours.var(axis=1, ddof=1) / ours.shape[1], ours.shape[1] - 1.0)]
+    errors = [ErrorOfMean(ours.var(axis=1, ddof=1) / ours.shape[1], ours.shape[1] - 1.0)]
     if freedom is not None:
-        parts.append(Part(theirs.var(axis=1, ddof=1) / theirs.shape[1], numpy.full(len(theirs), freedom)))
-    difference, width = ours.mean(axis=1) - theirs.mean(axis=1), half_width(parts)
+        errors.append(ErrorOfMean(theirs.var(axis=1, ddof=1) / theirs.shape[1], numpy.full(len(theirs), freedom)))
+    difference, width = ours.mean(axis=1) - theirs.mean(axis=1), half_width(errors)
     return 100 * float(((difference - width > -margin) & (difference + width < margin)).mean())
 
 

@@ -12,16 +12,8 @@ import pytest
 from scipy import stats
 
 from hnet_bench.papers.table import Reported
-from hnet_bench.reporting.mean_tests import EXACT, Part
-from hnet_bench.reporting.seeds_needed import chance_to_decide, seeds_to_decide
-from hnet_bench.reporting.verdicts import (
-    MINIMUM_SEEDS,
-    MINIMUM_TO_REPRODUCE,
-    judge,
-    lacks_seeds_alone,
-    reported_part,
-    verdict,
-)
+from hnet_bench.reporting.statistics import EXACT, ErrorOfMean, chance_to_reproduce
+from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE, VERDICTS, Verdict, error_of_reported, exit_code, judge
 
 REPETITIONS = 2000
 TOLERANCE = 3 * math.sqrt(0.05 * 0.95 / REPETITIONS)  # three standard errors of a simulated rate of 5 %
@@ -32,10 +24,14 @@ def paper(mean: float = 0.7, **changes: Any) -> Reported:
     return Reported(**{**settings, **changes})
 
 
+def judged(values: list[float], reported: Reported, *, plan: bool = True) -> Verdict:
+    found = judge(values, reported, plan=plan)
+    assert found is not None
+    return found
+
+
 def outcome(values: list[float], reported: Reported) -> str:
-    judged = judge(values, reported)
-    assert judged is not None
-    return judged.outcome
+    return judged(values, reported, plan=False).outcome
 
 
 @pytest.mark.parametrize(
@@ -60,50 +56,43 @@ def test_the_outcome_of_plain_cases(values: list[float], expected: str) -> None:
 
 
 def test_difference_and_interval_are_those_of_the_formula() -> None:
-    judged = judge([0.71, 0.73, 0.72], paper())
-    assert judged is not None
+    found = judged([0.71, 0.73, 0.72], paper())
     # Variance 1e-4 over 3 seeds with t(2) = 2.9200, and 0.002 squared with t(19) = 1.7291.
     ours, theirs = 1e-4 / 3, 4e-6
     width = (ours * 2.9200 + theirs * 1.7291) / math.sqrt(ours + theirs)
-    assert judged.difference == pytest.approx(0.02)
-    assert judged.interval == pytest.approx((0.02 - width, 0.02 + width), abs=1e-6)
+    assert found.difference == pytest.approx(0.02)
+    assert (found.interval_low, found.interval_high) == pytest.approx((0.02 - width, 0.02 + width), abs=1e-6)
 
 
 def test_with_an_exact_number_it_is_the_pair_of_t_tests_of_scipy() -> None:
     values, reported = [0.71, 0.69, 0.705, 0.7], paper(spread=None, spread_kind=None, n=None)
-    judged = judge(values, reported)
-    assert judged is not None
-    above = stats.ttest_1samp(values, 0.69, alternative="greater").pvalue
-    below = stats.ttest_1samp(values, 0.71, alternative="less").pvalue
-    assert judged.p_reproduced == pytest.approx(max(above, below))
-    assert judged.reported_exactly
+    found = judged(values, reported)
+    assert found.reported_exactly
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.9)
-    assert judged.interval == pytest.approx((interval.low - 0.7, interval.high - 0.7))
+    assert (found.interval_low, found.interval_high) == pytest.approx((interval.low - 0.7, interval.high - 0.7))
 
 
 @pytest.mark.parametrize(
-    ("changes", "part"),
+    ("changes", "error"),
     [
-        ({}, Part(4e-6, 19)),
-        ({"spread_kind": "sd"}, Part(4e-6 / 20, 19)),
-        ({"n": None}, Part(4e-6, EXACT)),
-        ({"spread_kind": "sd", "n": None}, Part(0.0, EXACT)),
-        ({"spread_kind": None}, Part(0.0, EXACT)),
-        ({"spread": None}, Part(0.0, EXACT)),
+        ({}, ErrorOfMean(4e-6, 19)),
+        ({"spread_kind": "sd"}, ErrorOfMean(4e-6 / 20, 19)),
+        ({"n": None}, ErrorOfMean(4e-6, EXACT)),
+        ({"spread_kind": "sd", "n": None}, ErrorOfMean(0.0, EXACT)),
+        ({"spread_kind": None}, ErrorOfMean(0.0, EXACT)),
+        ({"spread": None}, ErrorOfMean(0.0, EXACT)),
     ],
 )
-def test_the_spread_of_a_paper_is_read_as_what_it_is(changes: dict[str, Any], part: Part) -> None:
-    assert reported_part(paper(**changes)) == part
+def test_the_spread_of_a_paper_is_read_as_what_it_is(changes: dict[str, Any], error: ErrorOfMean) -> None:
+    assert error_of_reported(paper(**changes)) == error
 
 
 def test_without_a_margin_there_is_no_verdict() -> None:
-    assert verdict([0.7, 0.7, 0.7], paper(margin=None)) is None
+    assert judge([0.7, 0.7, 0.7], paper(margin=None)) is None
 
 
 def test_how_the_reported_number_is_known_is_kept() -> None:
-    judged = verdict([0.7, 0.7, 0.7], paper(known="recalled"))
-    assert judged is not None
-    assert judged.known == "recalled"
+    assert judged([0.7, 0.7, 0.7], paper(known="recalled")).known == "recalled"
 
 
 def test_a_margin_is_no_matter_of_the_last_digit() -> None:
@@ -130,14 +119,10 @@ def test_a_spread_of_zero_is_a_spread() -> None:
 def test_numbers_of_any_size_are_judged_as_small_ones_are(factor: float) -> None:
     values, reported = [0.70, 0.73, 0.67, 0.71], paper()
     huge = paper(0.7 * factor, spread=0.002 * factor, margin=0.01 * factor)
-    found, expected = verdict([factor * value for value in values], huge), verdict(values, reported)
-    assert found is not None
-    assert expected is not None
+    found, expected = judged([factor * value for value in values], huge), judged(values, reported)
     assert (found.outcome, found.seeds_if_equal) == (expected.outcome, expected.seeds_if_equal)
-    assert found.interval == pytest.approx([factor * end for end in expected.interval or ()], rel=1e-9)
-    assert found.difference == pytest.approx(factor * (expected.difference or 0), rel=1e-9)
-    assert found.p_reproduced == pytest.approx(expected.p_reproduced, rel=1e-9)
-    assert found.margin == pytest.approx(0.01 * factor)
+    for name in ("difference", "interval_low", "interval_high", "margin"):
+        assert getattr(found, name) == pytest.approx(factor * getattr(expected, name), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +136,7 @@ def test_numbers_of_any_size_are_judged_as_small_ones_are(factor: float) -> None
     ],
 )
 def test_what_spreads_hugely_is_inconclusive(values: list[float], changes: dict[str, Any]) -> None:
-    found = verdict(values, paper(**changes))
-    assert found is not None
-    assert found.outcome == "inconclusive"
+    assert judged(values, paper(**changes)).outcome == "inconclusive"
 
 
 def rates(difference: float, *, seeds: int, spread: float, sem: float, margin: float = 0.01) -> Counter[str]:
@@ -214,50 +197,35 @@ def test_what_is_far_off_is_found_out() -> None:
     assert rates(0.03, seeds=3, spread=0.002, sem=0.001)["above"] > 0.95
 
 
-@pytest.mark.parametrize(
-    ("difference", "seeds", "spread", "right"),
-    [(0.0, 20, 0.011, "reproduced"), (0.0, 5, 0.005, "reproduced"), (0.02, 10, 0.008, "above")],
-)
-def test_the_chance_to_decide_is_what_a_simulation_finds(
-    difference: float, seeds: int, spread: float, right: str
-) -> None:
-    said = chance_to_decide(numpy.array([seeds]), difference, Part(0.0025**2, 19), spread=spread, margin=0.01)[0]
+@pytest.mark.parametrize(("seeds", "spread"), [(20, 0.011), (5, 0.005)])
+def test_the_chance_to_reproduce_is_what_a_simulation_finds(seeds: int, spread: float) -> None:
+    said = chance_to_reproduce(numpy.array([seeds]), ErrorOfMean(0.0025**2, 19), spread=spread, margin=0.01)[0]
     assert 0.5 < said < 0.999
-    assert rates(difference, seeds=seeds, spread=spread, sem=0.0025)[right] == pytest.approx(said, abs=0.05)
-
-
-def test_the_number_of_seeds_is_the_first_that_is_enough() -> None:
-    reported = Part(0.0025**2, 19)
-    needed = seeds_to_decide(0.0, reported, spread=0.011, margin=0.01, least=MINIMUM_TO_REPRODUCE)
-    assert isinstance(needed, int)
-    chances = chance_to_decide(numpy.array([needed - 1, needed]), 0.0, reported, spread=0.011, margin=0.01)
-    assert chances[0] < 0.8 <= chances[1]
-
-
-def test_the_number_of_seeds_agrees_with_the_textbook_where_it_is_large() -> None:
-    # Normal approximation of a two one-sided test of one mean: n = (sd (z_0.95 + z_0.90) / margin) ** 2.
-    textbook = (0.05 * (1.6449 + 1.2816) / 0.01) ** 2
-    needed = seeds_to_decide(0.0, Part(0.0, EXACT), spread=0.05, margin=0.01, least=MINIMUM_SEEDS)
-    assert needed == pytest.approx(textbook, abs=4)
-
-
-def test_where_no_number_of_seeds_would_do_it_is_said() -> None:
-    arguments = {"margin": 0.01, "least": MINIMUM_SEEDS}
-    # 0.01 is less than two standard errors of the paper.
-    assert seeds_to_decide(0.0, Part(0.006**2, 19), spread=0.01, **arguments) == "no number"
-    assert seeds_to_decide(0.0, Part(0.002**2, 19), spread=0.3, **arguments) == "more than 1000"
+    assert rates(0.0, seeds=seeds, spread=spread, sem=0.0025)["reproduced"] == pytest.approx(said, abs=0.05)
 
 
 def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_are() -> None:
-    judged = verdict([0.70, 0.73, 0.67, 0.71], paper())
-    assert judged is not None
-    assert judged.outcome == "inconclusive"
-    assert isinstance(judged.seeds_if_equal, int)
-    assert judged.seeds_if_equal > 4
-    few = verdict([0.700, 0.701, 0.699], paper())
-    assert few is not None
-    assert (few.seeds_if_equal, lacks_seeds_alone(few)) == (MINIMUM_TO_REPRODUCE, True)
-    assert not lacks_seeds_alone(judged)
-    one = verdict([0.7], paper())
-    assert one is not None
-    assert (one.difference, one.seeds_if_equal) == (0.0, None)
+    open_, few, one = (judged(values, paper()) for values in ([0.70, 0.73, 0.67, 0.71], [0.7, 0.701, 0.699], [0.7]))
+    assert open_.outcome == few.outcome == one.outcome == "inconclusive"
+    assert isinstance(open_.seeds_if_equal, int)
+    assert open_.seeds_if_equal > 4
+    assert (few.seeds_if_equal, one.seeds_if_equal, one.difference) == (MINIMUM_TO_REPRODUCE, None, 0.0)
+    assert [found.lacks_seeds_alone for found in (open_, few, one)] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ({}, 0),
+        ({"reproduced": 3, "above": 0}, 0),
+        ({"reproduced": 1, "close": 1}, 2),
+        ({"inconclusive": 1, "not run": 2}, 2),
+        ({"below": 1, "inconclusive": 9}, 1),
+    ],
+)
+def test_what_is_off_decides_the_exit_code_before_what_is_open(outcomes: dict[str, int], code: int) -> None:
+    assert exit_code(outcomes) == code
+
+
+def test_kinds_of_verdicts_are_told_apart_without_colour() -> None:
+    assert len({kind.symbol for kind in VERDICTS.values()}) == len(VERDICTS)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hnet_bench.papers.table import load_table
-from hnet_bench.reporting.model import Report, build_report
-from hnet_bench.reporting.render import render
+from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
 
@@ -29,14 +29,16 @@ def written() -> list[str]:
 
 @pytest.fixture
 def opened(
-    browser: Browser, written: list[str], rich_report: Report, rich_store: Store, tmp_path_factory: Any
+    browser: Browser, written: list[str], rich_report: Report, rich_store: Store, drawn: Any, tmp_path_factory: Any
 ) -> Browser:
     """The page of a made-up table, beside one without records, as on the first visit."""
     if not written:
         folder: Path = tmp_path_factory.mktemp("page")
         empty = load_table("quick")
         listed = [rich_report, build_report(empty, table_state(empty, Store(folder)), command="quick")]
-        (folder / "index.html").write_bytes(render([rich_report], rich_store, listed=listed)["index.html"])
+        (folder / "index.html").write_bytes(
+            render([rich_report], drawn(rich_report, rich_store), listed=listed)["index.html"]
+        )
         written.append((folder / "index.html").as_uri())
     browser.resize(1000)
     browser.prefer("light")
@@ -176,6 +178,12 @@ def test_a_number_opens_its_records_by_keyboard_alone(opened: Browser) -> None:
 def test_an_address_with_a_cell_opens_it(opened: Browser, written: list[str]) -> None:
     opened.open(f"{written[0]}#rich/open/CL3")
     assert opened.run("document.getElementById('rich/open/CL3').open")
+
+
+def test_the_overview_fits_into_a_usual_window(opened: Browser) -> None:
+    opened.resize(1500)
+    frame = "document.querySelector('table.overview').parentElement"
+    assert opened.run(f"{frame}.scrollWidth <= {frame}.clientWidth")
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])

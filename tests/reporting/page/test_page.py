@@ -11,10 +11,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from hnet_bench.reporting.appendix import sections
-from hnet_bench.reporting.model import Report
-from hnet_bench.reporting.page.cells import behind
-from hnet_bench.reporting.page.data_uri import data_uri, size_of
-from hnet_bench.reporting.page.render import anchor, page
+from hnet_bench.reporting.cells import Report
+from hnet_bench.reporting.html_page import anchor, cell_details, data_uri, page, size_of
 
 SVG = b"""<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN"
@@ -30,7 +28,7 @@ L 1 1" style="fill: #ff0000"/>
 
 @pytest.fixture
 def text(rich_report: Report) -> str:
-    return page([rich_report], [{"A picture": SVG}], sections([rich_report]))
+    return page([rich_report], {"rich": {"A picture": SVG}}, sections([rich_report]))
 
 
 def test_a_link_names_a_row_in_the_letters_of_its_id(rich_report: Report) -> None:
@@ -68,16 +66,16 @@ def test_every_link_leads_to_one_place(text: str) -> None:
 
 
 def test_behind_a_number_stand_its_runs_settings_commands_and_verdict(rich_report: Report) -> None:
-    found = {cell.key: cell for cell in behind(rich_report)}["low/CL3"]
+    found = {details.cell.key: details for details in cell_details(rich_report)}["low/CL3"]
     assert found.measured == "20.40 ± 0.24 (5)"
-    assert [run[:2] for run in found.runs] == [
+    assert [tuple(field.text for field in run[:2]) for run in found.runs.rows] == [
         ("1", "20.00"),
         ("2", "21.00"),
         ("3", "20.00"),
         ("4", "21.00"),
         ("5", "20.00"),
     ]
-    assert found.runs[0][-1].startswith("synthetic/class/si/seed1-")
+    assert found.runs.rows[0][-1].text.startswith("synthetic/class/si/seed1-")
     facts = dict(found.facts)
     assert facts["Verdict"] == "below†"
     assert facts["Difference"].startswith("-69.60 percentage points, 90 % interval -70.")
@@ -90,8 +88,8 @@ def test_behind_a_number_stand_its_runs_settings_commands_and_verdict(rich_repor
 
 
 def test_a_cell_that_was_not_run_says_how_to_run_it(rich_report: Report) -> None:
-    found = {cell.key: cell for cell in behind(rich_report)}["elsewhere/CL3"]
-    assert (found.measured, found.runs, found.made) == ("", (), ())
+    found = {details.cell.key: details for details in cell_details(rich_report)}["elsewhere/CL3"]
+    assert (found.measured, found.runs.rows, found.made_with) == ("", (), ())
     assert [command for _, command in found.commands] == [
         "hnet-bench run rich.toml --rows elsewhere --scenarios CL3 --seeds 1-3"
     ]

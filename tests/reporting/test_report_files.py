@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hnet_bench.papers.table import Table
-from hnet_bench.reporting.model import Report, build_report
-from hnet_bench.reporting.read_once import ReadOnce
-from hnet_bench.reporting.render import render, stale
+from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.report_files import render, stale
 from hnet_bench.runs.plan import table_state
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
 FILES = {"a.md": b"one\ntwo\n", "a.svg": b"<svg/>\n"}  # which names no data
@@ -28,22 +26,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order_of_reading(
-    rich_table: Table, rich_report: Report, rich_store: Store
+    rich_table: Table, rich_report: Report, rich_store: Store, drawn: Callable[..., Any]
 ) -> None:
-    again = build_report(rich_table, table_state(rich_table, ReadOnce(rich_store.root)), command="rich.toml")
-    files = render([rich_report], rich_store, listed=[rich_report])
+    again = build_report(rich_table, table_state(rich_table, rich_store), command="rich.toml")
+    files = render([rich_report], drawn(rich_report, rich_store), listed=[rich_report])
     kinds = ("csv", "json", "md", "svg", "tex")
     figures = ("during-and-final", "forest", "learning-curves", "matrices", "task-inference")
     assert sorted(files) == sorted(
         ["appendix.md", "index.html", *(f"rich.{kind}" for kind in kinds), *(f"rich.{kind}.svg" for kind in figures)]
     )
-    assert files == render([again], ReadOnce(rich_store.root), listed=[again])
+    assert files == render([again], drawn(again, rich_store), listed=[again])
     assert all(content.endswith(b"\n") for content in files.values())
 
 
 def test_without_records_there_is_no_picture(rich_table: Table, tmp_path: Path) -> None:
     report = build_report(rich_table, table_state(rich_table, Store(tmp_path)), command="")
-    files = render([report], Store(tmp_path), listed=None, pages=True)
+    files = render([report], {}, pages=True)
     assert sorted(files) == [f"rich.{kind}" for kind in ("csv", "html", "json", "md", "tex")]
     assert b".svg" not in b"".join(files.values())
 
@@ -85,24 +83,3 @@ def test_asked_about_one_table_the_files_of_others_do_not_count(folder: Path) ->
 
 def test_a_folder_that_does_not_exist_lacks_everything(tmp_path: Path) -> None:
     assert len(stale(FILES, tmp_path / "none", ours=None, others=[])) == 2
-
-
-def test_each_record_is_read_once(
-    rich_table: Table, rich_store: Store, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
-) -> None:
-    read: list[Path] = []
-    plain = Store.read
-
-    def counted(store: Store, path: Path) -> Record:
-        read.append(path)
-        return plain(store, path)
-
-    monkeypatch.setattr(Store, "read", counted)
-    store = ReadOnce(rich_store.root)
-    states = [table_state(rich_table, store) for _ in range(2)]
-    assert states[0] == states[1]
-    assert len(read) == len(set(read)) == 24
-    # What is new is seen all the same.
-    spec = resolve_cell(rich_table.cells[0], 9)
-    rich_store.write(spec, record_of(spec))
-    assert len(store.records(spec)) == len(store.done_seeds(spec)) == 4

@@ -9,17 +9,17 @@ import pytest
 
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import Cell, Reported
-from hnet_bench.reporting.tables import (
+from hnet_bench.reporting.provenance import made_with
+from hnet_bench.reporting.text import (
     SCALES,
     duration,
+    flat,
     legend,
-    made_with,
     measured_text,
+    one_line,
     percent,
-    probability,
     reported_sources,
     reported_text,
-    scenarios,
 )
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
@@ -125,16 +125,14 @@ def test_a_scale_writes_numbers_as_its_table_does() -> None:
     assert signed == ["+1.00", "-1.00", "+0.00", "+0.00"]
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.0499, "0.050"), (1e-9, "< 0.001"), (0.99999, "> 0.999"), (0.5, "0.500")])
-def test_a_p_value_has_three_decimals_at_most(p: float, text: str) -> None:
-    assert probability(p) == text
-
-
-def test_scenarios_are_listed_in_order() -> None:
-    assert scenarios([state("b"), state("a", Scenario.TASK), state("a")]) == ["CL1", "CL3"]
-
-
 def test_reported_sources_name_the_cells_of_each() -> None:
     recalled = Reported(mean=0.5, known="recalled")
     states = [state("a", Scenario.TASK, reported=recalled), state("a", reported=PAPER), state("b", reported=recalled)]
     assert reported_sources(states) == ["recalled: A CL1; B CL3", "verified (read in the paper): A CL3"]
+
+
+def test_nested_settings_have_dotted_names_and_values_as_in_toml() -> None:
+    settings = {"name": "hnet", "sizes": [10, 10], "inner": {"rate": 1e-05, "on": False}, "one": 1.0}
+    found = {"name": "hnet", "sizes": "[10, 10]", "inner.rate": "1e-05", "inner.on": "false", "one": "1"}
+    assert flat(settings) == found
+    assert one_line({"a": 0.001, "b": True}) == "a = 0.001, b = true"

@@ -1,14 +1,124 @@
-"""The best cell and those that cannot be told from it."""
+"""Tests of means: Student's where there is one error, never liberal with two; the best mean and what ties with it."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from hnet_bench.reporting.ranking import Competitor, Rank, holm, p_of_difference, ranks, step_of
+from hnet_bench.reporting.statistics import (
+    EXACT,
+    Competitor,
+    ErrorOfMean,
+    Rank,
+    chance_to_reproduce,
+    critical_value,
+    error_of,
+    half_width,
+    holm,
+    p_of_difference,
+    ranks,
+    satterthwaite,
+    seeds_to_reproduce,
+    step_of,
+    tail_probability,
+)
+
+VALUES = [0.62, 0.71, 0.66, 0.64, 0.69]
+REPETITIONS = 40_000
+TOLERANCE = 3 * math.sqrt(0.05 * 0.95 / REPETITIONS)  # three standard errors of the simulated rate
+
+
+def test_one_error_gives_the_t_interval_and_the_t_test_of_scipy() -> None:
+    interval = stats.ttest_1samp(VALUES, 0.6).confidence_interval(0.9)
+    assert half_width([error_of(VALUES)]) == pytest.approx((interval.high - interval.low) / 2)
+    p = stats.ttest_1samp(VALUES, 0.6, alternative="greater").pvalue
+    distance = sum(VALUES) / 5 - 0.6
+    assert tail_probability(distance, [error_of(VALUES)]) == pytest.approx(p)
+    assert tail_probability(-distance, [error_of(VALUES)]) == pytest.approx(1 - p)
+    assert tail_probability(distance, [error_of(VALUES), ErrorOfMean(0.0, EXACT)]) == pytest.approx(p)
+
+
+def test_what_is_known_exactly_has_the_normal_quantile() -> None:
+    assert critical_value([ErrorOfMean(0.25, EXACT)]) == pytest.approx(stats.norm.ppf(0.95))
+    assert tail_probability(1.0, [ErrorOfMean(0.25, EXACT)]) == pytest.approx(stats.norm.sf(2.0))
+
+
+def test_two_errors_weight_their_quantiles() -> None:
+    # t at 95 %: 2.9200 with 2 degrees of freedom, 1.7291 with 19 (any table of t).
+    errors = [ErrorOfMean(0.04, 2), ErrorOfMean(0.01, 19)]
+    assert critical_value(errors) == pytest.approx((0.04 * 2.9200 + 0.01 * 1.7291) / 0.05, abs=1e-4)
+    assert half_width(errors) == pytest.approx(math.sqrt(0.05) * 2.68182, abs=1e-4)
+
+
+@pytest.mark.parametrize("distance", [1e-6, 0.1, 0.7, 3.0])
+def test_a_p_value_is_the_level_at_which_the_interval_just_reaches(distance: float) -> None:
+    errors = [ErrorOfMean(0.04, 2), ErrorOfMean(0.01, 19)]
+    assert float(half_width(errors, 1 - tail_probability(distance, errors))) == pytest.approx(distance, rel=1e-6)
+
+
+def test_a_difference_of_countless_errors_has_the_least_p_value() -> None:
+    assert 0 <= tail_probability(1e9, [ErrorOfMean(1e-9, 30), ErrorOfMean(1e-9, EXACT)]) < 1e-30
+
+
+def test_without_any_spread_there_is_no_doubt() -> None:
+    errors = [ErrorOfMean(0.0, 2), ErrorOfMean(0.0, EXACT)]
+    assert half_width(errors) == 0
+    assert [tail_probability(distance, errors) for distance in (0.1, 0.0, -0.1)] == [0.0, 0.5, 1.0]
+
+
+def test_satterthwaites_degrees_of_freedom_are_those_of_welch() -> None:
+    other = [0.5, 0.9, 0.4]
+    found = satterthwaite([error_of(VALUES), error_of(other)])
+    assert found == pytest.approx(stats.ttest_ind(VALUES, other, equal_var=False).df)
+    assert satterthwaite([error_of(VALUES), ErrorOfMean(0.0, EXACT)]) == pytest.approx(4)
+
+
+def false_alarms(seeds: int, ratio: float) -> tuple[float, float]:
+    """How often equal means are told apart at 5 %: by this test, and by Welch's; the paper has 20 seeds."""
+    random = np.random.default_rng(0)
+    ours = random.normal(0, ratio, (REPETITIONS, seeds))
+    theirs = random.normal(0, 1, (REPETITIONS, 20))
+    errors = [
+        ErrorOfMean(values.var(axis=1, ddof=1) / values.shape[1], values.shape[1] - 1.0) for values in (ours, theirs)
+    ]
+    difference = ours.mean(axis=1) - theirs.mean(axis=1)
+    welch = stats.t.ppf(0.95, satterthwaite(errors)) * np.sqrt(errors[0].squared + errors[1].squared)
+    return float((difference > half_width(errors)).mean()), float((difference > welch).mean())
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("ratio", [0.05, 0.3, 1.0, 2.0])
+def test_equal_means_are_told_apart_in_at_most_five_per_cent(seeds: int, ratio: float) -> None:
+    assert false_alarms(seeds, ratio)[0] <= 0.05 + TOLERANCE
+
+
+def test_welchs_test_would_err_more_often_with_three_seeds() -> None:
+    assert false_alarms(3, 1.0)[1] > 0.057
+
+
+def test_the_number_of_seeds_is_the_first_that_is_enough() -> None:
+    reported = ErrorOfMean(0.0025**2, 19)
+    needed = seeds_to_reproduce(reported, spread=0.011, margin=0.01, least=5)
+    assert isinstance(needed, int)
+    chances = chance_to_reproduce(np.array([needed - 1, needed]), reported, spread=0.011, margin=0.01)
+    assert chances[0] < 0.8 <= chances[1]
+
+
+def test_the_number_of_seeds_agrees_with_the_textbook_where_it_is_large() -> None:
+    # Normal approximation of a two one-sided test of one mean: n = (sd (z_0.95 + z_0.90) / margin) ** 2.
+    textbook = (0.05 * (1.6449 + 1.2816) / 0.01) ** 2
+    needed = seeds_to_reproduce(ErrorOfMean(0.0, EXACT), spread=0.05, margin=0.01, least=3)
+    assert needed == pytest.approx(textbook, abs=4)
+
+
+def test_where_no_number_of_seeds_would_do_it_is_said() -> None:
+    # 0.01 is less than two standard errors of the paper.
+    assert seeds_to_reproduce(ErrorOfMean(0.006**2, 19), spread=0.01, margin=0.01, least=3) == "no number"
+    assert seeds_to_reproduce(ErrorOfMean(0.002**2, 19), spread=0.3, margin=0.01, least=3) == "more than 1000"
 
 
 def cell(name: str, *scores: float, data: str = "same", first: int = 1) -> Competitor:
@@ -54,6 +164,12 @@ def test_best_tied_and_told_apart() -> None:
     assert ranked([cell("low", *low), cell("near", *near), cell("best", *best)]) == ["", "tied", "best"]
 
 
+def test_all_that_have_the_best_mean_are_best() -> None:
+    table = [cell("a", 0.9, 0.8, 0.9, 0.8, 0.9), cell("b", 0.8, 0.9, 0.9, 0.9, 0.8), cell("c", *[0.1] * 5)]
+    assert ranked(table) == ["best", "best", ""]
+    assert ranked([cell("a", 0.5), cell("b", 0.5), cell("c", 0.7)], "lower") == ["best", "best", "untested"]
+
+
 def test_where_less_is_better_the_least_is_best() -> None:
     table = [cell("a", 0.10, 0.11, 0.12, 0.11, 0.12), cell("b", 0.5, 0.51, 0.52, 0.5, 0.5)]
     assert ranked(table, "lower") == ["best", ""]
@@ -89,7 +205,7 @@ def test_without_spread_what_is_equal_or_a_step_away_is_tied_and_what_is_far_is_
     def two(difference: float) -> list[Competitor]:
         return [cell("a", *[0.75] * 5), cell("b", *[0.75 - difference] * 5)]
 
-    assert ranked(two(0.0), step=0.0005) == ["best", "tied"]
+    assert ranked(two(0.0), step=0.0005) == ["best", "best"]
     assert ranked(two(0.0005), step=0.0005) == ["best", "tied"]
     assert ranked(two(0.25), step=0.0005) == ["best", ""]
     # Of one experience the step is found in the scores.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hnet_bench.reporting.tables import duration
+from hnet_bench.reporting.columns import Column
+from hnet_bench.reporting.text import duration
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.plan import CellState
 
@@ -40,23 +41,32 @@ def total(estimates: Sequence[Estimate | None]) -> Total:
     )
 
 
-HEADER = ("Row", "Scenario", "Done", "Failed", "To do", "Each", "Range", "Judged by")
+def _expected(cost: CellCost) -> str:
+    if cost.estimate is None:
+        return "unknown" if cost.todo else ""
+    return duration(cost.estimate.seconds)
 
 
-def cell_line(cost: CellCost) -> tuple[str, ...]:
-    """A line for the columns of `HEADER`."""
-    state, found = cost.state, cost.estimate
-    if state.spec is None:
-        each, span, basis = "", "", "not implemented yet"
-    elif not cost.todo:
-        each, span, basis = "", "", ""
-    elif found is None:
-        each, span, basis = "unknown", "", ""
-    else:
-        each, span, basis = duration(found.seconds), f"{duration(found.low)} to {duration(found.high)}", found.basis
-    failed = str(len(state.failed_seeds) or "")
-    labels = (state.cell.row, state.cell.scenario.label, str(len(state.records)), failed, str(cost.todo or ""))
-    return (*labels, each, span, basis)
+def _basis(cost: CellCost) -> str:
+    if cost.state.spec is None:
+        return "not implemented yet"
+    return cost.estimate.basis if cost.estimate else ""
+
+
+def _range(cost: CellCost) -> str:
+    return f"{duration(cost.estimate.low)} to {duration(cost.estimate.high)}" if cost.estimate else ""
+
+
+COLUMNS: tuple[Column[CellCost], ...] = (
+    Column("Row", lambda cost: cost.state.cell.row, "left"),
+    Column("Scenario", lambda cost: cost.state.cell.scenario.label, "left"),
+    Column("Done", lambda cost: str(len(cost.state.records)), "left"),
+    Column("Failed", lambda cost: str(len(cost.state.failed_seeds) or ""), "left"),
+    Column("To do", lambda cost: str(cost.todo or ""), "left"),
+    Column("Each", _expected, "left"),
+    Column("Range", _range, "left"),
+    Column("Judged by", _basis, "left"),
+)
 
 
 def hours(seconds: float) -> str:

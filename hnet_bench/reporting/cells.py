@@ -1,0 +1,223 @@
+"""The cells of a table as reports show them: planned, recorded, reported and judged, before anything is rounded.
+
+All formats are rendered from these, so they cannot disagree. Scores are in the unit of records: fractions, never
+percent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from hnet_bench.interfaces import Settings
+from hnet_bench.metrics import Summary, average_accuracy, summarise
+from hnet_bench.papers.table import Reported, Table
+from hnet_bench.reporting.statistics import Competitor, Rank, ranks, step_of
+from hnet_bench.reporting.text import SCALES, Scale
+from hnet_bench.reporting.verdicts import Verdict, judge
+from hnet_bench.runs.canonical import canonical_json
+from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportCell(CellState):
+    """A cell beside its records, with its verdict and its rank."""
+
+    verdict: Verdict | None = None  # None if nothing is reported, or no margin declared
+    rank: Rank = ""
+
+    @property
+    def row(self) -> str:
+        """The row's name."""
+        return self.cell.row
+
+    @property
+    def label(self) -> str:
+        """The row as tables print it."""
+        return self.cell.label
+
+    @property
+    def scenario(self) -> str:
+        """The scenario as tables print it."""
+        return self.cell.scenario.label
+
+    @property
+    def reported(self) -> Reported | None:
+        """What the paper has."""
+        return self.cell.reported
+
+    @property
+    def scale(self) -> Scale:
+        """How its scores are written."""
+        return SCALES[self.cell.unit]
+
+    @property
+    def key(self) -> str:
+        """Names the cell within its table."""
+        return f"{self.row}/{self.scenario}"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those that have a record, in its order."""
+        return tuple(record.spec["seed"] for record in self.records)
+
+    @property
+    def paths(self) -> list[str]:
+        """Files of the records, below the results folder."""
+        return [f"{record.key}.json" for record in self.records]
+
+    def over_seeds(self, metric: Callable[[Record], float | None]) -> Summary | None:
+        """The mean of a number of each record, over those that have it; None if none has."""
+        return summarise([value for record in self.records if (value := metric(record)) is not None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A table with all that is known of it; runs that several of its cells share count once."""
+
+    table: Table
+    command: str  # how the command line calls the table
+    cells: tuple[ReportCell, ...]
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
+
+    @property
+    def title(self) -> str:
+        """The table's title."""
+        return f"{self.table.title} (reduced)" if self.table.reduced else self.table.title
+
+    @property
+    def note(self) -> str:
+        """What is said about it, on one line."""
+        reduced = [f"Reduced: {self.table.reduced}."] if self.table.reduced else []
+        return " ".join([*reduced, *self.table.note.split()])
+
+    @property
+    def scale(self) -> Scale:
+        """How its scores are written."""
+        return SCALES[self.table.unit]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any cell has a record."""
+        return any(cell.records for cell in self.cells)
+
+    @property
+    def rows(self) -> list[dict[str, ReportCell]]:
+        """The cells of each row by their scenario, in the table's order."""
+        found: dict[str, dict[str, ReportCell]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.row, {})[cell.scenario] = cell
+        return list(found.values())
+
+    @property
+    def scenarios(self) -> list[str]:
+        """Labels of the scenarios that occur, in order."""
+        return sorted({cell.scenario for cell in self.cells})
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many cells have each verdict."""
+        return Counter(cell.verdict.outcome for cell in self.cells if cell.verdict)
+
+    @cached_property
+    def runs(self) -> dict[str, Record]:
+        """All records by the keys of their runs."""
+        return runs_of([self])
+
+    @cached_property
+    def planned(self) -> frozenset[str]:
+        """The runs that the table plans."""
+        return self._keys(lambda cell: cell.planned_seeds)
+
+    @cached_property
+    def done(self) -> int:
+        """How many of these have a record."""
+        return len(self.planned & self.runs.keys())
+
+    @cached_property
+    def failed(self) -> int:
+        """Runs whose last try failed."""
+        return len(self._keys(lambda cell: cell.failed_seeds))
+
+    @cached_property
+    def stale(self) -> int:
+        """Planned runs that are done, made by code that computed something else."""
+        return len(self.planned & self._keys(lambda cell: cell.stale_seeds))
+
+    @property
+    def beyond(self) -> int:
+        """Runs with seeds that the table does not plan."""
+        return len(self.runs.keys() - self.planned)
+
+    @property
+    def absent(self) -> list[str]:
+        """Strategies that are not here yet."""
+        return sorted({cell.cell.strategy for cell in self.cells if cell.spec is None})
+
+    @property
+    def seconds(self) -> float:
+        """What all runs took."""
+        return sum(record.seconds["total"] for record in self.runs.values())
+
+    def _keys(self, seeds: Callable[[ReportCell], Iterable[int]]) -> frozenset[str]:
+        return frozenset(cell.spec.with_seed(seed).key for cell in self.cells if cell.spec for seed in seeds(cell))
+
+
+def build_report(table: Table, states: Sequence[CellState], *, command: str) -> Report:
+    """The report of a table from the states of its cells; `command` is how the command line calls it."""
+    ranked = _ranks(states)
+    cells = (
+        ReportCell(**{one.name: getattr(state, one.name) for one in fields(state)}, verdict=_verdict(state), rank=rank)
+        for state, rank in zip(states, ranked, strict=True)
+    )
+    return Report(table=table, command=command, cells=tuple(cells))
+
+
+def runs_of(reports: Iterable[Report]) -> dict[str, Record]:
+    """The records of tables by the keys of their runs, each once."""
+    return {record.key: record for report in reports for cell in report.cells for record in cell.records}
+
+
+def status_of(state: CellState) -> Settings:
+    """What `status --json` prints of a cell; `verdict` is null where nothing is judged."""
+    found = _verdict(state, plan=False)
+    return {**state.to_json(), "verdict": found.outcome if found else None}
+
+
+def _verdict(state: CellState, *, plan: bool = True) -> Verdict | None:
+    values = [average_accuracy(record.score) for record in state.records]
+    return judge(values, state.cell.reported, plan=plan) if state.cell.reported else None
+
+
+def _ranks(states: Sequence[CellState]) -> list[Rank]:
+    """Ranks of all cells: within each scenario among those that learn the same benchmark, bounds aside."""
+    found: list[Rank] = [""] * len(states)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, state in enumerate(states):
+        if state.spec and state.records and not state.cell.reference:
+            # Benchmark and sizes, but not how the stream is drawn: the papers compare fixed streams with drawn ones.
+            facts = f"{state.spec.benchmark} {state.spec.build_benchmark().facts}"
+            groups.setdefault((state.cell.scenario.label, facts), []).append(index)
+    for indices in groups.values():
+        members = [states[index] for index in indices]
+        finals = [score for one in members for record in one.records for score in record.score[-1] if score is not None]
+        ranked = ranks(list(map(_competitor, members)), members[0].cell.better, step=step_of(finals))
+        for index, rank in zip(indices, ranked, strict=True):
+            found[index] = rank
+    return found
+
+
+def _competitor(state: CellState) -> Competitor:
+    assert state.spec is not None
+    return Competitor(
+        runs=state.spec.digest,
+        data=canonical_json([state.cell.scenario.label, state.spec.benchmark, state.spec.benchmark_settings]),
+        scores={record.spec["seed"]: average_accuracy(record.score) for record in state.records},
+    )

@@ -1,0 +1,444 @@
+"""The tables of a report: a column is declared once, with its heading and what it says, and all formats render it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from hnet_bench.metrics import (
+    Better,
+    Summary,
+    average_accuracy,
+    during_accuracy,
+    forgetting,
+    forward_transfer,
+    summarise,
+)
+from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.reporting.cells import Report, ReportCell
+from hnet_bench.reporting.provenance import TracedRecord
+from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
+from hnet_bench.reporting.text import (
+    GIBIBYTE,
+    KNOWN,
+    PERCENT,
+    Scale,
+    legend,
+    listed,
+    measured_text,
+    record_legend,
+    record_marks,
+    reported_text,
+)
+from hnet_bench.reporting.verdicts import (
+    MINIMUM_SEEDS,
+    MINIMUM_TO_REPRODUCE,
+    VERDICTS,
+    Verdict,
+    has_known_error,
+)
+from hnet_bench.runs.record import Record
+
+Item = TypeVar("Item")
+Align: TypeAlias = Literal["left", "right", "center"]
+
+NO_REASON = "no reason known"
+ABSENT = "not measured"
+_TRANSFER = (
+    "Forward transfer: how much better each experience but the first is right before training on it than before any "
+    "training, for runs that were evaluated then. "
+)
+_GAPS = (
+    "Forgetting is not measured where a run evaluates after each experience on that one alone, and on all of them "
+    "after the last: the best earlier score is then not known."
+)
+_RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a table."""
+
+    text: str
+    best: bool = False  # to be set in bold
+    outcome: str = ""  # of the verdict that it shows
+    cell: str = ""  # the cell whose records stand behind it, as `ReportCell.key`
+
+
+@dataclass(frozen=True)
+class Column(Generic[Item]):
+    """One column: what stands above it, also above it and its neighbours of the same group, and what it says of an
+    item, such as a cell or a record."""
+
+    heading: str
+    of: Callable[[Item], str | Field]
+    align: Align = "right"
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
+    """A table of text with its legend."""
+
+    name: str  # short, fit for a label
+    title: str
+    columns: tuple[Column[Any], ...]
+    rows: tuple[tuple[Field, ...], ...]
+    sections: tuple[int, ...] = ()  # indices of rows before which a new section begins
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bodies(self) -> list[tuple[tuple[Field, ...], ...]]:
+        """The rows of each section."""
+        ends = (*self.sections, len(self.rows))
+        return [self.rows[first:last] for first, last in zip((0, *self.sections), ends, strict=True)]
+
+
+def text_table(
+    columns: Sequence[Column[Item]],
+    items: Iterable[Item],
+    *,
+    name: str = "",
+    title: str = "",
+    sections: tuple[int, ...] = (),
+    notes: Iterable[str] = (),
+    drop_empty: bool = False,
+) -> TextTable:
+    """A table with a row for each item; with `drop_empty` without columns that say nothing of any."""
+    rows = [[_field(column, item) for column in columns] for item in items]
+    kept = [index for index in range(len(columns)) if not drop_empty or any(row[index].text for row in rows)]
+    return TextTable(
+        name=name,
+        title=title,
+        columns=tuple(columns[index] for index in kept),
+        rows=tuple(tuple(row[index] for index in kept) for row in rows),
+        sections=sections,
+        notes=tuple(notes),
+    )
+
+
+def _field(column: Column[Item], item: Item) -> Field:
+    found = column.of(item)
+    if isinstance(found, Field):
+        return found
+    return Field(found, cell=item.key if isinstance(item, ReportCell) else "")
+
+
+Row: TypeAlias = "dict[str, ReportCell]"  # the cells of a row by their scenario
+
+ROW: Column[Row] = Column("", lambda row: next(iter(row.values())).label, "left")
+
+
+def in_scenario(heading: str, of: Callable[[ReportCell], str | Field], scenario: str, **more: Any) -> Column[Row]:
+    """A column about the cell of each row in one scenario."""
+    return Column(heading, lambda row: of(row[scenario]) if scenario in row else "", **more)
+
+
+def _measured(cell: ReportCell) -> Field:
+    return Field(f"{measured_text(cell)}{_RANK_MARKS[cell.rank]}", best=cell.rank == "best", cell=cell.key)
+
+
+def _reported(cell: ReportCell) -> Field:
+    return Field(reported_text(cell.reported, cell.cell.unit), cell=cell.key)
+
+
+def _symbol(cell: ReportCell) -> Field:
+    if cell.verdict is None:
+        return Field("", cell=cell.key)
+    return Field(cell.verdict.kind.symbol, outcome=cell.verdict.outcome, cell=cell.key)
+
+
+def results_table(report: Report) -> TextTable:
+    """Measured, reported and verdict of each row in each scenario."""
+    kinds: list[tuple[str, Callable[[ReportCell], Field], Align]] = [("measured", _measured, "right")]
+    kinds += [("reported", _reported, "right")] if any(cell.reported for cell in report.cells) else []
+    kinds += [("verdict", _symbol, "center")] if any(cell.verdict for cell in report.cells) else []
+    shown = [
+        in_scenario(kind, of, scenario, align=align, group=scenario)
+        for scenario in report.scenarios
+        for kind, of, align in kinds
+    ]
+    return text_table(
+        [ROW, *shown],
+        report.rows,
+        name="results",
+        title=report.scale.heading,
+        sections=_sections([next(iter(row.values())) for row in report.rows]),
+        notes=(*legend(report.cells), *_rank_legend(report), *_verdict_legend(report)),
+    )
+
+
+def _rank_legend(report: Report) -> list[str]:
+    meanings = {
+        "best": "Bold: the best mean measured in a scenario, for each benchmark, bounds aside.",
+        "tied": "≈ cannot be told from the best at 5 % (paired by seed where both learn the same data, Holm's "
+        "correction for all pairs).",
+        "untested": f"° too few seeds to be told from the best: it takes {MINIMUM_TO_RANK}.",
+    }
+    found = {cell.rank for cell in report.cells}
+    return [meaning for rank, meaning in meanings.items() if rank in found]
+
+
+def _verdict_legend(report: Report) -> list[str]:
+    counts = report.outcomes
+    present = [
+        f"{kind.symbol} {kind.meaning} ({counts[name]})"
+        for name, kind in VERDICTS.items()
+        if kind.meaning and counts[name]
+    ]
+    return [f"Verdict (number of cells): {'; '.join(present)}; not run ({counts['not run']})."] if present else []
+
+
+LABEL: Column[ReportCell] = Column("", lambda cell: cell.label, "left")
+SCENARIO: Column[ReportCell] = Column("Scenario", lambda cell: cell.scenario, "left")
+
+
+def _of_verdict(
+    heading: str, text: Callable[[Verdict, Scale], str], align: Align = "right", *, outcome: bool = False
+) -> Column[ReportCell]:
+    """A column about the verdict of a cell, which must have one."""
+
+    def of(cell: ReportCell) -> Field:
+        assert cell.verdict is not None
+        shown = cell.verdict.outcome if outcome else ""
+        return Field(text(cell.verdict, cell.scale), outcome=shown, cell=cell.key)
+
+    return Column(heading, of, align)
+
+
+DIFFERENCE = _of_verdict(
+    "Difference", lambda found, scale: "" if found.difference is None else scale.signed(found.difference)
+)
+INTERVAL = _of_verdict("90 % interval", lambda found, scale: interval_text(found, scale))
+MARGIN = _of_verdict("Margin", lambda found, scale: scale.text(found.margin))
+VERDICT = _of_verdict("Verdict", lambda found, _: found.outcome + KNOWN[found.known][0], "left", outcome=True)
+SEEDS_IF_EQUAL = _of_verdict("Seeds if equal", lambda found, _: str(found.seeds_if_equal or ""))
+SEEDS_JUDGED = _of_verdict("Seeds", lambda found, _: str(found.seeds))
+SEEDS_MARKED: Column[ReportCell] = Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}")
+REASON: Column[ReportCell] = Column("Reason", lambda cell: reason_of(cell), "left")
+
+VERDICT_COLUMNS = (LABEL, SCENARIO, SEEDS_MARKED, DIFFERENCE, INTERVAL, MARGIN, VERDICT, SEEDS_IF_EQUAL)
+NOT_REPRODUCED_COLUMNS = (
+    replace(LABEL, heading="Row"),
+    SCENARIO,
+    VERDICT,
+    SEEDS_JUDGED,
+    DIFFERENCE,
+    INTERVAL,
+    SEEDS_IF_EQUAL,
+    REASON,
+)
+
+
+def interval_text(found: Verdict, scale: Scale) -> str:
+    """ "-0.14 to +0.02", "" without an interval."""
+    if found.interval_low is None or found.interval_high is None:
+        return ""
+    return f"{scale.signed(found.interval_low)} to {scale.signed(found.interval_high)}"
+
+
+def verdicts_table(report: Report) -> TextTable | None:
+    """What each verdict rests on, for cells that were run; None if there is none."""
+    judged = [cell for cell in report.cells if cell.verdict and cell.records]
+    if not judged:
+        return None
+    return text_table(
+        VERDICT_COLUMNS,
+        judged,
+        name="verdicts",
+        title="Verdicts",
+        sections=_sections(judged),
+        notes=_verdict_notes(report),
+    )
+
+
+def _verdict_notes(report: Report) -> Iterable[str]:
+    yield (
+        f"Difference: measured minus reported, in {report.scale.differences}. Reproduced if its 90 % interval lies "
+        "within the margin, above or below if it lies beyond it, else inconclusive: two one-sided tests at 5 %. The "
+        f"margin stands in the table and does not depend on what is measured. Fewer than {MINIMUM_SEEDS} seeds are "
+        f"inconclusive, and fewer than {MINIMUM_TO_REPRODUCE} never reproduce a number, since some methods fail on "
+        "single seeds."
+    )
+    yield (
+        "Seeds if equal: how many it takes in all to decide with a chance of 80 %, with the spread measured so far, if "
+        "measured and reported are equal in truth. No number: the reported mean itself is too uncertain."
+    )
+    if any(cell.verdict and cell.reported and not has_known_error(cell.reported) for cell in report.cells):
+        yield (
+            "Where a paper gives no spread its number is taken as exact, and where it gives one without the number of "
+            "seeds, this as large. What would then be reproduced is called close, since no error rate holds; above "
+            "and below are so from the number as it is printed."
+        )
+    yield from record_legend(report.cells)
+    if not_run := _not_run(report):
+        yield f"Not run: {listed(not_run)}."
+
+
+def _not_run(report: Report) -> dict[str, list[str]]:
+    """The scenarios of each row that has a verdict in them, but no record."""
+    found: dict[str, list[str]] = {}
+    for cell in report.cells:
+        if cell.verdict and not cell.records:
+            found.setdefault(cell.label, []).append(cell.scenario)
+    return found
+
+
+def traced_columns(scale: Scale) -> tuple[Column[TracedRecord], ...]:
+    """Of the records behind a number, as `trace` prints them."""
+    return (
+        Column("Seed", lambda one: str(one.seed), "left"),
+        Column(scale.heading, lambda one: scale.text(one.average), "left"),
+        Column("Code", lambda one: one.freshness.state, "left"),
+        Column("Record", lambda one: str(one.path), "left"),
+    )
+
+
+def not_reproduced(report: Report) -> tuple[TextTable | None, tuple[str, ...]] | None:
+    """A table of the cells that were run, and a line for each row that was not; None if every number is reproduced."""
+    judged = [cell for cell in report.cells if cell.verdict and cell.verdict.outcome != "reproduced"]
+    measured = [cell for cell in judged if cell.records]
+    table = text_table(NOT_REPRODUCED_COLUMNS, measured, name="not-reproduced") if measured else None
+    lines = (f"Not run: {label}, {', '.join(scenarios)}" for label, scenarios in _not_run(report).items())
+    return (table, tuple(lines)) if judged else None
+
+
+def reason_of(cell: ReportCell) -> str:
+    """Why a number is not reproduced, as far as anybody knows; "" for one that is, or that nobody judges."""
+    found = cell.verdict
+    if found is None or found.outcome in ("reproduced", "not run"):
+        return ""
+    if cell.reported and cell.reported.reason:
+        return cell.reported.reason
+    if found.seeds < MINIMUM_SEEDS:
+        return f"{NO_REASON}; fewer than {MINIMUM_SEEDS} seeds decide nothing"
+    if found.outcome == "close":
+        return "the paper does not say how uncertain its number is"
+    if found.lacks_seeds_alone:
+        return f"{NO_REASON}; within the margin so far, but fewer than {MINIMUM_TO_REPRODUCE} seeds reproduce no number"
+    if found.outcome == "inconclusive":
+        return f"{NO_REASON}; the seeds so far spread too much to decide"
+    return NO_REASON
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the records of a cell say: its name in JSON and CSV, its heading in tables ("": in none), its value, and
+    that as text. Most values are means over seeds."""
+
+    name: str
+    heading: str
+    value: Callable[[ReportCell], Any]
+    text: Callable[[Any, Scale], str] = lambda value, scale: scale.text(value.mean)
+    absent: str = ""  # the text where there is no value
+    align: Align = "right"
+    over_seeds: bool = True
+
+    def column(self) -> Column[ReportCell]:
+        """Its column."""
+
+        def text(cell: ReportCell) -> str:
+            value = self.value(cell)
+            return self.absent if value is None else self.text(value, cell.scale)
+
+        return Column(self.heading, text, self.align)
+
+
+def _mean(metric: Callable[[Record, Better], float | None]) -> Callable[[ReportCell], Summary | None]:
+    return lambda cell: cell.over_seeds(lambda record: metric(record, cell.cell.better))
+
+
+def _task_inference(record: Record, _: Better) -> float | None:
+    return average_accuracy(record.task_inference) if record.task_inference else None
+
+
+def _diagnostics(cell: ReportCell) -> dict[str, float]:
+    """Means of the counters that strategies keep."""
+    names = sorted({name for record in cell.records for name in record.diagnostics})
+    counts = {name: [record.diagnostics.get(name, 0) for record in cell.records] for name in names}
+    return {name: summary.mean for name, values in counts.items() if (summary := summarise(values))}
+
+
+def _plain(form: str) -> Callable[[Any, Scale], str]:
+    return lambda value, _: format(value, form)
+
+
+# In the order of the details; a new metric is a function in `metrics` and a line here.
+MEASURES = (
+    Measure("during", "During", _mean(lambda record, _: during_accuracy(record.score))),
+    Measure("final", "Final", lambda cell: cell.summary),
+    Measure("forgetting", "Forgetting", _mean(lambda record, better: forgetting(record.score, better)), absent=ABSENT),
+    Measure(
+        "forward_transfer", "Forward transfer", _mean(lambda one, *at: forward_transfer(one.score, one.untrained, *at))
+    ),
+    Measure("stale_seeds", "", lambda cell: cell.stale_seeds, over_seeds=False),
+    Measure("unknown_seeds", "", lambda cell: cell.unknown_seeds or None, over_seeds=False),
+    Measure("departed_seeds", "", lambda cell: cell.departed_seeds or None, over_seeds=False),
+    Measure("task_inference", "Task inference", _mean(_task_inference), lambda mean, _: PERCENT.text(mean.mean)),
+    Measure(
+        "trained_parameters",
+        "Trained parameters",
+        lambda cell: cell.records[0].parameters["trained"],
+        _plain(","),
+        over_seeds=False,
+    ),
+    Measure(
+        "compression_ratio",
+        "Compression ratio",
+        lambda cell: cell.records[0].parameters["compression_ratio"],
+        _plain(".3f"),
+        over_seeds=False,
+    ),
+    Measure(
+        "seconds", "Seconds per run", _mean(lambda one, _: one.seconds["total"]), lambda mean, _: f"{mean.mean:.1f}"
+    ),
+    Measure(
+        "peak_memory_bytes",
+        "Memory, GiB",
+        _mean(lambda record, _: record.peak_memory_bytes or None),
+        lambda mean, _: f"{mean.mean / GIBIBYTE:.2f}",
+    ),
+    Measure(
+        "diagnostics",
+        "Diagnostics",
+        _diagnostics,
+        lambda value, _: ", ".join(f"{name} {mean:g}" for name, mean in value.items()),
+        align="left",
+        over_seeds=False,
+    ),
+)
+SEEDS: Column[ReportCell] = Column("Seeds", lambda cell: format_seeds(cell.seeds))
+DETAIL_COLUMNS = (LABEL, SCENARIO, SEEDS, *(measure.column() for measure in MEASURES if measure.heading))
+
+
+def details_table(report: Report) -> TextTable | None:
+    """What else the records tell of each measured cell; None if nothing is measured. Empty columns are left out."""
+    measured = [cell for cell in report.cells if cell.records]
+    if not measured:
+        return None
+    table = text_table(
+        DETAIL_COLUMNS, measured, name="details", title="Details", sections=_sections(measured), drop_empty=True
+    )
+    transfer = "Forward transfer" in [column.heading for column in table.columns]
+    notes = [
+        "Means over seeds. During: score on each experience right after training on it. Final: after the last one. "
+        f"Forgetting: what is lost from the best earlier score to the final one, in {report.scale.differences}. "
+        f"{_TRANSFER if transfer else ''}Task inference: how often the task was inferred right after the last "
+        "experience, in percent. Compression ratio: trained parameters over those of the network that classifies. "
+        "Seconds depend on the machine; memory is the most that the process held at a time.",
+    ]
+    notes += [_GAPS] if any(field.text == ABSENT for row in table.rows for field in row) else []
+    return replace(table, notes=tuple(notes))
+
+
+def tables_of(report: Report) -> list[TextTable]:
+    """The tables that a report has, in the order of its pages."""
+    return [table for table in (results_table(report), verdicts_table(report), details_table(report)) if table]
+
+
+def _sections(cells: Sequence[ReportCell]) -> tuple[int, ...]:
+    """Where the benchmark changes from one row to the next."""
+    names = [str(cell.cell.benchmark.get("name", "")) for cell in cells]
+    return tuple(index for index, (one, other) in enumerate(pairwise(names), start=1) if one != other)

@@ -1,0 +1,271 @@
+"""The web page of a report: one HTML file that works from disk, with its style, its script and its pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import groupby
+from typing import Any
+
+from hnet_bench.metrics import average_accuracy, during_accuracy
+from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.reporting.appendix import TITLE, Section
+from hnet_bench.reporting.cells import Report, ReportCell
+from hnet_bench.reporting.columns import Column, Field, TextTable, interval_text, reason_of, tables_of, text_table
+from hnet_bench.reporting.markdown import sources
+from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
+from hnet_bench.reporting.text import (
+    KNOWN,
+    NOT_RUN,
+    PERCENT,
+    RECORD_MARKS,
+    Scale,
+    counted,
+    duration,
+    flat,
+    measured_text,
+    reported_text,
+)
+from hnet_bench.reporting.verdicts import VERDICTS, Verdict
+from hnet_bench.runs.record import Record
+
+_LEFT_OUT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    title: str
+    uri: Any  # markup: escaped already
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellDetails:
+    """What stands behind one number: its records, settings, how to repeat it, and its verdict."""
+
+    cell: ReportCell
+    measured: str  # "" if it was not run
+    facts: tuple[tuple[str, str], ...]  # measured, reported and judged, a name for each
+    runs: TextTable  # a line for each record
+    settings: tuple[tuple[str, str], ...]
+    commands: tuple[tuple[str, str], ...]
+    made_with: tuple[tuple[str, str, str], ...]  # kind, value, and the seeds that have it, "" if all have
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TableView:
+    """One table of the page. Tables without a record have a line in the overview and nothing else."""
+
+    report: Report
+    tables: list[TextTable]
+    pictures: list[_Picture]
+    cells: list[CellDetails]
+    sources: dict[str, list[str]]
+
+
+def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], appendix: Sequence[Section]) -> str:
+    """The page of these tables; `figures` has by their names the SVGs of each by their titles."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("hnet_bench.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    files = resources.files("hnet_bench.reporting") / "templates"
+    style, script = ((files / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    style += "".join(
+        f".{_css(name)}, .{_css(name)} a {{ {kind.css}; }}\n" for name, kind in VERDICTS.items() if kind.css
+    )
+    # What the page may load: its own style and script, known by their sums, and pictures that stand in it.
+    sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{sums[0]}'; script-src 'sha256-{sums[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    views = [
+        _TableView(
+            report=report,
+            tables=tables_of(report),
+            pictures=[_picture(title, content) for title, content in figures.get(report.name, {}).items()],
+            cells=cell_details(report),
+            sources=sources(report),
+        )
+        for report in reports
+    ]
+    return environment.get_template("page.html").render(
+        views=views,
+        appendix=appendix,
+        appendix_title=TITLE,
+        style=Markup(style),
+        script=Markup(script),
+        policy=policy,
+        verdicts=VERDICTS,
+        css=_css,
+        duration=duration,
+        command=lambda report: shlex.join(["hnet-bench", "run", report.command]),
+        groups=_groups,
+        anchor=anchor,
+        classes_of=_classes,
+    )
+
+
+def anchor(report: Report, key: str) -> str:
+    """The id of what belongs to a table: its section (""), a table of it, or what stands behind a cell."""
+    # Other characters would stand in links in another form than in ids.
+    return re.sub(r"[^\w./-]", lambda found: f"_{ord(found[0]):x}_", f"{report.name}/{key}" if key else report.name)
+
+
+def cell_details(report: Report) -> list[CellDetails]:
+    """What stands behind all cells of a table, in its order."""
+    return [
+        CellDetails(
+            cell=cell,
+            measured=measured_text(cell) if cell.records else "",
+            facts=tuple(_facts(report, cell)),
+            runs=text_table(_run_columns(cell.scale), list(zip(cell.records, cell.paths, strict=True))),
+            settings=tuple(_settings(cell)),
+            commands=tuple(_commands(report, cell)),
+            made_with=tuple(_made_with(cell)),
+        )
+        for cell in report.cells
+    ]
+
+
+def _run_columns(scale: Scale) -> tuple[Column[tuple[Record, str]], ...]:
+    return (
+        Column("Seed", lambda run: str(run[0].spec["seed"])),
+        Column("Final", lambda run: scale.text(average_accuracy(run[0].score))),
+        Column("During", lambda run: scale.text(during_accuracy(run[0].score))),
+        Column(
+            "Task inference",
+            lambda run: PERCENT.text(average_accuracy(run[0].task_inference)) if run[0].task_inference else "",
+        ),
+        Column("Time", lambda run: duration(run[0].seconds["total"])),
+        Column(
+            "Finished",
+            lambda run: str(run[0].provenance.get("finished", "not recorded")).replace("T", " ").removesuffix("+00:00"),
+            "left",
+        ),
+        Column(
+            "Commit",
+            lambda run: commit(run[0])[:8] + (" with changes" if run[0].provenance.get("dirty") else ""),
+            "left",
+        ),
+        Column("Record", lambda run: run[1], "left"),
+    )
+
+
+def _facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
+    scale, final, reported = cell.scale, cell.summary, cell.reported
+    if final:
+        spread = "" if final.sem is None else f", standard error {scale.text(final.sem)}"
+        yield "Measured", f"{scale.text(final.mean)}{spread}, seeds {format_seeds(cell.seeds)}"
+    else:
+        yield "Measured", NOT_RUN
+    for mark in RECORD_MARKS:
+        if seeds := mark.seeds(cell):
+            yield mark.name, f"seeds {format_seeds(seeds)}{mark.what}"
+    if cell.failed_seeds:
+        yield "Failed", f"the last try of {counted(len(cell.failed_seeds), 'seed')}"
+    if reported:
+        note = f" ({reported.note})" if reported.note else ""
+        text = f"{reported_text(reported, cell.cell.unit)}{reported.over}; {reported.known}{note}"
+        yield "Reported", f"{text}. {report.table.source}." if report.table.source else f"{text}."
+    if cell.verdict:
+        yield "Verdict", f"{cell.verdict.outcome}{KNOWN[cell.verdict.known][0]}"
+        yield from _grounds(cell.verdict, scale)
+    if reason := reason_of(cell):
+        yield "Reason", reason
+
+
+def _grounds(found: Verdict, scale: Scale) -> Iterable[tuple[str, str]]:
+    if found.difference is not None:
+        interval = interval_text(found, scale)
+        between = f", 90 % interval {interval}" if interval else ""
+        yield "Difference", f"{scale.signed(found.difference)} {scale.differences}{between}"
+    yield "Margin", scale.text(found.margin)
+    if found.seeds_if_equal is not None:
+        yield "Seeds to decide, if equal", str(found.seeds_if_equal)
+
+
+def _settings(cell: ReportCell) -> Iterable[tuple[str, str]]:
+    if cell.spec is None:
+        return [("strategy.name", f"{cell.cell.strategy} (not here yet)")]
+    return flat({name: value for name, value in cell.spec.to_json().items() if name != "seed"}).items()
+
+
+def _commands(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
+    if cell.spec is None:
+        return
+    seeds = format_seeds(cell.seeds or cell.planned_seeds)
+    chosen = ["--rows", cell.row, "--scenarios", cell.scenario, "--seeds", seeds]
+    command = shlex.join(["hnet-bench", "run", report.command, *chosen])
+    if not cell.records:
+        yield "To run", command
+    else:
+        # Beside its records nothing would be done again.
+        yield "To repeat, in a folder of its own", f"{command} --results repeated"
+        yield (
+            "To follow it to its records",
+            shlex.join(["hnet-bench", "trace", report.command, cell.row, cell.scenario]),
+        )
+
+
+def _made_with(cell: ReportCell) -> Iterable[tuple[str, str, str]]:
+    for kind, value_of in MADE_WITH.items():
+        groups = by_value(cell.records, value_of)
+        for value, those in groups.items():
+            seeds = format_seeds(tuple(record.spec["seed"] for record in those))
+            yield kind, value, seeds if len(groups) > 1 else ""
+
+
+def _picture(title: str, svg: bytes) -> _Picture:
+    from markupsafe import Markup
+
+    width, height = size_of(svg)
+    return _Picture(title=title, uri=Markup(data_uri(svg)), width=width, height=height)
+
+
+def data_uri(svg: bytes) -> str:
+    """An SVG as a data URI, to be set between double quotes as it is: readable text, a third smaller than base64."""
+    # A URI keeps no line breaks, and where tags meet blanks mean nothing.
+    text = re.sub(r">\s+<", "><", " ".join(_LEFT_OUT.sub("", svg.decode()).split()))
+    text = text.replace("%", "%25").replace("#", "%23")
+    text = text.replace('"', "%22" if "'" in text else "'")
+    return "data:image/svg+xml," + text.replace("&", "&amp;")
+
+
+def size_of(svg: bytes) -> tuple[int, int]:
+    """Width and height in CSS pixels, of which there are four to three points. Raises ValueError if the file declares
+    no size in points."""
+    opening = re.search(rb"<svg[^>]*>", svg)
+    found = dict(re.findall(rb' (width|height)="([\d.]+)pt"', opening[0])) if opening else {}
+    if len(found) != 2:
+        raise ValueError("The SVG declares no size in points.")
+    return round(float(found[b"width"]) * 4 / 3), round(float(found[b"height"]) * 4 / 3)
+
+
+def _groups(columns: tuple[Column[Any], ...]) -> list[tuple[str, int]]:
+    """Headings above the headings, with the number of columns below each."""
+    return [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
+
+
+def _classes(column: Column[Any], field: Field) -> str:
+    outcome = "not run" if field.text == NOT_RUN else field.outcome
+    return " ".join(filter(None, ("" if column.align == "right" else column.align, _css(outcome))))
+
+
+def _css(outcome: str) -> str:
+    """The class of an outcome."""
+    return outcome.replace(" ", "-")
