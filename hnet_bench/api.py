@@ -12,8 +12,8 @@ Tables are named as on the command line: one that ships with the package, or a T
 and `seeds` choose a part of it: a name or a list of names; a seed, a list of seeds or a range such as "1-5". All
 functions raise `UserError`, a sentence, for what the caller can mend.
 
-The command line prints what `select`, `judge`, `costs`, `traced` and the like return, which frames are made of: pandas
-is imported only where a frame is asked for.
+Frames of a table are made of what `select`, `judge` and `traced` return, which is what the command line prints; so
+pandas is loaded only where somebody asks for a frame.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ from hnet_bench.scaffold import first_files
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from hnet_bench.data.folder import Status
+    from hnet_bench.data.load import Status
     from hnet_bench.reporting.cells import Report
     from hnet_bench.reporting.figures.kept import KeptFigures
     from hnet_bench.reporting.plan_costs import CellCost, Total
+    from hnet_bench.reporting.progress import Sweep
     from hnet_bench.reporting.provenance import TracedRecord
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.cost import Estimate
-    from hnet_bench.runs.engine import Options, Outcome
+    from hnet_bench.runs.engine import Options
     from hnet_bench.runs.merge import Merged
     from hnet_bench.runs.repeat import Repetition
 
@@ -292,9 +293,9 @@ class Swept:
     """What a sweep did, beside what is in the store now."""
 
     selection: Selection  # as it was found before
-    todo: tuple[RunSpec, ...]
-    failed: tuple[RunSpec, ...]
-    left: tuple[RunSpec, ...]  # for another sweep, when the time of this one was over
+    todo: list[RunSpec]
+    failed: list[RunSpec]
+    left: list[RunSpec]  # for another sweep, when the time of this one was over
     begun: int  # of those that are left, with a checkpoint
 
     @property
@@ -347,11 +348,13 @@ def run(
         chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states, chosen.store)))
     _report_missing(chosen)
     todo = runs_to_do(chosen.states, chosen.store)
-    if todo and budget:
+    if not todo:
+        return Swept(selection=chosen, todo=[], failed=[], left=[], begun=0)
+    if budget:
         todo = _within_budget(todo, chosen, budget, cluster, options)
     before = _steps(todo, chosen.store)
     try:
-        failed, begun, outcome = _sweep(todo, chosen, cluster, options)
+        sweep, others = _sweep(todo, chosen, cluster, options)
     except KeyboardInterrupt:
         done = sum(chosen.store.has(spec) for spec in todo)
         _say(
@@ -360,64 +363,50 @@ def run(
             file=sys.stderr,
         )
         raise
+    failed = [spec for spec in todo if spec.key in sweep.failures]
     left = [spec for spec in todo if spec not in failed and not chosen.store.has(spec)]
-    steps = _steps(left, chosen.store)
-    if stop_after and left and len(left) == len(todo) and steps == before and not outcome.others:
+    after = _steps(left, chosen.store)
+    if stop_after and after == before and not others:
         came = "no run that was begun came as far as its next checkpoint"
         raise UserError(
             f"Nothing advanced in the {stop_after} of --stop-after: "
-            f"{came if begun else 'they were over before a run began'}. The same command would do the same again: give "
-            "it more time."
+            f"{came if sweep.begun else 'they were over before a run began'}. The same command would do the same "
+            "again: give it more time."
         )
-    return Swept(
-        selection=chosen,
-        todo=tuple(todo),
-        failed=tuple(failed),
-        left=tuple(left),
-        begun=sum(kept > 0 for kept in steps.values()),
-    )
+    begun = sum(steps > 0 for steps in after.values())
+    return Swept(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
 
 
-def _sweep(
-    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options
-) -> tuple[list[RunSpec], bool, Outcome]:
-    """Does the runs and shows them: which failed, and whether any was begun. What can be checked is checked before."""
+def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[Sweep, bool]:
+    """Does the runs and shows them: how far they came, and whether another sweep was found at some of them.
+
+    What can be checked is checked before the first.
+    """
+    from hnet_bench.data.load import load
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
-    from hnet_bench.runs.engine import Outcome, run_all
+    from hnet_bench.runs.engine import run_all
     from hnet_bench.runs.provenance import unnamed_commit
 
-    if not todo:
-        return [], False, Outcome(0, ())
     chosen.store.check_writable()
     if problem := unnamed_commit():
         _say(problem, file=sys.stderr)
     if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
-        _load_data(todo, options.folder)
+        for name in dict.fromkeys(name for spec in todo for name in spec.build_benchmark().datasets):
+            load(name, folder=options.folder, progress=_say)
     _say(f"{count(len(todo), 'run')} to do.")
-    with Watcher(_run_names(todo, chosen.states), console()) as watcher:
+    # By its row, since rows may differ in hyperparameters alone.
+    rows = {state.spec.cell_key: state.cell.row for state in reversed(chosen.states) if state.spec}
+    names = {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
+    with Watcher(names, console()) as watcher:
         outcome = run_all(
             todo, store=chosen.store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce
         )
-    failed = [spec for spec in todo if spec.key in watcher.sweep.failures]
-    for spec in failed:
-        event, place = watcher.sweep.failures[spec.key], chosen.store.failure_path(spec)
-        _say(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", file=sys.stderr)
-    return failed, watcher.sweep.begun > 0, outcome
-
-
-def _load_data(todo: list[RunSpec], folder: Path | None) -> None:
-    """Fetches and verifies each data set once, rather than in every worker."""
-    from hnet_bench.data.load import load
-
-    for name in dict.fromkeys(name for spec in todo for name in spec.build_benchmark().datasets):
-        load(name, folder=folder, progress=_say)
-
-
-def _run_names(todo: list[RunSpec], states: list[CellState]) -> dict[str, str]:
-    """How each run is called: by its row, since rows may differ in hyperparameters alone."""
-    rows = {state.spec.cell_key: state.cell.row for state in reversed(states) if state.spec}
-    return {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
+    for spec in todo:
+        if event := watcher.sweep.failures.get(spec.key):
+            place = chosen.store.failure_path(spec)
+            _say(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", file=sys.stderr)
+    return watcher.sweep, outcome.others
 
 
 def _steps(runs: list[RunSpec], store: Store) -> dict[str, int]:
@@ -428,7 +417,7 @@ def _steps(runs: list[RunSpec], store: Store) -> dict[str, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs:
+class Plan:
     """What a sweep would do, and what it is expected to cost."""
 
     cells: list[CellCost]
@@ -436,9 +425,23 @@ class Costs:
     total: Total
     jobs: int  # runs at a time
     elapsed: float  # seconds
+    gpu: bool  # whether that is time of GPUs
+
+    @property
+    def frame(self) -> DataFrame:
+        """One line for each cell: what is done, what is to do, and the expected seconds of a run, with a range."""
+        from pandas import DataFrame
+
+        lines = []
+        for cell in self.cells:
+            counts = {"done": len(cell.state.records), "failed": len(cell.state.failed_seeds), "to_do": cell.todo}
+            names = {"seconds": "seconds", "low": "seconds_low", "high": "seconds_high", "basis": "learned_from"}
+            each = {name: getattr(cell.estimate, field, None) for field, name in names.items()}
+            lines.append({**_named(cell.state.cell), **counts, **each})
+        return DataFrame(lines)
 
 
-def costs(
+def plan(
     table: PathLike,
     *,
     rows: Names = None,
@@ -452,7 +455,7 @@ def costs(
     results: PathLike = "results",
     data: PathLike | None = None,
     probe: bool = False,
-) -> Costs:
+) -> Plan:
     """What `run` would do with these options, and what that is expected to cost. With `probe` it trains for a few
     iterations what no record of its strategy tells of."""
     from hnet_bench.reporting.plan_costs import CellCost, total
@@ -472,41 +475,17 @@ def costs(
         left = keys.count(state.spec.cell_key) if state.spec else 0
         cells.append(CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None))
     estimates, workers = [estimate(spec) for spec in todo], runs_at_a_time(cluster, len(todo), place)
-    elapsed = finished_after([one.seconds for one in estimates if one], workers)
-    return Costs(cells=cells, runs=len(todo), total=total(estimates), jobs=workers, elapsed=elapsed)
-
-
-def plan(
-    table: PathLike,
-    *,
-    rows: Names = None,
-    scenarios: Names = None,
-    seeds: Seeds = None,
-    device: Device = "auto",
-    results: PathLike = "results",
-    data: PathLike | None = None,
-    probe: bool = False,
-) -> DataFrame:
-    """One line for each cell: what is done, what `run` would do, and the expected seconds of a run, with a range."""
-    from pandas import DataFrame
-
-    chosen: Settings = {"rows": rows, "scenarios": scenarios, "seeds": seeds, "results": results}
-    return DataFrame(
-        {
-            **_named(cell.state.cell),
-            "done": len(cell.state.records),
-            "failed": len(cell.state.failed_seeds),
-            "to_do": cell.todo,
-            "seconds": cell.estimate.seconds if cell.estimate else None,
-            "seconds_low": cell.estimate.low if cell.estimate else None,
-            "seconds_high": cell.estimate.high if cell.estimate else None,
-            "learned_from": cell.estimate.basis if cell.estimate else None,
-        }
-        for cell in costs(table, **chosen, device=device, data=data, probe=probe).cells
+    return Plan(
+        cells=cells,
+        runs=len(todo),
+        total=total(estimates),
+        jobs=workers,
+        elapsed=finished_after([one.seconds for one in estimates if one], workers),
+        gpu=_expects_gpu(place),
     )
 
 
-def expects_gpu(device: Device) -> bool:
+def _expects_gpu(device: Device) -> bool:
     """Whether runs will go to a GPU, as far as can be told without torch."""
     return device == "cuda" or (device == "auto" and Path("/proc/driver/nvidia/version").exists())
 
@@ -542,27 +521,23 @@ def _estimator(
     from hnet_bench.runs.cost import costs_of_store
     from hnet_bench.runs.provenance import cpu_name
 
-    costs = costs_of_store(store.root, gpu=expects_gpu(device), cpu=cpu_name())
+    costs = costs_of_store(store.root, gpu=_expects_gpu(device), cpu=cpu_name())
     known: dict[str, Estimate | None] = {}
 
     def estimate(spec: RunSpec) -> Estimate | None:
-        if spec.cell_key not in known:
-            found = costs.estimate(spec)
-            if probe_unless is not None and (found is None or found.basis not in probe_unless):
-                found = _probe(spec, device, folder)
-            known[spec.cell_key] = found
-        return known[spec.cell_key]
+        if spec.cell_key in known:
+            return known[spec.cell_key]
+        found = costs.estimate(spec)
+        if probe_unless is not None and (found is None or found.basis not in probe_unless):
+            _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
+            try:
+                found = apart(_probed, spec, device, folder)
+            except Died as death:
+                raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
+        known[spec.cell_key] = found
+        return found
 
     return estimate
-
-
-def _probe(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
-    _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
-    try:
-        probed: Estimate = apart(_probed, spec, device, folder)
-    except Died as death:
-        raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
-    return probed
 
 
 def _probed(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
@@ -633,35 +608,27 @@ class Reports:
 
 
 def report(
-    *names: PathLike,
+    *tables: PathLike,
     results: PathLike = "results",
     reports: PathLike = "reports",
     html: bool = False,
     check: bool = False,
-) -> list[Path]:
-    """Writes the reports of these tables, or of all that have records, with `html` a page of each; their files.
+) -> Reports:
+    """Writes the reports of these tables, with `html` a page of each; with `check` it writes nothing, and says what is
+    not as the records give it.
 
-    With `check` it writes nothing and raises UserError if a file is not what the records give.
-    """
-    found = write_reports([given.table_name(name) for name in names], results, reports, html=html, check=check)
-    if found.problems:
-        raise UserError(f"Reports in {reports} are not what the records give: {'; '.join(found.problems)}.")
-    return found.files
-
-
-def write_reports(tables: list[str], results: PathLike, reports: PathLike, *, html: bool, check: bool) -> Reports:
-    """Writes or checks the reports of these tables; without any, of all shipped ones but those for trying things out.
-
-    In that case the README beside the folder of the reports is one of the files if it asks for results.
+    Without a table it is about all that ship with the package and have records, but those for trying things out, and
+    about the README beside the folder of the reports if that asks for results.
     """
     from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
     from hnet_bench.reporting.report_files import OWNERS, differing, outdated, owners, stale
 
     print_anything()
     folder, store = Path(reports), Store(_existing(results))
-    owners(folder, tables)  # before anything is drawn for nothing
+    asked = [given.table_name(table) for table in tables]
+    owners(folder, asked)  # before anything is drawn for nothing
     drawn = KeptFigures(folder, check=check)
-    made, files = _made(tables, store, drawn, html=html)
+    made, files = _made(asked, store, drawn, html=html)
     names = [one.name for one in made]
     note = owners(folder, [one.command for one in made])
     readme = {} if tables else _readme(made, folder)
@@ -781,34 +748,34 @@ def new(name: str) -> list[Path]:
     return list(files)
 
 
-def check(strategy: str, *, network: NetworkName = "mlp", **hyperparameters: Any) -> DataFrame:
-    """What `hnet-bench check` asks of a strategy; `problem` is None where it passes."""
+def check(
+    strategy: str, hyperparameters: Settings | None = None, *, network: NetworkName = "mlp", tell: Tell | None = None
+) -> DataFrame:
+    """One line for each thing that a strategy must do, in each scenario; `problem` is None where it does.
+
+    The strategy is checked in a process of its own, so that whatever it does there reaches nothing else. `tell` is
+    called with each line as soon as it is known: what is asked, the scenario (None if it concerns the class) and the
+    problem. Raises UserError if the strategy takes the process with it.
+    """
     from pandas import DataFrame
 
     lines = []
 
-    def note(check: str, scenario: Scenario | None, problem: str | None) -> None:
-        label = scenario.label if scenario else None
-        lines.append({"check": check, "scenario": label, "passed": problem is None, "problem": problem})
+    def hear(finding: tuple[str, str | None, str | None]) -> None:
+        lines.append(finding)
+        if tell:
+            tell(*finding)
 
-    examine(strategy, hyperparameters, network, note)
-    return DataFrame(lines)
-
-
-Tell: TypeAlias = "Callable[[str, Scenario | None, str | None], None]"
-
-
-def examine(strategy: str, hyperparameters: Settings, network: NetworkName, tell: Tell) -> None:
-    """Checks a strategy in a process of its own, so that whatever it does there reaches nothing else.
-
-    `tell` is called with each check, its scenario (None if it concerns the class) and the problem (None if it passed).
-    Raises UserError if the strategy takes the process with it.
-    """
-    catalog.build("strategies", strategy, hyperparameters, where="the check")
+    catalog.build("strategies", strategy, hyperparameters or {}, where="the check")
     try:
-        apart(_examine, strategy, hyperparameters, network, hear=lambda finding: tell(*finding))
+        apart(_examine, strategy, hyperparameters or {}, network, hear=hear)
     except Died as death:
         raise UserError(f"The check of {strategy} came to no end: {death}.") from death
+    found = DataFrame(lines, columns=["check", "scenario", "problem"])
+    return found.assign(passed=found.problem.isna())
+
+
+Tell: TypeAlias = "Callable[[str, str | None, str | None], None]"
 
 
 def _examine(strategy: str, hyperparameters: Settings, network: NetworkName, hear: Callable[[Any], None]) -> None:
@@ -816,7 +783,7 @@ def _examine(strategy: str, hyperparameters: Settings, network: NetworkName, hea
         from hnet_bench.conformance.kit import conformance
 
         for finding in conformance(strategy, hyperparameters, network):
-            hear((finding.check, finding.scenario, finding.problem))
+            hear((finding.check, finding.scenario and finding.scenario.label, finding.problem))
 
 
 # What several verbs do

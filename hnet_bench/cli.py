@@ -25,9 +25,10 @@ from hnet_bench.__main__ import FAULT
 from hnet_bench.api import count
 from hnet_bench.arguments import Device
 from hnet_bench.config import parse_value
-from hnet_bench.interfaces import NetworkName, Scenario, UserError
+from hnet_bench.interfaces import NetworkName, UserError
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.table import load_table
+from hnet_bench.runs.apart import Failed
 from hnet_bench.runs.compare import TOLERANCE, surroundings
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness
@@ -193,30 +194,12 @@ def run(
 
     hnet-bench run my_table.toml --device cuda --stop-after 9m
     """
-    from hnet_bench.reporting.terminal import print_results
-
     try:
-        done = api.run(
-            table,
-            rows=rows,
-            scenarios=scenarios,
-            seeds=seeds,
-            jobs=jobs,
-            device=device,
-            gpu_slots=gpu_slots,
-            scheduler=scheduler,
-            slurm=slurm,
-            checkpoint_every=checkpoint_every,
-            logger=logger,
-            logs=logs,
-            results=results,
-            data=data,
-            rerun_stale=rerun_stale,
-            budget=budget,
-            stop_after=stop_after,
-        )
+        done = api.run(**locals())  # whose arguments these are
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    from hnet_bench.reporting.terminal import print_results
+
     name, chosen = done.selection.table.name, done.selection
     if not done.todo:
         typer.echo(f"Nothing to do: all {chosen.planned} runs of {name} are done.")
@@ -268,7 +251,7 @@ def plan(
     from hnet_bench.reporting.plan_costs import COLUMNS, sentence
     from hnet_bench.reporting.terminal import print_table
 
-    found = api.costs(
+    found = api.plan(
         table,
         rows=rows,
         scenarios=scenarios,
@@ -302,8 +285,7 @@ def plan(
     if not found.runs:
         typer.echo("Nothing to do.")
         return
-    gpu = api.expects_gpu(device)
-    typer.echo(sentence(found.total, runs=found.runs, elapsed=found.elapsed, jobs=found.jobs, gpu=gpu))
+    typer.echo(sentence(found.total, runs=found.runs, elapsed=found.elapsed, jobs=found.jobs, gpu=found.gpu))
     if sum(cell.todo for cell in found.cells) > found.runs:
         typer.echo("Cells with the same settings share their runs, which are counted once.")
     if found.total.unknown:
@@ -378,7 +360,7 @@ def report(
     from hnet_bench.reporting.report_files import belongs
     from hnet_bench.reporting.terminal import print_results
 
-    found = api.write_reports(tables or [], results, reports, html=html, check=check)
+    found = api.report(*tables or [], results=results, reports=reports, html=html, check=check)
     for problem in found.problems:
         typer.echo(problem, err=True)
     if found.problems:
@@ -478,8 +460,7 @@ def figures(
 
     hnet-bench figures quick --kinds learning-curves --width 3.25 --title "" --formats pdf
     """
-    look: dict[str, Any] = {"width": width, "font_size": font_size, "title": title, "caption": caption}
-    drawn = api.figures(table, rows=rows, kinds=kinds, results=results, reports=reports, formats=formats, **look)
+    drawn = api.figures(**locals())  # whose arguments these are
     for path in drawn.files:
         typer.echo(str(path))
     typer.echo(f"{count(len(drawn.files), 'file')} from {count(drawn.records, 'record')}.")
@@ -584,7 +565,8 @@ def rerun(
             raise
         except Exception as error:
             # One that breaks keeps none of the others from being repeated.
-            typer.echo(f"Not repeated: {_problem(error)}", err=True)
+            known = isinstance(error, (UserError, Failed))
+            typer.echo(f"Not repeated: {error if known else f'{type(error).__name__}: {error}'}", err=True)
             found["not repeatable"] += 1
     typer.echo(f"{count(draw, 'record')} drawn with seed {draw_seed or 0}: {_counted(found)}.")
     if found["different"] or found["not repeatable"]:
@@ -702,15 +684,13 @@ def check(
         if not equals or not key:
             raise UserError(f"Give hyperparameters as KEY=VALUE, found '{item}'.")
         hyperparameters[key.strip()] = parse_value(value)
-    problems = []
 
-    def show(check: str, scenario: Scenario | None, problem: str | None) -> None:
-        print_finding(check, scenario.label if scenario else "", problem)
-        problems.append(problem)
+    def show(check: str, scenario: str | None, problem: str | None) -> None:
+        print_finding(check, scenario or "", problem)
 
-    api.examine(strategy, hyperparameters, network, show)
-    failed = sum(problem is not None for problem in problems)
-    typer.echo(f"{strategy}: {count(len(problems), 'check')}, {failed or 'none'} failed.")
+    found = api.check(strategy, hyperparameters, network=network, tell=show)
+    failed = int((~found.passed).sum())
+    typer.echo(f"{strategy}: {count(len(found), 'check')}, {failed or 'none'} failed.")
     if failed:
         raise typer.Exit(1)
 
@@ -765,12 +745,6 @@ def _took(path: Path) -> str:
 
 def _counted(found: Counter[str]) -> str:
     return ", ".join(f"{number} {verdict}" for verdict, number in found.most_common())
-
-
-def _problem(error: Exception) -> str:
-    from hnet_bench.runs.apart import Failed
-
-    return str(error) if isinstance(error, (UserError, Failed)) else f"{type(error).__name__}: {error}"
 
 
 def _sentence(conflict: Conflict) -> str:

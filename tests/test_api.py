@@ -107,13 +107,13 @@ def test_the_figure_of_the_readme_is_drawn_from_scores(monkeypatch):
 def test_a_table_may_be_a_path_and_a_logger_a_single_name(tmp_path):
     table, here = Path("mine.toml"), Path("from_script")
     assert api.status(table, results=here).equals(api.status("mine.toml", results="from_script"))
-    assert len(api.plan(table, seeds=range(1, 3), results=here)) == 2
+    assert len(api.plan(table, seeds=range(1, 3), results=here).cells) == 2
     assert len(api.verify(table, scenarios=("CL3",), seeds=numpy.int64(1), results=here)) == 1
     logs = str(tmp_path / "logs")
     done = api.run(table, seeds=[3], scenarios="CL1", device="cpu", logger="csv", logs=logs, results=tmp_path / "other")
     assert done.records.seed.tolist() == [3]
     assert list(Path(logs).rglob("eval_results.csv"))
-    assert {"mine.md"} <= {path.name for path in api.report(table, results=here, reports=tmp_path / "pages")}
+    assert {"mine.md"} <= {path.name for path in api.report(table, results=here, reports=tmp_path / "pages").files}
 
 
 def test_frames_without_lines_have_their_columns():
@@ -169,7 +169,7 @@ def test_status_and_plan_agree_with_the_records():
     status = api.status("mine.toml", results="from_script").set_index("scenario")
     assert status.loc["CL3", ["done", "planned", "failed", "stale"]].tolist() == [2, 3, 0, 0]
     assert status.loc["CL3", "reported_mean"] == 0.333
-    plan = api.plan("mine.toml", results="from_script").set_index("scenario")
+    plan = api.plan("mine.toml", results="from_script").frame.set_index("scenario")
     assert plan.to_do.tolist() == [1, 1]
     cost = plan.loc["CL1"]
     assert 0 < cost.seconds_low <= cost.seconds <= cost.seconds_high
@@ -205,12 +205,13 @@ def test_stores_are_merged():
 
 
 def test_reports_are_written_and_checked():
-    files = api.report("mine.toml", results="from_script", reports="pages")
+    place = {"results": "from_script", "reports": "pages"}
+    files = api.report("mine.toml", **place).files
     assert {"mine.md", "mine.csv", "mine.tex"} <= {path.name for path in files}
-    assert api.report("mine.toml", results="from_script", reports="pages", check=True) == files
+    checked = api.report("mine.toml", **place, check=True)
+    assert (checked.files, checked.problems) == (files, [])
     files[0].write_text("edited")
-    with pytest.raises(UserError, match="not what the records"):
-        api.report("mine.toml", results="from_script", reports="pages", check=True)
+    assert api.report("mine.toml", **place, check=True).problems == [f"{files[0]} differs from line 1 on"]
 
 
 def test_a_strategy_is_checked():

@@ -795,7 +795,7 @@ def test_a_table_whose_name_has_dots_has_files_of_its_own(
     capsys.readouterr()
     written = {}
     for name in names:
-        files = api.report(f"{name}.toml")
+        files = api.report(f"{name}.toml").files
         written[name] = {path.name: path.read_bytes() for path in files}
         assert {f"{name}.md", f"{name}.csv", f"{name}.matrices.svg"} <= written[name].keys()
         assert main(["report", f"{name}.toml"]) == 0
@@ -804,7 +804,7 @@ def test_a_table_whose_name_has_dots_has_files_of_its_own(
     every = [name for files in written.values() for name in files]
     assert len(every) == len(set(every)) == len(list(Path("reports").glob("[!.]*")))
     for name, files in written.items():
-        assert {path.name: path.read_bytes() for path in api.report(f"{name}.toml", check=True)} == files
+        assert {path.name: path.read_bytes() for path in api.report(f"{name}.toml", check=True).files} == files
     page = (Path("reports") / "my.sweep.v2.md").read_text()
     assert "![Measured and reported averages](my.sweep.v2.comparison.svg)" in page
     assert all((Path("reports") / target).is_file() for target in re.findall(r"\]\(([^)]+)\)", page))

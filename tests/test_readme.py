@@ -91,8 +91,9 @@ def as_status(frame):
 def test_a_row_has_one_name_in_every_frame(monkeypatch):
     monkeypatch.chdir(ROOT)
     chosen = {"rows": "split_hnet_ent", "scenarios": "CL3", "seeds": "1-3"}
-    for verb in (api.status, api.records, api.scores, api.plan, api.verify):
+    for verb in (api.status, api.records, api.scores, api.cells, api.plan, api.verify):
         found = verb("von_oswald_2020_table_1", **chosen)
+        found = found.frame if verb is api.plan else found
         assert set(found.row) == {"split_hnet_ent"}, verb
         assert set(found.label) == {"Split MNIST, HNET+ENT"}, verb
         assert set(found.scenario) == {"CL3"}, verb
