@@ -618,8 +618,9 @@ def report(
     not as the records give it.
 
     Without a table it is about all that ship with the package and have records, but those for trying things out, and
-    about the README beside the folder of the reports if that asks for results.
+    about documents beside the folder of the reports that ask for results.
     """
+    from hnet_bench.reporting.documents import documents
     from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
     from hnet_bench.reporting.report_files import OWNERS, differing, outdated, owners, stale
 
@@ -631,20 +632,20 @@ def report(
     made, files = _made(asked, store, drawn, html=html)
     names = [one.name for one in made]
     note = owners(folder, [one.command for one in made])
-    readme = {} if tables else _readme(made, folder)
+    beside = {} if tables else documents(made, folder)
     problems = []
     if check:
         trials = [] if tables else [name for name in table_names() if load_table(name).trial]
         # A page of one table is there for whoever asked for it.
         ignored = [] if html or not tables else [f"{name}.html" for name in names]
         problems = stale(files, folder, ours=names if tables else None, others=trials, ignored=ignored)
-        problems += [problem for path, content in readme.items() if (problem := differing(path, content))]
+        problems += [problem for path, content in beside.items() if (problem := differing(path, content))]
     else:
         hidden = {NOTES: drawn.note(), OWNERS: note} if made else {}
-        _write({**{folder / name: content for name, content in {**files, **hidden}.items()}, **readme}, "report")
+        _write({**{folder / name: content for name, content in {**files, **hidden}.items()}, **beside}, "report")
         for path in outdated(files, folder, names):
             path.unlink()
-    return Reports(made=made, files=[*(folder / name for name in files), *readme], problems=problems)
+    return Reports(made=made, files=[*(folder / name for name in files), *beside], problems=problems)
 
 
 def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) -> tuple[list[Report], dict[str, bytes]]:
@@ -667,19 +668,6 @@ def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) ->
         _report_damage(list(one.cells))
     listed = None if tables or not made else built
     return made, render(made, drawn.by_table(), listed=listed, pages=bool(tables) and html)
-
-
-def _readme(made: list[Report], reports: Path) -> dict[Path, bytes]:
-    """The README beside the folder of the reports, if there is one that asks for results."""
-    from hnet_bench.reporting.documents import with_results
-
-    path = reports.resolve().parent / "README.md"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return {}
-    rendered = with_results(text, {one.name: one for one in made}, folder=reports.name)
-    return {reports.parent / path.name: rendered.encode()} if "<!-- results: " in text else {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -346,10 +346,11 @@ def report(
     """Write tables with all their numbers and figures, REPORTS/TABLE.md, .tex, .csv, .json and .svg.
 
     Without names also one page of everything, REPORTS/index.html, the appendix
-    and, where a README.md beside the folder asks for results, these. The same
-    records give the same bytes. With --check the exit code is 1 if any file is
-    missing, superfluous or differs; figures are compared by the data that they
-    show, so that another version of matplotlib is no difference.
+    and, where a README.md or docs/findings.md.j2 beside the folder asks for
+    results, these. The same records give the same bytes. With --check the exit
+    code is 1 if any file is missing, superfluous or differs; figures are
+    compared by the data that they show, so that another version of matplotlib
+    is no difference.
 
     [bold]Examples[/bold]
 

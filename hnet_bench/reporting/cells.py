@@ -164,7 +164,7 @@ class Report:
     @property
     def seconds(self) -> float:
         """What all runs took."""
-        return sum(record.seconds["total"] for record in self.runs.values())
+        return float(sum(record.seconds["total"] for record in self.runs.values()))
 
     def _keys(self, seeds: Callable[[ReportCell], Iterable[int]]) -> frozenset[str]:
         return frozenset(cell.spec.with_seed(seed).key for cell in self.cells if cell.spec for seed in seeds(cell))

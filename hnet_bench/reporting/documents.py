@@ -1,23 +1,113 @@
-"""Results in a README: what stands between two marks is rendered from records, like the reports.
+"""Documents beside a folder of reports whose numbers are rendered from records, as the reports are.
 
-<!-- results: von_oswald_2020_table_1 -->
-whatever stands here is replaced
-<!-- end of results -->
+In a README.md what stands between two marks:
+
+    <!-- results: von_oswald_2020_table_1 -->
+    whatever stands here is replaced
+    <!-- end of results -->
+
+And docs/findings.md as a whole, from its template docs/findings.md.j2: `table("quick")` there is what `Numbers` says of
+a table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from hnet_bench.interfaces import UserError
+from hnet_bench.metrics import average_accuracy, during_accuracy, summarise
+from hnet_bench.papers.seeds import parse_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import ROW, Column, Row, in_scenario, text_table
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import link, picture, table
 from hnet_bench.reporting.text import KNOWN, measured_text, record_legend, reported_text
 from hnet_bench.reporting.verdicts import VERDICTS
+from hnet_bench.runs.record import Record
 
 _BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+FINDINGS = Path("docs/findings.md")
+
+
+def documents(reports: Sequence[Report], folder: Path) -> dict[Path, bytes]:
+    """The documents beside the folder of these reports that ask for their numbers."""
+    beside, by_name = folder.resolve().parent, {one.name: one for one in reports}
+    found: dict[Path, bytes] = {}
+    if "<!-- results: " in (text := _read(beside / "README.md")):
+        found[folder.parent / "README.md"] = with_results(text, by_name, folder=folder.name).encode()
+    if template := _read(beside / f"{FINDINGS}.j2"):
+        found[folder.parent / FINDINGS] = rendered(template, by_name).encode()
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the records of a table say, for the text of a document: of a row in a scenario, over such seeds as "1-5"."""
+
+    report: Report
+
+    def records(self, row: str, scenario: str, seeds: str) -> list[Record]:
+        """The records of these seeds. Raises UserError if one is not there."""
+        asked = {cell.key: cell for cell in self.report.cells}.get(f"{row}/{scenario}")
+        by_seed = {record.spec["seed"]: record for record in asked.records} if asked else {}
+        if absent := [str(seed) for seed in parse_seeds(seeds) if seed not in by_seed]:
+            raise UserError(
+                f"{FINDINGS}.j2 asks for row '{row}' ({scenario}) of table '{self.report.name}' with seed {absent[0]}, "
+                "of which there is no record."
+            )
+        return [by_seed[seed] for seed in parse_seeds(seeds)]
+
+    def scores(self, row: str, scenario: str, seeds: str, *, during: bool = False) -> list[float]:
+        """Average scores of the seeds, after the last experience or right after each."""
+        metric = during_accuracy if during else average_accuracy
+        return [metric(record.score) for record in self.records(row, scenario, seeds)]
+
+    def experiences(self, row: str, scenario: str, seeds: str, *, during: bool = False) -> list[list[float | None]]:
+        """For each experience the scores of the seeds on it, after the last or right after itself."""
+        scores = [record.score for record in self.records(row, scenario, seeds)]
+        return [[one[at if during else -1][at] for one in scores] for at in range(len(scores[0]))]
+
+    def mean(self, row: str, scenario: str, seeds: str, *, during: bool = False) -> str:
+        """ "62.51 ± 1.17": their mean and SEM."""
+        return self._mean(self.scores(row, scenario, seeds, during=during))
+
+    def gain(self, row: str, other: str, scenario: str, seeds: str) -> str:
+        """ "+0.94 ± 1.70": how much higher a row is than another with the same seeds, paired."""
+        pairs = zip(self.scores(row, scenario, seeds), self.scores(other, scenario, seeds), strict=True)
+        text = self._mean([one - two for one, two in pairs])
+        return text if text.startswith("-") else f"+{text}"
+
+    def _mean(self, values: Sequence[float]) -> str:
+        summary = summarise(values)
+        return self.report.scale.with_spread(summary.mean, summary.sem) if summary else ""
+
+
+def rendered(template: str, reports: Mapping[str, Report]) -> str:
+    """A document from its template. Raises UserError for what the template has wrong."""
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    def numbers(name: str) -> Numbers:
+        if name not in reports:
+            raise UserError(f"{FINDINGS}.j2 asks for table '{name}', which has no record.")
+        return Numbers(reports[name])
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+    environment.filters["percent"] = lambda fraction, digits=2: f"{100 * fraction:.{digits}f}"
+    try:
+        return environment.from_string(template).render(table=numbers)
+    except TemplateError as error:
+        raise UserError(f"{FINDINGS}.j2 is no sound template: {error}.") from error
 
 
 def with_results(text: str, reports: Mapping[str, Report], *, folder: str) -> str:

@@ -132,6 +132,7 @@ class TracedRecord:
         }
 
 
+_CHANGES = {True: ", with changes that were not committed", False: "", None: ", with or without changes"}
 # What `trace` says of each record.
 _TRACED: dict[str, Callable[[TracedRecord], str]] = {
     "Command": lambda one: str(one.record.provenance.get("command", _UNKNOWN)),
@@ -143,7 +144,6 @@ _TRACED: dict[str, Callable[[TracedRecord], str]] = {
     "Hardware": lambda one: _all_hardware(one.record.provenance),
     "Data": lambda one: _pairs(one.record.data),
 }
-_CHANGES = {True: ", with changes that were not committed", False: "", None: ", with or without changes"}
 
 
 def traced_lines(found: Sequence[TracedRecord]) -> list[str]:

@@ -93,7 +93,7 @@ def tail_probability(distance: float, errors: Sequence[ErrorOfMean]) -> float:
         # Quantiles are weighted, not probabilities.
         tail = math.exp(log_tail)
         quantiles = [-special.ndtri(tail) if df == EXACT else -special.stdtrit(df, tail) for _, df in weights]
-        return sum(weight * float(one) for (weight, _), one in zip(weights, quantiles, strict=True)) - target
+        return float(sum(weight * one for (weight, _), one in zip(weights, quantiles, strict=True)) - target)
 
     low, high = -80.0, math.log(0.5)  # in terms of the logarithm, so that small ones are precise
     return math.exp(brentq(missed, low, high, xtol=1e-13) if missed(low) > 0 else low)
