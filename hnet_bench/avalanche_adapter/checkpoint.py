@@ -1,17 +1,15 @@
 """A strategy's state as bytes, taken between two steps, and put into another that was built in the same way.
 
-Everything that a template keeps is in it: networks, optimisers, random generators, buffers, what plugins remember. It
-is JSON and tensors. Reading it calls nothing, and puts nothing into a strategy but data and instances of classes that
-are made for it, so a checkpoint that somebody else made can do no harm.
+Everything that a template keeps is in it: networks, optimisers, random generators, buffers, what plugins remember, in
+torch's own format. Reading it calls nothing, and puts nothing into a strategy but data and instances of classes that
+are made for it (`plain_pickle`), so a checkpoint that somebody else made can do no harm.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -19,7 +17,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten, rebuild
+from hnet_bench.avalanche_adapter.plain_pickle import NotKept, dumps, loads
 from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 
@@ -70,13 +68,9 @@ def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = N
     """
     trusted = trusted_modules(template)
     try:
-        parts = {**_parts(template), "random": _random_state(), "beside": beside}
-        graph, tensors = flatten(parts, trusted, data)
+        return dumps({**_parts(template), "random": _random_state(), "beside": beside}, trusted, data)
     except NotKept as error:
         raise CheckpointError(_culprit(template, trusted) or f"The state cannot be kept: {error}.") from error
-    buffer = BytesIO()
-    torch.save({"data": json.dumps(graph), "tensors": tensors}, buffer)
-    return buffer.getvalue()
 
 
 def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str, Tensor] | None = None) -> Any:
@@ -87,9 +81,7 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
     Raises CheckpointError for a content that is damaged or holds classes that are not known here.
     """
     try:
-        saved = torch.load(BytesIO(content), map_location=template.device, weights_only=True)
-        graph, trusted, held = json.loads(saved["data"]), trusted_modules(template), _held(template)
-        state = rebuild(graph, saved["tensors"], trusted, data, held)
+        state = loads(content, trusted_modules(template), data, _held(template), template.device)
         attributes, plugins = state["attributes"], state["plugins"]
         clock, random_state, beside = state["clock"], state["random"], state["beside"]
     except Exception as error:
@@ -137,7 +129,7 @@ def _culprit(template: InMemoryTemplate, trusted: set[str]) -> str | None:
     """A sentence about the first attribute that cannot be kept."""
     for owner, name, value in _attributes(template):
         try:
-            flatten(value, trusted)
+            dumps(value, trusted)
         except NotKept as error:
             return f"{type(owner).__name__}.{name}, a {type(value).__name__}, cannot be kept in a checkpoint: {error}."
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark, stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import (
@@ -17,11 +17,10 @@ from hnet_bench.avalanche_adapter.checkpoint import (
     kept_attributes,
     restore_state,
     save_state,
-    trusted_modules,
 )
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.measured import Meter
-from hnet_bench.avalanche_adapter.object_graph import NotKept, flatten
+from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.benchmarks.synthetic import Synthetic
@@ -155,12 +154,6 @@ class _Stopper:
 
 
 def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
-    """Every parameter that a template holds somewhere and that needs gradients; of its model alone if that is all that
-    can be searched."""
-    try:
-        held = [kept_attributes(template), [vars(plugin) for plugin in template.method_plugins]]
-        data, tensors = flatten(held, trusted_modules(template))
-    except NotKept:
-        return [parameter.detach() for parameter in template.model.parameters() if parameter.requires_grad]
-    objects = data["objects"]
-    return [tensors[one["parameter"]] for one in objects if "parameter" in one and one["requires_grad"]]
+    """Every parameter that a template or its plugins hold somewhere and that needs gradients."""
+    held = reached(kept_attributes(template), *map(vars, template.method_plugins), without=[template])
+    return [one.detach() for one in held if isinstance(one, nn.Parameter) and one.requires_grad]

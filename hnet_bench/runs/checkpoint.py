@@ -17,7 +17,7 @@ from pathlib import Path
 from hnet_bench.interfaces import Settings
 from hnet_bench.runs.files import check_regular, write_atomically
 
-_FORMAT = 3
+_FORMAT = 4
 _MOST_BYTES = 2**27  # of the line of JSON
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 _log = logging.getLogger("hnet_bench.run")
