@@ -92,7 +92,7 @@ def test_without_records_nothing_is_known_until_it_is_probed(
 
     monkeypatch.setattr("hnet_bench.runs.probe.probe", probe)
     # In this process, where its place has been taken.
-    monkeypatch.setattr("hnet_bench.api.apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr("hnet_bench.api.in_own_process", lambda function, *arguments: function(*arguments))
     assert main(["plan", "mine.toml", "--probe", "--device", "cpu", "-j", "2"]) == 0
     assert (
         "6 runs to do: 1.0 CPU hours expected (0.7 to 2.0), about 30 min 00 s at 2 at a time."
