@@ -150,7 +150,7 @@ class Watcher:
             self._display.remove_task(self._bars.pop(bar))
         for bar, (description, completed, whole, note) in bars.items():
             if bar not in self._bars:
-                self._bars[bar] = self._display.add_task("", note="")
+                self._bars[bar] = self._display.add_task(description, note=note)
             self._display.update(self._bars[bar], description=description, completed=completed, total=whole, note=note)
 
 
