@@ -31,9 +31,9 @@ from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
 from hnet_bench.reporting.figures.kinds import KINDS, check_kinds, file_name
-from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
+from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.scaffold import first_files
