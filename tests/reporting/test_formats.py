@@ -106,6 +106,14 @@ class Page(HTMLParser):
             rows[-1][-1] += data
 
 
+def as_json(report: Report) -> str:
+    return data_files.as_json(report, [data_files.cell_json(cell) for cell in report.cells])
+
+
+def as_csv(report: Report) -> str:
+    return data_files.as_csv([data_files.cell_json(cell) for cell in report.cells])
+
+
 def html_of(report: Report) -> str:
     return html_page([report], {}, [])
 
@@ -139,8 +147,8 @@ def test_the_shipped_tables_too(tmp_path: Path) -> None:
 
 
 def test_csv_and_json_hold_the_numbers_that_the_pages_show(rich_report: Report) -> None:
-    lines = list(csv.DictReader(io.StringIO(data_files.as_csv(rich_report))))
-    cells = json.loads(data_files.as_json(rich_report))["cells"]
+    lines = list(csv.DictReader(io.StringIO(as_csv(rich_report))))
+    cells = json.loads(as_json(rich_report))["cells"]
     shown = {row[0]: row for row in of_markdown(markdown.page(rich_report))[0]}
     assert len(lines) == len(cells) == len(rich_report.cells) == 8
     for line, cell in zip(lines, cells, strict=True):
@@ -156,10 +164,8 @@ def test_csv_and_json_hold_the_numbers_that_the_pages_show(rich_report: Report) 
 
 
 def test_the_verdicts_of_csv_and_json_are_those_of_the_pages(rich_report: Report) -> None:
-    cells = {(cell["label"], cell["scenario"]): cell for cell in json.loads(data_files.as_json(rich_report))["cells"]}
-    lines = {
-        (line["label"], line["scenario"]): line for line in csv.DictReader(io.StringIO(data_files.as_csv(rich_report)))
-    }
+    cells = {(cell["label"], cell["scenario"]): cell for cell in json.loads(as_json(rich_report))["cells"]}
+    lines = {(line["label"], line["scenario"]): line for line in csv.DictReader(io.StringIO(as_csv(rich_report)))}
     for row in of_markdown(markdown.page(rich_report))[1]:
         label, scenario, seeds, difference, interval, margin, outcome, equal = row
         verdict, line = cells[label, scenario]["verdict"], lines[label, scenario]
@@ -177,7 +183,7 @@ def test_the_columns_of_the_csv_are_the_same_for_every_table(
     rich_table: Table, tmp_path: Path, rich_report: Report
 ) -> None:
     empty = build_report(rich_table, table_state(rich_table, Store(tmp_path / "none")), command="")
-    headers = [data_files.as_csv(report).splitlines()[0] for report in (empty, rich_report)]
+    headers = [as_csv(report).splitlines()[0] for report in (empty, rich_report)]
     assert headers[0] == headers[1] == ",".join(CSV_COLUMNS).replace(".", "_")
 
 
@@ -273,7 +279,7 @@ def test_latex_compiles_whatever_labels_and_files_are_called(
 def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store: Store) -> None:
     table = replace(rich_table, reduced="a tenth of the iterations")
     report = build_report(table, table_state(table, rich_store), command="made_up")
-    texts = [markdown.page(report), html_page([report], {}, []), latex.document(report), data_files.as_json(report)]
+    texts = [markdown.page(report), html_page([report], {}, []), latex.document(report), as_json(report)]
     for text in texts:
         assert "Reduced: a tenth of the iterations." in text
         assert "marks (reduced)" in text
@@ -300,9 +306,9 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
     verdicts = verdicts_table(report)
     assert verdicts is not None
     assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["5§¶"]
-    measured = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
+    measured = {cell["row"]: cell["measured"] for cell in json.loads(as_json(report))["cells"]}
     assert measured["good"]["unknown_seeds"] == [2]
-    lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))
+    lines = list(csv.DictReader(io.StringIO(as_csv(report))))
     assert {line["measured_stale_seeds"] for line in lines if line["row"] == "good"} == {"", "1 3"}
 
 
@@ -336,7 +342,7 @@ def test_rows_that_left_the_protocol_are_marked_wherever_a_number_stands(rich_ta
         assert "(5)‖" in text, name
         assert "‖ outside the protocol: some of these runs took other steps" in text, name
     assert r"(5)$\|$" in latex.document(report)
-    cells = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
+    cells = {cell["row"]: cell["measured"] for cell in json.loads(as_json(report))["cells"]}
     assert cells["good"]["departed_seeds"] == [first.spec["seed"]]
     plain = build_report(rich_table, table_state(rich_table, rich_store), command="made_up")
     assert "‖" not in markdown.page(plain) + latex.document(plain)
