@@ -25,7 +25,7 @@ from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
-from hnet_bench.runs.provenance import command_line, provenance
+from hnet_bench.runs.provenance import Circumstances, command_line, provenance
 from hnet_bench.runs.record import NO_ARRAYS, Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec
@@ -90,11 +90,13 @@ def run_with_artefacts(
         measured=learning.measured(),
         provenance={
             **provenance(
-                strategy=learning.strategy,
-                device=device,
-                threads=_THREADS,
-                command=command or command_line(),
-                started=started,
+                Circumstances(
+                    strategy=learning.strategy,
+                    device=device,
+                    threads=_THREADS,
+                    command=command or command_line(),
+                    started=started,
+                )
             ),
             "resumes": progress.resumes,
         },
