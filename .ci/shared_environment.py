@@ -12,7 +12,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ["-e", f"{ROOT}[test,slurm,dashboard,tls]", "build", "mypy"]
+PACKAGES = ["-e", f"{ROOT}[train,test,slurm,dashboard,tls]", "build", "mypy"]
 
 
 def main(folder: Path) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,9 +32,9 @@ from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
 from hnet_bench.reporting.figures.kinds import KINDS, check_kinds, file_name
+from hnet_bench.runs.apart import Died, apart, quiet_libraries
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
-from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.scaffold import first_files
@@ -329,6 +330,7 @@ def run(
     The options are those of `hnet-bench run`. KeyboardInterrupt stops the sweep. Another call goes on where it was.
     Raises UserError if there is nothing that could be run, and if nothing advanced in the time of `stop_after`.
     """
+    _require_extra_train()
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.deadline import Deadline
     from hnet_bench.runs.engine import Options
@@ -460,6 +462,8 @@ def plan(
     iterations what no record of its strategy tells of."""
     from hnet_bench.reporting.plan_costs import CellCost, total
     from hnet_bench.runs.budget import finished_after
+
+    _require_extra_train()
     from hnet_bench.runs.cluster import Cluster, runs_at_a_time
     from hnet_bench.runs.cost import BASES
 
@@ -529,15 +533,23 @@ def _estimator(
             return known[spec.cell_key]
         found = costs.estimate(spec)
         if probe_unless is not None and (found is None or found.basis not in probe_unless):
+            _require_extra_train()
             _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
             try:
-                found = in_own_process(_probed, spec, device, folder)
+                found = apart(_probed, spec, device, folder)
             except Died as death:
                 raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
         known[spec.cell_key] = found
         return found
 
     return estimate
+
+
+def _require_extra_train() -> None:
+    """Raises UserError where what runs need beside reports is not installed."""
+    for name in ("torch", "torchvision", "avalanche", "distributed"):
+        if find_spec(name) is None:
+            raise UserError(f"This needs {name}, which is not installed: pip install hnet_bench[train].")
 
 
 def _probed(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
@@ -562,6 +574,7 @@ def rerun(
 
     `tolerance` is the fraction by which any score may differ (default: that of the command line, 0.02).
     """
+    _require_extra_train()
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
     from hnet_bench.runs import repeat
@@ -754,9 +767,10 @@ def check(
         if tell:
             tell(*finding)
 
+    _require_extra_train()
     catalog.build("strategies", strategy, hyperparameters or {}, where="the check")
     try:
-        in_own_process(_examine, strategy, hyperparameters or {}, network, hear=hear)
+        apart(_examine, strategy, hyperparameters or {}, network, hear=hear)
     except Died as death:
         raise UserError(f"The check of {strategy} came to no end: {death}.") from death
     found = DataFrame(lines, columns=["check", "scenario", "problem"])

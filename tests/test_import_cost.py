@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BLOCK = """
 import sys
 for name in ("torch", "torchvision", "avalanche", "pandas", "matplotlib", "seaborn", "scipy", "dask", "distributed"):
@@ -52,22 +54,39 @@ for arguments in (["--help"], ["list"], ["status", "quick"], ["status", "von_osw
     assert (tmp_path / "reports" / "quick.md").is_file()
 
 
-def test_a_report_of_all_records_needs_neither_torch_nor_avalanche(tmp_path: Path) -> None:
-    results = Path(__file__).parent.parent / "results"
-    # SciPy looks for torch among the modules that are loaded, and takes None there for torch.
-    code = f"""
+# SciPy looks for torch among the modules that are loaded, and takes None there for torch.
+WITHOUT_THE_EXTRA_TRAIN = """
 import sys
+import importlib.util
+NAMES = ("torch", "torchvision", "avalanche", "dask", "distributed")
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name in ("torch", "torchvision", "avalanche", "dask", "distributed"):
-            raise ModuleNotFoundError(name)
+        if name in NAMES:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
+there = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in NAMES else there(name, package)
 from hnet_bench.cli import main
+"""
+
+
+def test_a_report_of_all_records_needs_nothing_of_the_extra_train(tmp_path: Path) -> None:
+    results = Path(__file__).parent.parent / "results"
+    code = f"""{WITHOUT_THE_EXTRA_TRAIN}
 assert main(["report", "--results", {str(results)!r}]) == 0
 assert main(["report", "--results", {str(results)!r}, "--check"]) == 0
 """
     python(code, tmp_path)
     assert (tmp_path / "reports" / "von_oswald_2020_table_1.json").is_file()
+
+
+@pytest.mark.parametrize("arguments", [["run", "quick"], ["check", "finetune"], ["plan", "quick"]])
+def test_what_trains_says_which_extra_it_needs(arguments: list[str], tmp_path: Path) -> None:
+    code = f"""{WITHOUT_THE_EXTRA_TRAIN}
+sys.stderr = sys.stdout
+assert main({arguments!r}) == 2
+"""
+    assert "This needs torch, which is not installed: pip install hnet_bench[train]." in python(code, tmp_path)
 
 
 def test_status_as_json_does_without_numpy_and_jinja2(tmp_path: Path) -> None:

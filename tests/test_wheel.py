@@ -26,6 +26,7 @@ def test_it_holds_both_packages_with_the_tables_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"hnet_bench", "baselines"}
+    assert {"hnet_bench/py.typed", "baselines/py.typed"} <= set(names)
     page = "hnet_bench/reporting/templates"
     beside = [("hnet_bench/papers", ".toml"), (page, ".html"), (page, ".css"), (page, ".js")]
     for folder, suffix in (("hnet_bench", ".py"), ("baselines", ".py"), *beside):

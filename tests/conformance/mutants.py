@@ -25,23 +25,13 @@ class _ByClass:
         return self.template(setup=setup)
 
 
-def mutant(template=None, *, scenarios=(Scenario.CLASS,)):
-    """Puts the strategy that builds a template in the template's place."""
-    if template is None:
-        return functools.partial(mutant, scenarios=scenarios)
-    attributes = {"name": template.__name__, "scenarios": scenarios, "template": template, "__module__": __name__}
-    return dataclass(frozen=True, kw_only=True)(type(template.__name__, (_ByClass,), attributes))
+@dataclass(frozen=True, kw_only=True)
+class Sound(_ByClass):
+    name = "sound"
+    template = ClassifierTemplate
 
 
-@mutant
-class Sound(ClassifierTemplate):
-    pass
-
-
-@mutant
-class WorksOnAfterEachStep(ClassifierTemplate):
-    """Sound: a step is over only when the next one begins."""
-
+class _LateTemplate(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.steps = 0
@@ -54,8 +44,15 @@ class WorksOnAfterEachStep(ClassifierTemplate):
         return super().criterion() * (1 + self.steps % 5)
 
 
-@mutant
-class ReadsTaskLabels(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class WorksOnAfterEachStep(_ByClass):
+    """Sound: a step is over only when the next one begins."""
+
+    name = "works_on_after_each_step"
+    template = _LateTemplate
+
+
+class _LabelTemplate(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
         if self.is_training:
@@ -64,8 +61,13 @@ class ReadsTaskLabels(ClassifierTemplate):
         return outputs.masked_fill(~known, -1e4)
 
 
-@mutant
-class AsksTheBatch(JointTemplate):
+@dataclass(frozen=True, kw_only=True)
+class ReadsTaskLabels(_ByClass):
+    name = "reads_task_labels"
+    template = _LabelTemplate
+
+
+class _BatchTemplate(JointTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup, incremental=True)
         self.classes = setup.facts.classes_per_experience
@@ -79,22 +81,37 @@ class AsksTheBatch(JointTemplate):
         return outputs.masked_fill(torch.arange(outputs.shape[1]) // self.classes != task, -1e4)
 
 
-@mutant
-class FailsOnASingleSample(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class AsksTheBatch(_ByClass):
+    name = "asks_the_batch"
+    template = _BatchTemplate
+
+
+class _LonelyTemplate(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
         # Nothing is left of a single sample without the mean of its batch.
         return outputs if len(outputs) > 1 else outputs - outputs.mean(dim=0)
 
 
-@mutant
-class ForgotTheSeed(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class FailsOnASingleSample(_ByClass):
+    name = "fails_on_a_single_sample"
+    template = _LonelyTemplate
+
+
+class _UnseededTemplate(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * (0.5 + numpy.random.default_rng().random())
 
 
-@mutant
-class SharesState(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class ForgotTheSeed(_ByClass):
+    name = "forgot_the_seed"
+    template = _UnseededTemplate
+
+
+class _SharingTemplate(ClassifierTemplate):
     steps_of_all_runs: ClassVar[list[int]] = []
 
     def criterion(self):
@@ -102,16 +119,26 @@ class SharesState(ClassifierTemplate):
         return super().criterion() * (1 if len(self.steps_of_all_runs) < 100 else 0.5)
 
 
-@mutant
-class KnowsOneSeed(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class SharesState(_ByClass):
+    name = "shares_state"
+    template = _SharingTemplate
+
+
+class _OneSeedTemplate(ClassifierTemplate):
     def __init__(self, setup):
         torch.manual_seed(0)
         super().__init__(setup=setup)
         self._data_order.manual_seed(0)
 
 
-@mutant
-class BuffersTestData(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class KnowsOneSeed(_ByClass):
+    name = "knows_one_seed"
+    template = _OneSeedTemplate
+
+
+class _HoardingTemplate(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.hoard = []
@@ -128,8 +155,13 @@ class BuffersTestData(ClassifierTemplate):
         return loss
 
 
-@mutant
-class CountsEvaluations(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class BuffersTestData(_ByClass):
+    name = "buffers_test_data"
+    template = _HoardingTemplate
+
+
+class _CountingTemplate(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.calls = 0
@@ -142,28 +174,48 @@ class CountsEvaluations(ClassifierTemplate):
         return super().criterion() * (1 + self.calls % 5)
 
 
-@mutant
-class Miscounts(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class CountsEvaluations(_ByClass):
+    name = "counts_evaluations"
+    template = _CountingTemplate
+
+
+class _MiscountingTemplate(ClassifierTemplate):
     def parameter_counts(self):
         return {"trained": 10, "target": 10}
 
 
-@mutant
-class CountsWhatIsNotThere(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class Miscounts(_ByClass):
+    name = "miscounts"
+    template = _MiscountingTemplate
+
+
+class _BoastingTemplate(ClassifierTemplate):
     def parameter_counts(self):
         counts = super().parameter_counts()
         return {**counts, "trained": 2 * counts["trained"]}
 
 
-@mutant
-class KeepsAClosure(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class CountsWhatIsNotThere(_ByClass):
+    name = "counts_what_is_not_there"
+    template = _BoastingTemplate
+
+
+class _ClosureTemplate(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.weight_of = lambda task: 1 / (1 + task)
 
 
-@mutant
-class HidesState(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class KeepsAClosure(_ByClass):
+    name = "keeps_a_closure"
+    template = _ClosureTemplate
+
+
+class _HiddenTemplate(ClassifierTemplate):
     old: ClassVar[dict[int, Any]] = {}
 
     def criterion(self):
@@ -175,36 +227,67 @@ class HidesState(ClassifierTemplate):
         return loss * len(seen)
 
 
-@mutant
-class TrainsNothing(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class HidesState(_ByClass):
+    name = "hides_state"
+    template = _HiddenTemplate
+
+
+class _IdleTemplate(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * 0
 
 
-@mutant
-class Overflows(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class TrainsNothing(_ByClass):
+    name = "trains_nothing"
+    template = _IdleTemplate
+
+
+class _OverflowingTemplate(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * float("nan")
 
 
-@mutant
-class MixesUpColumns(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class Overflows(_ByClass):
+    name = "overflows"
+    template = _OverflowingTemplate
+
+
+class _ShiftedTemplate(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
         return outputs if self.is_training else outputs.roll(1, dims=1)
 
 
-@mutant
-class ExpectsTwoClasses(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class MixesUpColumns(_ByClass):
+    name = "mixes_up_columns"
+    template = _ShiftedTemplate
+
+
+class _BrittleTemplate(ClassifierTemplate):
     def criterion(self):
         first, second = self.classes_of[0] if self.is_training else (0, 1)
         return super().criterion() + 0 * (first + second)
 
 
-@mutant
-class Crashes(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class ExpectsTwoClasses(_ByClass):
+    name = "expects_two_classes"
+    template = _BrittleTemplate
+
+
+class _CrashingTemplate(ClassifierTemplate):
     def criterion(self):
         return self.no_such_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crashes(_ByClass):
+    name = "crashes"
+    template = _CrashingTemplate
 
 
 @dataclass
@@ -242,8 +325,7 @@ class ChangesItsSettings(_ByClass):
         object.__setattr__(self, "strength", self.strength + 1)
 
 
-@mutant
-class TakesTheLogarithmOfZero(ClassifierTemplate):
+class _LogarithmTemplate(ClassifierTemplate):
     def criterion(self):
         loss = super().criterion()
         if not self.is_training:
@@ -252,24 +334,39 @@ class TakesTheLogarithmOfZero(ClassifierTemplate):
         return loss - 0.01 * (probabilities * probabilities.log()).sum(1).mean()
 
 
-@mutant
-class TakesMoreSteps(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class TakesTheLogarithmOfZero(_ByClass):
+    name = "takes_the_logarithm_of_zero"
+    template = _LogarithmTemplate
+
+
+class _SteppingTemplate(ClassifierTemplate):
     @property
     def iterations(self):
         return 5 * super().iterations
 
 
-@mutant
-class StepsManyTimes(ClassifierTemplate):
-    """With one gradient."""
+@dataclass(frozen=True, kw_only=True)
+class TakesMoreSteps(_ByClass):
+    name = "takes_more_steps"
+    template = _SteppingTemplate
 
+
+class _RepeatingTemplate(ClassifierTemplate):
     def optimizer_step(self):
         for _ in range(5):
             super().optimizer_step()
 
 
-@mutant
-class TrainsCopies(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class StepsManyTimes(_ByClass):
+    """With one gradient."""
+
+    name = "steps_many_times"
+    template = _RepeatingTemplate
+
+
+class _CopyingTemplate(ClassifierTemplate):
     """Trains other copies of its network than the one that it keeps."""
 
     def optimizer_step(self):
@@ -282,12 +379,23 @@ class TrainsCopies(ClassifierTemplate):
             self.model.load_state_dict(other.state_dict())
 
 
-@mutant
-class StepsByHand(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class TrainsCopies(_ByClass):
+    name = "trains_copies"
+    template = _CopyingTemplate
+
+
+class _ManualTemplate(ClassifierTemplate):
     def optimizer_step(self):
         with torch.no_grad():
             for parameter in self.model.parameters():
                 parameter -= 0.1 * parameter.grad
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsByHand(_ByClass):
+    name = "steps_by_hand"
+    template = _ManualTemplate
 
 
 def _with_protocol(**changes):
@@ -316,28 +424,48 @@ class TakesLargerBatches(_ByClass):
     template = _with_protocol(batch_size=160)
 
 
-@mutant
-class CountsASmallerNetwork(HasALargerNetwork.template):
+class _SmallOnPaperTemplate(HasALargerNetwork.template):
     def parameter_counts(self):
         return {"trained": 462, "target": 462}
 
 
-@mutant
-class TakesAnotherOptimiser(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class CountsASmallerNetwork(_ByClass):
+    name = "counts_a_smaller_network"
+    template = _SmallOnPaperTemplate
+
+
+class _DescendingTemplate(ClassifierTemplate):
     def make_optimizer(self, **kwargs):
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=self.setup.protocol.learning_rate)
 
 
-@mutant
-class CountsOne(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class TakesAnotherOptimiser(_ByClass):
+    name = "takes_another_optimiser"
+    template = _DescendingTemplate
+
+
+class _ModestTemplate(ClassifierTemplate):
     def parameter_counts(self):
         return {"trained": 1, "target": 1}
 
 
-@mutant
-class ClaimsALargeTarget(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class CountsOne(_ByClass):
+    name = "counts_one"
+    template = _ModestTemplate
+
+
+class _BillionTemplate(ClassifierTemplate):
     def parameter_counts(self):
         return {**super().parameter_counts(), "target": 10**9}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimsALargeTarget(_ByClass):
+    name = "claims_a_large_target"
+    template = _BillionTemplate
 
 
 class _ReplayingTemplate(ClassifierTemplate):
@@ -363,18 +491,20 @@ def random_one(kept):
     return kept[int(torch.randint(len(kept), ()))]
 
 
-@mutant
-class KeepsEverySample(_ReplayingTemplate):
+class _StoringTemplate(_ReplayingTemplate):
     def _after_training_exp(self, **kwargs):
         super()._after_training_exp(**kwargs)
         samples = self.experience.in_memory
         self.kept.append((samples.x.clone(), samples.y.clone()))
 
 
-@mutant
-class KeepsExperiences(_ReplayingTemplate):
-    """Their data sets."""
+@dataclass(frozen=True, kw_only=True)
+class KeepsEverySample(_ByClass):
+    name = "keeps_every_sample"
+    template = _StoringTemplate
 
+
+class _CollectingTemplate(_ReplayingTemplate):
     def _after_training_exp(self, **kwargs):
         super()._after_training_exp(**kwargs)
         self.kept.append(self.experience.dataset)
@@ -384,22 +514,39 @@ class KeepsExperiences(_ReplayingTemplate):
         return torch.stack([item[0] for item in items]), torch.tensor([int(item[1]) for item in items])
 
 
-@mutant
-class ReachesForTheFuture(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class KeepsExperiences(_ByClass):
+    """Their data sets."""
+
+    name = "keeps_experiences"
+    template = _CollectingTemplate
+
+
+class _LookingAheadTemplate(ClassifierTemplate):
     def make_train_dataloader(self, **kwargs):
         following = self.experience.origin_stream[self.task + 1]
         self.dataloader = self.infinite_batches(following.in_memory, 0, self.setup.protocol.batch_size)
 
 
-@mutant
-class ReachesForThePast(ReachesForTheFuture.template):
+@dataclass(frozen=True, kw_only=True)
+class ReachesForTheFuture(_ByClass):
+    name = "reaches_for_the_future"
+    template = _LookingAheadTemplate
+
+
+class _LookingBackTemplate(_LookingAheadTemplate):
     def make_train_dataloader(self, **kwargs):
         past = [self.experience.origin_stream[index].in_memory for index in range(self.task + 1)]
         self.dataloader = self.infinite_batches(concatenated(past), 0, self.setup.protocol.batch_size)
 
 
-@mutant(scenarios=(Scenario.TASK,))
-class KeepsANetworkPerTask(ClassifierTemplate):
+@dataclass(frozen=True, kw_only=True)
+class ReachesForThePast(_ByClass):
+    name = "reaches_for_the_past"
+    template = _LookingBackTemplate
+
+
+class _NetworkPerTaskTemplate(ClassifierTemplate):
     """Answers each task with a network of its own, and counts one."""
 
     def __init__(self, setup):
@@ -423,8 +570,14 @@ class KeepsANetworkPerTask(ClassifierTemplate):
         return torch.stack(answers)[self.mb_task_id.clamp(max=len(answers) - 1), torch.arange(len(self.mb_x))]
 
 
-@mutant(scenarios=(Scenario.TASK,))
-class KeepsWeightsPerTask(KeepsANetworkPerTask.template):
+@dataclass(frozen=True, kw_only=True)
+class KeepsANetworkPerTask(_ByClass):
+    name = "keeps_a_network_per_task"
+    scenarios = (Scenario.TASK,)
+    template = _NetworkPerTaskTemplate
+
+
+class _StatePerTaskTemplate(_NetworkPerTaskTemplate):
     def remembered(self):
         return {name: value.clone() for name, value in self.model.state_dict().items()}
 
@@ -437,6 +590,13 @@ class KeepsWeightsPerTask(KeepsANetworkPerTask.template):
         inputs = (self.mb_x, self.mb_task_id)
         answers = [self.recalled(number)(inputs) for number in range(len(self.networks))]
         return torch.stack(answers)[self.mb_task_id.clamp(max=len(answers) - 1), torch.arange(len(self.mb_x))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepsWeightsPerTask(_ByClass):
+    name = "keeps_weights_per_task"
+    scenarios = (Scenario.TASK,)
+    template = _StatePerTaskTemplate
 
 
 class _SettingsTemplate(ClassifierTemplate):

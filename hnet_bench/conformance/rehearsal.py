@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,7 @@ PROTOCOL = TrainingProtocol(iterations=60, batch_size=16, learning_rate=1e-2, hi
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a smoke run left."""
+    """What a rehearsal left."""
 
     template: InMemoryTemplate
     initial: list[Tensor]  # trainable parameters before training, found anywhere in the template
@@ -47,7 +46,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmokeRun:
+class Rehearsal:
     """A strategy in one scenario; change a field with `dataclasses.replace`."""
 
     strategy: Strategy
@@ -80,12 +79,12 @@ class SmokeRun:
         """What the strategy is given."""
         return Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
 
-    def run(self) -> Outcome:
+    def play(self) -> Outcome:
         """Learns the whole stream. What the strategy prints is not shown."""
         with redirect_stdout(io.StringIO()):
-            return self._run()
+            return self._play()
 
-    def _run(self) -> Outcome:
+    def _play(self) -> Outcome:
         benchmark = self.benchmark()
         template = self.built()
         evaluator = Evaluator(benchmark)
@@ -113,7 +112,7 @@ class SmokeRun:
         data = stored_tensors(benchmark.train, template.device)
         while True:
             if self.stop_every:
-                _stop_after(self.stop_every, template, data)
+                after_every_step(template, _Stopper(template, data, self.stop_every).count)
             try:
                 template.train(experience, eval_streams=[])
             except _Stopped as stopped:
@@ -140,17 +139,18 @@ class _Stopped(Exception):
         self.state = state
 
 
-def _stop_after(steps: int, template: InMemoryTemplate, data: Mapping[str, Tensor]) -> None:
+class _Stopper:
     """Ends training with _Stopped after so many steps."""
-    taken = itertools.count(1)
 
-    def count() -> None:
-        if next(taken) == steps:
+    def __init__(self, template: InMemoryTemplate, data: Mapping[str, Tensor], steps: int) -> None:
+        self._template, self._data, self._left = template, data, steps
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left == 0:
             # Plugins of Avalanche's may hold what cannot be saved here; between experiences they must not.
             with suppress(CheckpointError):
-                raise _Stopped(save_state(template, data))
-
-    after_every_step(template, count)
+                raise _Stopped(save_state(self._template, self._data))
 
 
 def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
