@@ -32,9 +32,9 @@ from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
 from hnet_bench.reporting.figures.kinds import KINDS, check_kinds, file_name
-from hnet_bench.runs.apart import Died, apart, quiet_libraries
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
+from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.scaffold import first_files
@@ -536,7 +536,7 @@ def _estimator(
             _require_extra_train()
             _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
             try:
-                found = apart(_probed, spec, device, folder)
+                found = in_own_process(_probed, spec, device, folder)
             except Died as death:
                 raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
         known[spec.cell_key] = found
@@ -770,7 +770,7 @@ def check(
     _require_extra_train()
     catalog.build("strategies", strategy, hyperparameters or {}, where="the check")
     try:
-        apart(_examine, strategy, hyperparameters or {}, network, hear=hear)
+        in_own_process(_examine, strategy, hyperparameters or {}, network, hear=hear)
     except Died as death:
         raise UserError(f"The check of {strategy} came to no end: {death}.") from death
     found = DataFrame(lines, columns=["check", "scenario", "problem"])

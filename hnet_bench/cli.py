@@ -28,8 +28,9 @@ from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, UserError
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.apart import Failed
-from hnet_bench.runs.compare import TOLERANCE, surroundings
+from hnet_bench.runs.compare import TOLERANCE
+from hnet_bench.runs.process import Failed
+from hnet_bench.runs.provenance import surroundings
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness
 from hnet_bench.runs.store import Store, read_record

@@ -625,7 +625,7 @@ def test_a_sweep_that_cannot_be_begun_says_why(
 
 
 def test_a_slurm_profile_needs_memory() -> None:
-    from hnet_bench.runs.slurm import slurm_settings
+    from hnet_bench.runs.slurm_profile import slurm_settings
 
     with pytest.raises(UserError, match="must say how much memory"):
         slurm_settings({"walltime": "1:00:00"}, "p.toml")

@@ -7,7 +7,7 @@ from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.checkpoint import restore_state, save_state
 from hnet_bench.benchmarks.permuted_mnist import PermutedMnist
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.conformance.rehearsal import PROTOCOL
+from hnet_bench.conformance.smoke_run import PROTOCOL
 from hnet_bench.interfaces import Scenario, Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss

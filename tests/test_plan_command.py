@@ -60,7 +60,7 @@ def test_a_plan_says_what_would_run_and_what_it_costs(measured: Path, capsys: Ca
     assert lines[2][:4] == ["joint", "CL3", "0", "1"]  # one failed ...
     assert lines[2][4] == "2"  # ... and two to do
     assert "other strategies" in out
-    # 60 s + 120 s + two of joint at the median of the rates of the only other strategy: sqrt(60 * 120) s each.
+    # 60 s + 120 s + two of joint at the median of the only other strategy: 90 s each.
     assert "4 runs to do: 0.1 CPU hours expected" in out
     assert sorted(Path("results").rglob("*")) == before
 
@@ -73,7 +73,7 @@ def test_a_plan_as_json_has_numbers(measured: Path, capsys: Capture) -> None:
         (1, 0, 1),
         (0, 1, 2),
     ]
-    each = (60 * 120) ** 0.5
+    each = (60 + 120) / 2
     assert found["total"]["seconds"] == pytest.approx(60 + 120 + 2 * each)
     assert found["total"]["low"] < found["total"]["seconds"] < found["total"]["high"]
     assert found["cells"][0]["each"]["seconds"] == pytest.approx(60)
@@ -92,7 +92,7 @@ def test_without_records_nothing_is_known_until_it_is_probed(
 
     monkeypatch.setattr("hnet_bench.runs.probe.probe", probe)
     # In this process, where its place has been taken.
-    monkeypatch.setattr("hnet_bench.api.apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr("hnet_bench.api.in_own_process", lambda function, *arguments: function(*arguments))
     assert main(["plan", "mine.toml", "--probe", "--device", "cpu", "-j", "2"]) == 0
     assert (
         "6 runs to do: 1.0 CPU hours expected (0.7 to 2.0), about 30 min 00 s at 2 at a time."
@@ -116,12 +116,12 @@ def test_a_budget_chooses_the_runs(measured: Path, capsys: Capture, monkeypatch:
     monkeypatch.setattr("hnet_bench.runs.engine.run_all", run_all)
     arguments = ["run", "mine.toml", "--device", "cpu", "-j", "1", "--budget"]
     assert main([*arguments, "150s"]) == 0
-    # A cell without a seed first (85 s), then the cheaper one of those with one (60 s).
+    # A cell without a seed first (90 s), then the cheaper one of those with one (60 s).
     assert [(spec.strategy, spec.scenario.label, spec.seed) for spec in given[0]] == [
         ("joint", "CL3", 1),
         ("finetune", "CL1", 2),
     ]
-    assert "2 of 4 runs fit into 150s, about 2 min 25 s at 1 at a time; 2 runs left out." in capsys.readouterr().out
+    assert "2 of 4 runs fit into 150s, about 2 min 30 s at 1 at a time; 2 runs left out." in capsys.readouterr().out
     assert main([*arguments, "10s"]) == 2
     assert "None of the 4 runs to do is expected to end within 10s." in capsys.readouterr().err
     assert main([*arguments, "soon"]) == 2
@@ -140,7 +140,7 @@ def test_a_plan_and_a_budget_count_with_the_cluster_that_the_sweep_would_run_on(
 
     monkeypatch.setattr("hnet_bench.runs.engine.run_all", run_all)
     monkeypatch.setattr("hnet_bench.runs.cluster.physical_cores", lambda: 1)
-    # One at a time, a single run of joint (85 s) fits into 100 s; four at a time, all but the one of 120 s.
+    # One at a time, a single run of joint (90 s) fits into 100 s; four at a time, all but the one of 120 s.
     Path("profile.toml").write_text('memory = "1GB"\njobs = 2\nprocesses = 2\n')
     expected = {(): 1, ("--slurm", "profile.toml"): 4}
     for cluster, at_a_time in expected.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -66,9 +66,17 @@ def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = N
     Gradients are not kept: every step makes its own.
     Raises CheckpointError that names what cannot be kept.
     """
-    trusted = trusted_modules(template)
+    trusted, _ = _trusted(template)
+    # All parts go into one graph, so that a tensor which several of them hold stays one tensor.
+    state = {
+        "attributes": kept_attributes(template),
+        "plugins": [dict(vars(plugin)) for plugin in template.method_plugins],
+        "clock": dict(vars(template.clock)),
+        "random": _random_state(),
+        "beside": beside,
+    }
     try:
-        return dumps({**_parts(template), "random": _random_state(), "beside": beside}, trusted, data)
+        return dumps(state, trusted, data)
     except NotKept as error:
         raise CheckpointError(_culprit(template, trusted) or f"The state cannot be kept: {error}.") from error
 
@@ -81,7 +89,8 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
     Raises CheckpointError for a content that is damaged or holds classes that are not known here.
     """
     try:
-        state = loads(content, trusted_modules(template), data, _held(template), template.device)
+        trusted, held = _trusted(template)
+        state = loads(content, trusted, data, held, template.device)
         attributes, plugins = state["attributes"], state["plugins"]
         clock, random_state, beside = state["clock"], state["random"], state["beside"]
     except Exception as error:
@@ -103,44 +112,29 @@ def kept_attributes(template: InMemoryTemplate) -> dict[str, Any]:
     }
 
 
-def _parts(template: InMemoryTemplate) -> dict[str, Any]:
-    """All parts go into one graph, so that a tensor which several of them hold stays one tensor."""
-    plugins = [dict(vars(plugin)) for plugin in template.method_plugins]
-    return {"attributes": kept_attributes(template), "plugins": plugins, "clock": dict(vars(template.clock))}
-
-
-def trusted_modules(template: InMemoryTemplate) -> set[str]:
-    """Modules and packages whose classes a state may hold: some of torch's, of Avalanche's and ours; the packages of
-    the template and its plugins; and the modules of what these hold now, such as the settings that they are made by."""
-    owners = (template, *template.method_plugins)
-    held = reached(kept_attributes(template), *map(vars, template.method_plugins), without=[template])
-    own = {base.__module__.partition(".")[0] for owner in owners for base in type(owner).__mro__}
-    modules = {type(one).__module__ for one in held}
-    return {*_MODULES, *own - _OTHERS, *(name for name in modules if name.partition(".")[0] not in _OTHERS)}
-
-
-def _held(template: InMemoryTemplate) -> list[Any]:
-    """Functions and classes that a template begins with, so that a state may hold them, too."""
-    held = reached(vars(template), *map(vars, template.method_plugins), without=[template])
-    return [one for one in held if isinstance(one, (type, FunctionType, BuiltinFunctionType))]
+def _trusted(template: InMemoryTemplate) -> tuple[set[str], list[Any]]:
+    """Modules and packages whose classes a state may hold: some of torch's, of Avalanche's and ours, the packages of
+    the template and its plugins, and the modules of what these keep now, such as the settings that they are made by.
+    And the functions and classes that these begin with, which a state may hold, too."""
+    plugins = template.method_plugins
+    kept = reached(kept_attributes(template), *map(vars, plugins), without=[template])
+    own = {base.__module__.partition(".")[0] for owner in (template, *plugins) for base in type(owner).__mro__}
+    modules = {type(one).__module__ for one in kept}
+    trusted = {*_MODULES, *own - _OTHERS, *(name for name in modules if name.partition(".")[0] not in _OTHERS)}
+    held = reached(*map(vars, (template, *plugins)), without=[template])
+    return trusted, [one for one in held if isinstance(one, (type, FunctionType, BuiltinFunctionType))]
 
 
 def _culprit(template: InMemoryTemplate, trusted: set[str]) -> str | None:
     """A sentence about the first attribute that cannot be kept."""
-    for owner, name, value in _attributes(template):
-        try:
-            dumps(value, trusted)
-        except NotKept as error:
-            return f"{type(owner).__name__}.{name}, a {type(value).__name__}, cannot be kept in a checkpoint: {error}."
+    for owner in (template, *template.method_plugins):
+        for name, value in (kept_attributes(template) if owner is template else vars(owner)).items():
+            try:
+                dumps(value, trusted)
+            except NotKept as error:
+                what = f"{type(owner).__name__}.{name}, a {type(value).__name__},"
+                return f"{what} cannot be kept in a checkpoint: {error}."
     return None
-
-
-def _attributes(template: InMemoryTemplate) -> Iterator[tuple[Any, str, Any]]:
-    for name, value in kept_attributes(template).items():
-        yield template, name, value
-    for plugin in template.method_plugins:
-        for name, value in vars(plugin).items():
-            yield plugin, name, value
 
 
 def _random_state() -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Evaluator:
         found."""
         inputs = [self.inputs(experience, most) for experience in range(len(self._withheld))]
         parts = [Samples(x, samples.y[: len(x)]) for x, samples in zip(inputs, self._withheld, strict=True)]
-        listener = _Listener()
+        listener = _Outputs()
         template.plugins.append(listener)
         try:
             template.eval(self._stream_with(parts, range(len(parts))).experiences)
@@ -120,11 +120,8 @@ class Evaluator:
 
     def _stream_of(self, chosen: tuple[int, ...]) -> _Stream:
         if chosen not in self._streams:
-            self._streams = {chosen: self._new_stream(chosen)}
+            self._streams = {chosen: self._stream_with([self._withheld[index] for index in chosen], chosen)}
         return self._streams[chosen]
-
-    def _new_stream(self, chosen: tuple[int, ...]) -> _Stream:
-        return self._stream_with([self._withheld[index] for index in chosen], chosen)
 
     def _stream_with(self, parts: list[Samples], chosen: Sequence[int]) -> _Stream:
         sizes = [len(part) for part in parts]
@@ -215,7 +212,7 @@ class _Collector(BaseSGDPlugin):  # type: ignore[misc]
             self.inferred_tasks.append(inferred.cpu())
 
 
-class _Listener(BaseSGDPlugin):  # type: ignore[misc]
+class _Outputs(BaseSGDPlugin):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.outputs: list[Tensor] = []

@@ -16,15 +16,15 @@ from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
 from hnet_bench.avalanche_adapter.finite import NotFinite
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.config import from_settings, to_settings
-from hnet_bench.conformance.honesty import depends_on_more_than_inputs
-from hnet_bench.conformance.rehearsal import Outcome, Rehearsal
+from hnet_bench.conformance.leaks import depends_on_more_than_inputs
+from hnet_bench.conformance.smoke_run import Outcome, SmokeRun
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy, UserError
 from hnet_bench.runs.departures import counted, departures
 from hnet_bench.runs.spec import resolve
 
 # How far above guessing the first experience must be learnt.
 MARGIN = 0.2
-# No divisor of the iterations of a rehearsal, so that a run is stopped in its main loop and in every phase.
+# No divisor of the iterations of a smoke run, so that a run is stopped in its main loop and in every phase.
 STEPS_BETWEEN_STOPS = 25
 # More than what a method does only every so many steps takes: RWalk scores its parameters every 10.
 FEW_STEPS = 12
@@ -42,34 +42,34 @@ CONVOLUTIONAL: dict[str, dict[str, Any]] = {
 
 
 class Subject:
-    """A strategy in one of its scenarios, with the rehearsals that several checks look at."""
+    """A strategy in one of its scenarios, with the smoke runs that several checks look at."""
 
     def __init__(self, strategy: Strategy, scenario: Scenario, network: NetworkName = "mlp", name: str = "") -> None:
         """The network decides on the inputs: images of few pixels for one that convolves. The name is that of specs."""
         self._name = name
-        rehearsal = Rehearsal(strategy=strategy, scenario=scenario)
+        smoke_run = SmokeRun(strategy=strategy, scenario=scenario)
         if network != "mlp":
-            protocol = replace(rehearsal.protocol, network=network, **CONVOLUTIONAL[network])
-            rehearsal = replace(rehearsal, protocol=protocol, stream=Synthetic(image_side=IMAGE_SIDE))
-        self.rehearsal = rehearsal
+            protocol = replace(smoke_run.protocol, network=network, **CONVOLUTIONAL[network])
+            smoke_run = replace(smoke_run, protocol=protocol, stream=Synthetic(image_side=IMAGE_SIDE))
+        self.smoke_run = smoke_run
 
     @cached_property
     def first(self) -> Outcome:
-        """A rehearsal with nothing special about it."""
-        return self.rehearsal.play()
+        """A smoke run with nothing special about it."""
+        return self.smoke_run.run()
 
     @cached_property
     def measured(self) -> Outcome:
-        """A rehearsal with so many samples that those who keep a choice of them do not keep them all."""
-        stream = replace(self.rehearsal.stream, train_per_class=MANY_SAMPLES)
-        return replace(self.rehearsal, stream=stream, measure=True).play()
+        """A smoke run with so many samples that those who keep a choice of them do not keep them all."""
+        stream = replace(self.smoke_run.stream, train_per_class=MANY_SAMPLES)
+        return replace(self.smoke_run, stream=stream, measure=True).run()
 
     def departures(self, respect: str) -> str | None:
         """In one sentence how it departs from the protocol, or from what it says of itself, in this respect."""
         outcome = self.measured
         found = departures(
             strategy=self._name,
-            protocol=self.rehearsal.protocol,
+            protocol=self.smoke_run.protocol,
             parameters=outcome.template.parameter_counts(),
             measured=outcome.measured,
         )
@@ -120,13 +120,13 @@ def refusal(name: str, strategy: Strategy) -> str | None:
 
 def stays_finite(subject: Subject) -> str | None:
     """Whether losses, outputs and parameters are finite, also where the classifier is as certain as floats can say."""
-    steep = replace(subject.rehearsal.protocol, learning_rate=STEEP)
-    certain = replace(subject.rehearsal, protocol=steep, stream=replace(subject.rehearsal.stream, noise=OVERLAPPING))
-    ordinary = subject.rehearsal.protocol.network == "mlp"
+    steep = replace(subject.smoke_run.protocol, learning_rate=STEEP)
+    certain = replace(subject.smoke_run, protocol=steep, stream=replace(subject.smoke_run.stream, noise=OVERLAPPING))
+    ordinary = subject.smoke_run.protocol.network == "mlp"
     try:
         assert subject.first
         if ordinary:
-            certain.play()
+            certain.run()
     except NotFinite as error:
         return str(error)
     except Exception:  # other questions ask for the rest
@@ -148,7 +148,7 @@ def learns(subject: Subject) -> str | None:
     """Whether the first experience is known right after it was learnt."""
     score = subject.first.evaluations[0].score[0]
     assert score is not None  # all experiences were asked for
-    guess = 1 / subject.rehearsal.stream.classes_per_experience
+    guess = 1 / subject.smoke_run.stream.classes_per_experience
     if not math.isfinite(score) or score < guess + MARGIN:
         return (
             f"Right after the first experience {score:.0%} of its test samples are right, and guessing gives "
@@ -159,8 +159,8 @@ def learns(subject: Subject) -> str | None:
 
 def repeats(subject: Subject) -> str | None:
     """Whether a run depends on its seed and on nothing else, and on its seed at all."""
-    other = replace(subject.rehearsal, seed=2).play()
-    if not subject.rehearsal.play().same_parameters(subject.first):
+    other = replace(subject.smoke_run, seed=2).run()
+    if not subject.smoke_run.run().same_parameters(subject.first):
         return (
             "The same seed gives other parameters the second time: draw random numbers from setup.generator(...) or "
             "torch's global generator alone, and keep nothing in the class or module from one run to the next."
@@ -172,7 +172,7 @@ def repeats(subject: Subject) -> str | None:
 
 def evaluates_without_trace(subject: Subject) -> str | None:
     """Whether training goes the same way if nobody evaluates."""
-    if replace(subject.rehearsal, evaluate=False).play().same_parameters(subject.first):
+    if replace(subject.smoke_run, evaluate=False).run().same_parameters(subject.first):
         return None
     return (
         "Evaluating the strategy changes what it learns afterwards: change no state and use no random numbers of the "
@@ -182,15 +182,15 @@ def evaluates_without_trace(subject: Subject) -> str | None:
 
 def learns_from_training_data_alone(subject: Subject) -> str | None:
     """Whether other test data lead to the same parameters."""
-    if replace(subject.rehearsal, other_test_data=True).play().same_parameters(subject.first):
+    if replace(subject.smoke_run, other_test_data=True).run().same_parameters(subject.first):
         return None
     return "Test data reach the training: with other test data the parameters differ; keep none of what eval shows."
 
 
 def infers_from_inputs_alone(subject: Subject) -> str | None:
     """Whether predictions depend on inputs alone, and in CL1 on their task labels."""
-    template = subject.rehearsal.play().template
-    reason = depends_on_more_than_inputs(template, subject.rehearsal.benchmark())
+    template = subject.smoke_run.run().template
+    reason = depends_on_more_than_inputs(template, subject.smoke_run.benchmark())
     if reason is None:
         return None
     return f"Predictions depend on {reason}: when evaluated use nothing but self.mb_x, and in CL1 self.mb_task_id."
@@ -198,13 +198,13 @@ def infers_from_inputs_alone(subject: Subject) -> str | None:
 
 def resumes(subject: Subject) -> str | None:
     """Whether a run that is saved and restored, between experiences and within them, ends as one that never stopped."""
-    between = replace(subject.rehearsal, stop_after=range(subject.rehearsal.stream.experiences - 1))
+    between = replace(subject.smoke_run, stop_after=range(subject.smoke_run.stream.experiences - 1))
     expected = subject.first
     try:
-        stopped = replace(between, stop_every=STEPS_BETWEEN_STOPS).play()
+        stopped = replace(between, stop_every=STEPS_BETWEEN_STOPS).run()
         if stopped.same_parameters(expected) and stopped.evaluations == expected.evaluations:
             return None
-        within = between.play().same_parameters(expected)
+        within = between.run().same_parameters(expected)
     except CheckpointError as error:
         return str(error)
     return (
@@ -245,7 +245,7 @@ def counts_parameters(subject: Subject) -> str | None:
 
 def takes_any_stream(subject: Subject) -> str | None:
     """Whether unusual streams are learnt without a crash."""
-    usual = subject.rehearsal.stream
+    usual = subject.smoke_run.stream
     streams = {
         "a stream of one experience": replace(usual, experiences=1),
         "one class per experience": replace(usual, classes_per_experience=1),
@@ -253,8 +253,8 @@ def takes_any_stream(subject: Subject) -> str | None:
     }
     for what, stream in streams.items():
         try:
-            protocol = replace(subject.rehearsal.protocol, iterations=FEW_STEPS)
-            replace(subject.rehearsal, stream=stream, protocol=protocol).play()
+            protocol = replace(subject.smoke_run.protocol, iterations=FEW_STEPS)
+            replace(subject.smoke_run, stream=stream, protocol=protocol).run()
         except NotFinite as error:
             # One class alone is known from the start: a method that divides by what it has learnt says so there.
             if stream.classes_per_experience > 1:

@@ -73,9 +73,11 @@ class Column(Generic[Item]):
     item, such as a cell or a record."""
 
     heading: str
-    of: Callable[[Item], str | Field]
+    of: Callable[[Item], str]
     align: Align = "right"
     group: str = ""
+    scenario: str = ""  # where items are rows: the scenario of the cell that it is about
+    shows: Literal["", "rank", "verdict"] = ""  # the best rank in bold, the verdict in colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,8 @@ class TextTable:
 
 
 def text_table(
-    columns: Sequence[Column[Item]],
-    items: Iterable[Item],
+    columns: Sequence[Column[Any]],
+    items: Iterable[Any],
     *,
     name: str = "",
     title: str = "",
@@ -119,47 +121,35 @@ def text_table(
     )
 
 
-def _field(column: Column[Item], item: Item) -> Field:
-    found = column.of(item)
-    if isinstance(found, Field):
-        return found
-    return Field(found, cell=item.key if isinstance(item, ReportCell) else "")
+def _field(column: Column[Any], item: Any) -> Field:
+    if column.scenario:
+        item = item.get(column.scenario)
+        if item is None:
+            return Field("")
+    if not isinstance(item, ReportCell):
+        return Field(column.of(item))
+    outcome = item.verdict.outcome if item.verdict and column.shows == "verdict" else ""
+    return Field(column.of(item), best=column.shows == "rank" and item.rank == "best", outcome=outcome, cell=item.key)
 
 
 Row: TypeAlias = "dict[str, ReportCell]"  # the cells of a row by their scenario
 
 ROW: Column[Row] = Column("", lambda row: next(iter(row.values())).label, "left")
-
-
-def in_scenario(heading: str, of: Callable[[ReportCell], str | Field], scenario: str, **more: Any) -> Column[Row]:
-    """A column about the cell of each row in one scenario."""
-    return Column(heading, lambda row: of(row[scenario]) if scenario in row else "", **more)
-
-
-def _measured(cell: ReportCell) -> Field:
-    return Field(f"{measured_text(cell)}{_RANK_MARKS[cell.rank]}", best=cell.rank == "best", cell=cell.key)
-
-
-def _reported(cell: ReportCell) -> Field:
-    return Field(reported_text(cell.reported, cell.cell.unit), cell=cell.key)
-
-
-def _symbol(cell: ReportCell) -> Field:
-    if cell.verdict is None:
-        return Field("", cell=cell.key)
-    return Field(cell.verdict.kind.symbol, outcome=cell.verdict.outcome, cell=cell.key)
+MEASURED: Column[ReportCell] = Column(
+    "measured", lambda cell: f"{measured_text(cell)}{_RANK_MARKS[cell.rank]}", shows="rank"
+)
+REPORTED: Column[ReportCell] = Column("reported", lambda cell: reported_text(cell.reported, cell.cell.unit))
+SYMBOL: Column[ReportCell] = Column(
+    "verdict", lambda cell: cell.verdict.kind.symbol if cell.verdict else "", "center", shows="verdict"
+)
 
 
 def results_table(report: Report) -> TextTable:
     """Measured, reported and verdict of each row in each scenario."""
-    kinds: list[tuple[str, Callable[[ReportCell], Field], Align]] = [("measured", _measured, "right")]
-    kinds += [("reported", _reported, "right")] if any(cell.reported for cell in report.cells) else []
-    kinds += [("verdict", _symbol, "center")] if any(cell.verdict for cell in report.cells) else []
-    shown = [
-        in_scenario(kind, of, scenario, align=align, group=scenario)
-        for scenario in report.scenarios
-        for kind, of, align in kinds
-    ]
+    kinds = [MEASURED]
+    kinds += [REPORTED] if any(cell.reported for cell in report.cells) else []
+    kinds += [SYMBOL] if any(cell.verdict for cell in report.cells) else []
+    shown = [replace(kind, scenario=scenario, group=scenario) for scenario in report.scenarios for kind in kinds]
     return text_table(
         [ROW, *shown],
         report.rows,
@@ -195,41 +185,9 @@ LABEL: Column[ReportCell] = Column("", lambda cell: cell.label, "left")
 SCENARIO: Column[ReportCell] = Column("Scenario", lambda cell: cell.scenario, "left")
 
 
-def _of_verdict(
-    heading: str, text: Callable[[Verdict, Scale], str], align: Align = "right", *, outcome: bool = False
-) -> Column[ReportCell]:
-    """A column about the verdict of a cell, which must have one."""
-
-    def of(cell: ReportCell) -> Field:
-        assert cell.verdict is not None
-        shown = cell.verdict.outcome if outcome else ""
-        return Field(text(cell.verdict, cell.scale), outcome=shown, cell=cell.key)
-
-    return Column(heading, of, align)
-
-
-DIFFERENCE = _of_verdict(
-    "Difference", lambda found, scale: "" if found.difference is None else scale.signed(found.difference)
-)
-INTERVAL = _of_verdict("90 % interval", lambda found, scale: interval_text(found, scale))
-MARGIN = _of_verdict("Margin", lambda found, scale: scale.text(found.margin))
-VERDICT = _of_verdict("Verdict", lambda found, _: found.outcome + KNOWN[found.known][0], "left", outcome=True)
-SEEDS_IF_EQUAL = _of_verdict("Seeds if equal", lambda found, _: str(found.seeds_if_equal or ""))
-SEEDS_JUDGED = _of_verdict("Seeds", lambda found, _: str(found.seeds))
-SEEDS_MARKED: Column[ReportCell] = Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}")
-REASON: Column[ReportCell] = Column("Reason", lambda cell: reason_of(cell), "left")
-
-VERDICT_COLUMNS = (LABEL, SCENARIO, SEEDS_MARKED, DIFFERENCE, INTERVAL, MARGIN, VERDICT, SEEDS_IF_EQUAL)
-NOT_REPRODUCED_COLUMNS = (
-    replace(LABEL, heading="Row"),
-    SCENARIO,
-    VERDICT,
-    SEEDS_JUDGED,
-    DIFFERENCE,
-    INTERVAL,
-    SEEDS_IF_EQUAL,
-    REASON,
-)
+def difference_text(found: Verdict, scale: Scale) -> str:
+    """ "-0.06", "" without a record."""
+    return "" if found.difference is None else scale.signed(found.difference)
 
 
 def interval_text(found: Verdict, scale: Scale) -> str:
@@ -237,6 +195,30 @@ def interval_text(found: Verdict, scale: Scale) -> str:
     if found.interval_low is None or found.interval_high is None:
         return ""
     return f"{scale.signed(found.interval_low)} to {scale.signed(found.interval_high)}"
+
+
+def _judged(text: Callable[[Verdict, Scale], str]) -> Callable[[ReportCell], str]:
+    return lambda cell: text(cell.verdict, cell.scale) if cell.verdict else ""
+
+
+VERDICT_COLUMNS: tuple[Column[ReportCell], ...] = (
+    LABEL,
+    SCENARIO,
+    Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}"),
+    Column("Difference", _judged(difference_text)),
+    Column("90 % interval", _judged(interval_text)),
+    Column("Margin", _judged(lambda found, scale: scale.text(found.margin))),
+    Column("Verdict", _judged(lambda found, _: found.outcome + KNOWN[found.known][0]), "left", shows="verdict"),
+    Column("Seeds if equal", _judged(lambda found, _: str(found.seeds_if_equal or ""))),
+)
+_BY_HEADING = {column.heading: column for column in VERDICT_COLUMNS}
+NOT_REPRODUCED_COLUMNS: tuple[Column[ReportCell], ...] = (
+    replace(LABEL, heading="Row"),
+    *(_BY_HEADING[heading] for heading in ("Scenario", "Verdict")),
+    Column("Seeds", lambda cell: str(len(cell.records))),
+    *(_BY_HEADING[heading] for heading in ("Difference", "90 % interval", "Seeds if equal")),
+    Column("Reason", lambda cell: reason_of(cell), "left"),
+)
 
 
 def verdicts_table(report: Report) -> TextTable | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hnet_bench.config import to_settings
@@ -33,8 +34,8 @@ CSV_COLUMNS = (
 )
 
 
-def as_json(report: Report) -> str:
-    """The whole report as one JSON object."""
+def as_json(report: Report, cells: Sequence[Settings]) -> str:
+    """The whole report as one JSON object, from the JSON of its cells."""
     content = {
         "table": report.name,
         "title": report.title,
@@ -43,19 +44,17 @@ def as_json(report: Report) -> str:
         "unit": report.table.unit,
         "better": report.table.better,
         "made_with": made_with(report.cells),
-        "cells": [cell_json(cell) for cell in report.cells],
+        "cells": cells,
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def as_csv(report: Report) -> str:
-    """One line for each cell and the same columns for every table; what is not there is empty."""
+def as_csv(cells: Sequence[Settings]) -> str:
+    """A line for the JSON of each cell, with the same columns for every table; what is not there is empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(path.replace(".", "_") for path in CSV_COLUMNS)
-    for cell in report.cells:
-        content = cell_json(cell)
-        writer.writerow(_at(content, path) for path in CSV_COLUMNS)
+    writer.writerows([_at(cell, path) for path in CSV_COLUMNS] for cell in cells)
     return buffer.getvalue()
 
 

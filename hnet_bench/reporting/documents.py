@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import average_accuracy, during_accuracy, summarise
 from hnet_bench.papers.seeds import parse_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import ROW, Column, Row, in_scenario, text_table
+from hnet_bench.reporting.columns import REPORTED, ROW, Column, text_table
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import link, picture, table
-from hnet_bench.reporting.text import KNOWN, measured_text, record_legend, reported_text
+from hnet_bench.reporting.text import KNOWN, measured_text, record_legend
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.record import Record
 
@@ -123,12 +124,12 @@ def with_results(text: str, reports: Mapping[str, Report], *, folder: str) -> st
 
 def _block(report: Report, folder: str) -> str:
     """The rows that were run; for each scenario what was measured, with its verdict, and what is reported."""
-    columns: list[Column[Row]] = [ROW]
+    measured: Column[ReportCell] = Column("", _measured)
     reported = {cell.scenario for cell in report.cells if cell.reported}
+    columns: list[Column[Any]] = [ROW]
     for scenario in report.scenarios:
-        columns.append(in_scenario(scenario, _measured, scenario))
-        if scenario in reported:
-            columns.append(in_scenario("reported", lambda cell: reported_text(cell.reported, cell.cell.unit), scenario))
+        columns += [replace(measured, heading=scenario, scenario=scenario)]
+        columns += [replace(REPORTED, scenario=scenario)] if scenario in reported else []
     rows = [row for row in report.rows if any(cell.records for cell in row.values())]
     counts = report.outcomes
     verdicts = "; ".join(

@@ -28,18 +28,11 @@ _FEWEST_VALUES = 3  # of a hyperparameter, from which on rows are a sweep over i
 
 _SCORE_COLUMNS = ("row", "scenario", "seed", "after", "experience", "score", "inferred", "step_seconds", "experiences")
 _FIRST = ("table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score", "inferred")
-# fmt: off
-CELL_COLUMNS = (
-    "table", "row", "label", "scenario", "benchmark", "title", "method", "strategy", "reference", "unit",
-    "hyperparameter", "value",
-    "compression_ratio", "mean", "sem", "n", "reported", "reported_spread", "reported_spread_kind", "reported_n",
-    "known", "margin", "difference", "difference_low", "difference_high",
+# Of a frame of cells: what is a number even where none is known.
+_NUMBERS = (
+    *("value", "compression_ratio", "mean", "sem"),
+    *("reported", "reported_spread", "reported_n", "margin", "difference", "difference_low", "difference_high"),
 )
-_NO_NUMBERS = {
-    "table", "row", "label", "scenario", "benchmark", "title", "method", "strategy", "reference", "unit",
-    "hyperparameter", "n", "reported_spread_kind", "known",
-}
-# fmt: on
 
 
 def scores(states: Sequence[CellState]) -> DataFrame:
@@ -88,23 +81,13 @@ def cells(states: Sequence[CellState]) -> DataFrame:
 
     names, titles, sweeps = _row_names(states), _benchmark_titles(states), _sweeps(states)
     lines = [_cell(state, names[state.cell.row], titles[_benchmark(state)], sweeps.get(id(state))) for state in states]
-    found = DataFrame(lines, columns=list(CELL_COLUMNS))
-    return found.astype({name: float for name in CELL_COLUMNS if name not in _NO_NUMBERS})
+    return DataFrame(lines).astype(dict.fromkeys(_NUMBERS, float))
 
 
 def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:
     cell, summary, reported = state.cell, state.summary, state.cell.reported
     name = _BENCHMARKS.get(cell.benchmark["name"], title)
-    of_reported: Settings = {}
-    if reported:
-        of_reported = {
-            "reported": reported.mean,
-            "reported_spread": reported.spread,
-            "reported_spread_kind": reported.spread_kind,
-            "reported_n": reported.n,
-            "known": reported.known,
-            "margin": reported.margin,
-        }
+    difference, low, high = _difference(state)
     return {
         "table": cell.table,
         "row": cell.row,
@@ -122,22 +105,29 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
         "mean": summary.mean if summary else None,
         "sem": summary.sem if summary else None,
         "n": summary.n if summary else 0,
-        **of_reported,
-        **_difference(state),
+        "reported": reported and reported.mean,
+        "reported_spread": reported and reported.spread,
+        "reported_spread_kind": reported and reported.spread_kind,
+        "reported_n": reported and reported.n,
+        "known": reported and reported.known,
+        "margin": reported and reported.margin,
+        "difference": difference,
+        "difference_low": low,
+        "difference_high": high,
     }
 
 
-def _difference(state: CellState) -> Settings:
-    """Measured minus reported; one seed has no interval."""
+def _difference(state: CellState) -> tuple[float | None, float | None, float | None]:
+    """Measured minus reported, and the ends of its interval; one seed has none."""
     summary, reported = state.summary, state.cell.reported
     if summary is None or reported is None:
-        return {}
+        return None, None, None
     difference = summary.mean - reported.mean
     if summary.n == 1:
-        return {"difference": difference}
+        return difference, None, None
     errors = [error_of([average_accuracy(record.score) for record in state.records]), error_of_reported(reported)]
     half = float(half_width(errors))
-    return {"difference": difference, "difference_low": difference - half, "difference_high": difference + half}
+    return difference, difference - half, difference + half
 
 
 def _row_names(states: Sequence[CellState]) -> dict[str, str]:

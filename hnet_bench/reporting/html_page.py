@@ -6,8 +6,7 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -37,38 +36,6 @@ from hnet_bench.runs.record import Record
 _LEFT_OUT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Picture:
-    title: str
-    uri: Any  # markup: escaped already
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellDetails:
-    """What stands behind one number: its records, settings, how to repeat it, and its verdict."""
-
-    cell: ReportCell
-    measured: str  # "" if it was not run
-    facts: tuple[tuple[str, str], ...]  # measured, reported and judged, a name for each
-    runs: TextTable  # a line for each record
-    settings: tuple[tuple[str, str], ...]
-    commands: tuple[tuple[str, str], ...]
-    made_with: tuple[tuple[str, str, str], ...]  # kind, value, and the seeds that have it, "" if all have
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TableView:
-    """One table of the page. Tables without a record have a line in the overview and nothing else."""
-
-    report: Report
-    tables: list[TextTable]
-    pictures: list[_Picture]
-    cells: list[CellDetails]
-    sources: dict[str, list[str]]
-
-
 def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], appendix: Sequence[Section]) -> str:
     """The page of these tables; `figures` has by their names the SVGs of each by their titles."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -84,39 +51,25 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
     )
     files = resources.files("hnet_bench.reporting") / "templates"
     style, script = ((files / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
-    style += "".join(
-        f".{_css(name)}, .{_css(name)} a {{ {kind.css}; }}\n" for name, kind in VERDICTS.items() if kind.css
-    )
+    style += "".join(f".{css(name)}, .{css(name)} a {{ {kind.css}; }}\n" for name, kind in VERDICTS.items() if kind.css)
     # What the page may load: its own style and script, known by their sums, and pictures that stand in it.
     sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{sums[0]}'; script-src 'sha256-{sums[1]}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    views = [
-        _TableView(
-            report=report,
-            tables=tables_of(report),
-            pictures=[_picture(title, content) for title, content in figures.get(report.name, {}).items()],
-            cells=cell_details(report),
-            sources=sources(report),
-        )
-        for report in reports
-    ]
     return environment.get_template("page.html").render(
-        views=views,
+        reports=reports,
+        figures=figures,
         appendix=appendix,
         appendix_title=TITLE,
         style=Markup(style),
         script=Markup(script),
         policy=policy,
         verdicts=VERDICTS,
-        css=_css,
-        duration=duration,
         command=lambda report: shlex.join(["hnet-bench", "run", report.command]),
-        groups=_groups,
-        anchor=anchor,
-        classes_of=_classes,
+        picture=lambda svg: {"uri": Markup(data_uri(svg)), "size": size_of(svg)},
+        **{function.__name__: function for function in _FUNCTIONS},
     )
 
 
@@ -126,24 +79,10 @@ def anchor(report: Report, key: str) -> str:
     return re.sub(r"[^\w./-]", lambda found: f"_{ord(found[0]):x}_", f"{report.name}/{key}" if key else report.name)
 
 
-def cell_details(report: Report) -> list[CellDetails]:
-    """What stands behind all cells of a table, in its order."""
-    return [
-        CellDetails(
-            cell=cell,
-            measured=measured_text(cell) if cell.records else "",
-            facts=tuple(_facts(report, cell)),
-            runs=text_table(_run_columns(cell.scale), list(zip(cell.records, cell.paths, strict=True))),
-            settings=tuple(_settings(cell)),
-            commands=tuple(_commands(report, cell)),
-            made_with=tuple(_made_with(cell)),
-        )
-        for cell in report.cells
-    ]
-
-
-def _run_columns(scale: Scale) -> tuple[Column[tuple[Record, str]], ...]:
-    return (
+def runs(cell: ReportCell) -> TextTable:
+    """The records behind a number, a line for each."""
+    scale = cell.scale
+    columns: tuple[Column[tuple[Record, str]], ...] = (
         Column("Seed", lambda run: str(run[0].spec["seed"])),
         Column("Final", lambda run: scale.text(average_accuracy(run[0].score))),
         Column("During", lambda run: scale.text(during_accuracy(run[0].score))),
@@ -164,9 +103,11 @@ def _run_columns(scale: Scale) -> tuple[Column[tuple[Record, str]], ...]:
         ),
         Column("Record", lambda run: run[1], "left"),
     )
+    return text_table(columns, zip(cell.records, cell.paths, strict=True))
 
 
-def _facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
+def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
+    """What is measured, reported and judged in a cell, a name for each."""
     scale, final, reported = cell.scale, cell.summary, cell.reported
     if final:
         spread = "" if final.sem is None else f", standard error {scale.text(final.sem)}"
@@ -199,13 +140,15 @@ def _grounds(found: Verdict, scale: Scale) -> Iterable[tuple[str, str]]:
         yield "Seeds to decide, if equal", str(found.seeds_if_equal)
 
 
-def _settings(cell: ReportCell) -> Iterable[tuple[str, str]]:
+def settings(cell: ReportCell) -> Iterable[tuple[str, str]]:
+    """Its settings, with every default."""
     if cell.spec is None:
         return [("strategy.name", f"{cell.cell.strategy} (not here yet)")]
     return flat({name: value for name, value in cell.spec.to_json().items() if name != "seed"}).items()
 
 
-def _commands(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
+def commands(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
+    """How to repeat it, or to run it."""
     if cell.spec is None:
         return
     seeds = format_seeds(cell.seeds or cell.planned_seeds)
@@ -222,19 +165,13 @@ def _commands(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
         )
 
 
-def _made_with(cell: ReportCell) -> Iterable[tuple[str, str, str]]:
+def made_with(cell: ReportCell) -> Iterable[tuple[str, str, str]]:
+    """Kind, value, and the seeds of the records that have it, "" if all have."""
     for kind, value_of in MADE_WITH.items():
         groups = by_value(cell.records, value_of)
         for value, those in groups.items():
             seeds = format_seeds(tuple(record.spec["seed"] for record in those))
             yield kind, value, seeds if len(groups) > 1 else ""
-
-
-def _picture(title: str, svg: bytes) -> _Picture:
-    from markupsafe import Markup
-
-    width, height = size_of(svg)
-    return _Picture(title=title, uri=Markup(data_uri(svg)), width=width, height=height)
 
 
 def data_uri(svg: bytes) -> str:
@@ -256,16 +193,35 @@ def size_of(svg: bytes) -> tuple[int, int]:
     return round(float(found[b"width"]) * 4 / 3), round(float(found[b"height"]) * 4 / 3)
 
 
-def _groups(columns: tuple[Column[Any], ...]) -> list[tuple[str, int]]:
+def groups(columns: tuple[Column[Any], ...]) -> list[tuple[str, int]]:
     """Headings above the headings, with the number of columns below each."""
     return [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
 
 
-def _classes(column: Column[Any], field: Field) -> str:
+def classes_of(column: Column[Any], field: Field) -> str:
+    """The classes of a field in the style sheet."""
     outcome = "not run" if field.text == NOT_RUN else field.outcome
-    return " ".join(filter(None, ("" if column.align == "right" else column.align, _css(outcome))))
+    return " ".join(filter(None, ("" if column.align == "right" else column.align, css(outcome))))
 
 
-def _css(outcome: str) -> str:
+def css(outcome: str) -> str:
     """The class of an outcome."""
     return outcome.replace(" ", "-")
+
+
+# What templates call.
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    anchor,
+    classes_of,
+    commands,
+    css,
+    duration,
+    facts,
+    groups,
+    made_with,
+    measured_text,
+    runs,
+    settings,
+    sources,
+    tables_of,
+)

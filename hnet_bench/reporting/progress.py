@@ -1,4 +1,4 @@
-"""What a sweep shows while it goes on: a live display in a terminal, plain lines elsewhere.
+"""What a sweep shows while it goes on: rich's progress bars in a terminal, plain lines elsewhere.
 
 Events come from another thread, and may come late: a progress report can follow the end of its own run.
 """
@@ -7,66 +7,56 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table as Grid
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from hnet_bench.reporting.text import duration
 from hnet_bench.runs.events import Event
 
-_CELLS_SHOWN = 12  # the display must fit on a screen
-
 
 @dataclass
-class Sweep:
-    """How far a sweep has come."""
+class SweepState:
+    """How far a sweep has come: the latest event of each of its runs, but for warnings."""
 
     total: int  # number of runs
-    running: dict[str, Event] = field(default_factory=dict)
-    finished: set[str] = field(default_factory=set)
-    failures: dict[str, Event] = field(default_factory=dict)
-    stopped: set[str] = field(default_factory=set)  # at the deadline, with a checkpoint
+    latest: dict[str, Event] = field(default_factory=dict)
 
     def apply(self, event: Event) -> bool:
-        """Takes an event in; False if it is out of date and changes nothing."""
-        key = event.key
-        if (
-            key in self.finished | self.stopped
-            or key in self.failures
-            or (event.kind == "started" and key in self.running)
-        ):
+        """Take an event in; return False if it is out of date and changes nothing."""
+        before = self.latest.get(event.key)
+        if before and (event.kind == "started" or before.kind in ("finished", "failed", "stopped")):
             return False
-        if event.kind in ("started", "progress"):
-            self.running[key] = event
-            return True
-        if event.kind == "warned":
-            return True
-        self.running.pop(key, None)
-        if event.kind == "finished":
-            self.finished.add(key)
-        elif event.kind == "stopped":
-            self.stopped.add(key)
-        else:
-            self.failures[key] = event
+        if event.kind != "warned":
+            self.latest[event.key] = event
         return True
+
+    def of_kind(self, *kinds: str) -> dict[str, Event]:
+        """The runs whose latest event is of such a kind."""
+        return {key: event for key, event in self.latest.items() if event.kind in kinds}
+
+    @property
+    def running(self) -> dict[str, Event]:
+        """Runs that are under way."""
+        return self.of_kind("started", "progress")
+
+    @property
+    def failures(self) -> dict[str, Event]:
+        """Runs that failed."""
+        return self.of_kind("failed")
 
     @property
     def ended(self) -> int:
         """Number of runs that finished or failed."""
-        return len(self.finished) + len(self.failures)
+        return len(self.of_kind("finished", "failed"))
 
     @property
     def begun(self) -> int:
         """Number of runs that began."""
-        return len(self.running) + len(self.stopped) + self.ended
+        return len(self.latest)
 
     @property
     def fraction(self) -> float:
@@ -88,40 +78,41 @@ class Watcher:
     def __init__(
         self, names: Mapping[str, str], console: Console, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.sweep = Sweep(total=len(names))
-        self._names = names
-        self._console = console
-        self._clock = clock
+        self.sweep = SweepState(total=len(names))
+        self._names, self._console, self._clock = names, console, clock
         self._began: float | None = None  # when the first run started; workers need seconds until then
         self._lock = threading.Lock()
-        self._live = (
-            Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
-            if console.is_terminal
-            else None
+        texts = [TextColumn(f"{{task.{text}}}", markup=False) for text in ("description", "fields[note]")]
+        self._display = Progress(
+            texts[0], BarColumn(30), texts[1], console=console, transient=True, disable=not console.is_terminal
         )
+        self._bars: dict[Hashable, TaskID] = {}
+        self._cells: dict[str, list[str]] = {}
+        for key, name in names.items():
+            self._cells.setdefault(name.rpartition(" seed ")[0] or name, []).append(key)
 
     def __enter__(self) -> Watcher:
-        if self._live:
-            self._live.start()
+        self._update_bars()
+        self._display.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._live:
-            self._live.stop()
+    def __exit__(self, *_: object) -> None:
+        self._display.stop()
 
     def __call__(self, event: Event) -> None:
-        """Observes one event."""
+        """Observe one event."""
         with self._lock:
             if self._began is None:
                 self._began = self._clock()
             changed = self.sweep.apply(event)
             line = self._line(event) if changed and event.kind != "progress" else None
+            self._update_bars()
         # In a terminal the display itself shows what runs; what ended scrolls past above it.
-        if line and (self._live is None or event.kind != "started"):
-            self._console.print(Text(line), soft_wrap=True)
+        if line and (self._display.disable or event.kind != "started"):
+            self.announce(line)
 
     def announce(self, sentence: str) -> None:
-        """Prints a sentence above the display."""
+        """Print a sentence above the display."""
         self._console.print(Text(sentence), soft_wrap=True)
 
     def name(self, event: Event) -> str:
@@ -130,52 +121,43 @@ class Watcher:
 
     def _line(self, event: Event) -> str:
         count = f"[{self.sweep.ended}/{self.sweep.total}]"
-        seconds = self.sweep.seconds_left(self._elapsed())
+        seconds = self._seconds_left()
         left = f", about {duration(seconds)} left" if event.kind not in ("started", "warned") and seconds else ""
         message = f": {event.message}" if event.message else ""
         return f"{count} {event.kind} {self.name(event)}{message}{left}"
 
-    def _render(self) -> RenderableType:
-        with self._lock:
-            return self.render(self._elapsed())
+    def _seconds_left(self) -> float | None:
+        return None if self._began is None else self.sweep.seconds_left(self._clock() - self._began)
 
-    def _elapsed(self) -> float:
-        return 0.0 if self._began is None else self._clock() - self._began
-
-    def render(self, elapsed: float) -> RenderableType:
-        """The display: a bar over all runs, then a line for each run that is under way."""
-        sweep = self.sweep
-        grid = Grid(box=box.SIMPLE, show_header=False, pad_edge=False)
-        counts = f"{len(sweep.finished)} of {sweep.total} done, {len(sweep.running)} running"
-        if sweep.failures:
-            counts += f", {len(sweep.failures)} failed"
-        grid.add_row(Text(counts, style="bold"), _bar(sweep.fraction), _left(sweep.seconds_left(elapsed)))
-        for event in sweep.running.values():
+    def _update_bars(self) -> None:
+        """A bar over all runs, one for each run that is under way, and one for each cell of which a part is over."""
+        if self._display.disable:
+            return
+        sweep, failed, ended = self.sweep, self.sweep.failures, self.sweep.of_kind("finished", "failed")
+        counts = _counts(len(ended) - len(failed), sweep.total, len(failed), running=len(sweep.running))
+        left = _left(self._seconds_left()) if sweep.running else "starting the worker processes ..."
+        bars: dict[Hashable, tuple[str, float, float, str]] = {"sweep": (counts, sweep.fraction, 1.0, left)}
+        for key, event in sweep.running.items():
             done, total = event.iterations_done, event.iterations_total
             rate = done / event.seconds if event.seconds > 0 else 0.0
-            speed = f"{rate:.0f} it/s, " if rate else ""
-            left = _left((total - done) / rate if rate else None)
-            grid.add_row(Text(self.name(event)), _bar(done / (total or 1)), Text(speed).append(left))
-        hint: list[Any] = [] if sweep.running else [Text("Starting the worker processes ...", style="dim")]
-        return Group(grid, *self._cells(), *hint)
-
-    def _cells(self) -> list[Text]:
-        """A line for each cell that has several runs of which some are over and some are not."""
-        cells: dict[str, list[str]] = {}
-        for key, name in self._names.items():
-            cells.setdefault(name.rpartition(" seed ")[0] or name, []).append(key)
-        lines = []
-        for cell, keys in cells.items():
-            done, failed = (sum(key in ended for key in keys) for ended in (self.sweep.finished, self.sweep.failures))
-            if 0 < done + failed < len(keys):
-                lines.append(Text(f"  {cell}: {done} of {len(keys)} done{f', {failed} failed' if failed else ''}"))
-        more = len(lines) - _CELLS_SHOWN
-        return lines[:_CELLS_SHOWN] + ([Text(f"  and {more} more cells")] if more > 0 else [])
+            speed = f"{rate:.0f} it/s, {_left((total - done) / rate)}" if rate else ""
+            bars[key] = (self.name(event), done, total or 1, speed)
+        for cell, keys in self._cells.items():
+            over, lost = len(ended.keys() & keys), len(failed.keys() & keys)
+            if 0 < over < len(keys):
+                bars[cell] = (f"  {cell}", over, len(keys), _counts(over - lost, len(keys), lost))
+        for bar in self._bars.keys() - bars.keys():
+            self._display.remove_task(self._bars.pop(bar))
+        for bar, (description, completed, whole, note) in bars.items():
+            if bar not in self._bars:
+                self._bars[bar] = self._display.add_task(description, note=note)
+            self._display.update(self._bars[bar], description=description, completed=completed, total=whole, note=note)
 
 
-def _bar(fraction: float) -> ProgressBar:
-    return ProgressBar(total=1.0, completed=fraction, width=30)
+def _counts(done: int, total: int, failed: int, running: int | None = None) -> str:
+    parts = [f"{done} of {total} done", "" if running is None else f"{running} running"]
+    return ", ".join(filter(None, [*parts, f"{failed} failed" if failed else ""]))
 
 
-def _left(seconds: float | None) -> Text:
-    return Text("" if seconds is None else f"{duration(seconds)} left")
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{duration(seconds)} left"

@@ -14,6 +14,7 @@ from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.text import Scale, counted, duration
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.provenance import FIELDS
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness
 
@@ -180,13 +181,10 @@ def _all_hardware(made: Settings) -> str:
     device, cpu = made.get("device", _UNKNOWN), made.get("cpu", _UNKNOWN)
     parts = [
         str(cpu) if device == "cpu" else f"{device} beside {cpu}",
-        f"threads: {made.get('threads', _UNKNOWN)}",
-        f"matrix products by {made['matrix_products']}" if made.get("matrix_products") else "",
-        f"vector instructions of torch: {made['cpu_capability']}" if made.get("cpu_capability") else "",
+        *(field.traced.format(made[field.name]) for field in FIELDS if field.traced and made.get(field.name)),
         *(f"{name}={value}" for name, value in (made.get("switches") or {}).items()),
-        made.get("platform", ""),
     ]
-    return ", ".join(filter(None, parts))
+    return ", ".join(parts)
 
 
 def _pairs(content: Mapping[str, Any]) -> str:

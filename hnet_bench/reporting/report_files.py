@@ -38,11 +38,12 @@ def render(
     files: dict[str, bytes] = {}
     for report in reports:
         names = {kind: file_name(report.name, kind, "svg") for kind in figures.get(report.name, {})}
+        cells = [data_files.cell_json(cell) for cell in report.cells]
         texts = {
             "md": markdown.page(report, figures={KINDS[kind]: name for kind, name in names.items()}),
             "tex": latex.document(report),
-            "csv": data_files.as_csv(report),
-            "json": data_files.as_json(report),
+            "csv": data_files.as_csv(cells),
+            "json": data_files.as_json(report, cells),
         }
         if pages:
             texts["html"] = page([report], titled, sections([report]))

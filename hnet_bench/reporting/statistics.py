@@ -87,16 +87,16 @@ def tail_probability(distance: float, errors: Sequence[ErrorOfMean]) -> float:
     if len(dfs) == 1:
         df = dfs.pop()
         return float(special.ndtr(-target) if df == EXACT else special.stdtr(df, -target))
-    from scipy.optimize import brentq
-
-    def missed(log_tail: float) -> float:
-        # Quantiles are weighted, not probabilities.
-        tail = math.exp(log_tail)
-        quantiles = [-special.ndtri(tail) if df == EXACT else -special.stdtrit(df, tail) for _, df in weights]
-        return float(sum(weight * one for (weight, _), one in zip(weights, quantiles, strict=True)) - target)
-
-    low, high = -80.0, math.log(0.5)  # in terms of the logarithm, so that small ones are precise
-    return math.exp(brentq(missed, low, high, xtol=1e-13) if missed(low) > 0 else low)
+    # Quantiles are weighted, not probabilities: found by halving (scipy.optimize takes longer to load than a report
+    # has for it), in terms of the logarithm so that small ones are precise.
+    low, high = -80.0, math.log(0.5)
+    for _ in range(60):
+        middle = (low + high) / 2
+        tail = math.exp(middle)
+        quantiles = (-(special.ndtri(tail) if df == EXACT else special.stdtrit(df, tail)) for _, df in weights)
+        weighted = sum(weight * one for (weight, _), one in zip(weights, quantiles, strict=True))
+        low, high = (low, middle) if weighted < target else (middle, high)
+    return math.exp(high)
 
 
 def satterthwaite(errors: Sequence[ErrorOfMean]) -> Any:

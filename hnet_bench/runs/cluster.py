@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -27,12 +29,10 @@ from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.dask_settings import SETTINGS, NannySettings, WorkerSettings
-from hnet_bench.runs.local import local_workers
-from hnet_bench.runs.slurm import check_number, slurm_workers, slurm_workers_wanted
+from hnet_bench.runs.slurm_profile import check_number, slurm_workers_wanted
+from hnet_bench.runs.workers import SETTINGS, existing_workers, local_workers, scheduler_at
 
 GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
-_SECONDS_TO_CONNECT = 20
 _SECONDS_FOR_DASHBOARD = 2
 
 
@@ -66,44 +66,38 @@ class Cluster:
         return not (self.scheduler or self.slurm)
 
 
-def workers_wanted(cluster: Cluster, runs: int, gpus: int) -> int:
-    """Number of processes to start for so many runs, here or with Slurm; `gpus`, those of this machine, is 0 unless
-    the runs are to use them. Raises UserError for a profile of Slurm that cannot be read."""
+def runs_at_a_time(cluster: Cluster, runs: int, device: str) -> int:
+    """How many of so many runs go on at once, at least 1: the workers that are started for them, here or with Slurm, or
+    those that the scheduler has.
+
+    `device` is "auto", "cpu" or "cuda". Raises UserError if the scheduler does not answer or has no worker yet, and for
+    a profile of Slurm that cannot be read.
+    """
     if cluster.slurm:
         return max(1, slurm_workers_wanted(cluster.slurm, cluster.jobs, runs))
-    slots = gpus * (cluster.gpu_slots or 1)
-    return max(1, min(cluster.jobs or slots or physical_cores(), runs))
-
-
-def runs_at_a_time(cluster: Cluster, runs: int, device: str) -> int:
-    """How many of so many runs go on at once, as far as can be told before they begin; at least 1.
-
-    `device` is "auto", "cpu" or "cuda". Asks the scheduler, if there is one. Raises UserError if it does not answer or
-    has no worker yet, and for a profile of Slurm that cannot be read.
-    """
     if cluster.scheduler:
-        return max(1, min(cluster.jobs or _slots(cluster, device), runs))
-    return workers_wanted(cluster, runs, gpus_wanted(cluster, device))
+        at_once = cluster.jobs or _slots_of_scheduler(cluster.scheduler, shared=cluster.gpu_slots and device != "cpu")
+    else:
+        at_once = cluster.jobs or gpus_to_use(cluster, device) * (cluster.gpu_slots or 1) or physical_cores()
+    return max(1, min(at_once, runs))
 
 
-def gpus_wanted(cluster: Cluster, device: str) -> int:
+def gpus_to_use(cluster: Cluster, device: str) -> int:
     """Number of GPUs of this machine that runs on such a device share; 0 if they are to use none."""
     return gpu_count() if cluster.is_local and device != "cpu" else 0
 
 
-def _slots(cluster: Cluster, device: str) -> int:
-    """Runs that the workers of a scheduler take at a time."""
-    assert cluster.scheduler is not None
-    with _quiet(), _existing(cluster.scheduler) as client:
+def _slots_of_scheduler(address: str, *, shared: object) -> int:
+    with _quiet(), scheduler_at(address) as client:
         threads: int = sum(client.nthreads().values())
         # Runs ask for a slot of a GPU only where there is one, as with --device auto on a cluster without any.
-        shared = _gpu_slots(client) if cluster.gpu_slots and device != "cpu" else 0
+        slots = _gpu_slots(client) if shared else 0
     if not threads:
         raise UserError(
-            f"The Dask scheduler at {cluster.scheduler} has no worker yet, so nobody knows how many runs go on at a "
+            f"The Dask scheduler at {address} has no worker yet, so nobody knows how many runs go on at a "
             "time: say it with -j."
         )
-    return shared or threads
+    return slots or threads
 
 
 def _gpu_slots(client: Client) -> int:
@@ -127,6 +121,7 @@ def physical_cores() -> int:
     return min(usable, psutil.cpu_count(logical=False) or usable)
 
 
+@cache
 def gpu_count() -> int:
     """Number of CUDA devices on this machine; asks torch, in a process of its own, only where there is a driver."""
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
@@ -145,23 +140,34 @@ def connected(
     `announce` is told what it waits for. Raises UserError if it cannot be had, and if the block ends because the
     scheduler is gone or no worker can come any more.
     """
-    with _quiet() as told, dask.config.set(SETTINGS):
-        if cluster.scheduler:
-            opened = _told(cluster.scheduler, announce)
-        elif cluster.slurm:
-            opened = slurm_workers(cluster.slurm, workers, announce)
-        else:
-            opened = local_workers(workers)
+    with _quiet(), dask.config.set(SETTINGS):
         try:
-            with opened as client:
+            with _opened(cluster, workers, announce) as client:
                 try:
                     yield client
                 except BaseException:
-                    told.level = logging.CRITICAL  # whatever is under way when the client closes now would be told
+                    _pass_only(logging.CRITICAL)  # whatever is under way when the client closes now would be told
                     raise
         except (SchedulerGone, ClosedClientError, CommClosedError, CancelledError) as error:
             place = f"at {cluster.scheduler} " if cluster.scheduler else ""
             raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
+
+
+def _opened(cluster: Cluster, workers: int, announce: Callable[[str], None]) -> AbstractContextManager[Client]:
+    if cluster.scheduler:
+        return existing_workers(cluster.scheduler, announce)
+    if not cluster.slurm:
+        return local_workers(workers)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        from hnet_bench.runs.slurm import slurm_workers
+    except ImportError as error:
+        raise UserError("--slurm needs dask-jobqueue: pip install hnet_bench[slurm].") from error
+    finally:
+        # Imported, dask-jobqueue has Ctrl-C end the process without a word and with exit code 0.
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+    return slurm_workers(cluster.slurm, workers, announce)
 
 
 def dashboard(client: Client) -> str | None:
@@ -188,65 +194,23 @@ def _shows_dashboard(host: str, port: int) -> bool:
         server.close()
 
 
-class _Least(logging.Filter):
-    """Lets pass what is at least this serious."""
-
-    def __init__(self, level: int) -> None:
-        super().__init__()
-        self.level = level
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= self.level
-
-
 @contextmanager
-def _quiet() -> Iterator[_Least]:
+def _quiet() -> Iterator[None]:
     """Dask tells at length of every connection that closes; whoever watches a sweep has no use for it."""
-    least = _Least(logging.ERROR)
-    # Its modules have loggers with levels of their own, but these handlers alone.
-    handlers = [*logging.getLogger("distributed").handlers, *logging.getLogger("tornado.application").handlers]
-    for handler in handlers:
-        handler.addFilter(least)
+    before = [(handler, handler.level) for handler in _handlers_of_dask()]
+    _pass_only(logging.ERROR)
     try:
-        yield least
+        yield
     finally:
-        for handler in handlers:
-            handler.removeFilter(least)
+        for handler, level in before:
+            handler.setLevel(level)
 
 
-@contextmanager
-def _existing(address: str) -> Iterator[Client]:
-    try:
-        client = Client(address, timeout=_SECONDS_TO_CONNECT)
-    except TypeError as error:
-        raise UserError(
-            f"'{address}' speaks TLS, and Dask's settings here name no certificates: docs/clusters.md says how."
-        ) from error
-    except (OSError, ValueError, TimeoutError) as error:
-        raise UserError(
-            f"No Dask scheduler answers at '{address}' ({error}): start one with `dask scheduler`, and workers with "
-            "`dask worker ADDRESS --nthreads 1`."
-        ) from error
-    with client:
-        yield client
+def _pass_only(level: int) -> None:
+    for handler in _handlers_of_dask():
+        handler.setLevel(level)
 
 
-@contextmanager
-def _told(address: str, announce: Callable[[str], None]) -> Iterator[Client]:
-    """A client of a scheduler that is there, whose workers are told what runs need of them."""
-    with _existing(address) as client:
-        for plugin in (NannySettings(), WorkerSettings()):
-            try:
-                client.register_plugin(plugin)
-            except OSError:
-                continue  # a worker went away meanwhile; one that comes is told
-            except (ClosedClientError, CancelledError):
-                raise
-            except Exception as error:  # of the kind that Dask makes of whatever happened in a worker
-                raise UserError(
-                    f"The workers of the Dask scheduler at {address} cannot do runs ({' '.join(str(error).split())}): "
-                    "they need hnet_bench and what it needs, as it is here."
-                ) from error
-        if not client.nthreads():
-            announce(f"No worker yet: `dask worker {address} --nthreads 1` starts one.")
-        yield client
+def _handlers_of_dask() -> list[logging.Handler]:
+    """Its modules have loggers with levels of their own, but these handlers alone."""
+    return [*logging.getLogger("distributed").handlers, *logging.getLogger("tornado.application").handlers]

@@ -1,4 +1,4 @@
-"""A run beside its repetition: are the scores the same, and what differs around them?
+"""A run beside its repetition: are the scores the same?
 
 The same code on the same machine with the same versions gives the same scores, bit for bit. Another processor or
 library rounds differently, and training amplifies that: single scores of a method that infers the task can then differ
@@ -7,7 +7,7 @@ by points, as they do from seed to seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,17 +51,6 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE, *, erro
     return Comparison(verdict=verdict, largest=differences[where], where=where, average=average)
 
 
-def surroundings(record: Record, again: Record) -> list[str]:
-    """What differs in the versions, the hardware and the data of two records, one line each."""
-    switches = [name for one in (record, again) for name in one.provenance.get("switches") or {}]
-    before, after = _surroundings_of(record, switches), _surroundings_of(again, switches)
-    return [
-        f"{name}: {_text(before.get(name))}, now {_text(after.get(name))}"
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
-
-
 def different_settings(before: Settings, after: Settings) -> list[str]:
     """Names of the settings in which two specs differ, such as "strategy.strength"."""
     one, two = dict(_leaves(before)), dict(_leaves(after))
@@ -77,25 +66,6 @@ def _scores(one: Record, other: Record) -> tuple[Any, ...]:
     # Early records lack the scores from before training.
     untrained = None if None in (one.untrained, other.untrained) else one.untrained
     return one.score, one.task_inference, untrained
-
-
-def _surroundings_of(record: Record, switches: Iterable[str]) -> dict[str, Any]:
-    made = record.provenance
-    # Records from before these were noted do not say that nothing was set.
-    set_here = made.get("switches")
-    named = {name: made.get(name) for name in ("device", "cpu", "threads", "platform")}
-    return {
-        **made.get("versions", {}),
-        **named,
-        "library of matrix products": made.get("matrix_products"),
-        "vector instructions of torch": made.get("cpu_capability"),
-        **{name: None if set_here is None else set_here.get(name, "not set") for name in switches},
-        **{f"data of {name}": value for name, value in record.data.items()},
-    }
-
-
-def _text(value: Any) -> str:
-    return "not recorded" if value is None else str(value)
 
 
 def _leaves(content: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:

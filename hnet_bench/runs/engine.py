@@ -16,8 +16,7 @@ from typing import Any
 from distributed import KilledWorker, as_completed
 
 from hnet_bench.interfaces import Settings, UserError
-from hnet_bench.runs.apart import Died, Failed, apart
-from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, steps_kept
+from hnet_bench.runs.checkpoint import steps_kept
 from hnet_bench.runs.cluster import (
     GPU,
     Cluster,
@@ -25,15 +24,17 @@ from hnet_bench.runs.cluster import (
     check_gpu_slots,
     connected,
     dashboard,
-    gpus_wanted,
-    workers_wanted,
+    gpus_to_use,
+    runs_at_a_time,
 )
-from hnet_bench.runs.deadline import Deadline
-from hnet_bench.runs.events import Event, Observer, event_of
+from hnet_bench.runs.events import Event, Observer, ignore
+from hnet_bench.runs.process import Died, Failed, in_own_process
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
-from hnet_bench.runs.work import Orders, Result, do
+from hnet_bench.runs.worker import Options, Result, SweepContext, do
+
+__all__ = ["Options", "Outcome", "run_all"]
 
 # How often a run is tried that ends with an exception, or takes its process with it without having advanced.
 _TRIES = {"error": 2, "died": 3}
@@ -49,28 +50,16 @@ class Outcome:
     others: bool = False  # whether another sweep over the same store was found at some of them
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How runs are done; none of it changes what they measure."""
-
-    device: str = "auto"  # or "cpu", "cuda"
-    folder: Path | None = None  # of the data sets
-    seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS
-    loggers: tuple[str, ...] = ()  # of Avalanche: "csv", "tensorboard", "wandb"
-    logs: Path | None = None  # where these write
-    deadline: Deadline | None = None  # when what is not done is left for another sweep
-
-
 def run_all(
     specs: list[RunSpec],
     *,
     store: Store,
     cluster: Cluster,
     options: Options,
-    observer: Observer,
+    observer: Observer = ignore,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Outcome:
-    """Does these runs and stores their records.
+    """Do these runs and store their records.
 
     `observer` is called in this process, from another thread; `announce` is told about the cluster. A run that fails
     leaves its traceback in the store and stops no other. KeyboardInterrupt ends the workers that were started here;
@@ -79,62 +68,58 @@ def run_all(
     """
     if not specs:
         return Outcome(0, ())
-    gpus = gpus_wanted(cluster, options.device)
-    workers = workers_wanted(cluster, len(specs), gpus)
-    logs = options.logs.resolve() if options.logs else None
+    workers = 0 if cluster.scheduler else runs_at_a_time(cluster, len(specs), options.device)
+    # Workers have other current folders.
+    folder, logs = (path and path.resolve() for path in (options.folder, options.logs))
+    options = replace(options, folder=folder, logs=logs)
     with connected(cluster, workers, announce) as client:
-        device = _device(client, options, logs)
+        device = _device(client, options)
         if device is None:
             return Outcome(0, (), left=len(specs))
         if cluster.scheduler and cluster.gpu_slots and device == "cuda":
             check_gpu_slots(client)
-        topic = f"hnet_bench-{uuid.uuid4().hex}"
-        results: dict[str, Result] = {}  # by the task's name
-
-        def hear(message: tuple[float, Settings]) -> None:
-            said = message[1]
-            if "event" in said:
-                observer(Event(**said["event"]))
-            else:
-                results[said["task"]] = Result(**said["result"])
-
-        client.subscribe_topic(topic, hear)
         if cluster.is_local:
             announce(f"{workers} worker{'' if workers == 1 else 's'} on {device}.")
         if link := dashboard(client):
             announce(f"Dashboard: {link}")
-        orders = Orders(
+        context = SweepContext(
             store=replace(store, root=store.root.resolve()),
-            device=device,
-            folder=options.folder.resolve() if options.folder else None,
+            options=replace(options, device=device),
             command=command_line(),
-            topic=topic,
-            gpus=gpus,
-            seconds_between_checkpoints=options.seconds_between_checkpoints,
-            loggers=options.loggers,
-            logs=logs,
-            deadline=options.deadline,
+            topic=f"hnet_bench-{uuid.uuid4().hex}",
+            gpus=gpus_to_use(cluster, options.device),
         )
         # On this machine the number of workers is the number of slots; elsewhere workers declare theirs to Dask.
         shared = {GPU: 1} if cluster.gpu_slots and device == "cuda" and not cluster.is_local else None
-        return _Sweep(client, orders, store, observer, shared, results).finish(specs)
+        sweep = Dispatcher(client, context, observer, shared)
+        client.subscribe_topic(context.topic, sweep.hear)
+        return sweep.finish(specs)
 
 
 @dataclass
-class _Sweep:
+class Dispatcher:
+    """Hands the runs of one sweep to a client's workers, until each has ended or the deadline has come."""
+
     client: Any
-    orders: Orders
-    store: Store
+    context: SweepContext
     observer: Observer
-    resources: dict[str, int] | None
-    results: dict[str, Result]  # what tasks said of their end, by name: each before Dask says that the task is done
+    resources: dict[str, int] | None = None
+    results: dict[str, Result] = field(default_factory=dict)  # what tasks said of their end, by their names
     _tries: dict[str, int] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)  # of the checkpoint at the last try
     _others: bool = False  # whether another sweep was found at one of the runs
 
+    def hear(self, message: tuple[float, Settings]) -> None:
+        """Takes in what a worker says: an event of a run, or how a task ended, before Dask says that it is done."""
+        said = message[1]
+        if "event" in said:
+            self.observer(Event(**said["event"]))
+        else:
+            self.results[said["task"]] = Result(**said["result"])
+
     def finish(self, specs: list[RunSpec]) -> Outcome:
         """Hands out all runs and waits for them, until the deadline at most."""
-        deadline = self.orders.deadline
+        deadline = self.context.options.deadline
         specs_of = {self._submit(spec): spec for spec in specs}
         failed: list[str] = []
         done = 0
@@ -146,14 +131,14 @@ class _Sweep:
                 result = self._result(future, spec)
                 if result.kind == "done":
                     done += 1
-                    self.observer(event_of(spec, "finished"))
+                    self.observer(Event(kind="finished", key=spec.key))
                 elif result.kind == "stopped":
-                    self.observer(event_of(spec, "stopped"))
+                    self.observer(Event(kind="stopped", key=spec.key))
                 elif result.kind == "waiting":
                     continue
                 elif self._is_hopeless(spec, result):
                     failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
-                    self.observer(event_of(spec, "failed", message=result.problem))
+                    self.observer(Event(kind="failed", key=spec.key, message=result.problem))
                 else:
                     again = self._submit(spec)
                     specs_of[again] = spec
@@ -161,22 +146,26 @@ class _Sweep:
         return Outcome(done, tuple(failed), left=len(specs) - done - len(failed), others=self._others)
 
     def _submit(self, spec: RunSpec) -> Any:
+        # What stands before the first hyphen of a name is what Dask takes for the kind of a task: were it not the same
+        # for all runs, Dask would guess each one's duration anew and leave workers idle.
+        key = f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
         content, files = spec.to_json(), dict(spec.files)
-        return self.client.submit(do, content, files, self.orders, key=_key(spec), pure=False, resources=self.resources)
+        return self.client.submit(do, content, files, self.context, key=key, pure=False, resources=self.resources)
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
         # What the task returns is never asked for: if its worker is gone, Dask tries to reach it for minutes.
         said = self.results.pop(future.key, None)
         if said is not None and said.kind != "died":
             return said
-        if self.store.has(spec):  # it died after its work was done
+        store = self.context.store
+        if store.has(spec):  # it died after its work was done
             return Result("done")
         if said is None:  # the worker died before it could say anything
             if future.status == "cancelled" or self.client.status != "running":
                 raise SchedulerGone
             reason = f": {future.exception()!r}" if future.status == "error" else ""
             said = Result("died", f"the worker process ended{reason}")
-        self.store.write_failure(spec, {"problem": said.problem, "traceback": ""})
+        store.write_failure(spec, {"problem": said.problem, "traceback": ""})
         return said
 
     def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:
@@ -184,7 +173,7 @@ class _Sweep:
         if result.kind in ("elsewhere", "mistake"):
             self._others |= result.kind == "elsewhere"
             return result.kind == "mistake"
-        steps = steps_kept(self.store.checkpoint_path(spec))
+        steps = steps_kept(self.context.store.checkpoint_path(spec))
         if steps > self._steps.get(spec.key, 0):
             self._steps[spec.key] = steps
             self._tries[spec.key] = 0
@@ -192,13 +181,7 @@ class _Sweep:
         return self._tries[spec.key] >= _TRIES[result.kind]
 
 
-def _key(spec: RunSpec) -> str:
-    """Dask's name for one try of a run. What stands before the first hyphen is what Dask takes for the kind of a task:
-    were it not the same for all runs, Dask would guess each one's duration anew and leave workers idle."""
-    return f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
-
-
-def _device(client: Any, options: Options, logs: Path | None = None) -> str | None:
+def _device(client: Any, options: Options) -> str | None:
     """The device of the workers; None if the deadline comes before a worker does.
 
     Asked of a worker, whose machine counts; what is not there ends the sweep before it begins. Raises UserError for a
@@ -206,7 +189,7 @@ def _device(client: Any, options: Options, logs: Path | None = None) -> str | No
     """
     end = ""
     for _ in range(_TRIES["died"]):
-        asked = client.submit(_prepare, options.device, options.loggers, logs, pure=False)
+        asked = client.submit(_prepare, options, pure=False)
         try:
             found = asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None)
         except TimeoutError:
@@ -230,22 +213,21 @@ def _device(client: Any, options: Options, logs: Path | None = None) -> str | No
     )
 
 
-def _prepare(device: str, loggers: tuple[str, ...], logs: Path | None) -> str | UserError | Died:
+def _prepare(options: Options) -> str | UserError | Died:
     """In a worker: the device, or what is wrong with it or with a logger, or how its process ended. Dask would print
     an exception with its traceback."""
     try:
-        found: str = apart(_device_and_loggers, device, loggers, logs)
+        found: str = in_own_process(_device_and_loggers, options.device, options.loggers, options.logs)
     except (UserError, Died) as problem:
         return problem
     return found
 
 
 def _device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:
+    from hnet_bench.avalanche_adapter.loggers import check_loggers
     from hnet_bench.runs.run import resolve_device
 
     found = resolve_device(device)
     if loggers and logs:
-        from hnet_bench.avalanche_adapter.loggers import check_loggers
-
         check_loggers(loggers, logs)
     return found

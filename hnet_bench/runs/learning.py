@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import time
 from pathlib import Path
 
 import numpy
+import psutil
 import torch
 
 from hnet_bench.avalanche_adapter.benchmark import stored_tensors
@@ -21,8 +23,7 @@ from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_ra
 from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.deadline import Deadline, Stopped
-from hnet_bench.runs.events import Observer, event_of
-from hnet_bench.runs.memory import peak_bytes
+from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.provenance import machine
 from hnet_bench.runs.spec import RunSpec
 
@@ -178,7 +179,16 @@ class Learning:
             self._meter.saw(len(self.template.mb_y))
         if self._clock.event_is_due():
             done, total = self.progress.steps, self.template.planned_steps
-            self._observer(event_of(self._spec, "progress", done=done, total=total, seconds=self._clock.elapsed()))
+            seconds = self._clock.elapsed()
+            self._observer(
+                Event(
+                    kind="progress",
+                    key=self._spec.key,
+                    iterations_done=done,
+                    iterations_total=total,
+                    seconds=seconds,
+                )
+            )
         self._advanced = True
         self.progress.in_experience = time.perf_counter() - self._experience_begun
         self._stop_unless_there_is_time(0.0)
@@ -202,9 +212,9 @@ class Learning:
         self._seconds_to_save = time.perf_counter() - begun
         self._clock.checkpoint_was_written()
 
-    def _peak(self) -> int | None:
+    def _peak(self) -> int:
         # Also that of earlier processes.
-        return max(filter(None, (peak_bytes(), self.progress.peak_memory_bytes)), default=None)
+        return max(_peak_bytes(), self.progress.peak_memory_bytes or 0)
 
     def _log_scores(self) -> None:
         objective = objective_of(self._benchmark.facts)
@@ -252,6 +262,16 @@ class _Clock:
     def checkpoint_was_written(self) -> None:
         """Begins to count anew."""
         self._last_checkpoint = time.perf_counter()
+
+
+def _peak_bytes() -> int:
+    """Highest resident memory of this process, which is the run's own."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # it has kibibytes on Linux, bytes on macOS
 
 
 def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.apart import Died, apart, quiet_libraries
 from hnet_bench.runs.compare import Comparison, different_settings
 from hnet_bench.runs.events import Observer
+from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import RUN_ID
@@ -93,7 +93,7 @@ def repeat(spec: RunSpec, *, name: str, device: str, folder: Path | None, hear: 
     """The record of a run that is stored nowhere. Raises UserError if the run takes its process with it."""
     try:
         # As in a sweep, whatever was repeated before in this process and whatever its strategy left.
-        again: Record = apart(_run, spec, device, folder, hear=hear)
+        again: Record = in_own_process(_run, spec, device, folder, hear=hear)
     except Died as death:
         raise UserError(f"{name} cannot be repeated: {death}.") from death
     return again

@@ -2,8 +2,8 @@
 
 The same spec on the same machine with the same versions gives the same scores, bit for bit, whatever runs beside it and
 however often it was stopped: one thread, every global generator seeded, a stream of its own for each purpose, and
-checkpoints that hold everything. Sweeps and repetitions give it a process of its own (`apart`); called from here, it
-shares one with whatever a strategy before it may have left there.
+checkpoints that hold everything. Sweeps and repetitions give it a process of its own (`process.py`); called from here,
+it shares one with whatever a strategy before it may have left there.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
-from hnet_bench.runs.memory import reset_peak
-from hnet_bench.runs.provenance import command_line, provenance
+from hnet_bench.runs.provenance import Circumstances, command_line, provenance
 from hnet_bench.runs.record import NO_ARRAYS, Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.spec import RunSpec
@@ -59,7 +58,6 @@ def run_with_artefacts(
     """
     started = datetime.now(timezone.utc)
     revisions = revisions_of(spec)  # now: files may be edited while it lasts
-    reset_peak()
     torch.set_num_threads(_THREADS)
     learning = Learning(
         spec,
@@ -92,11 +90,13 @@ def run_with_artefacts(
         measured=learning.measured(),
         provenance={
             **provenance(
-                strategy=learning.strategy,
-                device=device,
-                threads=_THREADS,
-                command=command or command_line(),
-                started=started,
+                Circumstances(
+                    strategy=learning.strategy,
+                    device=device,
+                    threads=_THREADS,
+                    command=command or command_line(),
+                    started=started,
+                )
             ),
             "resumes": progress.resumes,
         },

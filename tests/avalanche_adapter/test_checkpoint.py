@@ -1,4 +1,4 @@
-"""A strategy that is saved and restored between two experiences ends as one that never stopped."""
+"""What a checkpoint refuses. That a strategy goes on as if it had not stopped is asked in tests/conformance."""
 
 import struct
 from io import BytesIO
@@ -6,12 +6,9 @@ from zipfile import ZipFile
 
 import pytest
 import torch
-from avalanche.training.plugins import ReplayPlugin
 
-from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
-from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
 
@@ -20,55 +17,6 @@ PROTOCOL = TrainingProtocol(iterations=15, batch_size=16, hidden_units=(20,))
 
 def setup_of(scenario):
     return Setup(scenario=scenario, facts=Synthetic().facts, protocol=PROTOCOL, seed=1)
-
-
-def learnt(template, benchmark, indices):
-    stream = benchmark.avalanche.train_stream
-    for index in indices:
-        template.train(stream[index], eval_streams=[])
-    return template
-
-
-def outcome(template, benchmark):
-    parameters = torch.cat([parameter.detach().flatten() for parameter in template.model.parameters()])
-    return parameters, Evaluator(benchmark).evaluate(template)
-
-
-# Every strategy is asked in tests/conformance.
-@pytest.mark.parametrize(
-    ("name", "scenario"), [("joint", Scenario.TASK), ("hnet_tir", Scenario.CLASS), ("hnet_r", Scenario.DOMAIN)]
-)
-@pytest.mark.parametrize("stop", [0, 1, 2])
-def test_a_strategy_goes_on_as_if_it_had_not_stopped(name, scenario, stop):
-    strategy = catalog.build("strategies", name, {}, where="a test")
-    benchmark = Synthetic().build(scenario=scenario, seed=1)
-    torch.manual_seed(5)
-    whole = learnt(strategy.build(setup_of(scenario)), benchmark, range(3))
-    expected, expected_scores = outcome(whole, benchmark)
-
-    torch.manual_seed(5)
-    content = save_state(learnt(strategy.build(setup_of(scenario)), benchmark, range(stop)))
-    torch.manual_seed(99)  # everything random must come from the checkpoint
-    resumed = strategy.build(setup_of(scenario))
-    restore_state(resumed, content)
-    found, scores = outcome(learnt(resumed, benchmark, range(stop, 3)), benchmark)
-    assert torch.equal(found, expected)
-    assert scores == expected_scores
-    assert resumed.clock.train_exp_counter == 3
-
-
-class WithPlugin:
-    def build(self, setup):
-        return ClassifierTemplate(setup=setup, plugins=[ReplayPlugin(mem_size=12, batch_size=8)])
-
-
-def test_what_a_plugin_remembers_is_kept():
-    benchmark = Synthetic().build(scenario=Scenario.CLASS, seed=1)
-    first = learnt(WithPlugin().build(setup_of(Scenario.CLASS)), benchmark, [0])
-    second = WithPlugin().build(setup_of(Scenario.CLASS))
-    restore_state(second, save_state(first))
-    kept, restored = (len(template.plugins[0].storage_policy.buffer) for template in (first, second))
-    assert kept == restored == 12
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers, check_loggers, make_loggers
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
-from hnet_bench.runs.apart import apart
 from hnet_bench.runs.learning import build_template
+from hnet_bench.runs.process import in_own_process
 
 Told = list[tuple[str, float, int]]
 
@@ -91,13 +91,13 @@ def test_weights_and_biases_without_an_account_is_a_sentence(tmp_path: Path, mon
     for name in ("HOME", "NETRC", "WANDB_CONFIG_DIR"):  # where a key of this user may be
         monkeypatch.setenv(name, str(tmp_path / name))
     with pytest.raises(UserError, match=r"^--logger wandb cannot begin: UsageError: No API key configured\."):
-        apart(check_loggers, ("wandb",), tmp_path / "logs")
+        in_own_process(check_loggers, ("wandb",), tmp_path / "logs")
     assert not list((tmp_path / "logs").iterdir())
 
 
 def test_what_is_asked_before_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    apart(check_loggers, ("csv", "tensorboard", "wandb"), tmp_path)
+    in_own_process(check_loggers, ("csv", "tensorboard", "wandb"), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -25,13 +25,23 @@ class _ByClass:
         return self.template(setup=setup)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sound(_ByClass):
-    name = "sound"
-    template = ClassifierTemplate
+def mutant(template=None, *, scenarios=(Scenario.CLASS,)):
+    """Puts the strategy that builds a template in the template's place."""
+    if template is None:
+        return functools.partial(mutant, scenarios=scenarios)
+    attributes = {"name": template.__name__, "scenarios": scenarios, "template": template, "__module__": __name__}
+    return dataclass(frozen=True, kw_only=True)(type(template.__name__, (_ByClass,), attributes))
 
 
-class _LateTemplate(ClassifierTemplate):
+@mutant
+class Sound(ClassifierTemplate):
+    pass
+
+
+@mutant
+class WorksOnAfterEachStep(ClassifierTemplate):
+    """Sound: a step is over only when the next one begins."""
+
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.steps = 0
@@ -44,15 +54,8 @@ class _LateTemplate(ClassifierTemplate):
         return super().criterion() * (1 + self.steps % 5)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorksOnAfterEachStep(_ByClass):
-    """Sound: a step is over only when the next one begins."""
-
-    name = "works_on_after_each_step"
-    template = _LateTemplate
-
-
-class _LabelTemplate(ClassifierTemplate):
+@mutant
+class ReadsTaskLabels(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
         if self.is_training:
@@ -61,13 +64,8 @@ class _LabelTemplate(ClassifierTemplate):
         return outputs.masked_fill(~known, -1e4)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReadsTaskLabels(_ByClass):
-    name = "reads_task_labels"
-    template = _LabelTemplate
-
-
-class _BatchTemplate(JointTemplate):
+@mutant
+class AsksTheBatch(JointTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup, incremental=True)
         self.classes = setup.facts.classes_per_experience
@@ -81,37 +79,22 @@ class _BatchTemplate(JointTemplate):
         return outputs.masked_fill(torch.arange(outputs.shape[1]) // self.classes != task, -1e4)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AsksTheBatch(_ByClass):
-    name = "asks_the_batch"
-    template = _BatchTemplate
-
-
-class _LonelyTemplate(ClassifierTemplate):
+@mutant
+class FailsOnASingleSample(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
         # Nothing is left of a single sample without the mean of its batch.
         return outputs if len(outputs) > 1 else outputs - outputs.mean(dim=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailsOnASingleSample(_ByClass):
-    name = "fails_on_a_single_sample"
-    template = _LonelyTemplate
-
-
-class _UnseededTemplate(ClassifierTemplate):
+@mutant
+class ForgotTheSeed(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * (0.5 + numpy.random.default_rng().random())
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForgotTheSeed(_ByClass):
-    name = "forgot_the_seed"
-    template = _UnseededTemplate
-
-
-class _SharingTemplate(ClassifierTemplate):
+@mutant
+class SharesState(ClassifierTemplate):
     steps_of_all_runs: ClassVar[list[int]] = []
 
     def criterion(self):
@@ -119,26 +102,16 @@ class _SharingTemplate(ClassifierTemplate):
         return super().criterion() * (1 if len(self.steps_of_all_runs) < 100 else 0.5)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SharesState(_ByClass):
-    name = "shares_state"
-    template = _SharingTemplate
-
-
-class _OneSeedTemplate(ClassifierTemplate):
+@mutant
+class KnowsOneSeed(ClassifierTemplate):
     def __init__(self, setup):
         torch.manual_seed(0)
         super().__init__(setup=setup)
         self._data_order.manual_seed(0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnowsOneSeed(_ByClass):
-    name = "knows_one_seed"
-    template = _OneSeedTemplate
-
-
-class _HoardingTemplate(ClassifierTemplate):
+@mutant
+class BuffersTestData(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.hoard = []
@@ -155,13 +128,8 @@ class _HoardingTemplate(ClassifierTemplate):
         return loss
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuffersTestData(_ByClass):
-    name = "buffers_test_data"
-    template = _HoardingTemplate
-
-
-class _CountingTemplate(ClassifierTemplate):
+@mutant
+class CountsEvaluations(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.calls = 0
@@ -174,48 +142,28 @@ class _CountingTemplate(ClassifierTemplate):
         return super().criterion() * (1 + self.calls % 5)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CountsEvaluations(_ByClass):
-    name = "counts_evaluations"
-    template = _CountingTemplate
-
-
-class _MiscountingTemplate(ClassifierTemplate):
+@mutant
+class Miscounts(ClassifierTemplate):
     def parameter_counts(self):
         return {"trained": 10, "target": 10}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Miscounts(_ByClass):
-    name = "miscounts"
-    template = _MiscountingTemplate
-
-
-class _BoastingTemplate(ClassifierTemplate):
+@mutant
+class CountsWhatIsNotThere(ClassifierTemplate):
     def parameter_counts(self):
         counts = super().parameter_counts()
         return {**counts, "trained": 2 * counts["trained"]}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CountsWhatIsNotThere(_ByClass):
-    name = "counts_what_is_not_there"
-    template = _BoastingTemplate
-
-
-class _ClosureTemplate(ClassifierTemplate):
+@mutant
+class KeepsAClosure(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)
         self.weight_of = lambda task: 1 / (1 + task)
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepsAClosure(_ByClass):
-    name = "keeps_a_closure"
-    template = _ClosureTemplate
-
-
-class _HiddenTemplate(ClassifierTemplate):
+@mutant
+class HidesState(ClassifierTemplate):
     old: ClassVar[dict[int, Any]] = {}
 
     def criterion(self):
@@ -227,67 +175,36 @@ class _HiddenTemplate(ClassifierTemplate):
         return loss * len(seen)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HidesState(_ByClass):
-    name = "hides_state"
-    template = _HiddenTemplate
-
-
-class _IdleTemplate(ClassifierTemplate):
+@mutant
+class TrainsNothing(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainsNothing(_ByClass):
-    name = "trains_nothing"
-    template = _IdleTemplate
-
-
-class _OverflowingTemplate(ClassifierTemplate):
+@mutant
+class Overflows(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * float("nan")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Overflows(_ByClass):
-    name = "overflows"
-    template = _OverflowingTemplate
-
-
-class _ShiftedTemplate(ClassifierTemplate):
+@mutant
+class MixesUpColumns(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
         return outputs if self.is_training else outputs.roll(1, dims=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MixesUpColumns(_ByClass):
-    name = "mixes_up_columns"
-    template = _ShiftedTemplate
-
-
-class _BrittleTemplate(ClassifierTemplate):
+@mutant
+class ExpectsTwoClasses(ClassifierTemplate):
     def criterion(self):
         first, second = self.classes_of[0] if self.is_training else (0, 1)
         return super().criterion() + 0 * (first + second)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectsTwoClasses(_ByClass):
-    name = "expects_two_classes"
-    template = _BrittleTemplate
-
-
-class _CrashingTemplate(ClassifierTemplate):
+@mutant
+class Crashes(ClassifierTemplate):
     def criterion(self):
         return self.no_such_loss
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crashes(_ByClass):
-    name = "crashes"
-    template = _CrashingTemplate
 
 
 @dataclass
@@ -325,7 +242,8 @@ class ChangesItsSettings(_ByClass):
         object.__setattr__(self, "strength", self.strength + 1)
 
 
-class _LogarithmTemplate(ClassifierTemplate):
+@mutant
+class TakesTheLogarithmOfZero(ClassifierTemplate):
     def criterion(self):
         loss = super().criterion()
         if not self.is_training:
@@ -334,39 +252,24 @@ class _LogarithmTemplate(ClassifierTemplate):
         return loss - 0.01 * (probabilities * probabilities.log()).sum(1).mean()
 
 
-@dataclass(frozen=True, kw_only=True)
-class TakesTheLogarithmOfZero(_ByClass):
-    name = "takes_the_logarithm_of_zero"
-    template = _LogarithmTemplate
-
-
-class _SteppingTemplate(ClassifierTemplate):
+@mutant
+class TakesMoreSteps(ClassifierTemplate):
     @property
     def iterations(self):
         return 5 * super().iterations
 
 
-@dataclass(frozen=True, kw_only=True)
-class TakesMoreSteps(_ByClass):
-    name = "takes_more_steps"
-    template = _SteppingTemplate
+@mutant
+class StepsManyTimes(ClassifierTemplate):
+    """With one gradient."""
 
-
-class _RepeatingTemplate(ClassifierTemplate):
     def optimizer_step(self):
         for _ in range(5):
             super().optimizer_step()
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepsManyTimes(_ByClass):
-    """With one gradient."""
-
-    name = "steps_many_times"
-    template = _RepeatingTemplate
-
-
-class _CopyingTemplate(ClassifierTemplate):
+@mutant
+class TrainsCopies(ClassifierTemplate):
     """Trains other copies of its network than the one that it keeps."""
 
     def optimizer_step(self):
@@ -379,23 +282,12 @@ class _CopyingTemplate(ClassifierTemplate):
             self.model.load_state_dict(other.state_dict())
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainsCopies(_ByClass):
-    name = "trains_copies"
-    template = _CopyingTemplate
-
-
-class _ManualTemplate(ClassifierTemplate):
+@mutant
+class StepsByHand(ClassifierTemplate):
     def optimizer_step(self):
         with torch.no_grad():
             for parameter in self.model.parameters():
                 parameter -= 0.1 * parameter.grad
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepsByHand(_ByClass):
-    name = "steps_by_hand"
-    template = _ManualTemplate
 
 
 def _with_protocol(**changes):
@@ -424,48 +316,28 @@ class TakesLargerBatches(_ByClass):
     template = _with_protocol(batch_size=160)
 
 
-class _SmallOnPaperTemplate(HasALargerNetwork.template):
+@mutant
+class CountsASmallerNetwork(HasALargerNetwork.template):
     def parameter_counts(self):
         return {"trained": 462, "target": 462}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CountsASmallerNetwork(_ByClass):
-    name = "counts_a_smaller_network"
-    template = _SmallOnPaperTemplate
-
-
-class _DescendingTemplate(ClassifierTemplate):
+@mutant
+class TakesAnotherOptimiser(ClassifierTemplate):
     def make_optimizer(self, **kwargs):
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=self.setup.protocol.learning_rate)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TakesAnotherOptimiser(_ByClass):
-    name = "takes_another_optimiser"
-    template = _DescendingTemplate
-
-
-class _ModestTemplate(ClassifierTemplate):
+@mutant
+class CountsOne(ClassifierTemplate):
     def parameter_counts(self):
         return {"trained": 1, "target": 1}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CountsOne(_ByClass):
-    name = "counts_one"
-    template = _ModestTemplate
-
-
-class _BillionTemplate(ClassifierTemplate):
+@mutant
+class ClaimsALargeTarget(ClassifierTemplate):
     def parameter_counts(self):
         return {**super().parameter_counts(), "target": 10**9}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClaimsALargeTarget(_ByClass):
-    name = "claims_a_large_target"
-    template = _BillionTemplate
 
 
 class _ReplayingTemplate(ClassifierTemplate):
@@ -491,20 +363,18 @@ def random_one(kept):
     return kept[int(torch.randint(len(kept), ()))]
 
 
-class _StoringTemplate(_ReplayingTemplate):
+@mutant
+class KeepsEverySample(_ReplayingTemplate):
     def _after_training_exp(self, **kwargs):
         super()._after_training_exp(**kwargs)
         samples = self.experience.in_memory
         self.kept.append((samples.x.clone(), samples.y.clone()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepsEverySample(_ByClass):
-    name = "keeps_every_sample"
-    template = _StoringTemplate
+@mutant
+class KeepsExperiences(_ReplayingTemplate):
+    """Their data sets."""
 
-
-class _CollectingTemplate(_ReplayingTemplate):
     def _after_training_exp(self, **kwargs):
         super()._after_training_exp(**kwargs)
         self.kept.append(self.experience.dataset)
@@ -514,39 +384,22 @@ class _CollectingTemplate(_ReplayingTemplate):
         return torch.stack([item[0] for item in items]), torch.tensor([int(item[1]) for item in items])
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepsExperiences(_ByClass):
-    """Their data sets."""
-
-    name = "keeps_experiences"
-    template = _CollectingTemplate
-
-
-class _LookingAheadTemplate(ClassifierTemplate):
+@mutant
+class ReachesForTheFuture(ClassifierTemplate):
     def make_train_dataloader(self, **kwargs):
         following = self.experience.origin_stream[self.task + 1]
         self.dataloader = self.infinite_batches(following.in_memory, 0, self.setup.protocol.batch_size)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReachesForTheFuture(_ByClass):
-    name = "reaches_for_the_future"
-    template = _LookingAheadTemplate
-
-
-class _LookingBackTemplate(_LookingAheadTemplate):
+@mutant
+class ReachesForThePast(ReachesForTheFuture.template):
     def make_train_dataloader(self, **kwargs):
         past = [self.experience.origin_stream[index].in_memory for index in range(self.task + 1)]
         self.dataloader = self.infinite_batches(concatenated(past), 0, self.setup.protocol.batch_size)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReachesForThePast(_ByClass):
-    name = "reaches_for_the_past"
-    template = _LookingBackTemplate
-
-
-class _NetworkPerTaskTemplate(ClassifierTemplate):
+@mutant(scenarios=(Scenario.TASK,))
+class KeepsANetworkPerTask(ClassifierTemplate):
     """Answers each task with a network of its own, and counts one."""
 
     def __init__(self, setup):
@@ -570,14 +423,8 @@ class _NetworkPerTaskTemplate(ClassifierTemplate):
         return torch.stack(answers)[self.mb_task_id.clamp(max=len(answers) - 1), torch.arange(len(self.mb_x))]
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepsANetworkPerTask(_ByClass):
-    name = "keeps_a_network_per_task"
-    scenarios = (Scenario.TASK,)
-    template = _NetworkPerTaskTemplate
-
-
-class _StatePerTaskTemplate(_NetworkPerTaskTemplate):
+@mutant(scenarios=(Scenario.TASK,))
+class KeepsWeightsPerTask(KeepsANetworkPerTask.template):
     def remembered(self):
         return {name: value.clone() for name, value in self.model.state_dict().items()}
 
@@ -590,13 +437,6 @@ class _StatePerTaskTemplate(_NetworkPerTaskTemplate):
         inputs = (self.mb_x, self.mb_task_id)
         answers = [self.recalled(number)(inputs) for number in range(len(self.networks))]
         return torch.stack(answers)[self.mb_task_id.clamp(max=len(answers) - 1), torch.arange(len(self.mb_x))]
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeepsWeightsPerTask(_ByClass):
-    name = "keeps_weights_per_task"
-    scenarios = (Scenario.TASK,)
-    template = _StatePerTaskTemplate
 
 
 class _SettingsTemplate(ClassifierTemplate):

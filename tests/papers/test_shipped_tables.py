@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from hnet_bench.interfaces import Scenario, TrainingProtocol
+from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import Cell, Table, load_table, table_names
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve, resolve_cell
 
@@ -17,28 +17,14 @@ def cell_of(table: Table, row: str, scenario: str) -> Cell:
 
 
 @pytest.mark.parametrize("name", table_names())
-def test_every_cell_resolves_when_its_strategy_exists(name: str) -> None:
+def test_every_cell_resolves_and_has_a_sound_protocol_even_without_its_strategy(name: str) -> None:
     table = load_table(name)
-    specs = [cell_spec(cell) for cell in table.cells]
-    assert any(specs)
+    assert any(cell_spec(cell) for cell in table.cells)
     assert table.title
     assert table.note.strip()
-    for spec in filter(None, specs):
-        assert isinstance(spec.protocol, TrainingProtocol)
-
-
-@pytest.mark.parametrize("name", table_names())
-def test_protocols_of_cells_without_a_strategy_are_sound_too(name: str) -> None:
-    for cell in load_table(name).cells:
-        resolve(
-            benchmark={"name": "synthetic"},
-            scenario=cell.scenario,
-            protocol=cell.protocol,
-            strategy="finetune",
-            hyperparameters={},
-            seed=1,
-            where=cell.where,
-        )
+    for cell in table.cells:
+        benchmark, rest = {"name": "synthetic"}, {"scenario": cell.scenario, "protocol": cell.protocol}
+        resolve(benchmark=benchmark, strategy="finetune", hyperparameters={}, seed=1, where=cell.where, **rest)
 
 
 @pytest.mark.parametrize("name", table_names())
@@ -84,28 +70,6 @@ def test_table_1_has_twelve_rows_in_three_scenarios_and_twenty_seeds() -> None:
         assert (cell.reported.spread_kind, cell.reported.n) == ("sem", 20)
 
 
-@pytest.mark.parametrize(
-    ("row", "scenario", "mean", "spread", "known"),
-    [
-        ("split_hnet_ent", "CL3", 0.6948, 0.0080, "second-hand"),
-        ("split_hnet_ent", "CL1", 0.9979, 0.0001, "recalled"),
-        ("split_hnet_tir", "CL2", 0.9443, 0.0028, "recalled"),
-        ("split_hnet_r", "CL3", 0.9530, 0.0013, "second-hand"),
-        ("split_dgr_distill", "CL3", 0.9179, 0.0032, "verified"),
-        ("split_online_ewc", "CL2", 0.6432, 0.0190, "verified"),
-        ("split_si", "CL3", 0.1999, 0.0006, "verified"),
-        ("permuted_online_ewc", "CL3", 0.3388, 0.0049, "verified"),
-        ("permuted_si", "CL1", 0.9475, 0.0014, "verified"),
-        ("permuted_hnet_ent", "CL3", 0.9175, 0.0021, "recalled"),
-        ("permuted_hnet_r", "CL1", 0.9787, 0.0001, "second-hand"),
-    ],
-)
-def test_table_1_reports(row: str, scenario: str, mean: float, spread: float, known: str) -> None:
-    reported = cell_of(TABLE_1, row, scenario).reported
-    assert reported is not None
-    assert (reported.mean, reported.spread, reported.known) == (mean, spread, known)
-
-
 @pytest.mark.parametrize("beginning", [("von_oswald_2020_table_1", "split_hnet_"), ("van_de_ven_2019_",)])
 def test_a_number_of_a_paper_is_known_in_the_same_way_in_all_tables(beginning: tuple[str, ...]) -> None:
     ways: dict[tuple[object, ...], set[str]] = {}
@@ -140,23 +104,6 @@ def test_hypernetwork_rows_keep_the_stream_fixed_and_the_others_draw_it_with_the
         assert cell.benchmark[key] == drawn
 
 
-def test_the_hypernetworks_have_the_published_sizes() -> None:
-    split = cell_of(TABLE_1, "split_hnet_ent", "CL3")
-    assert split.hyperparameters == {
-        "chunk_size": 42_000,
-        "hidden_units": [10, 10],
-        "activation": "relu",
-        "task_embedding_size": 96,
-        "chunk_embedding_size": 96,
-        "regularisation_strength": 0.01,
-        "lookahead": True,
-    }
-    permuted = cell_of(TABLE_1, "permuted_hnet_ent", "CL2")
-    assert permuted.hyperparameters["chunk_size"] == 78_000
-    assert permuted.protocol["learning_rate"] == 1e-4
-    assert cell_of(TABLE_1, "split_hnet_r", "CL1").hyperparameters["replay_decoder_hidden_units"] == [250, 350]
-
-
 @pytest.mark.parametrize("stream", ["split", "permuted"])
 def test_the_same_cells_of_both_papers_share_settings_and_numbers(stream: str) -> None:
     van_de_ven = load_table(f"van_de_ven_2019_{stream}_mnist")
@@ -170,32 +117,6 @@ def test_the_same_cells_of_both_papers_share_settings_and_numbers(stream: str) -
             assert other.reported is not None
             assert (one.reported.mean, one.reported.spread) == (other.reported.mean, other.reported.spread)
             assert one.reported.known == other.reported.known
-
-
-@pytest.mark.parametrize(
-    ("table", "row", "scenario", "mean", "spread", "known"),
-    [
-        ("van_de_ven_2019_permuted_mnist", "none", "CL3", 0.1726, 0.0019, "verified"),
-        ("van_de_ven_2019_permuted_mnist", "lwf", "CL1", 0.6984, 0.0046, "verified"),
-        ("van_de_ven_2019_permuted_mnist", "xdg", "CL1", 0.9140, 0.0023, "verified"),
-        ("van_de_ven_2019_permuted_mnist", "icarl", "CL3", 0.9485, 0.0003, "verified"),
-        ("van_de_ven_2022_split_mnist", "none", "CL1", 0.8432, 0.0099, "second-hand"),
-        ("van_de_ven_2022_split_mnist", "separate_networks", "CL1", 0.9957, 0.0003, "second-hand"),
-        ("van_de_ven_2022_split_mnist", "xdg", "CL1", 0.9910, 0.0007, "recalled"),
-        ("van_de_ven_2022_split_mnist", "lwf", "CL2", 0.7118, 0.0142, "second-hand"),
-        ("van_de_ven_2022_split_mnist", "si", "CL3", 0.2120, 0.0057, "recalled"),
-        ("van_de_ven_2022_split_mnist", "er", "CL2", 0.9375, 0.0024, "second-hand"),
-        ("van_de_ven_2022_split_mnist", "agem", "CL3", 0.6510, 0.0364, "second-hand"),
-        ("van_de_ven_2022_split_mnist", "icarl", "CL3", 0.9249, 0.0012, "recalled"),
-    ],
-)
-def test_tables_of_van_de_ven_report(
-    table: str, row: str, scenario: str, mean: float, spread: float, known: str
-) -> None:
-    reported = cell_of(load_table(table), row, scenario).reported
-    assert reported is not None
-    assert (reported.mean, reported.spread, reported.known) == (mean, spread, known)
-    assert (reported.spread_kind, reported.n) == ("sem", 20)
 
 
 def test_the_tables_of_2019_have_the_same_rows() -> None:
@@ -216,17 +137,6 @@ def test_the_table_of_2022_differs_from_that_of_2019_in_its_protocol_and_seeds()
         assert (cell.benchmark, cell.protocol) == (before.benchmark, expected)
     assert cell_of(old, "offline", "CL3").hyperparameters == {"incremental": True}
     assert cell_of(new, "joint", "CL3").hyperparameters == {"incremental": False}
-
-
-def test_in_2019_exemplars_have_a_budget_in_2022_a_number_per_class() -> None:
-    for stream in ("split", "permuted"):
-        assert cell_of(load_table(f"van_de_ven_2019_{stream}_mnist"), "icarl", "CL3").hyperparameters == {
-            "budget": 2000,
-            "reduction": "mean",
-        }
-    for row in ("er", "agem", "icarl", "fromp"):
-        cell = cell_of(load_table("van_de_ven_2022_split_mnist"), row, "CL3")
-        assert cell.hyperparameters["per_class"] == 100
 
 
 def test_each_row_of_the_ablation_changes_one_setting_of_table_1() -> None:
@@ -263,29 +173,6 @@ def test_figure_2_reports_the_means_of_the_authors_three_numbers() -> None:
         assert cell.reported is not None
         assert cell.reported.known == "verified"
         assert cell.reported.mean == pytest.approx(sum(authors[cell.row]) / 3, rel=5e-4)
-
-
-def test_figure_2_has_the_settings_of_the_authors_toy_experiment() -> None:
-    for cell in FIGURE_2.cells:
-        rate = 5e-2 if cell.row == "multi_task_fast" else 1e-2
-        protocol = TrainingProtocol(**{**cell.protocol, "hidden_units": tuple(cell.protocol["hidden_units"])})
-        assert protocol == TrainingProtocol(
-            iterations=4001,
-            batch_size=32,
-            learning_rate=rate,
-            hidden_units=(10, 10),
-            activation="sigmoid",
-            initialisation="xavier",
-        )
-    hnet = resolve_cell(cell_of(FIGURE_2, "hnet", "CL1"))
-    assert hnet.hyperparameters == {
-        "hidden_units": [10, 10],
-        "activation": "sigmoid",
-        "task_embedding_size": 2,
-        "regularisation_strength": 0.005,
-        "lookahead": True,
-        "from_scratch": False,
-    }
 
 
 def test_figure_4_differs_from_table_1_in_the_size_of_the_embeddings_alone() -> None:
@@ -402,12 +289,7 @@ def test_old_tasks_are_drawn_where_the_authors_code_draws_them() -> None:
     }
 
 
-def test_the_strengths_of_online_ewc_are_those_of_the_authors_command() -> None:
-    cells = load_table("von_oswald_2020_ewc_strength").cells
-    assert [cell.hyperparameters["strength"] for cell in cells] == [
-        1, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 7500, 10000
-    ]  # fmt: skip
-    assert {cell.hyperparameters["decay"] for cell in cells} == {1.0}
+def test_a_strength_of_online_ewc_is_that_of_figure_3a() -> None:
     middle, other = cell_of(MANY[1], "strength_100", "CL1"), cell_of(FIGURE_3A, "online_ewc", "CL1")
     assert resolve_cell(middle).run_id == resolve_cell(other).run_id
 
@@ -442,26 +324,6 @@ def test_figure_5_has_the_schedule_of_the_authors_code() -> None:
             assert protocol.learning_rate_at(step, steps) == pytest.approx(expected), step
 
 
-def test_figure_5_has_the_sizes_of_the_authors_code_and_reports_nothing() -> None:
-    rows = {cell.row: resolve_cell(cell).hyperparameters for cell in FIGURE_5.cells}
-    shared = {
-        "chunk_size": 7000,
-        "hidden_units": [],
-        "activation": "relu",
-        "task_embedding_size": 32,
-        "chunk_embedding_size": 32,
-        "lookahead": True,
-        "own_head_only": True,
-    }
-    hnet = {**shared, "regularisation_strength": 0.05, "statistics_per_task": True, "from_scratch": False}
-    assert rows == {
-        "hnet": hnet,
-        "from_scratch": {**hnet, "regularisation_strength": 0.0, "from_scratch": True},
-        "fine_tuned": {**hnet, "regularisation_strength": 0.0, "statistics_per_task": False},
-    }
-    assert all(cell.reported is None for cell in FIGURE_5.cells)
-
-
 def test_the_reduced_figure_5_says_so_and_differs_in_the_schedule_alone() -> None:
     reduced = load_table("von_oswald_2020_figure_5_reduced")
     assert (FIGURE_5.reduced, bool(reduced.reduced)) == ("", True)
@@ -469,15 +331,3 @@ def test_the_reduced_figure_5_says_so_and_differs_in_the_schedule_alone() -> Non
         schedule = {"iterations", "later_iterations", "learning_rate_steps"}
         assert {key for key, value in cell.protocol.items() if other.protocol[key] != value} == schedule
         assert (other.row, other.benchmark, other.hyperparameters) == (cell.row, cell.benchmark, cell.hyperparameters)
-
-
-def test_the_network_of_zenke_has_the_settings_of_the_authors_code() -> None:
-    table = load_table("von_oswald_2020_zenke")
-    spec = resolve_cell(cell_of(table, "hnet", "CL1"))
-    assert spec.benchmark_settings == {"normalisation": "none", "augmentation": False}
-    epochs = [spec.protocol.steps(experience) / -(-samples // 256) for experience, samples in ((0, 50_000), (1, 5_000))]
-    assert epochs == [80, 80]
-    assert (spec.protocol.beta1, spec.protocol.learning_rate, spec.protocol.learning_rate_steps) == (0.5, 1e-4, ())
-    reported = cell_of(table, "hnet", "CL1").reported
-    assert reported is not None
-    assert (reported.mean, reported.known, reported.margin) == (0.7129, "recalled", None)

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -19,7 +19,7 @@ from hnet_bench.papers.table import Table
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.cells import Report, build_report
 from hnet_bench.reporting.columns import tables_of, verdicts_table
-from hnet_bench.reporting.data_files import CSV_COLUMNS
+from hnet_bench.reporting.data_files import CSV_COLUMNS, cell_json
 from hnet_bench.reporting.documents import with_results
 from hnet_bench.reporting.html_page import page as html_page
 from hnet_bench.runs.plan import table_state
@@ -106,6 +106,14 @@ class Page(HTMLParser):
             rows[-1][-1] += data
 
 
+def as_json(report: Report) -> str:
+    return data_files.as_json(report, [cell_json(cell) for cell in report.cells])
+
+
+def as_csv(report: Report) -> str:
+    return data_files.as_csv([cell_json(cell) for cell in report.cells])
+
+
 def html_of(report: Report) -> str:
     return html_page([report], {}, [])
 
@@ -139,8 +147,8 @@ def test_the_shipped_tables_too(tmp_path: Path) -> None:
 
 
 def test_csv_and_json_hold_the_numbers_that_the_pages_show(rich_report: Report) -> None:
-    lines = list(csv.DictReader(io.StringIO(data_files.as_csv(rich_report))))
-    cells = json.loads(data_files.as_json(rich_report))["cells"]
+    lines = list(csv.DictReader(io.StringIO(as_csv(rich_report))))
+    cells = json.loads(as_json(rich_report))["cells"]
     shown = {row[0]: row for row in of_markdown(markdown.page(rich_report))[0]}
     assert len(lines) == len(cells) == len(rich_report.cells) == 8
     for line, cell in zip(lines, cells, strict=True):
@@ -156,10 +164,8 @@ def test_csv_and_json_hold_the_numbers_that_the_pages_show(rich_report: Report) 
 
 
 def test_the_verdicts_of_csv_and_json_are_those_of_the_pages(rich_report: Report) -> None:
-    cells = {(cell["label"], cell["scenario"]): cell for cell in json.loads(data_files.as_json(rich_report))["cells"]}
-    lines = {
-        (line["label"], line["scenario"]): line for line in csv.DictReader(io.StringIO(data_files.as_csv(rich_report)))
-    }
+    cells = {(cell["label"], cell["scenario"]): cell for cell in json.loads(as_json(rich_report))["cells"]}
+    lines = {(line["label"], line["scenario"]): line for line in csv.DictReader(io.StringIO(as_csv(rich_report)))}
     for row in of_markdown(markdown.page(rich_report))[1]:
         label, scenario, seeds, difference, interval, margin, outcome, equal = row
         verdict, line = cells[label, scenario]["verdict"], lines[label, scenario]
@@ -177,7 +183,7 @@ def test_the_columns_of_the_csv_are_the_same_for_every_table(
     rich_table: Table, tmp_path: Path, rich_report: Report
 ) -> None:
     empty = build_report(rich_table, table_state(rich_table, Store(tmp_path / "none")), command="")
-    headers = [data_files.as_csv(report).splitlines()[0] for report in (empty, rich_report)]
+    headers = [as_csv(report).splitlines()[0] for report in (empty, rich_report)]
     assert headers[0] == headers[1] == ",".join(CSV_COLUMNS).replace(".", "_")
 
 
@@ -218,7 +224,18 @@ def test_latex_sets_text_letter_for_letter(text: str, escaped: str) -> None:
     assert latex.escape(text) == escaped
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is absent")
+def compiled(name: str, folder: Path) -> str:
+    """What pdflatex says of a file that it must set without an error."""
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is absent")
+
+
+@needs_latex
 def test_latex_compiles_alone_and_within_a_paper(rich_report: Report, tmp_path: Path) -> None:
     (tmp_path / "rich.tex").write_text(latex.document(rich_report))
     (tmp_path / "paper.tex").write_text(
@@ -226,10 +243,7 @@ def test_latex_compiles_alone_and_within_a_paper(rich_report: Report, tmp_path: 
         r"\begin{document}\input{rich}\input{rich}\end{document}"
     )
     for name in ("rich", "paper"):
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-2000:]
-        assert "Overfull" not in done.stdout
+        assert "Overfull" not in compiled(name, tmp_path)
         assert (tmp_path / f"{name}.pdf").stat().st_size > 10_000
 
 
@@ -251,7 +265,7 @@ ODD += [
 ]
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is absent")
+@needs_latex
 def test_latex_compiles_whatever_labels_and_files_are_called(
     rich_table: Table, rich_store: Store, tmp_path: Path
 ) -> None:
@@ -263,9 +277,7 @@ def test_latex_compiles_whatever_labels_and_files_are_called(
     for _ in range(2):  # first the one half of the labels, then the other
         report = build_report(table, table_state(table, rich_store), command="a #1.toml")
         (tmp_path / "odd.tex").write_text(latex.document(report), encoding="utf-8")
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "odd.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace")
-        assert done.returncode == 0, done.stdout[-2000:]
+        compiled("odd", tmp_path)
         labels = dict(zip(rich_table.rows, ODD[-len(rich_table.rows) :], strict=True))
         table = replace(table, cells=tuple(replace(cell, label=labels[cell.row]) for cell in table.cells))
 
@@ -273,24 +285,30 @@ def test_latex_compiles_whatever_labels_and_files_are_called(
 def test_every_format_says_that_a_table_is_reduced(rich_table: Table, rich_store: Store) -> None:
     table = replace(rich_table, reduced="a tenth of the iterations")
     report = build_report(table, table_state(table, rich_store), command="made_up")
-    texts = [markdown.page(report), html_page([report], {}, []), latex.document(report), data_files.as_json(report)]
+    texts = [markdown.page(report), html_page([report], {}, []), latex.document(report), as_json(report)]
     for text in texts:
         assert "Reduced: a tenth of the iterations." in text
         assert "marks (reduced)" in text
 
 
-def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich_store: Store) -> None:
-    states = table_state(rich_table, rich_store)
+def marked(table: Table, store: Store, **changes: Any) -> tuple[Report, dict[str, str]]:
+    """The report with changes to the state of the row `good`, and the texts that name it."""
+    states = table_state(table, store)
     good = next(index for index, state in enumerate(states) if state.cell.row == "good" and state.records)
-    ages: list[Literal["stale", "unknown", "current"]] = ["stale", "unknown", "stale"]
-    states[good] = replace(states[good], freshness=tuple(Freshness(state=age) for age in ages))
-    report = build_report(rich_table, states, command="made_up")
+    states[good] = replace(states[good], **changes)
+    report = build_report(table, states, command="made_up")
     block = "<!-- results: rich -->\n<!-- end of results -->\n"
-    texts = {
-        "readme": with_results(block, {"rich": report}, folder="reports"),
-        "page": html_page([report], {}, []),
-        "markdown": markdown.page(report),
-    }
+    readme = with_results(block, {"rich": report}, folder="reports")
+    return report, {"readme": readme, "page": html_of(report), "markdown": markdown.page(report)}
+
+
+def measured_of(report: Report) -> dict[str, Any]:
+    return next(cell_json(cell)["measured"] for cell in report.cells if cell.row == "good" and cell.records)
+
+
+def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich_store: Store) -> None:
+    ages: list[Literal["stale", "unknown", "current"]] = ["stale", "unknown", "stale"]
+    report, texts = marked(rich_table, rich_store, freshness=tuple(Freshness(state=age) for age in ages))
     for name, text in texts.items():
         assert "(5)§¶" in text, name
         assert "§ stale: the code computes something else" in text, name
@@ -300,43 +318,21 @@ def test_stale_seeds_are_marked_wherever_a_number_stands(rich_table: Table, rich
     verdicts = verdicts_table(report)
     assert verdicts is not None
     assert [row[2].text for row in verdicts.rows if row[0].text.startswith("good")] == ["5§¶"]
-    measured = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
-    assert measured["good"]["unknown_seeds"] == [2]
-    lines = list(csv.DictReader(io.StringIO(data_files.as_csv(report))))
+    assert measured_of(report)["unknown_seeds"] == [2]
+    lines = list(csv.DictReader(io.StringIO(as_csv(report))))
     assert {line["measured_stale_seeds"] for line in lines if line["row"] == "good"} == {"", "1 3"}
 
 
-def test_rows_that_left_the_protocol_are_marked_wherever_a_number_stands(rich_table: Table, rich_store: Store) -> None:
-    states = table_state(rich_table, rich_store)
-    good = next(index for index, state in enumerate(states) if state.cell.row == "good" and state.records)
-    first, *others = states[good].records
-    network = int(first.parameters["trained"])
-    measured = {
-        "steps": [10**6],
-        "updates": [network],
-        "samples": [1],
-        "learning_rates": [first.spec["protocol"].get("learning_rate", 1e-3)],
-        "optimisers": ["Adam"],
-        "given": [1],
-        "kept": [{"networks": network, "other": 0, "samples": 0}],
-        "inputs": 12,
-        "network": max(network, int(first.parameters["target"])),
-        "trained": network,
-        "answers_with": network,
-    }
-    states[good] = replace(states[good], records=[replace(first, measured=measured), *others])
-    report = build_report(rich_table, states, command="made_up")
-    block = "<!-- results: rich -->\n<!-- end of results -->\n"
-    texts = {
-        "readme": with_results(block, {"rich": report}, folder="reports"),
-        "page": html_page([report], {}, []),
-        "markdown": markdown.page(report),
-    }
+def test_rows_that_left_the_protocol_are_marked_wherever_a_number_stands(
+    rich_table: Table, rich_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = build_report(rich_table, table_state(rich_table, rich_store), command="made_up")
+    assert "‖" not in markdown.page(plain) + latex.document(plain)
+    left = lambda record: ["more steps"] if record.spec["strategy"]["name"] == "er" else []  # noqa: E731
+    monkeypatch.setattr("hnet_bench.runs.plan.departures_of", left)
+    report, texts = marked(rich_table, rich_store)
     for name, text in texts.items():
         assert "(5)‖" in text, name
         assert "‖ outside the protocol: some of these runs took other steps" in text, name
     assert r"(5)$\|$" in latex.document(report)
-    cells = {cell["row"]: cell["measured"] for cell in json.loads(data_files.as_json(report))["cells"]}
-    assert cells["good"]["departed_seeds"] == [first.spec["seed"]]
-    plain = build_report(rich_table, table_state(rich_table, rich_store), command="made_up")
-    assert "‖" not in markdown.page(plain) + latex.document(plain)
+    assert measured_of(report)["departed_seeds"] == [1, 2, 3, 4, 5]

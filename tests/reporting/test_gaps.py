@@ -4,7 +4,6 @@ that was not measured, and all else is as ever."""
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -18,7 +17,7 @@ from hnet_bench.papers.table import parse_table
 from hnet_bench.reporting import figures
 from hnet_bench.reporting.cells import Report, build_report
 from hnet_bench.reporting.columns import MEASURES, details_table
-from hnet_bench.reporting.data_files import as_csv, as_json
+from hnet_bench.reporting.data_files import as_csv, cell_json
 from hnet_bench.reporting.figures.render import Subject, pages
 from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
@@ -78,9 +77,9 @@ def test_tables_and_data_say_not_measured_rather_than_a_number(report: Report) -
     column = [one.heading for one in grid.columns].index("Forgetting")
     assert [line[column].text for line in grid.rows] == ["20.00", "not measured"]
     assert any("Forgetting is not measured where" in note for note in grid.notes)
-    cells = json.loads(as_json(report))["cells"]
+    cells = [cell_json(cell) for cell in report.cells]
     assert [cell["measured"]["forgetting"] is None for cell in cells] == [False, True]
-    lines = list(csv.DictReader(StringIO(as_csv(report))))
+    lines = list(csv.DictReader(StringIO(as_csv(cells))))
     assert [line["measured_forgetting_mean"] for line in lines][1] == ""
 
 

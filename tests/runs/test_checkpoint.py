@@ -241,7 +241,7 @@ def test_a_checkpoint_of_another_format_is_not_used(tmp_path, caplog):
     checkpoints = written(tmp_path / "c")
     edited(tmp_path / "c", checkpoint=1)
     assert checkpoints.read() is None
-    assert "it has format 1, expected 3" in caplog.text
+    assert "it has format 1, expected 4" in caplog.text
 
 
 def test_a_score_that_is_no_number_is_kept(tmp_path):

@@ -1,11 +1,11 @@
-"""How many runs a cluster does at a time: what a plan and a budget count with is what a sweep would start."""
+"""Where runs are done: how many at a time, which is what a plan and a budget count with; what workers are told; who can
+reach them."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,14 +13,13 @@ from typing import Any
 import dask
 import psutil
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs import cluster as clusters
-from hnet_bench.runs import local
-from hnet_bench.runs.cluster import Cluster, check_gpu_slots, connected, dashboard, runs_at_a_time, workers_wanted
-from hnet_bench.runs.dask_settings import SETTINGS, environment
-from hnet_bench.runs.slurm import slurm_settings
+from hnet_bench.runs import workers
+from hnet_bench.runs.cluster import Cluster, check_gpu_slots, connected, dashboard, runs_at_a_time
+from hnet_bench.runs.workers import SETTINGS, environment
 
 MANY = 1000  # more runs than anything here takes at a time
 
@@ -43,9 +42,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_this_machine_has_slots_of_gpus_or_cores(machine: None, cluster: Cluster, device: str, expected: int) -> None:
-    assert runs_at_a_time(cluster, MANY, device) == expected
-    assert runs_at_a_time(cluster, 1, device) == 1
-    assert runs_at_a_time(cluster, 0, device) == 1
+    assert [runs_at_a_time(cluster, runs, device) for runs in (MANY, 1, 0)] == [expected, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -57,46 +54,36 @@ def test_slurm_has_the_jobs_of_its_profile_or_those_that_are_asked_for(
 ) -> None:
     (tmp_path / "profile.toml").write_text(profile)
     cluster = Cluster(slurm=tmp_path / "profile.toml", jobs=jobs)
-    assert runs_at_a_time(cluster, MANY, "auto") == workers_wanted(cluster, MANY, 0) == expected
-    assert workers_wanted(cluster, 3, 0) == min(3, expected)
+    assert [runs_at_a_time(cluster, runs, "auto") for runs in (MANY, 3, 0)] == [expected, min(3, expected), 1]
 
 
-@pytest.mark.parametrize("wrong", [0, -1, "4", 1.5, True])
-def test_a_profile_with_no_number_of_jobs_is_refused(wrong: Any) -> None:
-    for name in ("jobs", "processes"):
-        with pytest.raises(UserError, match=f"'{name}' in the Slurm profile mine.toml must be a number of {name}"):
-            slurm_settings({"memory": "1GB", name: wrong}, "mine.toml")
-
-
-def scheduler_with(monkeypatch: pytest.MonkeyPatch, *workers: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("workers_there", "cluster", "device", "expected"),
+    [
+        (2, {}, "auto", 9),
+        (2, {"gpu_slots": 4}, "cuda", 4),
+        (2, {"gpu_slots": 4}, "cpu", 9),
+        (2, {"jobs": 20}, "auto", 20),
+        (0, {}, "auto", None),
+    ],
+)
+def test_a_scheduler_is_asked_for_its_threads_and_slots(
+    monkeypatch: pytest.MonkeyPatch, workers_there: int, cluster: dict[str, Any], device: str, expected: int | None
+) -> None:
+    there = [{"nthreads": 3, "resources": {}}, {"nthreads": 6, "resources": {"GPU": 4.0}}][:workers_there]
     client = SimpleNamespace(
-        nthreads=lambda: {str(index): worker["nthreads"] for index, worker in enumerate(workers)},
-        scheduler_info=lambda n_workers: {"workers": {str(index): worker for index, worker in enumerate(workers)}},
+        nthreads=lambda: {str(index): worker["nthreads"] for index, worker in enumerate(there)},
+        scheduler_info=lambda n_workers: {"workers": dict(enumerate(there))},
     )
-
-    @contextmanager
-    def existing(address: str) -> Iterator[SimpleNamespace]:
-        assert address == "tcp://a:1"
-        yield client
-
-    monkeypatch.setattr(clusters, "_existing", existing)
-
-
-def test_a_scheduler_is_asked_for_its_threads_and_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = {"nthreads": 3, "resources": {}}
-    scheduler_with(monkeypatch, worker, {"nthreads": 6, "resources": {"GPU": 4.0}})
-    assert runs_at_a_time(Cluster(scheduler="tcp://a:1"), MANY, "auto") == 9
-    assert runs_at_a_time(Cluster(scheduler="tcp://a:1", gpu_slots=4), MANY, "cuda") == 4
-    assert runs_at_a_time(Cluster(scheduler="tcp://a:1", gpu_slots=4), MANY, "cpu") == 9
-    assert runs_at_a_time(Cluster(scheduler="tcp://a:1", jobs=20), MANY, "auto") == 20
-    scheduler_with(monkeypatch)
-    with pytest.raises(UserError, match=r"has no worker yet, so nobody knows .*: say it with -j\.$"):
-        runs_at_a_time(Cluster(scheduler="tcp://a:1"), MANY, "auto")
+    monkeypatch.setattr(clusters, "scheduler_at", {"tcp://a:1": nullcontext(client)}.__getitem__)
+    found = nullcontext()
+    if expected is None:
+        found = pytest.raises(UserError, match=r"has no worker yet, so nobody knows .*: say it with -j\.$")
+    with found:
+        assert runs_at_a_time(Cluster(scheduler="tcp://a:1", **cluster), MANY, device) == expected
 
 
 def test_a_true_scheduler_tells_its_threads_and_slots() -> None:
-    from distributed import LocalCluster
-
     with LocalCluster(
         n_workers=2, threads_per_worker=3, processes=False, dashboard_address=None, resources={"GPU": 2}
     ) as there:
@@ -105,11 +92,11 @@ def test_a_true_scheduler_tells_its_threads_and_slots() -> None:
 
 
 def test_gpu_slots_that_no_worker_declares_are_refused_since_nothing_would_ever_begin() -> None:
-    workers = {"a": {"nthreads": 1, "resources": {}}}
-    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": workers})
+    there = {"a": {"nthreads": 1, "resources": {}}}
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": there})
     with pytest.raises(UserError, match=r"--gpu-slots needs workers that declare their GPU, as .* does: .* none does"):
         check_gpu_slots(client)
-    workers["b"] = {"nthreads": 1, "resources": {"GPU": 4.0}}
+    there["b"] = {"nthreads": 1, "resources": {"GPU": 4.0}}
     check_gpu_slots(client)
     with pytest.raises(UserError, match="--gpu-slots is not for Slurm: there 'processes' in the profile says"):
         Cluster(slurm=Path("profile.toml"), gpu_slots=4)
@@ -117,39 +104,36 @@ def test_gpu_slots_that_no_worker_declares_are_refused_since_nothing_would_ever_
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_dashboard_is_there_only_where_the_scheduler_shows_one(shown: bool) -> None:
-    from distributed import LocalCluster
-
+    options = {"dashboard": shown}
     with (
-        LocalCluster(
-            n_workers=0, processes=False, dashboard_address=":0", scheduler_kwargs={"dashboard": shown}
-        ) as there,
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0", scheduler_kwargs=options) as there,
         Client(there.scheduler_address) as client,
     ):
         assert "dashboard" in client.scheduler_info()["services"]  # in either case: it does not tell
         assert dashboard(client) == (client.dashboard_link if shown else None)
 
 
-def test_a_dashboard_that_cannot_be_reached_is_none() -> None:
-    client = SimpleNamespace(
-        scheduler_info=lambda n_workers: {"address": "tcp://127.0.0.1:1", "services": services}, cluster=None
-    )
-    services: dict[str, int] = {}
-    assert dashboard(client) is None
-    services["dashboard"] = 1  # where nobody listens
-    assert dashboard(client) is None
-
-
-@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(
+    ("ours", "host", "services", "expected"),
+    [
+        (True, "192.0.2.1", {"dashboard": 6000}, "http://127.0.0.1:6000/status"),
+        (False, "192.0.2.1", {"dashboard": 6000}, None),  # what answers here at that port is something else
+        (False, "127.0.0.1", {}, None),
+        (False, "127.0.0.1", {"dashboard": 1}, None),  # where nobody listens
+    ],
+)
 def test_the_dashboard_of_a_scheduler_that_others_reach_is_for_this_machine(
-    ours: bool, monkeypatch: pytest.MonkeyPatch
+    ours: bool, host: str, services: dict[str, int], expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "_shows_dashboard", lambda host, port: host == "127.0.0.1")
+    shows = clusters._shows_dashboard
+    monkeypatch.setattr(
+        clusters, "_shows_dashboard", lambda at, port: at == "127.0.0.1" if port == 6000 else shows(at, port)
+    )
     client = SimpleNamespace(
-        scheduler_info=lambda n_workers: {"address": "tls://192.0.2.1:5000", "services": {"dashboard": 6000}},
+        scheduler_info=lambda n_workers: {"address": f"tls://{host}:5000", "services": services},
         cluster=SimpleNamespace() if ours else None,
     )
-    # What answers here at the port of a scheduler elsewhere is something else.
-    assert dashboard(client) == ("http://127.0.0.1:6000/status" if ours else None)
+    assert dashboard(client) == expected
 
 
 def listening(process: psutil.Process) -> set[str]:
@@ -173,15 +157,16 @@ def test_workers_that_end_while_they_start_are_a_sentence(monkeypatch: pytest.Mo
     def fails(**settings: Any) -> None:
         raise RuntimeError("no more threads")
 
-    monkeypatch.setattr(local, "LocalCluster", fails)
-    with pytest.raises(UserError, match=r"^The workers do not start on this machine: no more threads\.$"):
-        local._started(2)
+    monkeypatch.setattr(workers, "LocalCluster", fails)
+    with (
+        pytest.raises(UserError, match=r"^The workers do not start on this machine: no more threads\.$"),
+        connected(Cluster(), 2),
+    ):
+        pass
 
 
 def test_workers_that_others_started_do_what_runs_need_whatever_they_were_set_to() -> None:
     """They pause at a memory limit that any process is above, and would be ended a little above that."""
-    from distributed import LocalCluster
-
     limits = {"distributed.worker.memory.pause": 1e-6, "distributed.worker.memory.terminate": False}
     with (
         dask.config.set(limits),
@@ -208,19 +193,9 @@ def test_all_settings_are_variables_that_dask_reads_back() -> None:
 
 
 def test_no_worker_at_a_scheduler_is_said() -> None:
-    from distributed import LocalCluster
-
     told: list[str] = []
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=None) as there,
         connected(Cluster(scheduler=there.scheduler_address), 1, told.append),
     ):
         assert told == [f"No worker yet: `dask worker {there.scheduler_address} --nthreads 1` starts one."]
-
-
-def test_a_profile_needs_a_core_for_each_process() -> None:
-    assert slurm_settings({"memory": "1GB", "processes": 3}, "mine.toml")["cores"] == 3
-    with pytest.raises(UserError, match=r"mine\.toml must have a core for each process of a job, found 3 for 4\."):
-        slurm_settings({"memory": "1GB", "cores": 3, "processes": 4}, "mine.toml")
-    with pytest.raises(UserError, match=r"'cores' in the Slurm profile mine\.toml must be a number of cores"):
-        slurm_settings({"memory": "1GB", "cores": "3"}, "mine.toml")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hnet_bench.runs.compare import compare, different_settings, surroundings
+from hnet_bench.runs.compare import compare, different_settings
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 
@@ -50,41 +50,6 @@ def test_errors_are_compared_in_relation_to_each_other(spec_of: SpecOf, record_o
     # (0.004 - 0.0039) / 0.004
     assert (found.verdict, found.where, found.largest) == ("different", (0, 0), pytest.approx(0.025))
     assert compare(record, record, errors=True).verdict == "identical"
-
-
-def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of: RecordOf) -> None:
-    made = {"cpu": "A", "device": "cpu", "versions": {"torch": "2.4", "numpy": "2"}, "started": "then"}
-    before = record_of(spec_of(), provenance=made, data={"mnist": "ab"})
-    now = {**made, "versions": {"torch": "2.5", "numpy": "2"}, "matrix_products": "oneDNN", "started": "now"}
-    after = record_of(spec_of(), provenance=now, data={"mnist": "cd"})
-    assert surroundings(before, before) == []
-    assert surroundings(before, after) == [
-        "torch: 2.4, now 2.5",
-        "library of matrix products: not recorded, now oneDNN",
-        "data of mnist: ab, now cd",
-    ]
-
-
-def test_what_changes_the_instructions_is_named(spec_of: SpecOf, record_of: RecordOf) -> None:
-    def with_(**made: Any) -> Record:
-        return record_of(spec_of(), provenance={"cpu": "A", **made})
-
-    plain = with_(cpu_capability="AVX512", switches={})
-    other = with_(cpu_capability="DEFAULT", switches={"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "AVX2"})
-    assert surroundings(plain, plain) == []
-    assert surroundings(plain, other) == [
-        "vector instructions of torch: AVX512, now DEFAULT",
-        "ATEN_CPU_CAPABILITY: not set, now default",
-        "MKL_CBWR: not set, now AVX2",
-    ]
-    assert surroundings(other, plain)[1:] == [
-        "ATEN_CPU_CAPABILITY: default, now not set",
-        "MKL_CBWR: AVX2, now not set",
-    ]
-    # Older records do not know.
-    for old in (with_(), with_(cpu_capability=None, switches=None)):
-        assert surroundings(old, plain) == ["vector instructions of torch: not recorded, now AVX512"]
-        assert surroundings(old, other)[1] == "ATEN_CPU_CAPABILITY: not recorded, now default"
 
 
 def test_settings_are_named_by_their_place(spec_of: SpecOf) -> None:

@@ -1,4 +1,5 @@
-"""Estimates of cost: what they are learned from, and how often the range holds for the records that are there."""
+"""Estimates of cost: what they are learned from, how often the range holds for the records that are there, and what
+fits into a budget."""
 
 from __future__ import annotations
 
@@ -10,95 +11,91 @@ from typing import Any
 import pytest
 
 from hnet_bench.interfaces import Scenario
+from hnet_bench.papers.table import parse_table
 from hnet_bench.runs.budget import finished_after, fitting
-from hnet_bench.runs.cost import Costs, Estimate, Timing, costs_of_store, timing_of
-from hnet_bench.runs.plan import CellState, runs_to_do, table_state
+from hnet_bench.runs.cost import BASES, Costs, Estimate, Timing, costs_of_store, timing_of
+from hnet_bench.runs.plan import runs_to_do, table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store, read_record
 
 SpecOf = Callable[..., RunSpec]
 RecordOf = Callable[..., Record]
-COMMITTED = [read_record(path) for path in sorted((Path(__file__).parents[2] / "results").glob("*/*/*/seed*.json"))]
+Timed = Callable[..., Timing]
 
 
 @pytest.fixture
-def timed(record_of: RecordOf) -> Callable[..., Timing]:
+def timed(record_of: RecordOf) -> Timed:
     """The timing of a run that took so many seconds."""
 
-    def make(spec: RunSpec, total: float, *, score: Any = None, **provenance: Any) -> Timing:
-        score = score or [[0.5] * 3] * 3
-        record = record_of(
-            spec, score=score, seconds={"train": [], "evaluate": [], "total": total}, provenance=provenance
-        )
-        timing = timing_of(record)
+    def make(spec: RunSpec, total: float, **provenance: Any) -> Timing:
+        experiences = spec.build_benchmark().facts.experiences
+        score: list[list[float | None]] = [[0.5] * experiences] * experiences
+        seconds = {"train": [], "evaluate": [], "total": total}
+        timing = timing_of(record_of(spec, score=score, seconds=seconds, provenance=provenance))
         assert timing
         return timing
 
     return make
 
 
-def test_records_of_the_cell_count_before_all_others(spec_of: SpecOf, timed: Callable[..., Timing]) -> None:
-    # The synthetic benchmark has three experiences, as the score matrices of these records.
+def estimate(spec: RunSpec, *timings: Timing, cpu: str | None = None) -> Estimate:
+    found = Costs(timings, cpu).estimate(spec)
+    assert found
+    return found
+
+
+def test_records_of_the_cell_count_before_all_others(spec_of: SpecOf, timed: Timed) -> None:
     spec = spec_of()
-    assert spec.build_benchmark().facts.experiences == 3
     same = [timed(spec.with_seed(seed), seconds) for seed, seconds in ((2, 10.0), (3, 40.0), (4, 1000.0))]
     others = [timed(spec_of(protocol={"iterations": 7}), 1.0), timed(spec_of(strategy="joint"), 1.0)]
-    found = Costs((*same, *others)).estimate(spec)
-    assert found
+    found = estimate(spec, *same, *others)
     assert (found.seconds, found.basis) == (pytest.approx(40.0), "this cell")
-    # Too few to say how far off: a factor of two either way.
-    assert (found.low, found.high) == (pytest.approx(20.0), pytest.approx(80.0))
+    # A tenth of the way from 10 s to 40 s lies at 0.2 of the first gap; nine tenths at 0.8 of the second.
+    assert (found.low, found.high) == (pytest.approx(10 + 0.2 * 30), pytest.approx(40 + 0.8 * 960))
 
 
-def test_other_cells_of_the_strategy_are_scaled_by_their_steps(spec_of: SpecOf, timed: Callable[..., Timing]) -> None:
+def test_a_range_is_never_narrower_than_records_of_its_kind_are_from_each_other(spec_of: SpecOf, timed: Timed) -> None:
+    nearest = estimate(spec_of(), timed(spec_of(seed=2), 10.0))
+    farther = estimate(spec_of(), timed(spec_of(strategy="joint"), 10.0))
+    for found in (nearest, farther):
+        assert found.seconds / found.low == pytest.approx(found.high / found.seconds)
+    assert 1 < nearest.high / nearest.seconds < farther.high / farther.seconds
+
+
+def test_other_cells_of_the_strategy_are_scaled_by_their_steps(spec_of: SpecOf, timed: Timed) -> None:
     other = spec_of(protocol={"iterations": 50}, scenario=Scenario.TASK)  # ten times as many steps
-    found = Costs((timed(other, 200.0), timed(spec_of(strategy="joint"), 1.0))).estimate(spec_of())
-    assert found
+    found = estimate(spec_of(), timed(other, 200.0), timed(spec_of(strategy="joint"), 1.0))
     assert (found.seconds, found.basis) == (pytest.approx(20.0), "this strategy")
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"benchmark": {"name": "synthetic", "experiences": 100}},
+        {"protocol": {"iterations": 5, "hidden_units": [1000]}},
+    ],
+)
 def test_runs_with_other_numbers_of_experiences_or_other_networks_are_those_of_another_benchmark(
-    spec_of: SpecOf, timed: Callable[..., Timing]
+    spec_of: SpecOf, timed: Timed, other: dict[str, Any]
 ) -> None:
     """A hundred tasks on a large network say nothing of three on a small one, though strategy and benchmark agree."""
-    many = spec_of(benchmark={"name": "synthetic", "experiences": 100})
-    large = spec_of(protocol={"iterations": 5, "hidden_units": [1000]})
-    for other in (large, many):
-        score = [[0.5] * 100] * 100 if other is many else [[0.5] * 3] * 3
-        found = Costs((timed(other, 1.0, score=score),)).estimate(spec_of())
-        assert found
-        assert found.basis == "other benchmarks"
+    assert estimate(spec_of(), timed(spec_of(**other), 1.0)).basis == "other benchmarks"
 
 
-def test_every_cell_has_one_vote(spec_of: SpecOf, timed: Callable[..., Timing]) -> None:
-    many, two, three = (spec_of(protocol={"iterations": 5, "batch_size": size}) for size in (1, 2, 3))
-    timings = [timed(many.with_seed(seed), 9.0) for seed in range(20)]
-    timings += [timed(two, 1.0), timed(three, 1.0)]
-    found = Costs(tuple(timings)).estimate(spec_of())
-    assert found
-    assert found.seconds == pytest.approx(1.0)
-
-
-def test_then_come_other_strategies_then_other_benchmarks_then_nothing(
-    spec_of: SpecOf, timed: Callable[..., Timing]
-) -> None:
+def test_then_come_other_strategies_then_other_benchmarks_then_nothing(spec_of: SpecOf, timed: Timed) -> None:
     here = timed(spec_of(strategy="joint"), 3.0)
-    elsewhere = timed(spec_of(benchmark={"name": "split_mnist", "class_order": "fixed"}), 8.0)
-    found = [Costs(timings).estimate(spec_of()) for timings in ((here, elsewhere), (elsewhere,), ())]
-    assert [(one.basis, round(one.seconds, 9)) if one else None for one in found] == [
-        ("other strategies", 3.0),
-        ("other benchmarks", 8.0),
-        None,
-    ]
+    elsewhere = timed(spec_of(benchmark={"name": "synthetic", "experiences": 6}), 8.0)
+    near, far = estimate(spec_of(), here, elsewhere), estimate(spec_of(), elsewhere)
+    assert (near.basis, near.seconds) == ("other strategies", pytest.approx(3.0))
+    assert (far.basis, far.seconds) == ("other benchmarks", pytest.approx(4.0))  # of half as many experiences
+    assert Costs(()).estimate(spec_of()) is None
 
 
-def test_records_of_this_processor_count_before_those_of_others(spec_of: SpecOf, timed: Callable[..., Timing]) -> None:
+def test_records_of_this_processor_count_before_those_of_others(spec_of: SpecOf, timed: Timed) -> None:
     slow, fast = timed(spec_of(), 100.0, cpu="old"), timed(spec_of(seed=2), 10.0, cpu="new")
-    for cpu, seconds in (("old", 100.0), ("new", 10.0), ("unheard of", math.sqrt(1000))):
-        found = Costs((slow, fast), cpu).estimate(spec_of(seed=3))
-        assert found
-        assert found.seconds == pytest.approx(seconds)
+    for cpu, seconds in (("old", 100.0), ("new", 10.0), ("unheard of", 55.0)):
+        assert estimate(spec_of(seed=3), slow, fast, cpu=cpu).seconds == pytest.approx(seconds)
 
 
 def test_a_gpu_is_not_a_cpu_and_damaged_records_say_nothing(
@@ -111,49 +108,55 @@ def test_a_gpu_is_not_a_cpu_and_damaged_records_say_nothing(
     assert [len(costs_of_store(tmp_path, gpu=gpu).timings) for gpu in (False, True)] == [1, 1]
 
 
-@pytest.mark.parametrize("unseen", ["record", "cell", "strategy"])
-def test_for_the_committed_records_the_range_holds_mostly_and_is_of_use(unseen: str) -> None:
-    """Each is estimated without itself, without its cell, or without its strategy: also without their errors."""
-    timings = [timing for record in COMMITTED if (timing := timing_of(record))]
+@pytest.fixture(scope="module")
+def committed() -> list[tuple[Record, Timing]]:
+    """The records of this repository that took some time."""
+    files = (Path(__file__).parents[2] / "results").glob("*/*/*/seed*.json")
+    records = [read_record(path) for path in sorted(files)]
+    return [(record, timing) for record in records if (timing := timing_of(record))]
+
+
+@pytest.mark.parametrize(("unseen", "width", "factor"), [("record", 4, 1.5), ("cell", 4, 1.5), ("strategy", 12, 2.5)])
+def test_for_the_committed_records_the_range_holds_mostly_and_is_of_use(
+    committed: list[tuple[Record, Timing]], unseen: str, width: float, factor: float
+) -> None:
+    """Each is estimated without itself, without its cell, or without its strategy."""
     inside, widths, off = [], [], []
-    for record, timing in zip(COMMITTED, timings, strict=True):
-        rest = tuple(
+    for record, timing in committed:
+        rest = [
             other
-            for other in timings
+            for another, other in committed
             if other is not timing
-            and (unseen == "record" or other.cell != timing.cell)
-            and (unseen != "strategy" or other.strategy != timing.strategy)
-        )
-        found = Costs(rest).estimate(RunSpec.from_json(record.spec))
-        assert found
-        seconds = record.seconds["total"]
+            and (unseen == "record" or other.alike[0] != timing.alike[0])
+            and (unseen != "strategy" or another.spec["strategy"]["name"] != record.spec["strategy"]["name"])
+        ]
+        found, seconds = estimate(RunSpec.from_json(record.spec), *rest), record.seconds["total"]
         inside.append(found.low <= seconds <= found.high)
         widths.append(found.high / found.low)
         off.append(abs(math.log(seconds / found.seconds)))
     assert sum(inside) / len(inside) > 0.7  # eight of ten are meant
-    assert sorted(widths)[len(widths) // 2] < {"record": 4, "cell": 4, "strategy": 12}[unseen]
-    assert sorted(off)[len(off) // 2] < math.log({"record": 1.5, "cell": 1.5, "strategy": 2.5}[unseen])
+    assert sorted(widths)[len(widths) // 2] < width
+    assert sorted(off)[len(off) // 2] < math.log(factor)
 
 
-def states_and_todo(tmp_path: Path, done: list[RunSpec], record_of: RecordOf) -> tuple[list[CellState], list[RunSpec]]:
-    from hnet_bench.papers.table import parse_table
+@pytest.fixture
+def chosen(tmp_path: Path, record_of: RecordOf) -> Callable[..., Any]:
+    """What fits of a table with three rows and three seeds, where a run of a row costs so many seconds."""
 
-    rows = [{"name": name, "settings": "s", "CL1": {"strategy": name}} for name in ("finetune", "joint", "ewc")]
-    settings = {"s": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}}
-    table = parse_table("t", {"title": "T", "seeds": "1-3", "settings": settings, "rows": rows})
-    store = Store(tmp_path)
-    for spec in done:
-        store.write(spec, record_of(spec))
-    states = table_state(table, store)
-    return states, runs_to_do(states, store)
+    def choose(done: list[RunSpec], costs: dict[str, float], **limits: Any) -> Any:
+        rows = [{"name": name, "settings": "s", "CL1": {"strategy": name}} for name in ("finetune", "joint", "ewc")]
+        settings = {"s": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}}
+        table = parse_table("t", {"title": "T", "seeds": "1-3", "settings": settings, "rows": rows})
+        store = Store(tmp_path)
+        for spec in done:
+            store.write(spec, record_of(spec))
+        states = table_state(table, store)
+        estimates = {name: Estimate(seconds=cost, low=cost, high=cost, basis=BASES[0]) for name, cost in costs.items()}
+        found = fitting(runs_to_do(states, store), states, lambda spec: estimates.get(spec.strategy), **limits)
+        assert len(found.runs) + found.too_long + found.unknown + len(done) == 9
+        return found
 
-
-def cost_of(**seconds: float) -> Callable[[RunSpec], Estimate | None]:
-    def estimate(spec: RunSpec) -> Estimate | None:
-        cost = seconds.get(spec.strategy)
-        return None if cost is None else Estimate(seconds=cost, low=cost, high=cost, basis="a test")
-
-    return estimate
+    return choose
 
 
 @pytest.mark.parametrize(
@@ -169,23 +172,18 @@ def cost_of(**seconds: float) -> Callable[[RunSpec], Estimate | None]:
     ],
 )
 def test_a_budget_is_spent_on_the_most_informative_runs_that_fit(
-    tmp_path: Path, record_of: RecordOf, seconds: float, jobs: int, expected: str
+    chosen: Callable[..., Any], seconds: float, jobs: int, expected: str
 ) -> None:
-    states, todo = states_and_todo(tmp_path, [], record_of)
-    chosen = fitting(todo, states, cost_of(finetune=1, ewc=4, joint=11), seconds=seconds, jobs=jobs)
-    assert [f"{spec.strategy}{spec.seed}" for spec in chosen.runs] == expected.split()
-    assert chosen.seconds <= seconds
-    assert len(chosen.runs) + chosen.too_long + chosen.unknown == len(todo)
+    found = chosen([], {"finetune": 1, "ewc": 4, "joint": 11}, seconds=seconds, jobs=jobs)
+    assert [f"{spec.strategy}{spec.seed}" for spec in found.runs] == expected.split()
+    assert found.seconds <= seconds
 
 
-def test_a_cell_that_has_seeds_waits_for_those_that_have_none(
-    tmp_path: Path, record_of: RecordOf, spec_of: SpecOf
-) -> None:
-    done = [spec_of(strategy="finetune", scenario=Scenario.TASK, seed=seed) for seed in (1, 2)]
-    states, todo = states_and_todo(tmp_path, done, record_of)
-    chosen = fitting(todo, states, cost_of(finetune=1, ewc=4), seconds=100, jobs=1)
-    assert [f"{spec.strategy}{spec.seed}" for spec in chosen.runs] == ["ewc1", "ewc2", "finetune3", "ewc3"]
-    assert (chosen.too_long, chosen.unknown) == (0, 3)
+def test_a_cell_that_has_seeds_waits_for_those_that_have_none(chosen: Callable[..., Any], spec_of: SpecOf) -> None:
+    done = [spec_of(scenario=Scenario.TASK, seed=seed) for seed in (1, 2)]
+    found = chosen(done, {"finetune": 1, "ewc": 4}, seconds=100, jobs=1)
+    assert [f"{spec.strategy}{spec.seed}" for spec in found.runs] == ["ewc1", "ewc2", "finetune3", "ewc3"]
+    assert (found.too_long, found.unknown) == (0, 3)
 
 
 def test_runs_beside_each_other_take_the_time_of_the_busiest_worker() -> None:

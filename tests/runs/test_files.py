@@ -14,7 +14,7 @@ def test_commands_need_no_module_that_windows_lacks(tmp_path: Path) -> None:
     code = """
 from pathlib import Path
 from hnet_bench.cli import main
-import hnet_bench.runs.memory
+import hnet_bench.runs.process
 from hnet_bench.runs.files import alone
 with alone(Path("made")):
     Path("made/file").touch()

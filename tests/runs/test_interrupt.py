@@ -2,24 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-
-LONG = """
-title = "Longer than anybody waits"
-seeds = "1-2"
-[settings.long]
-benchmark = { name = "synthetic" }
-protocol = { iterations = 1000000 }
-[[rows]]
-name = "finetune"
-settings = "long"
-CL3 = { strategy = "finetune" }
-"""
 
 
 def servers(sweep):
@@ -40,27 +26,12 @@ def has_workers(sweep):
 
 
 @pytest.mark.parametrize("begun", [is_loading, has_workers])
-def test_ctrl_c_while_workers_start_is_one_sentence(tmp_path, begun):
-    (tmp_path / "long.toml").write_text(LONG)
-    command = [sys.executable, "-m", "hnet_bench.cli", "run", "long.toml", "-j", "2", "--device", "cpu"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # As a terminal starts it. Tests may have been begun in the background of a shell, where Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as sweep:
-        try:
-            while sweep.poll() is None and not begun(sweep):
-                time.sleep(0.01)
-            os.killpg(sweep.pid, signal.SIGINT)
-            out, err = sweep.communicate(timeout=100)
-        finally:
-            if sweep.poll() is None:
-                os.killpg(sweep.pid, signal.SIGKILL)
+def test_ctrl_c_while_workers_start_is_one_sentence(long_table, command, begun):
+    with command(long_table.parent, "run", "long.toml", "-j", "2", "--device", "cpu") as sweep:
+        while sweep.poll() is None and not begun(sweep):
+            time.sleep(0.01)
+        os.killpg(sweep.pid, signal.SIGINT)
+        out, err = sweep.communicate(timeout=100)
     assert sweep.returncode == 130
     assert "started" not in out
     assert err == (

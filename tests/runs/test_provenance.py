@@ -9,23 +9,32 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
-from hnet_bench.runs.provenance import SWITCHES, arithmetic, identity
+from hnet_bench.runs.provenance import FIELDS, SWITCHES, Circumstances, identity, provenance, surroundings
+from hnet_bench.runs.record import SCHEMA_FILE, Record
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import RunSpec
 
 SpecOf = Callable[..., RunSpec]
+RecordOf = Callable[..., Record]
 ASKED = """
 import json
 import torch
-from hnet_bench.runs.provenance import arithmetic
+from hnet_bench.runs.provenance import Circumstances, provenance
 torch.manual_seed(1)
-print(json.dumps([arithmetic(), torch.nn.Linear(784, 400).weight.sum().item()]))
+made = provenance(Circumstances(strategy=None, device="cpu"))
+print(json.dumps([made, torch.nn.Linear(784, 400).weight.sum().item()]))
 """
+
+
+def test_the_schema_says_what_each_field_is() -> None:
+    described = json.loads(SCHEMA_FILE.read_text())["properties"]["provenance"]["properties"]
+    assert set(described) == {*(field.name for field in FIELDS), "resumes"}
 
 
 def test_a_record_names_the_instructions_of_torch_and_what_is_set(
@@ -48,7 +57,8 @@ def test_what_torch_uses_is_named_not_what_the_processor_has() -> None:
     torch.manual_seed(1)
     here = torch.nn.Linear(784, 400).weight.sum().item()
     # The reason why it is noted: the same seed, version and processor, and other initial weights.
-    assert weights != here or arithmetic()["cpu_capability"] == "DEFAULT"
+    now = provenance(Circumstances(strategy=None, device="cpu"))
+    assert weights != here or now["cpu_capability"] == "DEFAULT"
 
 
 @pytest.mark.parametrize(
@@ -78,3 +88,38 @@ def test_a_run_does_not_go_on_with_other_arithmetic(
         assert checkpoints().read() is None
     assert "the run begins anew" in caplog.text
     assert words in caplog.text
+
+
+def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of: RecordOf) -> None:
+    made = {"cpu": "A", "device": "cpu", "versions": {"torch": "2.4", "numpy": "2"}, "started": "then"}
+    before = record_of(spec_of(), provenance=made, data={"mnist": "ab"})
+    now = {**made, "versions": {"torch": "2.5", "numpy": "2"}, "matrix_products": "oneDNN", "started": "now"}
+    after = record_of(spec_of(), provenance=now, data={"mnist": "cd"})
+    assert surroundings(before, before) == []
+    assert surroundings(before, after) == [
+        "torch: 2.4, now 2.5",
+        "library of matrix products: not recorded, now oneDNN",
+        "data of mnist: ab, now cd",
+    ]
+
+
+def test_what_changes_the_instructions_is_named(spec_of: SpecOf, record_of: RecordOf) -> None:
+    def with_(**made: Any) -> Record:
+        return record_of(spec_of(), provenance={"cpu": "A", **made})
+
+    plain = with_(cpu_capability="AVX512", switches={})
+    other = with_(cpu_capability="DEFAULT", switches={"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "AVX2"})
+    assert surroundings(plain, plain) == []
+    assert surroundings(plain, other) == [
+        "vector instructions of torch: AVX512, now DEFAULT",
+        "ATEN_CPU_CAPABILITY: not set, now default",
+        "MKL_CBWR: not set, now AVX2",
+    ]
+    assert surroundings(other, plain)[1:] == [
+        "ATEN_CPU_CAPABILITY: default, now not set",
+        "MKL_CBWR: AVX2, now not set",
+    ]
+    # Older records do not know.
+    for old in (with_(), with_(cpu_capability=None, switches=None)):
+        assert surroundings(old, plain) == ["vector instructions of torch: not recorded, now AVX512"]
+        assert surroundings(old, other)[1] == "ATEN_CPU_CAPABILITY: not recorded, now default"

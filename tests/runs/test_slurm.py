@@ -5,24 +5,23 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 
+pytest.importorskip("dask_jobqueue")
+
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs import slurm
 from hnet_bench.runs.cluster import Cluster, connected
-from hnet_bench.runs.slurm import _Watch, slurm_settings
-
-pytest.importorskip("dask_jobqueue")
+from hnet_bench.runs.slurm_profile import slurm_settings
 
 ACCEPTS = 'echo $$ >> jobs; echo "Submitted batch job $$"'
 REFUSES = (
     "echo 'sbatch: error: invalid partition specified: nowhere' >&2; echo 'sbatch: error: No such thing' >&2; exit 1"
 )
+REFUSAL = "sbatch: error: invalid partition specified: nowhere; sbatch: error: No such thing."
 # The first is accepted, all others are one too many.
 LIMITED = f"if mkdir first 2>/dev/null; then {ACCEPTS}; else {REFUSES}; fi"
 
@@ -32,10 +31,13 @@ class Imitated:
 
     def __init__(self, folder):
         self.folder = folder
-        (folder / "profile.toml").write_text('memory = "4GB"\n')
+        self.profile()
         self.command("sbatch", ACCEPTS)
         self.command("squeue", "echo >> looked; sed 's/$/ PENDING Resources/' jobs")
         self.command("scancel", "echo $1 >> cancelled")
+
+    def profile(self, *lines):
+        (self.folder / "profile.toml").write_text("\n".join(['memory = "4GB"', *lines, ""]))
 
     def command(self, name, does):
         path = self.folder / "bin" / name
@@ -50,6 +52,15 @@ class Imitated:
     def connected(self, workers=1, announce=lambda sentence: None):
         return connected(Cluster(slurm=self.folder / "profile.toml"), workers, announce)
 
+    def problem(self, workers=1):
+        """The sentence with which connecting, or a task, ends."""
+        with pytest.raises(UserError) as raised, self.connected(workers) as client:
+            client.submit(abs, -1).result()
+        return str(raised.value)
+
+    def cancelled_all(self):
+        return sorted(self.lines("cancelled")) == sorted(self.lines("jobs"))
+
 
 @pytest.fixture
 def imitated(tmp_path, monkeypatch):
@@ -61,30 +72,16 @@ def imitated(tmp_path, monkeypatch):
 
 def test_without_slurm_a_sentence_says_so(imitated, monkeypatch):
     monkeypatch.setenv("PATH", str(imitated.folder))
-    with (
-        pytest.raises(UserError, match=r"^--slurm needs Slurm's sbatch, which is not here: .*\.$"),
-        imitated.connected(),
-    ):
-        pass
+    assert imitated.problem().startswith("--slurm needs Slurm's sbatch, which is not here: ")
 
 
-def test_a_job_that_slurm_refuses_is_a_sentence_with_what_it_says(imitated, capfd):
-    imitated.command("sbatch", REFUSES)
-    with pytest.raises(UserError) as refused, imitated.connected():
-        pass
-    assert str(refused.value) == (
-        "Slurm refuses the job: sbatch: error: invalid partition specified: nowhere; sbatch: error: No such thing."
-    )
+@pytest.mark.parametrize(
+    ("does", "said"), [(REFUSES, REFUSAL), ("echo Welcome", r"Could not parse job id from")], ids=["no", "no job id"]
+)
+def test_a_job_that_slurm_refuses_is_a_sentence_with_what_it_says(imitated, capfd, does, said):
+    imitated.command("sbatch", does)
+    assert imitated.problem().startswith(f"Slurm refuses the job: {said}")
     assert capfd.readouterr() == ("", "")
-
-
-def test_an_sbatch_that_gives_no_job_id_has_refused(imitated):
-    imitated.command("sbatch", "echo Welcome")
-    with (
-        pytest.raises(UserError, match=r"^Slurm refuses the job: Could not parse job id .* Welcome\.$"),
-        imitated.connected(),
-    ):
-        pass
 
 
 def test_a_sweep_goes_on_with_the_jobs_that_slurm_takes(imitated):
@@ -92,25 +89,22 @@ def test_a_sweep_goes_on_with_the_jobs_that_slurm_takes(imitated):
     told = []
     with imitated.connected(workers=3, announce=told.append):
         pass
-    assert told[:1] == [
-        "Slurm refuses 2 of 3 jobs: sbatch: error: invalid partition specified: nowhere; sbatch: error: No such thing."
-    ]
-    assert imitated.lines("cancelled") == imitated.lines("jobs")
+    assert told[:1] == [f"Slurm refuses 2 of 3 jobs: {REFUSAL}"]
+    assert imitated.cancelled_all()
 
 
 def test_as_many_jobs_are_asked_for_as_there_are_workers_to_start(imitated):
-    (imitated.folder / "profile.toml").write_text('memory = "4GB"\nprocesses = 2\n')
+    imitated.profile("processes = 2")
     with imitated.connected(workers=5):
         pass
     assert len(imitated.lines("jobs")) == 3
-    assert sorted(imitated.lines("cancelled")) == sorted(imitated.lines("jobs"))
+    assert imitated.cancelled_all()
 
 
 def test_waiting_for_jobs_that_ended_before_their_workers_came_ends(imitated, capfd):
     imitated.command("squeue", "exit 0")
-    with pytest.raises(UserError) as ended, imitated.connected(workers=2) as client:
-        client.submit(abs, -1).result()
-    assert str(ended.value) in {
+    problem = imitated.problem(workers=2)
+    assert problem in {
         f"No worker can come any more: 2 jobs ended before a worker came from there, see slurm-{job}.out."
         for job in imitated.lines("jobs")
     }
@@ -125,19 +119,20 @@ def test_what_jobs_are_waiting_for_is_said_once(imitated):
     assert told == ["Waiting for Slurm, which gives as reason: Resources."]
 
 
-@pytest.mark.parametrize(("skipped", "option"), [("-t", "--cpus-per-task=1"), ("per", "--cpus-per-task=1")])
-def test_skipping_more_than_was_named_is_refused(imitated, skipped, option):
-    (imitated.folder / "profile.toml").write_text(f'memory = "4GB"\njob_directives_skip = ["{skipped}"]\n')
-    said = rf"^'{skipped}' of 'job_directives_skip' .* would also drop '{option}', .*'{skipped} '\.$"
-    with pytest.raises(UserError, match=said), imitated.connected():
-        pass
+@pytest.mark.parametrize("skipped", ["-t", "per"])
+def test_skipping_more_than_was_named_is_refused(imitated, skipped):
+    imitated.profile(f'job_directives_skip = ["{skipped}"]')
+    problem = imitated.problem()
+    assert problem.startswith(f"'{skipped}' of 'job_directives_skip' ")
+    assert " would also drop '--cpus-per-task=1', " in problem
+    assert problem.endswith(f"'{skipped} '.")
     assert not imitated.lines("jobs")
 
 
 @pytest.mark.parametrize("skipped", ["-t ", "--mem"])
 def test_what_is_named_alone_is_skipped(imitated, skipped):
     imitated.command("sbatch", f"cat $1 > script; {ACCEPTS}")
-    (imitated.folder / "profile.toml").write_text(f'memory = "4GB"\njob_directives_skip = ["{skipped}"]\n')
+    imitated.profile(f'job_directives_skip = ["{skipped}"]')
     with imitated.connected():
         pass
     options = [line.split()[1].partition("=")[0] for line in imitated.lines("script") if line.startswith("#SBATCH")]
@@ -145,25 +140,37 @@ def test_what_is_named_alone_is_skipped(imitated, skipped):
 
 
 def test_a_profile_that_dask_jobqueue_does_not_take_is_a_sentence(imitated):
-    (imitated.folder / "profile.toml").write_text('memory = "4GB"\ninterface = "nowhere0"\n')
-    with (
-        pytest.raises(UserError, match=r"^dask-jobqueue does not accept the profile .*nowhere0.*\.$"),
-        imitated.connected(),
-    ):
-        pass
+    imitated.profile('interface = "nowhere0"')
+    problem = imitated.problem()
+    assert problem.startswith("dask-jobqueue does not accept the profile ")
+    assert "nowhere0" in problem
 
 
-@pytest.mark.parametrize("wrong", ["module load x", ["a", 1]])
-def test_lists_of_a_profile_are_lists(wrong):
-    with pytest.raises(UserError, match=r"^'job_script_prologue' in the Slurm profile p\.toml must be a list of texts"):
-        slurm_settings({"memory": "4GB", "job_script_prologue": wrong}, "p.toml")
+@pytest.mark.parametrize(
+    ("setting", "wrong", "words"),
+    [
+        *(("jobs", wrong, "'jobs' in the Slurm profile p.toml must be a number") for wrong in (0, -1, "4", 1.5, True)),
+        ("processes", 0, "'processes' in the Slurm profile p.toml must be a number of processes, at least 1, found 0."),
+        ("cores", "3", "'cores' in the Slurm profile p.toml must be a number of cores"),
+        ("cores", 3, "p.toml must have a core for each process of a job, found 3 for 4."),
+        ("job_script_prologue", "module load x", "'job_script_prologue' in the Slurm profile p.toml must be a list"),
+        ("worker_extra_args", ["a", 1], "'worker_extra_args' in the Slurm profile p.toml must be a list of texts"),
+        ("memory", None, "p.toml must say how much memory a job needs"),
+    ],
+)
+def test_a_profile_that_cannot_be_meant_is_refused(setting, wrong, words):
+    content = {"memory": "4GB", "processes": 4, setting: wrong}
+    with pytest.raises(UserError) as refused:
+        slurm_settings({name: value for name, value in content.items() if value is not None}, "p.toml")
+    assert words in str(refused.value)
 
 
-def test_web_servers_of_slurm_are_for_this_machine_unless_the_profile_says_else():
-    ours = slurm_settings({"memory": "4GB", "worker_extra_args": ["--local-directory", "/tmp"]}, "p.toml")
+def test_a_job_has_a_core_for_each_process_and_web_servers_are_for_this_machine_unless_the_profile_says_else():
+    ours = slurm_settings({"memory": "4GB", "processes": 3, "worker_extra_args": ["--local-directory", "/tmp"]}, "p")
+    assert ours["cores"] == 3
     assert ours["scheduler_options"] == {"dashboard_address": "127.0.0.1:0"}
     assert ours["worker_extra_args"] == ["--dashboard-address", "127.0.0.1:0", "--local-directory", "/tmp"]
-    theirs = slurm_settings({"memory": "4GB", "scheduler_options": {"dashboard_address": ":8787"}}, "p.toml")
+    theirs = slurm_settings({"memory": "4GB", "scheduler_options": {"dashboard_address": ":8787"}}, "p")
     assert theirs["scheduler_options"] == {"dashboard_address": ":8787"}
 
 
@@ -184,6 +191,9 @@ class Jobs:
         for worker in workers:
             self.plugin.add_worker(SimpleNamespace(workers={"tcp://a:1": SimpleNamespace(name=worker)}), "tcp://a:1")
 
+    def refuse(self, job):
+        self.workers[job].refused, self.workers[job].job_id = "not now", None
+
     def sync(self, submit, cluster, again):
         assert cluster is self
         self.again.append(sorted(again))
@@ -191,15 +201,15 @@ class Jobs:
 
 @pytest.fixture
 def watched(monkeypatch):
-    """A cluster of these jobs, and a function that looks at it once while Slurm has some in its queue."""
+    """A cluster of these jobs, and a function that looks at it once while Slurm has some in its queue, or does not
+    answer, and says why no worker can come any more, if so."""
 
     def watch_over(**jobs):
         cluster = Jobs(**jobs)
-        watch = _Watch(cluster, SimpleNamespace(), lambda sentence: None)
+        watch = slurm._Watch(cluster, SimpleNamespace(), lambda sentence: None)
 
-        def look(*queue):
-            queued = None if queue == (None,) else {job: slurm._Queued("RUNNING", "None") for job in queue}
-            monkeypatch.setattr(slurm, "_queue", lambda: queued)
+        def look(*queue, answers=True):
+            monkeypatch.setattr(slurm, "_queue", lambda: dict.fromkeys(queue, "") if answers else None)
             watch.look()
             return watch.hopeless
 
@@ -235,61 +245,34 @@ def test_a_job_that_dask_has_forgotten_is_submitted_again(watched):
 def test_a_sweep_ends_when_slurm_refuses_what_is_left_of_its_jobs(watched):
     cluster, look = watched(a="1", b="2")
     cluster.come("a", "b")
-    cluster.workers["a"].refused, cluster.workers["a"].job_id = "not now", None
+    cluster.refuse("a")
     assert look("2") == ""
     assert cluster.again == []
     assert look() == ""
     assert cluster.again == [["b"]]
-    cluster.workers["b"].refused, cluster.workers["b"].job_id = "not now", None
+    cluster.refuse("b")
     assert look() == "No worker can come any more: Slurm refuses 2 of 2 jobs: not now."
 
 
 def test_a_slurm_that_does_not_answer_ends_nothing(watched):
     _, look = watched(a="1")
-    assert look(None) == ""
+    assert look(answers=False) == ""
     assert look() != ""
 
 
-LONG = """
-title = "Longer than anybody waits"
-seeds = "1-2"
-[settings.long]
-benchmark = { name = "synthetic" }
-protocol = { iterations = 1000000 }
-[[rows]]
-name = "finetune"
-settings = "long"
-CL3 = { strategy = "finetune" }
-"""
-
-
 @pytest.mark.parametrize("moment", ["jobs are submitted", "jobs wait"])
-def test_ctrl_c_is_one_sentence_and_cancels_the_jobs(imitated, moment):
+def test_ctrl_c_is_one_sentence_and_cancels_the_jobs(imitated, long_table, command, moment):
     if moment == "jobs are submitted":
         imitated.command("sbatch", f"touch asked; sleep 10; {ACCEPTS}")
-    (imitated.folder / "long.toml").write_text(LONG)
-    command = [sys.executable, "-m", "hnet_bench.cli", "run", "long.toml", "--slurm", "profile.toml", "-j", "40"]
-    with subprocess.Popen(
-        command,
-        cwd=imitated.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as sweep:
-        try:
-            # Squeue is asked only after the submission.
-            awaited = "asked" if moment == "jobs are submitted" else "looked"
-            while sweep.poll() is None and not (imitated.folder / awaited).exists():
-                time.sleep(0.01)
-            os.killpg(sweep.pid, signal.SIGINT)
-            _, err = sweep.communicate(timeout=100)
-        finally:
-            if sweep.poll() is None:
-                os.killpg(sweep.pid, signal.SIGKILL)
+    # Squeue is asked only after the submission.
+    awaited = imitated.folder / ("asked" if moment == "jobs are submitted" else "looked")
+    with command(imitated.folder, "run", "long.toml", "--slurm", "profile.toml", "-j", "40") as sweep:
+        while sweep.poll() is None and not awaited.exists():
+            time.sleep(0.01)
+        os.killpg(sweep.pid, signal.SIGINT)
+        _, err = sweep.communicate(timeout=100)
     assert sweep.returncode == 130
     assert err == (
         "Interrupted: 0 of 2 runs finished, and their records are kept in results; the same command does the rest.\n"
     )
-    assert sorted(imitated.lines("cancelled")) == sorted(imitated.lines("jobs"))
+    assert imitated.cancelled_all()

@@ -233,11 +233,11 @@ def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(
 
 
 def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(project: Path) -> None:
-    from hnet_bench.runs import work
+    from hnet_bench.runs import worker
 
     content = spec_of_table("tables/mine.toml").to_json()
     elsewhere = {"my.py:Mine": Path("/not/on/this/machine/my.py")}
-    orders: Any = SimpleNamespace(store=None)
-    assert work.attempt(content, elsewhere, orders, "0", lambda event: None) == work.Result(
+    context: Any = SimpleNamespace(store=None)
+    assert worker.attempt(content, elsewhere, context, "0", lambda event: None) == worker.Result(
         "mistake", "There is no file my.py in the current folder, which a spec names."
     )

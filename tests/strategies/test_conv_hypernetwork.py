@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.conformance.rehearsal import Rehearsal
+from hnet_bench.conformance.smoke_run import SmokeRun
 from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_conv import HnetConv
@@ -142,7 +142,7 @@ def test_a_perceptron_is_trained_as_by_hnet_bit_for_bit():
     settings = {**SIZES, "chunk_size": 300, "hidden_units": (5,), "regularisation_strength": 0.5}
     protocol = protocol_of("mlp", iterations=20, hidden_units=(10,), learning_rate=1e-2)
     outcomes = [
-        Rehearsal(strategy=strategy, scenario=Scenario.TASK, stream=stream, protocol=protocol).play()
+        SmokeRun(strategy=strategy, scenario=Scenario.TASK, stream=stream, protocol=protocol).run()
         for strategy in (Hnet(**settings), HnetConv(**settings, own_head_only=False))
     ]
     assert outcomes[0].same_parameters(outcomes[1])
@@ -155,9 +155,9 @@ def test_a_run_goes_on_bit_for_bit_within_an_experience(network, change):
     """Statistics, dropout, augmentation and the learning rate are where they were."""
     protocol = protocol_of(network, iterations=6, later_iterations=4, learning_rate_steps=((0.5, 0.1),))
     strategy = HnetConv(**{**SIZES, **change})
-    rehearsal = Rehearsal(strategy=strategy, scenario=Scenario.TASK, stream=IMAGES, protocol=protocol)
-    expected = rehearsal.play()
-    stopped = replace(rehearsal, stop_every=3, stop_after=(0, 1)).play()
+    smoke_run = SmokeRun(strategy=strategy, scenario=Scenario.TASK, stream=IMAGES, protocol=protocol)
+    expected = smoke_run.run()
+    stopped = replace(smoke_run, stop_every=3, stop_after=(0, 1)).run()
     assert stopped.same_parameters(expected)
     assert stopped.evaluations == expected.evaluations
     assert stopped.template.planned_steps == 6 + 4 + 4 == stopped.template.clock.train_iterations

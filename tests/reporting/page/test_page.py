@@ -11,8 +11,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from hnet_bench.reporting.appendix import sections
-from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.html_page import anchor, cell_details, data_uri, page, size_of
+from hnet_bench.reporting.cells import Report, ReportCell
+from hnet_bench.reporting.html_page import anchor, commands, data_uri, facts, page, runs, settings, size_of
 
 SVG = b"""<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN"
@@ -65,32 +65,30 @@ def test_every_link_leads_to_one_place(text: str) -> None:
     assert {f"rich/{row}/CL3" for row in ("good", "high", "low", "open", "single", "elsewhere")} <= targets
 
 
+def cell_of(report: Report, key: str) -> ReportCell:
+    return next(cell for cell in report.cells if cell.key == key)
+
+
 def test_behind_a_number_stand_its_runs_settings_commands_and_verdict(rich_report: Report) -> None:
-    found = {details.cell.key: details for details in cell_details(rich_report)}["low/CL3"]
-    assert found.measured == "20.40 ± 0.24 (5)"
-    assert [tuple(field.text for field in run[:2]) for run in found.runs.rows] == [
-        ("1", "20.00"),
-        ("2", "21.00"),
-        ("3", "20.00"),
-        ("4", "21.00"),
-        ("5", "20.00"),
-    ]
-    assert found.runs.rows[0][-1].text.startswith("synthetic/class/si/seed1-")
-    facts = dict(found.facts)
-    assert facts["Verdict"] == "below†"
-    assert facts["Difference"].startswith("-69.60 percentage points, 90 % interval -70.")
-    assert facts["Reported"] == "90.00 ± 0.20† over 20 seeds; recalled. Nobody et al. 2020."
-    assert dict(found.settings)["protocol.iterations"] == "5"
-    assert [command for _, command in found.commands] == [
+    cell = cell_of(rich_report, "low/CL3")
+    rows = [[field.text for field in row] for row in runs(cell).rows]
+    assert [row[:2] for row in rows] == [["1", "20.00"], ["2", "21.00"], ["3", "20.00"], ["4", "21.00"], ["5", "20.00"]]
+    assert rows[0][-1].startswith("synthetic/class/si/seed1-")
+    known = dict(facts(rich_report, cell))
+    assert known["Verdict"] == "below†"
+    assert known["Difference"].startswith("-69.60 percentage points, 90 % interval -70.")
+    assert known["Reported"] == "90.00 ± 0.20† over 20 seeds; recalled. Nobody et al. 2020."
+    assert dict(settings(cell))["protocol.iterations"] == "5"
+    assert [command for _, command in commands(rich_report, cell)] == [
         "hnet-bench run rich.toml --rows low --scenarios CL3 --seeds 1-5 --results repeated",
         "hnet-bench trace rich.toml low CL3",
     ]
 
 
 def test_a_cell_that_was_not_run_says_how_to_run_it(rich_report: Report) -> None:
-    found = {details.cell.key: details for details in cell_details(rich_report)}["elsewhere/CL3"]
-    assert (found.measured, found.runs.rows, found.made_with) == ("", (), ())
-    assert [command for _, command in found.commands] == [
+    cell = cell_of(rich_report, "elsewhere/CL3")
+    assert dict(facts(rich_report, cell))["Measured"] == "not run"
+    assert [command for _, command in commands(rich_report, cell)] == [
         "hnet-bench run rich.toml --rows elsewhere --scenarios CL3 --seeds 1-3"
     ]
 

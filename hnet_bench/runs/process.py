@@ -34,10 +34,10 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**29),
     "MALLOC_MMAP_THRESHOLD_": str(2**29),
 }
-_PRELOADED = ["hnet_bench.runs.preload"]
 _SECONDS_BETWEEN_LOOKS = 0.2  # whether anybody still wants the result
 _SECONDS_TO_END = 5.0  # for a process that has sent its result
 _UNKNOWN = 255  # what the server's clients are told of a process if the server is gone
+_CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()  # else each process loads the libraries anew
 
 _starting = threading.Lock()
 _loaded = threading.Event()  # the server, with all its libraries
@@ -55,13 +55,13 @@ class Traceback(Exception):
     """The text of a traceback of another process."""
 
 
-def apart(
+def in_own_process(
     function: Callable[..., Any],
     *arguments: Any,
     hear: Callable[[Any], None] | None = None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Any:
-    """Result of a function that is called in a process of its own.
+    """Return the result of a function that is called in a process of its own.
 
     With `hear` the function gets one more argument, with which it says things while it lasts; `hear` is called here
     with each. The process ends with this one, when this call is interrupted, and soon after `wanted` has become false.
@@ -73,17 +73,27 @@ def apart(
         with there:  # from here on the process alone has it
             process = _begin(function, arguments, there, tells=hear is not None)
         try:
-            for kind, *content in _said(process, here, wanted):
+            while wanted():
+                # The sentinel is asked, too: what a strategy began may outlive its process with the pipe's other end.
+                ready = connection.wait([here, process.sentinel], _SECONDS_BETWEEN_LOOKS)
+                if not ready:
+                    continue
+                try:
+                    if not here.poll():
+                        break  # it ended without a word
+                    kind, content, *more = here.recv()
+                except (EOFError, OSError):
+                    break
                 if kind == "told":
                     assert hear is not None
-                    hear(content[0])
+                    hear(content)
                     continue
                 process.join(_SECONDS_TO_END)
-                if kind == "returned":
-                    return content[0]
                 if kind == "mistake":
-                    raise UserError(content[0])
-                raise Failed(content[0]) from Traceback(content[1])
+                    raise UserError(content)
+                if kind == "raised":
+                    raise Failed(content) from Traceback(*more)
+                return content
         finally:
             process.kill()
             process.join()
@@ -100,7 +110,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 def start_server() -> None:
-    """Starts the process that others are forked from, unless it is there, and waits until it has loaded all.
+    """Start the process that others are forked from, unless it is there, and wait until it has loaded all.
 
     If this is interrupted the server ends, too.
     """
@@ -108,25 +118,12 @@ def start_server() -> None:
         _start_server()
 
 
-def _said(process: BaseProcess, here: Any, wanted: Callable[[], bool]) -> Iterator[tuple[Any, ...]]:
-    """What the process says until it ends, or until nobody wants to hear it."""
-    # Its sentinel is asked, too: a process that a strategy began may outlive it with the other end of the pipe.
-    while wanted():
-        ready = connection.wait([here, process.sentinel], _SECONDS_BETWEEN_LOOKS)
-        if ready and not here.poll():
-            return  # it ended without a word
-        if here in ready:
-            try:
-                yield here.recv()
-            except (EOFError, OSError):
-                return
-
-
 def _begin(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any, *, tells: bool) -> BaseProcess:
     # Dask's workers are daemons, which must have no children since these would outlive them; ours do not.
     multiprocessing.current_process().daemon = False
-    process: BaseProcess = _context().Process(  # type: ignore[attr-defined]
-        target=_work, args=(function, arguments, there, tells, _environment()), daemon=True
+    context: Any = multiprocessing.get_context("forkserver" if _CAN_FORK else "spawn")
+    process: BaseProcess = context.Process(
+        target=_call, args=(function, arguments, there, tells, {**ENVIRONMENT, **os.environ}), daemon=True
     )
     with _starting, _without_main():
         _start_server()
@@ -137,7 +134,7 @@ def _begin(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any,
     return process
 
 
-def _work(
+def _call(
     function: Callable[..., Any], arguments: tuple[Any, ...], there: Any, tells: bool, environment: dict[str, str]
 ) -> None:
     """In the new process."""
@@ -146,16 +143,14 @@ def _work(
     # The server has that of its own beginning.
     os.environ.clear()
     os.environ.update(environment)
-
-    def tell(message: Any) -> None:
-        there.send(("told", message))
-
+    if tells:
+        arguments = (*arguments, lambda message: there.send(("told", message)))
     try:
-        answer: tuple[Any, ...] = ("returned", function(*arguments, tell) if tells else function(*arguments))
+        answer: tuple[Any, ...] = ("returned", function(*arguments))
     except UserError as error:
         answer = ("mistake", str(error))
     except Exception as error:
-        answer = ("raised", _in_one_line(error), traceback.format_exc())
+        answer = ("raised", f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     there.send(answer)
@@ -168,10 +163,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _in_one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
 def _how_it_ended(process: BaseProcess) -> str:
     code = process.exitcode
     if code is None or code == _UNKNOWN:
@@ -180,15 +171,6 @@ def _how_it_ended(process: BaseProcess) -> str:
         return f"its process ended with exit code {code}"
     hint = ", as when memory runs out" if -code == signal.SIGKILL else ""
     return f"its process was ended by {signal.Signals(-code).name}{hint}"
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """Where the system cannot fork, each process loads the libraries anew."""
-    return multiprocessing.get_context("forkserver" if _can_fork() else "spawn")
-
-
-def _can_fork() -> bool:
-    return "forkserver" in multiprocessing.get_all_start_methods()
 
 
 @contextmanager
@@ -205,52 +187,46 @@ def _without_main() -> Iterator[None]:
 
 
 def _start_server() -> None:
-    if not _can_fork():
+    if not _CAN_FORK:
         return
     from multiprocessing import forkserver, resource_tracker
 
-    multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
-    # It finds modules where this process does, so (from Python 3.11 on) not in the current folder first.
-    found_in = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
-    with _begun_with({**_environment(), "PYTHONPATH": found_in, "PYTHONSAFEPATH": "1"}):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hnet_bench.runs.preload"])
+    others = [] if _loaded.is_set() else psutil.Process().children()
+    with _server_environment():
         resource_tracker.ensure_running()  # else it would be started below, and lift the mask
         # Ctrl-C reaches every process of a terminal's group. Only the one that the user started answers it, by ending
         # the others. Processes begin with the mask of the thread that starts them.
-        others, before = _children(), signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if _loaded.is_set():
         return
-    first = multiprocessing.get_context("forkserver").Process(target=os.getpid)
+    first = context.Process(target=os.getpid)
     try:
         first.start()
         first.join()
     except KeyboardInterrupt:
-        for started in _children() - others:
-            started.kill()  # it would load all the rest
+        for child in psutil.Process().children():
+            if child not in others:
+                child.kill()  # it would load all the rest
         raise
     _loaded.set()
 
 
-def _environment() -> dict[str, str]:
-    """That of a new process."""
-    return {**ENVIRONMENT, **os.environ}
-
-
 @contextmanager
-def _begun_with(environment: dict[str, str]) -> Iterator[None]:
-    """Programs that are started in the block begin with this environment."""
+def _server_environment() -> Iterator[None]:
+    """Programs that are started in the block begin with what libraries need, and find modules where this process does,
+    so (from Python 3.11 on) not in the current folder first."""
     before = dict(os.environ)
-    os.environ.update(environment)
+    found_in = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
+    os.environ.update({**ENVIRONMENT, **before, "PYTHONPATH": found_in, "PYTHONSAFEPATH": "1"})
     try:
         yield
     finally:
-        os.environ.update(before)
-        for name in environment.keys() - before.keys():
+        for name in os.environ.keys() - before.keys():
             del os.environ[name]
-
-
-def _children() -> set[psutil.Process]:
-    return set() if _loaded.is_set() else set(psutil.Process().children())
+        os.environ.update(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ PROTOCOL = TrainingProtocol(iterations=60, batch_size=16, learning_rate=1e-2, hi
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rehearsal left."""
+    """What a smoke run left."""
 
     template: InMemoryTemplate
     initial: list[Tensor]  # trainable parameters before training, found anywhere in the template
@@ -46,7 +47,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsal:
+class SmokeRun:
     """A strategy in one scenario; change a field with `dataclasses.replace`."""
 
     strategy: Strategy
@@ -79,12 +80,12 @@ class Rehearsal:
         """What the strategy is given."""
         return Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
 
-    def play(self) -> Outcome:
+    def run(self) -> Outcome:
         """Learns the whole stream. What the strategy prints is not shown."""
         with redirect_stdout(io.StringIO()):
-            return self._play()
+            return self._run()
 
-    def _play(self) -> Outcome:
+    def _run(self) -> Outcome:
         benchmark = self.benchmark()
         template = self.built()
         evaluator = Evaluator(benchmark)
@@ -112,7 +113,7 @@ class Rehearsal:
         data = stored_tensors(benchmark.train, template.device)
         while True:
             if self.stop_every:
-                after_every_step(template, _Stopper(template, data, self.stop_every).count)
+                _stop_after(self.stop_every, template, data)
             try:
                 template.train(experience, eval_streams=[])
             except _Stopped as stopped:
@@ -139,18 +140,17 @@ class _Stopped(Exception):
         self.state = state
 
 
-class _Stopper:
+def _stop_after(steps: int, template: InMemoryTemplate, data: Mapping[str, Tensor]) -> None:
     """Ends training with _Stopped after so many steps."""
+    taken = itertools.count(1)
 
-    def __init__(self, template: InMemoryTemplate, data: Mapping[str, Tensor], steps: int) -> None:
-        self._template, self._data, self._left = template, data, steps
-
-    def count(self) -> None:
-        self._left -= 1
-        if self._left == 0:
+    def count() -> None:
+        if next(taken) == steps:
             # Plugins of Avalanche's may hold what cannot be saved here; between experiences they must not.
             with suppress(CheckpointError):
-                raise _Stopped(save_state(self._template, self._data))
+                raise _Stopped(save_state(template, data))
+
+    after_every_step(template, count)
 
 
 def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:

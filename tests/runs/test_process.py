@@ -16,11 +16,11 @@ import pytest
 
 from hnet_bench import catalog
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.apart import ENVIRONMENT, Died, Failed, apart
+from hnet_bench.runs.process import ENVIRONMENT, Died, Failed, in_own_process
 
 
 def test_it_gives_back_a_result_from_another_process_that_then_is_gone() -> None:
-    process = apart(os.getpid)
+    process = in_own_process(os.getpid)
     assert process != os.getpid()
     assert not psutil.pid_exists(process)
 
@@ -31,7 +31,7 @@ def test_it_says_things_while_it_lasts(tmp_path: Path, monkeypatch: pytest.Monke
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     heard: list[int] = []
-    assert apart(importlib.import_module("counts_down").count, 3, hear=heard.append) == "zero"
+    assert in_own_process(importlib.import_module("counts_down").count, 3, hear=heard.append) == "zero"
     assert heard == [3, 2, 1]
 
 
@@ -53,20 +53,20 @@ def test_it_may_begin_others_which_keep_nobody_waiting_when_it_dies(
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     begins_others = importlib.import_module("begins_others")
-    assert apart(begins_others.finish) == 7
+    assert in_own_process(begins_others.finish) == 7
     try:
         with pytest.raises(Died, match="exit code 5"):
-            apart(begins_others.die, str(tmp_path / "mark"))
+            in_own_process(begins_others.die, str(tmp_path / "mark"))
     finally:
         (tmp_path / "mark").touch()
 
 
 def test_a_mistake_comes_as_its_sentence_and_another_exception_with_its_traceback() -> None:
     with pytest.raises(UserError, match=r"^Unknown benchmark 'nothing': known are "):
-        apart(catalog.benchmark_class, "nothing")
+        in_own_process(catalog.benchmark_class, "nothing")
     with pytest.raises(Failed, match=r"^ValueError: .*") as raised:
-        apart(math.sqrt, -1)
-    assert "in _work" in str(raised.value.__cause__)
+        in_own_process(math.sqrt, -1)
+    assert "in _call" in str(raised.value.__cause__)
 
 
 @pytest.mark.parametrize(
@@ -81,36 +81,39 @@ def test_a_mistake_comes_as_its_sentence_and_another_exception_with_its_tracebac
 def test_a_process_that_ends_by_itself_is_no_result(end: object, argument: int, words: str) -> None:
     assert callable(end)
     with pytest.raises(Died) as died:
-        apart(end, argument)
+        in_own_process(end, argument)
     assert str(died.value) == words
 
 
 def test_it_ends_when_nobody_wants_it_any_longer() -> None:
     begun = time.monotonic()
     with pytest.raises(Died):
-        apart(time.sleep, 10**6, wanted=lambda: False)
+        in_own_process(time.sleep, 10**6, wanted=lambda: False)
     assert time.monotonic() - begun < 10**5
 
 
 def test_what_is_changed_in_it_is_changed_there_alone(tmp_path: Path) -> None:
     here = os.getcwd()
-    apart(os.chdir, tmp_path)
-    apart(os.putenv, "HNET_BENCH_LEFT", "behind")
-    assert apart(os.getcwd) == os.getcwd() == here
-    assert apart(os.getenv, "HNET_BENCH_LEFT") is None
+    in_own_process(os.chdir, tmp_path)
+    in_own_process(os.putenv, "HNET_BENCH_LEFT", "behind")
+    assert in_own_process(os.getcwd) == os.getcwd() == here
+    assert in_own_process(os.getenv, "HNET_BENCH_LEFT") is None
 
 
 def test_its_environment_is_that_of_now_with_what_libraries_need(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
-        assert apart(os.getenv, name) == os.environ.get(name, value)
+        assert in_own_process(os.getenv, name) == os.environ.get(name, value)
     monkeypatch.setenv("HNET_BENCH_NEW", "set after the server began")
-    assert apart(os.getenv, "HNET_BENCH_NEW") == "set after the server began"
+    assert in_own_process(os.getenv, "HNET_BENCH_NEW") == "set after the server began"
     monkeypatch.delenv("HNET_BENCH_NEW")
-    assert apart(os.getenv, "HNET_BENCH_NEW") is None
+    assert in_own_process(os.getenv, "HNET_BENCH_NEW") is None
 
 
 def test_it_ends_with_the_process_that_waits_for_it_however_that_ends(tmp_path: Path) -> None:
-    code = "import sys, time; from hnet_bench.runs.apart import apart; apart(print, 'begun'); apart(time.sleep, 10**6)"
+    code = (
+        "import time; from hnet_bench.runs.process import in_own_process as call; "
+        "call(print, 'begun'); call(time.sleep, 10**6)"
+    )
     command = [sys.executable, "-c", code]
     if sys.version_info >= (3, 11):  # as commands do, it looks for no module here, nor does what it begins
         (tmp_path / "torch.py").write_text("print('a file of the user')")

@@ -16,7 +16,7 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.conformance.honesty import predictions
+from hnet_bench.conformance.leaks import predictions
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol
 
 PROTOCOL = TrainingProtocol(iterations=40, batch_size=16, hidden_units=(20,))

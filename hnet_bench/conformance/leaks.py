@@ -19,13 +19,13 @@ SMALL_BATCH = 7  # smaller than an experience, so that a batch could betray it
 
 def predictions(template: InMemoryTemplate, experience: Any, wrong_label: int | None = None) -> Tensor:
     """What a strategy says about the samples of one experience, in their order, with their task labels replaced."""
-    listener = _Listener(wrong_label)
-    template.plugins.append(listener)
+    heard = _Predictions(wrong_label)
+    template.plugins.append(heard)
     try:
         template.eval([experience])
     finally:
-        template.plugins.remove(listener)
-    return torch.cat(listener.said)
+        template.plugins.remove(heard)
+    return torch.cat(heard.said)
 
 
 def depends_on_more_than_inputs(template: InMemoryTemplate, benchmark: InMemoryBenchmark) -> str | None:
@@ -55,7 +55,7 @@ def _dependence(template: InMemoryTemplate, benchmark: InMemoryBenchmark) -> str
     return None
 
 
-class _Listener(BaseSGDPlugin):  # type: ignore[misc]
+class _Predictions(BaseSGDPlugin):  # type: ignore[misc]
     def __init__(self, wrong_label: int | None) -> None:
         super().__init__()
         self._wrong_label = wrong_label
