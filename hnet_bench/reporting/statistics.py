@@ -114,12 +114,16 @@ def seeds_to_reproduce(reported: ErrorOfMean, *, spread: float, margin: float, l
     at least 80 % of cases, if it equals the reported one in truth. `spread` is the standard deviation over seeds."""
     import numpy
 
-    seeds = numpy.arange(least, MOST_SEEDS + 1)
-    enough = chance_to_reproduce(seeds, reported, spread=spread, margin=margin) >= POWER
-    if enough.any():
-        return int(seeds[enough.argmax()])
-    limit = chance_to_reproduce(numpy.array([1e12]), reported, spread=spread, margin=margin)
-    return "more than 1000" if limit[0] >= POWER else "no number"
+    def enough(seeds: Any) -> Any:
+        return chance_to_reproduce(seeds, reported, spread=spread, margin=margin) >= POWER
+
+    if not enough(numpy.array([1e12]))[0]:
+        return "no number"
+    for most in (min(least + 30, MOST_SEEDS), MOST_SEEDS):  # mostly few seeds do
+        seeds = numpy.arange(least, most + 1)
+        if (found := enough(seeds)).any():
+            return int(seeds[found.argmax()])
+    return "more than 1000"
 
 
 def chance_to_reproduce(seeds: Any, reported: ErrorOfMean, *, spread: float, margin: float) -> Any:
@@ -209,7 +213,7 @@ def step_of(scores: Iterable[float]) -> float:
     experiences is off by no more than one of them.
     """
     largest = 1
-    for score in scores:
+    for score in set(scores):
         share = Fraction(score).limit_denominator(_LARGEST_DENOMINATOR)
         if not 0 <= score <= 1 or share.numerator / share.denominator != score:
             return 0.0
