@@ -19,7 +19,7 @@ from hnet_bench.metrics import (
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.provenance import TracedRecord
-from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
+from hnet_bench.reporting.statistics import INTERVAL, MINIMUM_TO_RANK
 from hnet_bench.reporting.text import (
     GIBIBYTE,
     KNOWN,
@@ -206,7 +206,7 @@ VERDICT_COLUMNS: tuple[Column[ReportCell], ...] = (
     SCENARIO,
     Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}"),
     Column("Difference", _judged(difference_text)),
-    Column("90 % interval", _judged(interval_text)),
+    Column(INTERVAL, _judged(interval_text)),
     Column("Margin", _judged(lambda found, scale: scale.text(found.margin))),
     Column("Verdict", _judged(lambda found, _: found.outcome + KNOWN[found.known][0]), "left", shows="verdict"),
     Column("Seeds if equal", _judged(lambda found, _: str(found.seeds_if_equal or ""))),
@@ -216,7 +216,7 @@ NOT_REPRODUCED_COLUMNS: tuple[Column[ReportCell], ...] = (
     replace(LABEL, heading="Row"),
     *(_BY_HEADING[heading] for heading in ("Scenario", "Verdict")),
     Column("Seeds", lambda cell: str(len(cell.records))),
-    *(_BY_HEADING[heading] for heading in ("Difference", "90 % interval", "Seeds if equal")),
+    *(_BY_HEADING[heading] for heading in ("Difference", INTERVAL, "Seeds if equal")),
     Column("Reason", lambda cell: reason_of(cell), "left"),
 )
 
@@ -238,7 +238,7 @@ def verdicts_table(report: Report) -> TextTable | None:
 
 def _verdict_notes(report: Report) -> Iterable[str]:
     yield (
-        f"Difference: measured minus reported, in {report.scale.differences}. Reproduced if its 90 % interval lies "
+        f"Difference: measured minus reported, in {report.scale.differences}. Reproduced if its {INTERVAL} lies "
         "within the margin, above or below if it lies beyond it, else inconclusive: two one-sided tests at 5 %. The "
         f"margin stands in the table and does not depend on what is measured. Fewer than {MINIMUM_SEEDS} seeds are "
         f"inconclusive, and fewer than {MINIMUM_TO_REPRODUCE} never reproduce a number, since some methods fail on "

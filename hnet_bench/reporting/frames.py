@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.metrics import average_accuracy
-from hnet_bench.reporting.statistics import error_of, half_width
-from hnet_bench.reporting.verdicts import error_of_reported
+from hnet_bench.reporting.verdicts import difference_of
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
@@ -87,7 +85,7 @@ def cells(states: Sequence[CellState]) -> DataFrame:
 def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:
     cell, summary, reported = state.cell, state.summary, state.cell.reported
     name = _BENCHMARKS.get(cell.benchmark["name"], title)
-    difference, low, high = _difference(state)
+    difference, low, high = difference_of(summary, reported) if summary and reported else (None, None, None)
     return {
         "table": cell.table,
         "row": cell.row,
@@ -115,19 +113,6 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
         "difference_low": low,
         "difference_high": high,
     }
-
-
-def _difference(state: CellState) -> tuple[float | None, float | None, float | None]:
-    """Measured minus reported, and the ends of its interval; one seed has none."""
-    summary, reported = state.summary, state.cell.reported
-    if summary is None or reported is None:
-        return None, None, None
-    difference = summary.mean - reported.mean
-    if summary.n == 1:
-        return difference, None, None
-    errors = [error_of([average_accuracy(record.score) for record in state.records]), error_of_reported(reported)]
-    half = float(half_width(errors))
-    return difference, difference - half, difference + half
 
 
 def _row_names(states: Sequence[CellState]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import Column, Field, TextTable, interval_text, reason_of, tables_of, text_table
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
+from hnet_bench.reporting.statistics import INTERVAL
 from hnet_bench.reporting.text import (
     KNOWN,
     NOT_RUN,
@@ -133,7 +134,7 @@ def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
 def _grounds(found: Verdict, scale: Scale) -> Iterable[tuple[str, str]]:
     if found.difference is not None:
         interval = interval_text(found, scale)
-        between = f", 90 % interval {interval}" if interval else ""
+        between = f", {INTERVAL} {interval}" if interval else ""
         yield "Difference", f"{scale.signed(found.difference)} {scale.differences}{between}"
     yield "Margin", scale.text(found.margin)
     if found.seeds_if_equal is not None:

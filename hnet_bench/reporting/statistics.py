@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from hnet_bench.metrics import Better, Summary, summarise
 
 LEVEL = 0.95  # of each one-sided test
+INTERVAL = f"{100 * (2 * LEVEL - 1):.0f} % interval"
 EXACT = math.inf  # degrees of freedom of what is known without error
 POWER = 0.8
 MOST_SEEDS = 1000
@@ -42,9 +43,8 @@ class ErrorOfMean:
     df: Any  # degrees of freedom that it was estimated with, EXACT if it was not estimated
 
 
-def error_of(values: Sequence[float]) -> ErrorOfMean:
-    """The error of a mean of these values, of which there must be two or more."""
-    summary = _summary(values)
+def error_of(summary: Summary) -> ErrorOfMean:
+    """The error of a mean of two or more values."""
     assert summary.variance is not None
     return ErrorOfMean(summary.variance / summary.n, summary.n - 1)
 
@@ -227,7 +227,7 @@ def _blurred(values: Sequence[float], blur: float) -> ErrorOfMean:
     Numbers between -blur and blur have a standard deviation of at most blur * sqrt(n / (n - 1)), and that of a sum is
     no larger than the sum of both.
     """
-    n, error = len(values), error_of(values)
+    n, error = len(values), error_of(_summary(values))
     return ErrorOfMean((math.sqrt(error.squared) + blur / math.sqrt(n - 1)) ** 2, error.df)
 
 

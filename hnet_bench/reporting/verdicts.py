@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hnet_bench.metrics import summarise
+from hnet_bench.metrics import Summary, summarise
 from hnet_bench.papers.table import Reported
 from hnet_bench.reporting.statistics import EXACT, ErrorOfMean, SeedsNeeded, error_of, half_width, seeds_to_reproduce
 
@@ -140,11 +140,9 @@ def judge(values: Sequence[float], reported: Reported, *, plan: bool = True) -> 
     )
     if summary is None:
         return blank
-    difference = summary.mean - reported.mean
-    if summary.variance is None:
+    difference, low, high = difference_of(summary, reported)
+    if summary.variance is None or low is None or high is None:
         return replace(blank, difference=difference)
-    width = float(half_width([error_of(values), uncertain]))
-    low, high = difference - width, difference + width
     outcome, needed = _outcome(low, high, reported, summary.n), None
     if plan and outcome == "inconclusive":
         spread, least = math.sqrt(summary.variance), max(MINIMUM_TO_REPRODUCE, summary.n + 1)
@@ -157,6 +155,15 @@ def judge(values: Sequence[float], reported: Reported, *, plan: bool = True) -> 
         interval_high=high,
         seeds_if_equal=needed,
     )
+
+
+def difference_of(measured: Summary, reported: Reported) -> tuple[float, float | None, float | None]:
+    """Measured minus reported, and the ends of its interval (see `INTERVAL`); None for a single seed."""
+    difference = measured.mean - reported.mean
+    if measured.variance is None:
+        return difference, None, None
+    half = float(half_width([error_of(measured), error_of_reported(reported)]))
+    return difference, difference - half, difference + half
 
 
 def exit_code(outcomes: Mapping[str, int]) -> int:

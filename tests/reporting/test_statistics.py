@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hnet_bench.metrics import Summary
 from hnet_bench.reporting.statistics import (
     EXACT,
     Competitor,
@@ -28,18 +29,19 @@ from hnet_bench.reporting.statistics import (
 )
 
 VALUES = [0.62, 0.71, 0.66, 0.64, 0.69]
+OURS = Summary(float(np.mean(VALUES)), float(np.var(VALUES, ddof=1)), 5)
 REPETITIONS = 40_000
 TOLERANCE = 3 * math.sqrt(0.05 * 0.95 / REPETITIONS)  # three standard errors of the simulated rate
 
 
 def test_one_error_gives_the_t_interval_and_the_t_test_of_scipy() -> None:
     interval = stats.ttest_1samp(VALUES, 0.6).confidence_interval(0.9)
-    assert half_width([error_of(VALUES)]) == pytest.approx((interval.high - interval.low) / 2)
+    assert half_width([error_of(OURS)]) == pytest.approx((interval.high - interval.low) / 2)
     p = stats.ttest_1samp(VALUES, 0.6, alternative="greater").pvalue
     distance = sum(VALUES) / 5 - 0.6
-    assert tail_probability(distance, [error_of(VALUES)]) == pytest.approx(p)
-    assert tail_probability(-distance, [error_of(VALUES)]) == pytest.approx(1 - p)
-    assert tail_probability(distance, [error_of(VALUES), ErrorOfMean(0.0, EXACT)]) == pytest.approx(p)
+    assert tail_probability(distance, [error_of(OURS)]) == pytest.approx(p)
+    assert tail_probability(-distance, [error_of(OURS)]) == pytest.approx(1 - p)
+    assert tail_probability(distance, [error_of(OURS), ErrorOfMean(0.0, EXACT)]) == pytest.approx(p)
 
 
 def test_what_is_known_exactly_has_the_normal_quantile() -> None:
@@ -72,9 +74,9 @@ def test_without_any_spread_there_is_no_doubt() -> None:
 
 def test_satterthwaites_degrees_of_freedom_are_those_of_welch() -> None:
     other = [0.5, 0.9, 0.4]
-    found = satterthwaite([error_of(VALUES), error_of(other)])
+    found = satterthwaite([error_of(OURS), error_of(Summary(float(np.mean(other)), float(np.var(other, ddof=1)), 3))])
     assert found == pytest.approx(stats.ttest_ind(VALUES, other, equal_var=False).df)
-    assert satterthwaite([error_of(VALUES), ErrorOfMean(0.0, EXACT)]) == pytest.approx(4)
+    assert satterthwaite([error_of(OURS), ErrorOfMean(0.0, EXACT)]) == pytest.approx(4)
 
 
 def false_alarms(seeds: int, ratio: float) -> tuple[float, float]:
