@@ -1,6 +1,8 @@
-"""What several tests need: specs of a tiny run, records without training, a user's table, the true MNIST."""
+"""What several tests need: a user's table, specs and records without training, what a command says, the true MNIST."""
 
+import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,20 @@ from typing import Any
 import pytest
 
 from hnet_bench.interfaces import Scenario
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec, resolve
+from hnet_bench.runs.revisions import revisions_of
+from hnet_bench.runs.spec import RunSpec, resolve, resolve_cell
+from hnet_bench.runs.store import Store
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuses arguments called `benchmark`: pytest-benchmark takes them for its own, and skips such a test for ever."""
+    for item in items:
+        if "benchmark" in getattr(item, "fixturenames", ()) and item.path.parent.name != "bench":
+            raise pytest.UsageError(f"{item.nodeid} would be skipped: give its argument 'benchmark' another name.")
+
 
 USER_TABLE = """
 title = "A table of my own"
@@ -83,6 +97,92 @@ def user_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "mine.toml"
     path.write_text(USER_TABLE)
     return path
+
+
+@pytest.fixture
+def stored(record_of: Callable[..., Record]) -> Callable[..., RunSpec]:
+    """Stores the record that a run of a cell of a table could have left; arguments replace its fields."""
+
+    def store(
+        cell: int = 0, seed: int = 1, *, table: str = "mine.toml", results: str = "results", **changes: Any
+    ) -> RunSpec:
+        spec = resolve_cell(load_table(table).cells[cell], seed)
+        Store(Path(results)).write(spec, record_of(spec, **changes))
+        return spec
+
+    return store
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Runs a command, given as words or as a shell takes it; what it prints, if it ends with the expected code."""
+    from hnet_bench.cli import main
+
+    def run(command: str | list[str], code: int = 0) -> Any:
+        capsys.readouterr()
+        assert main(shlex.split(command) if isinstance(command, str) else command) == code
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def refused(said: Callable[..., Any]) -> Callable[..., str]:
+    """Runs a command that must refuse; the one sentence that it prints, without "Error: "."""
+
+    def run(command: str | list[str]) -> str:
+        (line,) = said(command, code=2).err.splitlines()
+        assert line.startswith("Error: ")
+        assert line.endswith(".")
+        return line.removeprefix("Error: ")
+
+    return run
+
+
+class Engine:
+    """Stands in for `run_all`: every run succeeds at once, but for the strategies in `broken`."""
+
+    def __init__(self, record_of: Callable[..., Record]) -> None:
+        from hnet_bench.runs.engine import Outcome
+
+        self.record_of = record_of
+        self.broken: set[str] = set()
+        self.interrupt_after: int | None = None
+        self.leave_after: int | None = None
+        self.begin_only = False
+        self.keep_steps: int | None = None  # of a checkpoint of the first run
+        self.outcome = Outcome(0, ())  # most of which is asked of the store
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, specs: list[RunSpec], *, store: Store, observer: Observer, **how: Any) -> Any:
+        self.calls.append({"specs": specs, **how})
+        if self.begin_only:
+            observer(Event(kind="started", key=specs[0].key))
+        if self.keep_steps is not None:
+            path = store.checkpoint_path(specs[0])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"progress": {"steps": self.keep_steps}}) + "\n")
+        for index, spec in enumerate(specs):
+            if index == self.interrupt_after:
+                raise KeyboardInterrupt
+            if index == self.leave_after:
+                return self.outcome
+            observer(Event(kind="started", key=spec.key))
+            if spec.strategy in self.broken:
+                store.write_failure(spec, {"problem": "ValueError: broken", "traceback": ""})
+                observer(Event(kind="failed", key=spec.key, message="ValueError: broken"))
+            else:
+                store.write(spec, self.record_of(spec, revisions=revisions_of(spec)))
+                observer(Event(kind="finished", key=spec.key))
+        return self.outcome
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]) -> Engine:
+    """Takes the place of `run_all`."""
+    fake = Engine(record_of)
+    monkeypatch.setattr("hnet_bench.runs.engine.run_all", fake)
+    return fake
 
 
 @pytest.fixture(scope="session")

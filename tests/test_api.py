@@ -1,4 +1,4 @@
-"""Every verb of the command line has its twin, which returns what the verb prints."""
+"""Every verb of the command line is a function, which returns what the verb prints."""
 
 import inspect
 import re
@@ -33,7 +33,7 @@ strategy = "finetune"
 SCRIPT = """
 from hnet_bench import api
 print("begun")
-print(len(api.run("mine.toml", seeds="1-2", jobs=1, device="cpu", results="from_script").records))
+print(len(api.run("mine.toml", seeds="1-2", jobs=1, device="cpu").records))
 """
 
 
@@ -55,49 +55,58 @@ def inside(folder, monkeypatch):
     monkeypatch.chdir(folder)
 
 
-def test_every_verb_has_a_twin():
+def test_every_verb_is_a_function():
     verbs = set(typer.main.get_command(app).commands)
-    # What lists names and begins files is another thing in a program.
-    assert verbs - {"list"} <= set(api.__all__)
+    assert verbs - {"list"} <= set(api.__all__)  # which is what three functions and `progress` return
     assert all(inspect.isfunction(getattr(api, name)) for name in api.__all__)
     assert "quick" in api.tables()
     assert {"hnet", "ewc"} <= set(api.strategies())
     assert "split_mnist" in api.benchmarks()
+    (quick,) = (one for one in api.progress() if one.name == "quick")
+    assert (quick.done, quick.planned > 0) == (0, True)
+    assert {one.state for one in api.data(data="nothing")} == {"missing"}
 
 
 def test_records_are_a_frame_with_one_line_each():
-    found = api.records("mine.toml", results="from_script")
+    found = api.records("mine.toml")
     assert sorted(zip(found.scenario, found.seed, strict=True)) == [("CL1", 1), ("CL1", 2), ("CL3", 1), ("CL3", 2)]
     line = found.iloc[0]
     assert line.average_accuracy == pytest.approx(sum(line.score[-1]) / 3)
     assert Path(line.file).exists()
-    assert len(api.records("mine.toml", scenarios="CL3", seeds=2, results="from_script")) == 1
-    empty = api.records("mine.toml", seeds=99, results="from_script")
-    assert list(empty.columns) == list(found.columns)
+    assert len(api.records("mine.toml", scenarios="CL3", seeds=2)) == 1
+
+
+@pytest.mark.parametrize("verb", [api.records, api.scores])
+def test_frames_without_lines_have_their_columns(verb):
+    empty = verb("mine.toml", seeds=99)
     assert empty.empty
+    assert list(empty.columns) == list(verb("mine.toml").columns)
 
 
 def test_scores_are_a_long_frame():
-    found = api.scores("mine.toml", results="from_script")
+    found = api.scores("mine.toml")
     assert list(found.columns)[:10] == [
         "table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score", "inferred",
     ]  # fmt: skip
     assert {"method", "title", "reported"} <= {*found.columns}
     assert len(found) == 2 * 2 * 3 * 3
-    record = api.records("mine.toml", scenarios="CL1", seeds=2, results="from_script").iloc[0]
+    record = api.records("mine.toml", scenarios="CL1", seeds=2).iloc[0]
     mine = found[(found.scenario == "CL1") & (found.seed == 2)]
     assert mine.pivot(index="after", columns="experience", values="score").to_numpy().tolist() == record.score
     assert mine.after.tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
-    empty = api.scores("mine.toml", seeds=99, results="from_script")
-    assert empty.empty
-    assert list(empty.columns) == list(found.columns)
+
+
+def test_cells_have_the_mean_of_their_records():
+    cells, records = api.cells("mine.toml").set_index("scenario"), api.records("mine.toml")
+    assert cells["mean"].to_dict() == pytest.approx(records.groupby("scenario").average_accuracy.mean().to_dict())
+    assert (cells.loc["CL3", "reported"], cells.loc["CL3", "n"]) == (0.333, 2)
 
 
 def test_the_figure_of_the_readme_is_drawn_from_scores(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     import seaborn
 
-    lines = api.scores("mine.toml", scenarios="CL3", results="from_script")
+    lines = api.scores("mine.toml", scenarios="CL3")
     figure = seaborn.relplot(lines, x="after", y="score", hue="row", col="experience", kind="line", errorbar=("se", 1))
     assert figure.axes.shape == (1, 3)
     drawn = figure.axes[0, 0].lines[0].get_ydata()
@@ -105,23 +114,15 @@ def test_the_figure_of_the_readme_is_drawn_from_scores(monkeypatch):
 
 
 def test_a_table_may_be_a_path_and_a_logger_a_single_name(tmp_path):
-    table, here = Path("mine.toml"), Path("from_script")
-    assert api.status(table, results=here).equals(api.status("mine.toml", results="from_script"))
+    table, here = Path("mine.toml"), Path("results").resolve()
+    assert api.status(table, results=here).equals(api.status("mine.toml"))
     assert len(api.plan(table, seeds=range(1, 3), results=here).cells) == 2
     assert len(api.verify(table, scenarios=("CL3",), seeds=numpy.int64(1), results=here)) == 1
     logs = str(tmp_path / "logs")
     done = api.run(table, seeds=[3], scenarios="CL1", device="cpu", logger="csv", logs=logs, results=tmp_path / "other")
     assert done.records.seed.tolist() == [3]
+    assert (len(done.todo), done.failed, done.left) == (1, [], [])
     assert list(Path(logs).rglob("eval_results.csv"))
-    assert {"mine.md"} <= {path.name for path in api.report(table, results=here, reports=tmp_path / "pages").files}
-
-
-def test_frames_without_lines_have_their_columns():
-    found, nothing = (
-        api.trace("mine.toml", "finetune", "CL1", seeds=seeds, results="from_script") for seeds in (1, 99)
-    )
-    assert nothing.empty
-    assert set(nothing.columns) <= set(found.columns)
 
 
 @pytest.mark.parametrize(
@@ -135,17 +136,18 @@ def test_frames_without_lines_have_their_columns():
         ({"seeds": -1}, "'-1' is not a range of seeds"),
         ({"rows": []}, "'rows' is empty"),
         ({"rows": [1]}, "'rows' must be a name or a list of names, found [1]."),
+        ({"rows": "nobody"}, "has no row 'nobody'"),
         ({"scenarios": 3}, "'scenarios' must be a name or a list of names, found 3."),
         ({"table": 3}, "A table is a name or a path, found 3."),
+        ({"table": "nobody"}, "Unknown table"),
         ({"table": Path("nowhere.toml")}, "There is no table file nowhere.toml."),
     ],
 )
 def test_arguments_that_no_command_line_could_hold_are_sentences(arguments, words):
-    for verb in (api.run, api.status, api.records, api.plan, api.verify):
+    for verb in (api.run, api.status, api.records, api.scores, api.cells, api.plan, api.verify):
         with pytest.raises(UserError) as raised:
             verb(**{"table": "mine.toml", **arguments})
         assert words in str(raised.value)
-    assert not Path("results").exists()
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,7 @@ def test_arguments_that_no_command_line_could_hold_are_sentences(arguments, word
         ({"device": "gpu"}, "Unknown device 'gpu': expected auto, cpu, cuda."),
         ({"logger": "xml"}, "Unknown logger 'xml': expected csv, tensorboard, wandb."),
         ({"logger": 3}, "'logger' must be a name or a list of names, found 3."),
+        ({"stop_after": 60}, "'60' is not a time"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused_before_it_begins(arguments, words):
@@ -165,66 +168,74 @@ def test_a_sweep_that_cannot_be_is_refused_before_it_begins(arguments, words):
     assert not Path("nowhere").exists()
 
 
+def test_a_results_folder_that_is_not_there_is_no_empty_one():
+    for verb in (api.status, api.records, api.scores, api.cells, api.verify, api.report, api.figures):
+        with pytest.raises(UserError, match=r"There is no results folder typo\."):
+            verb("mine.toml", results="typo")
+
+
 def test_status_and_plan_agree_with_the_records():
-    status = api.status("mine.toml", results="from_script").set_index("scenario")
+    status = api.status("mine.toml").set_index("scenario")
     assert status.loc["CL3", ["done", "planned", "failed", "stale"]].tolist() == [2, 3, 0, 0]
     assert status.loc["CL3", "reported_mean"] == 0.333
-    plan = api.plan("mine.toml", results="from_script").frame.set_index("scenario")
-    assert plan.to_do.tolist() == [1, 1]
-    cost = plan.loc["CL1"]
+    plan = api.plan("mine.toml", jobs=1)
+    cost = plan.frame.set_index("scenario").loc["CL1"]
+    assert plan.frame.to_do.tolist() == [1, 1]
     assert 0 < cost.seconds_low <= cost.seconds <= cost.seconds_high
+    assert plan.elapsed == pytest.approx(plan.frame.seconds.sum())
 
 
 def test_runs_that_are_done_are_not_done_again():
-    before = api.records("mine.toml", seeds=[1, 2], results="from_script")
-    again = api.run("mine.toml", seeds=[1, 2], results="from_script", device="cpu")
+    before = api.records("mine.toml", seeds=[1, 2])
+    again = api.run("mine.toml", seeds=[1, 2], device="cpu")
     assert not again.todo
     assert again.records.equals(before)
 
 
 def test_verdicts_are_a_frame():
-    found = api.verify("mine.toml", results="from_script")
+    found = api.verify("mine.toml")
     assert found[["scenario", "outcome"]].to_numpy().tolist() == [["CL3", "inconclusive"]]
 
 
 def test_a_number_is_traced_to_its_records():
-    found = api.trace("mine.toml", "finetune", "CL3", results="from_script")
+    found = api.trace("mine.toml", "finetune", "CL3")
     assert found.seed.tolist() == [1, 2]
-    assert {"file", "average", "provenance.command", "provenance.commit"} <= set(found.columns)
+    assert {"provenance.command", "provenance.commit"} <= set(found.columns)
+    nothing = api.trace("mine.toml", "finetune", "CL3", seeds=99)
+    assert nothing.empty
+    assert {"seed", "file", "average"} <= set(nothing.columns) <= set(found.columns)
 
 
 def test_a_run_gives_its_scores_again():
-    run_id = api.records("mine.toml", scenarios="CL1", seeds=1, results="from_script").run_id[0]
-    assert api.rerun(run_id, results="from_script").verdict == "identical"
+    (path,) = api.draw(1, seed=3)
+    again = api.rerun(path)
+    assert (again.verdict, again.found.largest) == ("identical", 0)
+    assert again.again.score == again.record.score
 
 
 def test_stores_are_merged():
-    merged = api.merge("from_script", results="merged")
+    merged = api.merge("results", results="merged")
     assert (merged.added, list(merged.conflicts)) == (4, [])
     assert len(api.records("mine.toml", results="merged")) == 4
 
 
-def test_reports_are_written_and_checked():
-    place = {"results": "from_script", "reports": "pages"}
-    files = api.report("mine.toml", **place).files
+def test_reports_and_figures_are_written_and_checked():
+    files = api.report("mine.toml", reports="pages").files
     assert {"mine.md", "mine.csv", "mine.tex"} <= {path.name for path in files}
-    checked = api.report("mine.toml", **place, check=True)
+    checked = api.report("mine.toml", reports="pages", check=True)
     assert (checked.files, checked.problems) == (files, [])
     files[0].write_text("edited")
-    assert api.report("mine.toml", **place, check=True).problems == [f"{files[0]} differs from line 1 on"]
+    assert api.report("mine.toml", reports="pages", check=True).problems == [f"{files[0]} differs from line 1 on"]
+    drawn = api.figures("mine.toml", reports="pages", kinds="forest", formats=("svg", "pdf"), width=3.25)
+    assert drawn.files == [Path("pages/mine.forest.svg"), Path("pages/mine.forest.pdf")]
+    assert drawn.records == 4
 
 
-def test_a_strategy_is_checked():
-    found = api.check("finetune")
+def test_a_strategy_is_begun_and_checked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert api.new("mine") == [Path("mine.py"), Path("mine.toml")]
+    told = []
+    found = api.check("mine.py:Mine", {"memory": 6}, tell=lambda *line: told.append(line))
     assert found.passed.all()
-    assert len(found) > 10
-
-
-def test_mistakes_are_sentences():
-    with pytest.raises(UserError, match="has no row 'nobody'"):
-        api.status("mine.toml", rows="nobody")
-    with pytest.raises(UserError, match="Unknown table"):
-        api.run("no_such_table")
-    for verb in (api.status, api.records, api.scores, api.cells, api.verify, api.report, api.figures):
-        with pytest.raises(UserError, match=r"There is no results folder typo\."):
-            verb("mine.toml", results="typo")
+    assert len(found) == len(told) > 10
+    assert found.scenario.dropna().unique().tolist() == ["CL1", "CL2", "CL3"]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from hnet_bench.cli import main
 from hnet_bench.scaffold import first_files
 
 ROOT = Path(__file__).parent.parent
@@ -78,26 +77,3 @@ def test_a_new_file_is_as_short_as_the_page_says():
     (lines,) = re.findall(r"`my_method.py`, (\d+) lines of code", ADDING)
     files = first_files("my_method")
     assert len(code_lines(files["my_method.py"])) == int(lines) <= 15
-
-
-@pytest.mark.parametrize("name", ["MyMethod", "my-method", "1st", "class", "../up", ""])
-def test_a_name_must_be_one_of_a_module(name, capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert main(["new", "--", name]) == 2
-    assert "A strategy's name has lower-case letters" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_is_there_is_never_overwritten(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.toml").write_text("precious")
-    assert main(["new", "mine"]) == 2
-    assert "There is a file mine.toml here already" in capsys.readouterr().err
-    assert (tmp_path / "mine.toml").read_text() == "precious"
-    assert not (tmp_path / "mine.py").exists()
-
-
-def test_the_name_of_a_strategy_that_exists_is_refused(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert main(["new", "finetune"]) == 2
-    assert "There is a strategy 'finetune' already" in capsys.readouterr().err

@@ -15,10 +15,10 @@ from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
 FIXED, PER_SEED = PermutedMnist(experiences=3), PermutedMnist(experiences=3, permutations="per_seed")
 
 
-@pytest.mark.parametrize("benchmark", [FIXED, PER_SEED])
-def test_every_experience_has_every_padded_pixel_once_in_an_order_of_its_own(benchmark):
-    assert benchmark.facts.input_shape == (1, 32, 32)
-    orders = benchmark.pixel_orders(seed=1)
+@pytest.mark.parametrize("settings", [FIXED, PER_SEED])
+def test_every_experience_has_every_padded_pixel_once_in_an_order_of_its_own(settings):
+    assert settings.facts.input_shape == (1, 32, 32)
+    orders = settings.pixel_orders(seed=1)
     assert orders.shape == (3, 1024)
     for order in orders:
         assert sorted(order) == list(range(1024))

@@ -263,12 +263,12 @@ def test_a_matrix_of_another_size_is_done_again_and_kept(folder: Path, record_of
     assert len(list(store.root.rglob("*.json.damaged-*"))) == 1
 
 
-@pytest.mark.parametrize(("benchmark", "score"), [("synthetic", 1.5), ("synthetic", -0.5), ("regression_1d", -0.5)])
+@pytest.mark.parametrize(("name", "score"), [("synthetic", 1.5), ("synthetic", -0.5), ("regression_1d", -0.5)])
 def test_a_score_that_none_can_be_is_damage(
-    tmp_path: Path, spec_of: Callable[..., RunSpec], record_of: RecordOf, benchmark: str, score: float
+    tmp_path: Path, spec_of: Callable[..., RunSpec], record_of: RecordOf, name: str, score: float
 ) -> None:
-    learns_values = benchmark == "regression_1d"
-    spec = spec_of(benchmark={"name": benchmark}, scenario=Scenario.TASK, strategy="finetune")
+    learns_values = name == "regression_1d"
+    spec = spec_of(benchmark={"name": name}, scenario=Scenario.TASK, strategy="finetune")
     store = Store(tmp_path)
     store.write(
         spec, record_of(spec, score=[[0.9, 0.1, 0.2], [0.5, 0.7, 0.2], [0.1, 0.2, 1.5 if learns_values else 1.0]])

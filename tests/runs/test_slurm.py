@@ -172,6 +172,9 @@ def test_a_job_has_a_core_for_each_process_and_web_servers_are_for_this_machine_
     assert ours["worker_extra_args"] == ["--dashboard-address", "127.0.0.1:0", "--local-directory", "/tmp"]
     theirs = slurm_settings({"memory": "4GB", "scheduler_options": {"dashboard_address": ":8787"}}, "p")
     assert theirs["scheduler_options"] == {"dashboard_address": ":8787"}
+    prologue = slurm_settings({"memory": "4GB", "job_script_prologue": ["module load x"]}, "p")["job_script_prologue"]
+    assert "export OMP_NUM_THREADS=1" in prologue
+    assert prologue[-1] == "module load x"
 
 
 class Jobs:
