@@ -32,6 +32,7 @@ from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
 from hnet_bench.reporting.figures.kinds import KINDS, check_kinds, file_name
+from hnet_bench.reporting.text import count
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from hnet_bench.reporting.cells import Report
     from hnet_bench.reporting.figures.kept import KeptFigures
     from hnet_bench.reporting.plan_costs import CellCost, Total
-    from hnet_bench.reporting.progress import Sweep
+    from hnet_bench.reporting.progress import SweepState
     from hnet_bench.reporting.provenance import TracedRecord
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.cost import Estimate
@@ -379,7 +380,7 @@ def run(
     return Swept(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
 
 
-def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[Sweep, bool]:
+def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[SweepState, bool]:
     """Does the runs and shows them: how far they came, and whether another sweep was found at some of them.
 
     What can be checked is checked before the first.
@@ -877,11 +878,6 @@ def _write(files: dict[Path, bytes], what: str) -> None:
             write_atomically(path, content)
         except OSError as error:
             raise UserError(f"The {what} {path} cannot be written: {error.strerror}.") from error
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 run", "2 runs"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def print_anything() -> None:

@@ -22,12 +22,12 @@ import typer
 
 from hnet_bench import __version__, api, catalog
 from hnet_bench.__main__ import FAULT
-from hnet_bench.api import count
 from hnet_bench.arguments import Device
 from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, UserError
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.table import load_table
+from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.process import Failed
 from hnet_bench.runs.provenance import surroundings

@@ -25,7 +25,7 @@ from hnet_bench.reporting.text import (
     PERCENT,
     RECORD_MARKS,
     Scale,
-    counted,
+    count,
     duration,
     flat,
     measured_text,
@@ -119,7 +119,7 @@ def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
         if seeds := mark.seeds(cell):
             yield mark.name, f"seeds {format_seeds(seeds)}{mark.what}"
     if cell.failed_seeds:
-        yield "Failed", f"the last try of {counted(len(cell.failed_seeds), 'seed')}"
+        yield "Failed", f"the last try of {count(len(cell.failed_seeds), 'seed')}"
     if reported:
         note = f" ({reported.note})" if reported.note else ""
         text = f"{reported_text(reported, cell.cell.unit)}{reported.over}; {reported.known}{note}"

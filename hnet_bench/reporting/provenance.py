@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import average_accuracy, summarise
 from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.reporting.text import Scale, counted, duration
+from hnet_bench.reporting.text import Scale, count, duration
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.provenance import FIELDS
@@ -71,7 +71,7 @@ def by_value(items: Iterable[Item], value_of: Callable[[Item], str]) -> dict[str
 
 def numbered(records: Iterable[Record], value_of: Callable[[Record], str]) -> list[str]:
     """Each value with the number of runs that have it, in alphabetical order."""
-    return [f"{value} ({counted(len(those), 'run')})" for value, those in sorted(by_value(records, value_of).items())]
+    return [f"{value} ({count(len(those), 'run')})" for value, those in sorted(by_value(records, value_of).items())]
 
 
 def made_with(states: Sequence[CellState]) -> list[str]:
