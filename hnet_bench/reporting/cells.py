@@ -16,7 +16,7 @@ from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import Reported, Table
 from hnet_bench.reporting.statistics import Competitor, Rank, ranks, step_of
 from hnet_bench.reporting.text import SCALES, Scale
-from hnet_bench.reporting.verdicts import Verdict, judge
+from hnet_bench.reporting.verdicts import Verdict, verdict_of
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
@@ -193,7 +193,7 @@ def status_of(state: CellState) -> Settings:
 
 def _verdict(state: CellState, *, plan: bool = True) -> Verdict | None:
     values = [average_accuracy(record.score) for record in state.records]
-    return judge(values, state.cell.reported, plan=plan) if state.cell.reported else None
+    return verdict_of(values, state.cell.reported, plan=plan) if state.cell.reported else None
 
 
 def _ranks(states: Sequence[CellState]) -> list[Rank]:

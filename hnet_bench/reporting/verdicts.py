@@ -117,7 +117,7 @@ class Verdict:
         )
 
 
-def judge(values: Sequence[float], reported: Reported, *, plan: bool = True) -> Verdict | None:
+def verdict_of(values: Sequence[float], reported: Reported, *, plan: bool = True) -> Verdict | None:
     """The verdict on the measured values, one for each seed; None if the table declares no margin. Without `plan` it
     does not say how many seeds an inconclusive number would need."""
     if reported.margin is None:
@@ -126,7 +126,7 @@ def judge(values: Sequence[float], reported: Reported, *, plan: bool = True) -> 
     if largest > _LARGEST:  # no square of a square may overflow
         numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
         smaller = {name: number and number / largest for name, number in numbers.items()}
-        found = judge([value / largest for value in values], replace(reported, **smaller), plan=plan)
+        found = verdict_of([value / largest for value in values], replace(reported, **smaller), plan=plan)
         assert found is not None
         own = {name: getattr(found, name) for name in ("margin", "difference", "interval_low", "interval_high")}
         return replace(found, **{name: number and largest * number for name, number in own.items()})

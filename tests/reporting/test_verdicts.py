@@ -13,7 +13,14 @@ from scipy import stats
 
 from hnet_bench.papers.table import Reported
 from hnet_bench.reporting.statistics import EXACT, ErrorOfMean, chance_to_reproduce
-from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE, VERDICTS, Verdict, error_of_reported, exit_code, judge
+from hnet_bench.reporting.verdicts import (
+    MINIMUM_TO_REPRODUCE,
+    VERDICTS,
+    Verdict,
+    error_of_reported,
+    exit_code,
+    verdict_of,
+)
 
 REPETITIONS = 2000
 TOLERANCE = 3 * math.sqrt(0.05 * 0.95 / REPETITIONS)  # three standard errors of a simulated rate of 5 %
@@ -25,7 +32,7 @@ def paper(mean: float = 0.7, **changes: Any) -> Reported:
 
 
 def judged(values: list[float], reported: Reported, *, plan: bool = True) -> Verdict:
-    found = judge(values, reported, plan=plan)
+    found = verdict_of(values, reported, plan=plan)
     assert found is not None
     return found
 
@@ -88,7 +95,7 @@ def test_the_spread_of_a_paper_is_read_as_what_it_is(changes: dict[str, Any], er
 
 
 def test_without_a_margin_there_is_no_verdict() -> None:
-    assert judge([0.7, 0.7, 0.7], paper(margin=None)) is None
+    assert verdict_of([0.7, 0.7, 0.7], paper(margin=None)) is None
 
 
 def test_how_the_reported_number_is_known_is_kept() -> None:
