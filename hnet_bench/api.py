@@ -12,7 +12,7 @@ Tables are named as on the command line: one that ships with the package, or a T
 and `seeds` choose a part of it: a name or a list of names; a seed, a list of seeds or a range such as "1-5". All
 functions raise `UserError`, a sentence, for what the caller can mend.
 
-Frames of a table are made of what `select`, `judge` and `traced` return, which is what the command line prints; so
+Frames of a table are made of what `select`, `verdicts` and `traced` return, which is what the command line prints; so
 pandas is loaded only where somebody asks for a frame.
 """
 
@@ -60,7 +60,7 @@ __all__ = [
     "cells",
     "check",
     "data",
-    "draw",
+    "draw_records",
     "figures",
     "merge",
     "new",
@@ -226,7 +226,7 @@ def cells(
     return frames.cells(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
 
 
-def judge(
+def verdicts(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> Report:
     """The report on the chosen cells, with a verdict on each that has a reported number. Raises UserError if none has,
@@ -255,7 +255,7 @@ def verify(
 
     from hnet_bench.reporting.data_files import cell_json
 
-    report = judge(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    report = verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     lines = [cell_json(cell) for cell in report.cells if cell.verdict]
     return json_normalize(
         [{**{key: one[key] for key in ("row", "label", "scenario")}, **one["verdict"]} for one in lines]
@@ -291,7 +291,7 @@ def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, resu
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swept:
+class SweepResult:
     """What a sweep did, beside what is in the store now."""
 
     selection: Selection  # as it was found before
@@ -325,7 +325,7 @@ def run(
     rerun_stale: bool = False,
     budget: str | None = None,
     stop_after: str | None = None,
-) -> Swept:
+) -> SweepResult:
     """Does the runs that have no record yet, shows how they go, and says how the sweep ended.
 
     The options are those of `hnet-bench run`. KeyboardInterrupt stops the sweep. Another call goes on where it was.
@@ -352,7 +352,7 @@ def run(
     _report_missing(chosen)
     todo = runs_to_do(chosen.states, chosen.store)
     if not todo:
-        return Swept(selection=chosen, todo=[], failed=[], left=[], begun=0)
+        return SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
     if budget:
         todo = _within_budget(todo, chosen, budget, cluster, options)
     before = _steps(todo, chosen.store)
@@ -377,7 +377,7 @@ def run(
             "again: give it more time."
         )
     begun = sum(steps > 0 for steps in after.values())
-    return Swept(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
+    return SweepResult(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
 
 
 def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[SweepState, bool]:
@@ -594,7 +594,7 @@ def rerun(
     return repeat.Repetition(path=path, spec=spec, record=record, again=again, found=found, errors=errors)
 
 
-def draw(number: int, *, seed: int = 0, results: PathLike = "results") -> list[Path]:
+def draw_records(number: int, *, seed: int = 0, results: PathLike = "results") -> list[Path]:
     """Files of so many records, drawn at random: what `rerun` may be given. The same seed draws the same."""
     from hnet_bench.runs import repeat
 
@@ -751,12 +751,16 @@ def new(name: str) -> list[Path]:
 
 
 def check(
-    strategy: str, hyperparameters: Settings | None = None, *, network: NetworkName = "mlp", tell: Tell | None = None
+    strategy: str,
+    hyperparameters: Settings | None = None,
+    *,
+    network: NetworkName = "mlp",
+    on_finding: OnFinding | None = None,
 ) -> DataFrame:
     """One line for each thing that a strategy must do, in each scenario; `problem` is None where it does.
 
-    The strategy is checked in a process of its own, so that whatever it does there reaches nothing else. `tell` is
-    called with each line as soon as it is known: what is asked, the scenario (None if it concerns the class) and the
+    The strategy is checked in a process of its own, so that whatever it does there reaches nothing else. As soon as a
+    line is known `on_finding` is called with it: what is asked, the scenario (None if it concerns the class) and the
     problem. Raises UserError if the strategy takes the process with it.
     """
     from pandas import DataFrame
@@ -765,8 +769,8 @@ def check(
 
     def hear(finding: tuple[str, str | None, str | None]) -> None:
         lines.append(finding)
-        if tell:
-            tell(*finding)
+        if on_finding:
+            on_finding(*finding)
 
     _require_extra_train()
     catalog.build("strategies", strategy, hyperparameters or {}, where="the check")
@@ -778,7 +782,7 @@ def check(
     return found.assign(passed=found.problem.isna())
 
 
-Tell: TypeAlias = "Callable[[str, str | None, str | None], None]"
+OnFinding: TypeAlias = "Callable[[str, str | None, str | None], None]"
 
 
 def _examine(strategy: str, hyperparameters: Settings, network: NetworkName, hear: Callable[[Any], None]) -> None:

@@ -417,7 +417,7 @@ def verify(
     from hnet_bench.reporting.terminal import print_verdicts
     from hnet_bench.reporting.verdicts import exit_code
 
-    built = api.judge(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    built = api.verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     outcomes = built.outcomes
     if as_json:
         typer.echo(json.dumps([cell_json(cell) for cell in built.cells if cell.verdict], indent=2))
@@ -558,7 +558,7 @@ def rerun(
     if run is not None or draw is None:
         raise UserError("Say which run to repeat: either one, by its run id or file, or how many to draw, --draw N.")
     found: Counter[str] = Counter()
-    for path in api.draw(draw, seed=draw_seed or 0, results=results):
+    for path in api.draw_records(draw, seed=draw_seed or 0, results=results):
         typer.echo(f"{path}, {_took(path)}:")
         try:
             found[verdict(str(path))] += 1
@@ -690,7 +690,7 @@ def check(
     def show(check: str, scenario: str | None, problem: str | None) -> None:
         print_finding(check, scenario or "", problem)
 
-    found = api.check(strategy, hyperparameters, network=network, tell=show)
+    found = api.check(strategy, hyperparameters, network=network, on_finding=show)
     failed = int((~found.passed).sum())
     typer.echo(f"{strategy}: {count(len(found), 'check')}, {failed or 'none'} failed.")
     if failed:

@@ -207,7 +207,7 @@ def test_a_number_is_traced_to_its_records():
 
 
 def test_a_run_gives_its_scores_again():
-    (path,) = api.draw(1, seed=3)
+    (path,) = api.draw_records(1, seed=3)
     again = api.rerun(path)
     assert (again.verdict, again.found.largest) == ("identical", 0)
     assert again.again.score == again.record.score
@@ -235,7 +235,7 @@ def test_a_strategy_is_begun_and_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert api.new("mine") == [Path("mine.py"), Path("mine.toml")]
     told = []
-    found = api.check("mine.py:Mine", {"memory": 6}, tell=lambda *line: told.append(line))
+    found = api.check("mine.py:Mine", {"memory": 6}, on_finding=lambda *line: told.append(line))
     assert found.passed.all()
     assert len(found) == len(told) > 10
     assert found.scenario.dropna().unique().tolist() == ["CL1", "CL2", "CL3"]

@@ -13,7 +13,6 @@ from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
 from hnet_bench.runs.learning import build_template
 from hnet_bench.runs.run import run
-from hnet_bench.runs.spec import resolve
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no CUDA device here.")
 
@@ -23,16 +22,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "scenario"), CASES)
-def test_scores_are_those_of_the_cpu_up_to_rounding(name, scenario):
-    spec = resolve(
-        benchmark={"name": "synthetic"},
-        scenario=scenario,
-        protocol={"iterations": 60, "batch_size": 16, "learning_rate": 0.01, "hidden_units": [24]},
-        strategy=name,
-        hyperparameters={},
-        seed=1,
-        where="a test",
-    )
+def test_scores_are_those_of_the_cpu_up_to_rounding(name, scenario, spec_of):
+    protocol = {"iterations": 60, "batch_size": 16, "learning_rate": 0.01, "hidden_units": [24]}
+    spec = spec_of(scenario=scenario, protocol=protocol, strategy=name)
     on_cpu, on_gpu = run(spec, device="cpu"), run(spec, device="cuda")
     # What is learnt first has had little time to part; later scores may differ by more than rounding.
     assert on_gpu.score[0][0] == pytest.approx(on_cpu.score[0][0], abs=0.05)

@@ -9,8 +9,6 @@ from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.spec import resolve_cell
-from hnet_bench.runs.store import Store
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -26,25 +24,16 @@ def test_links_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
-def test_the_strategy_in_the_readme_runs_in_every_scenario(tmp_path, monkeypatch):
+def test_the_strategy_in_the_readme_runs_in_every_scenario(tmp_path, monkeypatch, spec_of):
     from hnet_bench.runs.run import run
-    from hnet_bench.runs.spec import resolve
 
     (code,) = re.findall(r"```python\n# my\.py\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     (tmp_path / "my.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     for scenario in Scenario:
-        spec = resolve(
-            benchmark={"name": "synthetic"},
-            scenario=scenario,
-            protocol={"iterations": 300, "batch_size": 16, "hidden_units": [20]},
-            strategy="my.py:Replay",
-            hyperparameters={},
-            seed=1,
-            where="the README",
-        )
-        record = run(spec)
+        protocol = {"iterations": 300, "batch_size": 16, "hidden_units": [20]}
+        record = run(spec_of(scenario=scenario, protocol=protocol, strategy="my.py:Replay"))
         # Replay keeps the first experience, which fine-tuning forgets in CL3.
         assert record.score[-1][0] > 0.9
 
@@ -61,7 +50,7 @@ def test_the_tables_in_the_readme_exist():
             load_table(command)
 
 
-def test_the_averages_of_the_readme_are_those_of_the_tables(monkeypatch, tmp_path, record_of):
+def test_the_averages_of_the_readme_are_those_of_the_tables(monkeypatch, tmp_path, stored):
     (line,) = re.findall(r"^api\.records.*$", README, re.MULTILINE)
     monkeypatch.chdir(ROOT)
     chosen = {"seeds": "1-10"}
@@ -71,11 +60,10 @@ def test_the_averages_of_the_readme_are_those_of_the_tables(monkeypatch, tmp_pat
     # In CL1 two rows share their runs, which count once in either.
     assert found.loc["split_hnet_ent", "CL1"].equals(found.loc["split_hnet_tir", "CL1"])
     assert as_status(found) == as_status(api.status("von_oswald_2020_table_1", **chosen).dropna(subset="mean"))
-    for cell in load_table("quick").cells:
-        for seed, score in ((1, 0.5), (2, 0.7)):
-            spec = resolve_cell(cell, seed)
-            Store(tmp_path / "results").write(spec, record_of(spec, score=[[score]]))
     monkeypatch.chdir(tmp_path)
+    for cell in range(len(load_table("quick").cells)):
+        for seed, score in ((1, 0.5), (2, 0.7)):
+            stored(cell, seed, table="quick", score=[[score]])
     quick = eval(line, {"api": api})
     assert len(quick) == len(load_table("quick").cells)
     assert as_status(quick) == as_status(api.status("quick"))

@@ -5,21 +5,13 @@ import pytest
 from hnet_bench.interfaces import Scenario
 from hnet_bench.metrics import average_accuracy, during_accuracy
 from hnet_bench.runs.run import run
-from hnet_bench.runs.spec import resolve
 
 
 @pytest.fixture
-def short_run(mnist_folder):
-    def make(strategy, scenario, iterations=150, **settings):
-        spec = resolve(
-            benchmark={"name": "split_mnist", **settings},
-            scenario=scenario,
-            protocol={"iterations": iterations},
-            strategy=strategy,
-            hyperparameters={},
-            seed=1,
-            where="a test",
-        )
+def short_run(mnist_folder, spec_of):
+    def make(strategy, scenario, **settings):
+        stream = {"name": "split_mnist", **settings}
+        spec = spec_of(benchmark=stream, scenario=scenario, protocol={"iterations": 150}, strategy=strategy)
         return run(spec, folder=mnist_folder)
 
     return make

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hnet_bench.api import draw
+from hnet_bench.api import draw_records
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.canonical import spec_digest
 from hnet_bench.runs.spec import resolve_cell
@@ -176,10 +176,10 @@ def test_a_draw_is_the_same_for_the_same_seed_and_fair(tmp_path):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).touch()
     for seed in range(20):
-        found = [[path.relative_to(root) for path in draw(3, seed=seed, results=root)] for root in (one, other)]
+        found = [[path.relative_to(root) for path in draw_records(3, seed=seed, results=root)] for root in (one, other)]
         assert found[0] == found[1]
         assert len(set(found[0])) == 3
-    firsts = [draw(1, seed=seed, results=one)[0] for seed in range(400)]
+    firsts = [draw_records(1, seed=seed, results=one)[0] for seed in range(400)]
     # Of 400 draws each of the four is expected 100 times, with a standard deviation of 8.7.
     assert len(set(firsts)) == 4
     assert all(60 < firsts.count(path) < 140 for path in set(firsts))
