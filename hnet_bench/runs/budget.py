@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from hnet_bench.runs.spec import RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
+class WithinBudget:
     """The runs that fit, in the order in which to do them, and when the last of them is expected to end."""
 
     runs: tuple[RunSpec, ...]
@@ -28,34 +29,34 @@ def fitting(
     *,
     seconds: float,
     jobs: int,
-) -> Selection:
-    """The most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
+) -> WithinBudget:
+    """Return the most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
 
     A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
     first, since more cells fit then.
     """
-    done = {state.spec.cell_key: len(state.records) for state in states if state.spec}
+    seeds = Counter({state.spec.cell_key: len(state.records) for state in states if state.spec})
     ranked: list[tuple[int, float, int, RunSpec]] = []
-    unknown = 0
     for spec in todo:
-        cell = spec.cell_key
-        found = estimate(spec)
-        if found is None:
-            unknown += 1
-            continue
-        ranked.append((done.get(cell, 0), found.seconds, len(ranked), spec))
-        done[cell] = done.get(cell, 0) + 1
+        if found := estimate(spec):
+            ranked.append((seeds[spec.cell_key], found.seconds, len(ranked), spec))
+            seeds[spec.cell_key] += 1
     free = [0.0] * jobs  # when each worker is next free
     chosen = []
     for _, cost, _, spec in sorted(ranked):
         if free[0] + cost <= seconds:
             heapq.heapreplace(free, free[0] + cost)
             chosen.append(spec)
-    return Selection(runs=tuple(chosen), seconds=max(free), too_long=len(ranked) - len(chosen), unknown=unknown)
+    return WithinBudget(
+        runs=tuple(chosen),
+        seconds=max(free),
+        too_long=len(ranked) - len(chosen),
+        unknown=len(todo) - len(ranked),
+    )
 
 
 def finished_after(costs: list[float], jobs: int) -> float:
-    """Seconds until runs of these costs, begun in this order and `jobs` at a time, are all done."""
+    """Return the seconds until runs of these costs, begun in this order and `jobs` at a time, are all done."""
     free = [0.0] * jobs
     for cost in costs:
         heapq.heapreplace(free, free[0] + cost)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy
 import pytest
 
-from hnet_bench.interfaces import Scenario
-from hnet_bench.runs import probe as probe_module
-from hnet_bench.runs.probe import Steps, along, probe, timed_experiences
-from hnet_bench.runs.spec import resolve
+from hnet_bench.interfaces import Scenario, TrainingProtocol
+from hnet_bench.runs.probe import Walk, along, probe, seconds_per_iteration, timed_experiences, walk
+from hnet_bench.runs.spec import RunSpec
 
 
 def test_between_what_was_timed_lines_are_drawn_and_beyond_it_the_last_one_is_drawn_on() -> None:
@@ -25,9 +26,9 @@ def test_times_that_scatter_do_not_make_later_steps_cheaper() -> None:
 
 def test_a_step_is_timed_without_the_first_of_each_phase() -> None:
     # Two phases of three steps: 1 s each after a first one of 10 s, then 2 s each after 20 s.
-    assert Steps([10.0, 11.0, 12.0, 32.0, 34.0, 36.0]).per_iteration(3) == pytest.approx(1 + 2)
-    assert Steps([10.0, 11.0, 12.0]).per_iteration(3) == pytest.approx(1)
-    assert Steps([]).per_iteration(3) == 0.0
+    assert seconds_per_iteration([10.0, 11.0, 12.0, 32.0, 34.0, 36.0], 3) == pytest.approx(1 + 2)
+    assert seconds_per_iteration([10.0, 11.0, 12.0], 3) == pytest.approx(1)
+    assert seconds_per_iteration([], 3) == 0.0
 
 
 def test_many_experiences_are_timed_at_doubling_distances() -> None:
@@ -36,49 +37,42 @@ def test_many_experiences_are_timed_at_doubling_distances() -> None:
     assert sorted(timed_experiences(3)) == [0, 1, 2]
 
 
-def spec_of(strategy: str, scenario: Scenario, experiences: int = 12, iterations: int = 300, **more: object):
-    return resolve(
-        benchmark={"name": "synthetic", "experiences": experiences},
-        scenario=scenario,
-        protocol={"iterations": iterations, "batch_size": 16, "hidden_units": [20], **more},
-        strategy=strategy,
-        hyperparameters={},
-        seed=1,
-        where="a test",
-    )
+@pytest.fixture
+def long_spec_of(spec_of: Callable[..., RunSpec]) -> Callable[..., RunSpec]:
+    def make(strategy: str, scenario: Scenario, experiences: int, iterations: int = 300) -> RunSpec:
+        return spec_of(
+            strategy=strategy,
+            scenario=scenario,
+            benchmark={"name": "synthetic", "experiences": experiences},
+            protocol={"iterations": iterations, "batch_size": 16, "hidden_units": [20]},
+        )
+
+    return make
 
 
 @pytest.mark.parametrize(
     ("strategy", "scenario"),
     [("online_ewc", Scenario.TASK), ("joint", Scenario.CLASS), ("hnet_tir", Scenario.DOMAIN), ("er", Scenario.CLASS)],
 )
-def test_any_strategy_can_be_probed(strategy: str, scenario: Scenario) -> None:
-    few, many = (probe(spec_of(strategy, scenario, 4, n), device="cpu", folder=None) for n in (100, 10**6))
+def test_any_strategy_can_be_probed(long_spec_of: Callable[..., RunSpec], strategy: str, scenario: Scenario) -> None:
+    few, many = (probe(long_spec_of(strategy, scenario, 4, n), device="cpu", folder=None) for n in (100, 10**6))
     assert 0 < few.low < few.seconds < few.high < many.seconds
     assert few.high / few.seconds == pytest.approx(2)
 
 
-def test_a_walk_that_takes_too_long_ends_and_its_range_is_wider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "_SECONDS_OF_WALK", 0.0)
-    walks = []
-    go = probe_module._Walk.go
-    monkeypatch.setattr(probe_module._Walk, "go", lambda walk: (go(walk), walks.append(walk)))
-    found = probe(spec_of("finetune", Scenario.TASK, 50), device="cpu", folder=None)
-    assert sorted(walks[0].step) == [0, 1]
+def test_a_walk_that_takes_too_long_ends_and_its_range_is_wider(long_spec_of: Callable[..., RunSpec]) -> None:
+    spec = long_spec_of("finetune", Scenario.TASK, 50)
+    walked = walk(spec, device="cpu", folder=None, seconds=0.0)
+    assert sorted(walked.step) == [0, 1]
+    found = walked.estimate(spec.protocol)
     assert found.high / found.seconds == pytest.approx(3)
 
 
-def test_evaluating_on_the_diagonal_alone_is_expected_to_cost_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten experiences: 100 evaluations and 10 before training, or 9 and 10."""
-    monkeypatch.setattr(probe_module._Walk, "go", lambda walk: _told(walk))
-    found = {
-        evaluation: probe(spec_of("finetune", Scenario.TASK, 10, evaluation=evaluation), device="cpu", folder=None)
-        for evaluation in ("all", "diagonal_and_final")
-    }
-    # 300 iterations of 1 s; once 2 s; 10 s for each evaluation on one experience; building takes a moment.
-    assert found["all"].seconds == pytest.approx(10 * (300 + 2) + 110 * 10, abs=5)
-    assert found["diagonal_and_final"].seconds == pytest.approx(10 * (300 + 2) + 19 * 10, abs=5)
-
-
-def _told(walk: probe_module._Walk) -> None:
-    walk.step, walk.once, walk.evaluation = {0: 1.0, 9: 1.0}, {0: 2.0}, {0: 10.0}
+@pytest.mark.parametrize(
+    ("evaluation", "evaluations"),
+    [("all", 10 + 10 * 10), ("diagonal_and_final", 9 + 10)],  # of which the first ten are before training
+)
+def test_a_run_takes_its_steps_what_is_done_once_and_its_evaluations(evaluation: str, evaluations: int) -> None:
+    walked = Walk(experiences=10, to_build=4.0, step={0: 1.0, 9: 1.0}, once={0: 2.0}, evaluation={0: 10.0})
+    found = walked.estimate(TrainingProtocol(iterations=300, evaluation=evaluation))
+    assert found.seconds == pytest.approx(4 + 10 * (300 + 2) + evaluations * 10)
