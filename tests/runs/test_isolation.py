@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,9 @@ import pytest
 from hnet_bench import api
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.cli import main
-from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.cluster import Cluster
-from hnet_bench.runs.engine import Options, Outcome, run_all
-from hnet_bench.runs.events import ignore
+from hnet_bench.runs.engine import Outcome
+from hnet_bench.runs.record import Record
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
@@ -51,42 +50,30 @@ class Remembers:
         fewer = replace(setup.protocol, hidden_units=(len(RUNS),))
         return ClassifierTemplate(setup=replace(setup, protocol=fewer))
 """
+ROW = """
+[[rows]]
+name = "{name}"
+settings = "tiny"
+CL3 = {{ strategy = "{strategy}" }}
+"""
+ROWS = {"flatters": "left.py:Flatters", "remembers": "left.py:Remembers", "finetune": "finetune"}
 TABLE = """
 title = "A table of my own"
 seeds = "1-2"
 [settings.tiny]
 benchmark = { name = "synthetic" }
 protocol = { iterations = 20 }
-[[rows]]
-name = "flatters"
-settings = "tiny"
-CL3 = { strategy = "left.py:Flatters" }
-[[rows]]
-name = "remembers"
-settings = "tiny"
-CL3 = { strategy = "left.py:Remembers" }
-[[rows]]
-name = "finetune"
-settings = "tiny"
-CL3 = { strategy = "finetune" }
-"""
+""" + "".join(ROW.format(name=name, strategy=strategy) for name, strategy in ROWS.items())
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, sweep_of: Callable[..., Outcome]) -> Path:
     """A folder whose table has been run by one worker, the row that flatters first."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "left.py").write_text(STRATEGIES)
     (folder / "mine.toml").write_text(TABLE)
-    specs = [spec for row in (0, 1, 2) for spec in seeds_of(folder, row)]
-    outcome = run_all(
-        specs,
-        store=Store(folder / "results"),
-        cluster=Cluster(jobs=1),
-        options=Options(device="cpu"),
-        observer=ignore,
-    )
-    assert outcome == Outcome(6, ())
+    specs = [spec for name in ROWS for spec in seeds_of(folder, name)]
+    assert sweep_of(specs, Store(folder / "results")) == Outcome(6, ())
     return folder
 
 
@@ -97,27 +84,25 @@ def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Evaluator, "evaluate", Evaluator.evaluate)
 
 
-def seeds_of(folder: Path, row: int) -> list[RunSpec]:
-    cell = load_table(str(folder / "mine.toml")).cells[row]
-    assert cell.scenario is Scenario.CLASS
+def seeds_of(folder: Path, row: str) -> list[RunSpec]:
+    (cell,) = (cell for cell in load_table(str(folder / "mine.toml")).cells if cell.row == row)
     return [resolve_cell(cell, seed) for seed in (1, 2)]
 
 
-def scores(folder: Path, row: int) -> list[list[list[float | None]]]:
+def records(folder: Path, row: str) -> list[Record]:
     store = Store(folder / "results")
-    return [store.read(store.path(spec)).score for spec in seeds_of(folder, row)]
+    return [store.read(store.path(spec)) for spec in seeds_of(folder, row)]
 
 
 def test_a_scorer_that_a_strategy_replaced_scores_no_other_run(project: Path) -> None:
-    assert scores(project, 0) == [[[1.0] * 3] * 3] * 2
-    assert scores(project, 2) == [run(spec).score for spec in seeds_of(project, 2)]
+    assert [record.score for record in records(project, "flatters")] == [[[1.0] * 3] * 3] * 2
+    alone = [run(spec).score for spec in seeds_of(project, "finetune")]
+    assert [record.score for record in records(project, "finetune")] == alone
 
 
 def test_what_a_strategy_keeps_in_a_module_does_not_reach_its_next_seed(project: Path) -> None:
-    store = Store(project / "results")
-    records = [store.read(store.path(spec)) for spec in seeds_of(project, 1)]
     # One hidden unit in either: each was the first run of its process.
-    assert len({record.parameters["trained"] for record in records}) == 1
+    assert len({record.parameters["trained"] for record in records(project, "remembers")}) == 1
 
 
 def test_records_that_are_repeated_one_after_the_other_are_repeated_alone(capsys: pytest.CaptureFixture[str]) -> None:
