@@ -143,11 +143,7 @@ def connected(
     with _quiet(), dask.config.set(SETTINGS):
         try:
             with _opened(cluster, workers, announce) as client:
-                try:
-                    yield client
-                except BaseException:
-                    _pass_only(logging.CRITICAL)  # whatever is under way when the client closes now would be told
-                    raise
+                yield client
         except (SchedulerGone, ClosedClientError, CommClosedError, CancelledError) as error:
             place = f"at {cluster.scheduler} " if cluster.scheduler else ""
             raise UserError(f"The Dask scheduler {place}no longer answers; the same command goes on.") from error
@@ -175,16 +171,15 @@ def dashboard(client: Client) -> str | None:
     with an address that Dask tells, and where bokeh is missing a page that says so."""
     told = client.scheduler_info(n_workers=0)
     host, port = urlsplit(told["address"]).hostname, told["services"].get("dashboard")
-    if not host or not port:
-        return None
-    if _shows_dashboard(host, port):
+    if port and _shows_dashboard(host, port):
         return str(client.dashboard_link)
     # A scheduler of ours, which listens to other machines, has its web server for this one alone.
-    return f"http://127.0.0.1:{port}/status" if client.cluster and _shows_dashboard("127.0.0.1", port) else None
+    ours = port and client.cluster and _shows_dashboard("127.0.0.1", port)
+    return f"http://127.0.0.1:{port}/status" if ours else None
 
 
-def _shows_dashboard(host: str, port: int) -> bool:
-    server = HTTPConnection(host, port, timeout=_SECONDS_FOR_DASHBOARD)
+def _shows_dashboard(host: str | None, port: int) -> bool:
+    server = HTTPConnection(host or "", port, timeout=_SECONDS_FOR_DASHBOARD)
     try:
         server.request("HEAD", "/workers")  # one of its pages but the first
         return server.getresponse().status != HTTPStatus.NOT_FOUND
@@ -197,20 +192,13 @@ def _shows_dashboard(host: str, port: int) -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask tells at length of every connection that closes; whoever watches a sweep has no use for it."""
-    before = [(handler, handler.level) for handler in _handlers_of_dask()]
-    _pass_only(logging.ERROR)
+    # Its modules have loggers with levels of their own, but these handlers alone.
+    loggers = (logging.getLogger("distributed"), logging.getLogger("tornado.application"))
+    before = {handler: handler.level for logger in loggers for handler in logger.handlers}
+    for handler in before:
+        handler.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for handler, level in before:
+        for handler, level in before.items():
             handler.setLevel(level)
-
-
-def _pass_only(level: int) -> None:
-    for handler in _handlers_of_dask():
-        handler.setLevel(level)
-
-
-def _handlers_of_dask() -> list[logging.Handler]:
-    """Its modules have loggers with levels of their own, but these handlers alone."""
-    return [*logging.getLogger("distributed").handlers, *logging.getLogger("tornado.application").handlers]

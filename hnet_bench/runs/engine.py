@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed import KilledWorker, as_completed
+from distributed import TimeoutError as DaskTimeoutError  # the built-in one only from Python 3.11 on
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import steps_kept
@@ -125,7 +126,7 @@ class Dispatcher:
         done = 0
         waiting = as_completed(list(specs_of), timeout=deadline.seconds_to_wait if deadline else None)
         # What does not leave off in time, since a single step or an evaluation takes so long, has its last checkpoint.
-        with suppress(TimeoutError):
+        with suppress(DaskTimeoutError):
             for future in waiting:
                 spec = specs_of.pop(future)
                 result = self._result(future, spec)
@@ -187,40 +188,27 @@ def _device(client: Any, options: Options) -> str | None:
     Asked of a worker, whose machine counts; what is not there ends the sweep before it begins. Raises UserError for a
     device and for a logger that are not there, and if no worker can even say that.
     """
-    end = ""
     for _ in range(_TRIES["died"]):
-        asked = client.submit(_prepare, options, pure=False)
+        asked = client.submit(
+            in_own_process, _device_and_loggers, options.device, options.loggers, options.logs, pure=False
+        )
         try:
-            found = asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None)
-        except TimeoutError:
+            return str(asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None))
+        except DaskTimeoutError:
             return None
+        except Died as death:
+            end = str(death)
+        except KilledWorker:
+            end = "the worker ended"
         except (ImportError, RuntimeError, Failed) as error:
             raise UserError(
                 f"No run can begin ({' '.join(str(error).split())}): scheduler and workers need hnet_bench and what it "
                 "needs, as it is here."
             ) from error
-        except KilledWorker:
-            end = "the worker ended"
-            continue
-        if isinstance(found, UserError):
-            raise found
-        if not isinstance(found, Died):
-            return str(found)
-        end = str(found)
     raise UserError(
         f"Before the first run, whenever a worker looked for the device, {end}. A run needs about 2 GB of memory; what "
         "became of a worker is in the output of its Slurm job, or in its machine's log."
     )
-
-
-def _prepare(options: Options) -> str | UserError | Died:
-    """In a worker: the device, or what is wrong with it or with a logger, or how its process ended. Dask would print
-    an exception with its traceback."""
-    try:
-        found: str = in_own_process(_device_and_loggers, options.device, options.loggers, options.logs)
-    except (UserError, Died) as problem:
-        return problem
-    return found
 
 
 def _device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:

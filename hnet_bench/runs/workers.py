@@ -16,6 +16,7 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster, NannyPlugin, WorkerPlugin
+from distributed import TimeoutError as DaskTimeoutError
 from distributed.client import ClosedClientError
 
 from hnet_bench.interfaces import UserError
@@ -101,7 +102,7 @@ def scheduler_at(address: str) -> Client:
         raise UserError(
             f"'{address}' speaks TLS, and Dask's settings here name no certificates: docs/clusters.md says how."
         ) from error
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, DaskTimeoutError) as error:
         raise UserError(
             f"No Dask scheduler answers at '{address}' ({error}): start one with `dask scheduler`, and workers with "
             "`dask worker ADDRESS --nthreads 1`."
