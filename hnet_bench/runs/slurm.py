@@ -27,18 +27,10 @@ from hnet_bench.runs.workers import uninterrupted
 _SECONDS_BETWEEN_LOOKS = 10.0
 _SECONDS_FOR_SQUEUE = 20.0
 # Settings that the head of a job's script depends on.
-_OF_HEAD = [
-    "cores",
-    "memory",
-    "processes",
-    "job_name",
-    "log_directory",
-    "queue",
-    "account",
-    "job_cpu",
-    "job_mem",
-    "walltime",
-]
+_OF_HEAD = (
+    *("cores", "memory", "processes", "walltime", "job_cpu", "job_mem"),
+    *("queue", "account", "job_name", "log_directory"),
+)
 
 
 @contextmanager
