@@ -45,7 +45,7 @@ class Learning:
         loggers: Loggers | None,
         deadline: Deadline | None = None,
     ) -> None:
-        self._clock = _Clock()
+        self._began = time.perf_counter()
         self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
         _seed_everything(spec.seed, "initialisation")
         benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
@@ -66,7 +66,7 @@ class Learning:
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
         self._meter = Meter()
         self.progress = self._resumed() or Progress()
-        self._clock.count_earlier(self.progress.elapsed)
+        self._began -= self.progress.elapsed  # so that it counts what earlier processes took
         # Only forward transfer needs these, which in turn needs more than the diagonal.
         if spec.protocol.evaluation == "all" and not self.progress.untrained:
             scores = self._evaluator.evaluate(self.template).score
@@ -74,7 +74,7 @@ class Learning:
         if loggers is not None:
             self.template.plugins.append(loggers)
         after_every_step(self.template, self._after_step)
-        self._clock.checkpoint_was_written()
+        self._last_event = self._last_checkpoint = time.perf_counter()
 
     def learn(self) -> None:
         """Learns every experience that is not over, with an evaluation after each as the protocol's schedule says.
@@ -128,7 +128,7 @@ class Learning:
         progress.score.append(evaluation.score)
         self._latest = evaluation
         progress.task_inference.append(evaluation.task_inference)
-        progress.elapsed = self._clock.elapsed()
+        progress.elapsed = time.perf_counter() - self._began
         progress.peak_memory_bytes = self._peak()
         self._log_scores()
         if self._loggers is not None:
@@ -177,9 +177,10 @@ class Learning:
         self.progress.steps += 1
         if self.template.in_main_loop:
             self._meter.saw(len(self.template.mb_y))
-        if self._clock.event_is_due():
-            done, total = self.progress.steps, self.template.planned_steps
-            seconds = self._clock.elapsed()
+        now = time.perf_counter()
+        if now - self._last_event >= _SECONDS_BETWEEN_EVENTS:
+            self._last_event = now
+            done, total, seconds = self.progress.steps, self.template.planned_steps, now - self._began
             self._observer(
                 Event(
                     kind="progress",
@@ -190,16 +191,16 @@ class Learning:
                 )
             )
         self._advanced = True
-        self.progress.in_experience = time.perf_counter() - self._experience_begun
+        self.progress.in_experience = now - self._experience_begun
         self._stop_unless_there_is_time(0.0)
-        if self._checkpoints and self._clock.checkpoint_is_due(self._checkpoints.seconds_between):
+        if self._checkpoints and now - self._last_checkpoint >= self._checkpoints.seconds_between:
             self._save()
 
     def _save(self) -> None:
         if self._checkpoints is None:
             return
         begun = time.perf_counter()
-        self.progress.elapsed = self._clock.elapsed()
+        self.progress.elapsed = time.perf_counter() - self._began
         self.progress.peak_memory_bytes = self._peak()
         try:
             self.progress.measured = self._meter.to_json()
@@ -209,59 +210,18 @@ class Learning:
             _log.warning("no checkpoint after step %d: %s", self.progress.steps, error)
         else:
             self._checkpoints.write(self.progress, state)
-        self._seconds_to_save = time.perf_counter() - begun
-        self._clock.checkpoint_was_written()
+        self._last_checkpoint = time.perf_counter()
+        self._seconds_to_save = self._last_checkpoint - begun
 
     def _peak(self) -> int:
         # Also that of earlier processes.
         return max(_peak_bytes(), self.progress.peak_memory_bytes or 0)
 
     def _log_scores(self) -> None:
-        objective = objective_of(self._benchmark.facts)
-        scores = " ".join(
-            format(score, objective.metric_format) for score in self.progress.score[-1] if score is not None
-        )
-        done = len(self.progress.score)
-        _log.info(
-            "experience %d of %d learnt in %.1f s; %s: %s",
-            done,
-            self._experiences,
-            self.progress.train[-1],
-            objective.metric_name.replace("_", " "),
-            scores,
-        )
-
-
-class _Clock:
-    """Time since a run began, also in earlier processes, and what is due."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._last_event = self._last_checkpoint = self._began
-
-    def count_earlier(self, elapsed: float) -> None:
-        """Adds the seconds that earlier processes took."""
-        self._began -= elapsed
-
-    def elapsed(self) -> float:
-        """Seconds."""
-        return time.perf_counter() - self._began
-
-    def event_is_due(self) -> bool:
-        """True at most a few times a second."""
-        now = time.perf_counter()
-        if now - self._last_event < _SECONDS_BETWEEN_EVENTS:
-            return False
-        self._last_event = now
-        return True
-
-    def checkpoint_is_due(self, seconds: float) -> bool:
-        """Whether the last one is so long ago."""
-        return time.perf_counter() - self._last_checkpoint >= seconds
-
-    def checkpoint_was_written(self) -> None:
-        """Begins to count anew."""
-        self._last_checkpoint = time.perf_counter()
+        objective, progress = objective_of(self._benchmark.facts), self.progress
+        scores = " ".join(format(one, objective.metric_format) for one in progress.score[-1] if one is not None)
+        name, where = objective.metric_name.replace("_", " "), (len(progress.score), self._experiences)
+        _log.info("experience %d of %d learnt in %.1f s; %s: %s", *where, progress.train[-1], name, scores)
 
 
 def _peak_bytes() -> int:

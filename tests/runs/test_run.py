@@ -16,7 +16,7 @@ from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.events import Event
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.run import resolve_device, run, run_with_artefacts
-from hnet_bench.runs.spec import RunSpec, resolve
+from hnet_bench.runs.spec import resolve
 
 REPLAY = {"replay_chunk_size": 500, "replay_decoder_hidden_units": [10]}
 SMALL = {
@@ -88,26 +88,7 @@ def test_what_the_schedule_leaves_out_is_null_and_the_rest_is_as_if_all_was_eval
     assert Record.from_json(json.loads(json.dumps(found.to_json())), where="a test") == found
 
 
-def test_a_record_survives_json():
-    record = run(synthetic_spec("finetune"))
-    assert Record.from_json(json.loads(json.dumps(record.to_json())), where="a test") == record
-    assert RunSpec.from_json(record.spec) == synthetic_spec("finetune")
-    assert record.task_inference is None
-
-
-@pytest.mark.parametrize(
-    ("strategy", "scenario"),
-    [
-        ("hnet", Scenario.TASK),
-        ("hnet_ent", Scenario.DOMAIN),
-        ("hnet_ent", Scenario.CLASS),
-        ("hnet_tir", Scenario.CLASS),
-        ("hnet_r", Scenario.TASK),
-        ("hnet_r", Scenario.CLASS),
-        ("finetune", Scenario.CLASS),
-        ("joint", Scenario.TASK),
-    ],
-)
+@pytest.mark.parametrize(("strategy", "scenario"), [("hnet_tir", Scenario.CLASS), ("hnet_r", Scenario.TASK)])
 def test_the_same_spec_gives_the_same_scores_whatever_ran_before(strategy, scenario):
     spec = synthetic_spec(strategy, scenario)
     first = run(spec)
@@ -175,11 +156,6 @@ def test_the_bounds_are_apart():
     joint = run(synthetic_spec("joint", iterations=300)).score[-1]
     assert sum(finetune) / 3 == pytest.approx(1 / 3, abs=0.05)
     assert sum(joint) / 3 > 0.95
-
-
-def test_a_scenario_that_a_strategy_does_not_learn_is_refused():
-    with pytest.raises(UserError, match=r"'hnet' does not learn CL3 .* it learns CL1"):
-        synthetic_spec("hnet", Scenario.CLASS)
 
 
 def test_a_users_file_is_a_strategy_too(tmp_path):
