@@ -1,15 +1,18 @@
-"""What several tests need: a user's table, specs and records without training, what a command says, the true MNIST."""
+"""What several tests need: a user's table, specs and records without training, strategies that are built for a short run
+and what they do in it, what a command says, the true MNIST."""
 
+import copy
 import json
 import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from hnet_bench.interfaces import Scenario
+from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.record import Record
@@ -86,6 +89,88 @@ def record_of() -> Callable[..., Record]:
             "provenance": {"commit": "unknown"},
         }
         return Record(**{**fields, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def setup_of() -> Callable[..., Setup]:
+    """Makes the setup of a short run on `stream`, the synthetic benchmark unless it is given; further arguments replace
+    fields of the protocol."""
+
+    def make(scenario: Scenario = Scenario.CLASS, *, stream: Any = None, seed: int = 1, **protocol: Any) -> Setup:
+        from hnet_bench.benchmarks.synthetic import Synthetic
+
+        short = {"iterations": 12, "batch_size": 16, "hidden_units": (20,), "learning_rate": 1e-2}
+        facts = (stream or Synthetic()).facts
+        return Setup(scenario=scenario, facts=facts, protocol=TrainingProtocol(**{**short, **protocol}), seed=seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def built(setup_of: Callable[..., Setup]) -> Callable[..., Any]:
+    """Builds a strategy for such a setup, with the same random weights whenever it is called."""
+
+    def make(strategy: Any, scenario: Scenario = Scenario.CLASS, **setup: Any) -> Any:
+        import torch
+
+        torch.manual_seed(0)
+        return strategy.build(setup_of(scenario, **setup))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stream_of() -> Callable[..., list[Any]]:
+    """The experiences of a stream to train on, of the synthetic benchmark unless it is given."""
+
+    def make(scenario: Scenario = Scenario.CLASS, stream: Any = None) -> list[Any]:
+        from hnet_bench.benchmarks.synthetic import Synthetic
+
+        return list((stream or Synthetic()).build(scenario=scenario, seed=1).avalanche.train_stream)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def learnt(built: Callable[..., Any], stream_of: Callable[..., list[Any]]) -> Callable[..., Any]:
+    """Builds a strategy and trains it on the first experiences (None: on all), the last of which it is left with."""
+
+    def make(strategy: Any, scenario: Scenario = Scenario.CLASS, experiences: int | None = None, **setup: Any) -> Any:
+        template = built(strategy, scenario, **setup)
+        for experience in stream_of(scenario, setup.get("stream"))[:experiences]:
+            template.train(experience, eval_streams=[])
+            template.experience = experience
+        return template
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[..., list[SimpleNamespace]]:
+    """Has a template note every training step from now on: what it began with, the loss and the gradients. `before` and
+    `after` say what else of the template is copied then."""
+
+    def make(template: Any, before: Any = None, after: Any = None) -> list[SimpleNamespace]:
+        class Recorder:
+            def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+                step = SimpleNamespace(mbatch=list(strategy.mbatch), x=strategy.mb_x, y=strategy.mb_y)
+                step.model = copy.deepcopy(strategy.model)
+                step.adam = copy.deepcopy(strategy.optimizer.state_dict()["state"])
+                step.before = copy.deepcopy(before(strategy)) if before else None
+                steps.append(step)
+
+            def before_update(self, strategy: Any, **kwargs: Any) -> None:
+                steps[-1].loss = strategy.loss.item()
+                steps[-1].gradients = [parameter.grad.clone() for parameter in strategy.trained_parameters()]
+
+            def after_update(self, strategy: Any, **kwargs: Any) -> None:
+                steps[-1].after = copy.deepcopy(after(strategy)) if after else None
+
+        steps: list[SimpleNamespace] = []
+        template.plugins.append(Recorder())
+        return steps
 
     return make
 

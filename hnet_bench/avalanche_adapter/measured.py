@@ -28,9 +28,7 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
 from hnet_bench.interfaces import Settings, Setup
-from hnet_bench.nets.resnet import ResNet32
-from hnet_bench.nets.target import MlpShape
-from hnet_bench.nets.zenke import ZenkeNet
+from hnet_bench.nets.networks import target_network
 
 # Inputs with fewer values cannot be told from other numbers that are kept.
 _LEAST_VALUES = 8
@@ -197,14 +195,7 @@ class Kept:
 
 def protocol_network(setup: Setup) -> int:
     """Parameters of the network that the protocol asks for, with the scenario's outputs."""
-    facts, network = setup.facts, setup.protocol.network
-    if network == "mlp":
-        return MlpShape((facts.inputs, *setup.protocol.hidden_units, setup.outputs)).parameters
-    channels, height, _ = facts.input_shape
-    convolutional = (
-        ResNet32(setup.outputs, channels) if network == "resnet32" else ZenkeNet(setup.outputs, height, channels)
-    )
-    return convolutional.layout.parameters
+    return target_network(setup).layout.parameters
 
 
 def unique(tensors: Iterable[Tensor]) -> list[Tensor]:

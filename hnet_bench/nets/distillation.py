@@ -1,4 +1,4 @@
-"""Distillation: a classifier is to say what another said, with its doubts."""
+"""Distillation: the outputs of one classifier, the teacher, are soft targets of another, the student."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def distillation_loss(
     others have target 0. Over classes it is summed, or averaged over all of the student's; times T^2 keeps the size of
     gradients whatever T is.
     """
-    log_said = torch.log_softmax(student / temperature, dim=1)
+    log_student = torch.log_softmax(student / temperature, dim=1)
     classes = student.shape[1]
     if known is not None and list(known) != list(range(classes)):
         prefix = list(known) == list(range(len(known)))
-        log_said = log_said[:, : len(known)] if prefix else log_said[:, list(known)]
+        log_student = log_student[:, : len(known)] if prefix else log_student[:, list(known)]
     target = torch.softmax(teacher / temperature, dim=1)
-    loss = -(target * log_said).sum(dim=1).mean()
+    loss = -(target * log_student).sum(dim=1).mean()
     if reduction == "mean":
         loss = loss / classes
     return loss * temperature**2 if times_temperature_squared else loss

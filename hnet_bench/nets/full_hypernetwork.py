@@ -5,22 +5,14 @@ It is a chunked one with a single chunk that needs no chunk embedding, so the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.hypernetwork import ACTIVATIONS, Activation, ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.target import MlpShape
-
-SmoothActivation = Literal["relu", "elu", "sigmoid"]
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": functional.relu,
-    "elu": functional.elu,
-    "sigmoid": torch.sigmoid,
-}
 
 
 class FullHypernetwork(ChunkedHypernetwork):
@@ -36,7 +28,7 @@ class FullHypernetwork(ChunkedHypernetwork):
         *,
         tasks: int,
         hidden_units: tuple[int, ...],
-        activation: SmoothActivation,
+        activation: Activation,
         task_embedding_size: int,
     ) -> None:
         shape = HypernetworkShape(
@@ -44,14 +36,13 @@ class FullHypernetwork(ChunkedHypernetwork):
             tasks=tasks,
             chunk_size=target.parameters,
             hidden_units=hidden_units,
-            activation="relu",  # not used: `hidden` has its own
+            activation=activation,
             task_embedding_size=task_embedding_size,
             chunk_embedding_size=0,
         )
         super().__init__(shape)
-        self._activation = activation
         del self.chunk_embeddings
-        heads = [torch.Size(one).numel() for one in target.shapes]
+        heads = [torch.Size(one).numel() for one in target.layout.shapes]
         with torch.no_grad():
             for head in self.output[:-1].split(heads, dim=1):
                 head.copy_(nn.init.xavier_uniform_(torch.empty_like(head)))
@@ -70,5 +61,5 @@ class FullHypernetwork(ChunkedHypernetwork):
         layers = len(self.hidden_weights)
         values = task_embeddings
         for weight, bias in zip(theta[:layers], theta[layers : 2 * layers], strict=True):
-            values = ACTIVATIONS[self._activation](functional.linear(values, weight, bias))
+            values = ACTIVATIONS[self.shape.activation](functional.linear(values, weight, bias))
         return torch.cat([values, values.new_ones(len(values), 1)], dim=1).unsqueeze(1)

@@ -18,8 +18,12 @@ from torch.nn import functional
 
 from hnet_bench.nets.products import linear, matmul
 
-Activation = Literal["relu", "elu"]
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "elu": functional.elu}
+Activation = Literal["relu", "elu", "sigmoid"]
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "elu": functional.elu,
+    "sigmoid": torch.sigmoid,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """The target network: a multi-layer perceptron whose parameters are slices of one flat vector.
 
-`mlp` is the plain form, for any vector that autograd knows. `mlp_from_chunks` is the fast form for generated weights:
+`mlp` is the plain form, with any activation. `mlp_from_chunks` is the fast form, for ReLU and generated weights:
 its backward pass writes the gradient of every parameter straight into its place in one buffer, where autograd would
 zero-fill a vector of full length for each slice and add them up. A test holds both equal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hnet_bench.nets.layout import Layout
 from hnet_bench.nets.products import affine, product
 
 
@@ -25,34 +27,27 @@ class MlpShape:
     widths: tuple[int, ...]
 
     @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of every parameter: (out, in), (out,), ..."""
-        return tuple(shape for fan_in, fan_out in pairwise(self.widths) for shape in ((fan_out, fan_in), (fan_out,)))
+    def layout(self) -> Layout:
+        """Where the parameters lie: those of shape (out, in), (out,), ..."""
+        return Layout(tuple(shape for fan_in, out in pairwise(self.widths) for shape in ((out, fan_in), (out,))))
 
     @property
     def parameters(self) -> int:
         """Number of parameters in all."""
-        return sum(fan_out * (fan_in + 1) for fan_in, fan_out in pairwise(self.widths))
+        return self.layout.parameters
 
     def views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of every layer as views of the first `parameters` entries of `flat`, which may be longer."""
-        layers = []
-        start = 0
-        for fan_in, fan_out in pairwise(self.widths):
-            weight = flat[start : start + fan_out * fan_in].view(fan_out, fan_in)
-            start += fan_out * fan_in
-            layers.append((weight, flat[start : start + fan_out]))
-            start += fan_out
-        return layers
+        tensors = self.layout.views(flat)
+        return list(zip(tensors[::2], tensors[1::2], strict=True))
 
 
-def mlp(x: Tensor, flat: Tensor, shape: MlpShape) -> Tensor:
-    """Outputs (batch, widths[-1]) of a ReLU MLP for inputs (batch, widths[0]) and parameters (>= shape.parameters,)."""
-    layers = shape.views(flat)
-    for weight, bias in layers[:-1]:
-        x = functional.relu(functional.linear(x, weight, bias))
-    weight, bias = layers[-1]
-    return functional.linear(x, weight, bias)
+def mlp(x: Tensor, flat: Tensor, shape: MlpShape, activate: Callable[[Tensor], Tensor] = functional.relu) -> Tensor:
+    """Outputs (batch, widths[-1]) for inputs (batch, widths[0]) and parameters (>= shape.parameters,)."""
+    *hidden, output = shape.views(flat)
+    for layer in hidden:
+        x = activate(functional.linear(x, *layer))
+    return functional.linear(x, *output)
 
 
 def mlp_from_chunks(x: Tensor, chunks: Tensor, shape: MlpShape) -> Tensor:

@@ -9,7 +9,7 @@ from hnet_bench.interfaces import Scenario, Setup
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 if TYPE_CHECKING:
-    from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
+    from avalanche.training.templates import SupervisedTemplate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +20,8 @@ class Hnet(HypernetworkSettings):
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
-    def build(self, setup: Setup) -> ChunkedHypernetworkTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
+        from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
 
         return ChunkedHypernetworkTemplate(setup=setup, settings=self)

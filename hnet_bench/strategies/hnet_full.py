@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from hnet_bench.interfaces import Scenario, Setup, UserError
 
 if TYPE_CHECKING:
-    from hnet_bench.strategies.training.full_hypernetwork import FullHypernetworkTemplate
+    from avalanche.training.templates import SupervisedTemplate
+
+    from hnet_bench.nets.full_hypernetwork import FullHypernetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +41,31 @@ class HnetFull:
         if self.from_scratch and self.regularisation_strength > 0:
             raise UserError("With from_scratch nothing is regularised: set regularisation_strength to 0.")
 
-    def build(self, setup: Setup) -> FullHypernetworkTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from hnet_bench.strategies.training.full_hypernetwork import FullHypernetworkTemplate
+        from hnet_bench.nets.full_hypernetwork import FullHypernetwork
+        from hnet_bench.nets.networks import PlainMlp
+        from hnet_bench.strategies.training.generated import GeneratedClassifier
+        from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
 
-        return FullHypernetworkTemplate(setup=setup, settings=self)
+        class FullHypernetworkTemplate(HypernetworkTemplate):
+            # Generated weights are initialised by their hypernetwork, whatever the protocol says of others.
+            learns_with = ("regression", "sigmoid", "xavier")
+
+        target = PlainMlp(setup)
+
+        def hypernetwork(tasks: int) -> FullHypernetwork:
+            return FullHypernetwork(
+                target.shape,
+                tasks=tasks,
+                hidden_units=self.hidden_units,
+                activation=self.activation,
+                task_embedding_size=self.task_embedding_size,
+            )
+
+        return FullHypernetworkTemplate(
+            setup=setup,
+            model=GeneratedClassifier(setup, target, hypernetwork, one_per_task=self.from_scratch),
+            strength=self.regularisation_strength,
+            lookahead=self.lookahead,
+        )

@@ -1,6 +1,8 @@
 """HNET+R: an ordinary classifier that learns from replayed samples; a hypernetwork protects the replay model.
 
-von Oswald et al. 2020, section 3.
+von Oswald et al. 2020, section 3. In each experience first the classifier learns: its samples with their labels, and
+replayed samples of all earlier ones with the outputs that it had for them before. Then (but for the last experience)
+the replay model learns it. Adam starts anew with every experience, for each.
 """
 
 from __future__ import annotations
@@ -8,11 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hnet_bench.interfaces import Scenario, Setup, UserError
-from hnet_bench.strategies.replay_settings import ReplaySettings
+from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
+from hnet_bench.strategies.settings import ReplaySettings
 
 if TYPE_CHECKING:
-    from hnet_bench.strategies.training.replay_classifier import ReplayClassifierTemplate
+    from collections.abc import Callable
+
+    import numpy
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
+
+    from hnet_bench.avalanche_adapter.resumable import Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +39,71 @@ class HnetR(ReplaySettings):
         if self.temperature <= 0:
             raise UserError(f"temperature must be positive, found {self.temperature}.")
 
-    def build(self, setup: Setup) -> ReplayClassifierTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from hnet_bench.strategies.training.replay_classifier import ReplayClassifierTemplate
+        import torch
 
-        return ReplayClassifierTemplate(setup=setup, settings=self)
+        from hnet_bench.avalanche_adapter.replay import ReplayTemplate, frozen_copy
+        from hnet_bench.nets.distillation import distillation_loss
+        from hnet_bench.nets.ordinary import xavier_initialise
+        from hnet_bench.strategies.training.replay_model import ReplayedBatches, ReplayModel
+
+        replay_weight, temperature = self.replay_weight, self.temperature
+
+        class ReplayClassifierTemplate(ReplayTemplate):
+            fresh_optimiser = True
+
+            _teacher: torch.nn.Module | None = None
+            _replay: ReplayedBatches | None = None
+
+            def __init__(self, settings: HnetR) -> None:
+                super().__init__(setup=setup)
+                xavier_initialise(self.model)
+                self.replay_model = ReplayModel(setup, settings)
+
+            @property
+            def planned_steps(self) -> int:
+                return self.setup.protocol.iterations * (self.setup.facts.experiences + self.replay_model.tasks)
+
+            def parameter_counts(self) -> Settings:
+                return {**super().parameter_counts(), **self.replay_model.parameter_counts()}
+
+            def artefacts(self) -> dict[str, numpy.ndarray]:
+                return self.replay_model.artefacts()
+
+            def begin_experience(self) -> None:
+                super().begin_experience()
+                if self.task > 0:
+                    self._teacher = frozen_copy(self.model)
+                    self._replay = self.replay_model.replay(self.task, self.setup.protocol.batch_size)
+
+            def replayed(self) -> list[Tensor | None]:
+                """Samples of old tasks, their tasks, and the teacher's outputs for them."""
+                assert self._replay is not None
+                x, tasks = next(self._replay)
+                with torch.no_grad():
+                    teacher = self.competing(self.all_outputs(x, self._teacher), tasks)
+                if self.scenario is Scenario.CLASS:
+                    # What the teacher did not know of yet gets the logit 0, as in the authors' code: not excluded.
+                    old = {label for classes in self.classes_of[:-1] for label in classes}
+                    teacher[:, [label for label in self.classes_of[-1] if label not in old]] = 0
+                return [x, tasks, teacher]
+
+            def replayed_loss(self, outputs: Tensor, targets: list[Tensor]) -> Tensor:
+                tasks, teacher = targets
+                return distillation_loss(self.competing(outputs, tasks), teacher, temperature)
+
+            def weights(self) -> tuple[float, float]:
+                return 1 - replay_weight, replay_weight
+
+            def end_experience(self) -> None:
+                super().end_experience()
+                self._teacher = self._replay = None
+
+            def further_phases(self) -> list[Callable[[], Phase]]:
+                return [self._replay_learning] if self.task < self.replay_model.tasks else []
+
+            def _replay_learning(self) -> Phase:
+                return self.replay_model.learning(self.task, self.more_batches(self.setup.protocol.iterations))
+
+        return ReplayClassifierTemplate(self)

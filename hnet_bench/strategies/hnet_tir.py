@@ -1,6 +1,7 @@
 """HNET+TIR: HNET with a network that infers the task, trained on replayed samples.
 
-von Oswald et al. 2020, section 3.
+von Oswald et al. 2020, section 3. On a new experience first the classifiers learn, as in HNET, then the inference
+network, with real samples of it and replayed samples of the earlier ones, then (but for the last) the replay model.
 """
 
 from __future__ import annotations
@@ -8,12 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hnet_bench.interfaces import Scenario, Setup
-from hnet_bench.strategies.replay_settings import ReplaySettings
-from hnet_bench.strategies.settings import HypernetworkSettings
+from hnet_bench.interfaces import Scenario, Settings, Setup
+from hnet_bench.strategies.settings import HypernetworkSettings, ReplaySettings
 
 if TYPE_CHECKING:
-    from hnet_bench.strategies.training.task_inference import TaskInferenceTemplate
+    from collections.abc import Callable
+
+    import numpy
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
+
+    from hnet_bench.avalanche_adapter.resumable import Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +40,63 @@ class HnetTir(ReplaySettings, HypernetworkSettings):
         HypernetworkSettings.__post_init__(self)
         ReplaySettings.__post_init__(self)
 
-    def build(self, setup: Setup) -> TaskInferenceTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from hnet_bench.strategies.training.task_inference import TaskInferenceTemplate
+        from hnet_bench.avalanche_adapter.template import per_task
+        from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
+        from hnet_bench.strategies.training.replay_model import ReplayModel
+        from hnet_bench.strategies.training.task_inference import InferenceLearning, inference_network
 
-        return TaskInferenceTemplate(setup=setup, settings=self)
+        replay_weight = self.replay_weight
+
+        class TaskInferenceTemplate(ChunkedHypernetworkTemplate):
+            """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
+
+            mb_inferred_task: Tensor | None = None
+
+            def __init__(self, settings: HnetTir) -> None:
+                super().__init__(setup=setup, settings=settings)
+                self.inference = inference_network(setup)
+                self.replay_model = ReplayModel(setup, settings)
+
+            @property
+            def planned_steps(self) -> int:
+                experiences = self.setup.facts.experiences
+                return self.setup.protocol.iterations * (experiences + (experiences - 1) + self.replay_model.tasks)
+
+            def parameter_counts(self) -> Settings:
+                inference = sum(parameter.numel() for parameter in self.inference.parameters())
+                return {**super().parameter_counts(), "inference": inference, **self.replay_model.parameter_counts()}
+
+            def artefacts(self) -> dict[str, numpy.ndarray]:
+                return self.replay_model.artefacts()
+
+            def forward(self) -> Tensor:
+                if self.is_training:
+                    return super().forward()
+                # The units of tasks not seen yet are untrained; before any training the answer is the first task.
+                self.mb_inferred_task = self.inference(self.mb_x)[:, : max(1, self.tasks_seen)].argmax(dim=1)
+                outputs: Tensor = self.mb_x.new_zeros(len(self.mb_x), self.setup.outputs)
+                for task, positions in per_task(self.mb_inferred_task):
+                    head = self.classifier.head(self.mb_x[positions], task)
+                    outputs[positions] = self.full_width(head, task)
+                return outputs
+
+            def further_phases(self) -> list[Callable[[], Phase]]:
+                phases: list[Callable[[], Phase]] = [self._inference_learning] if self.task > 0 else []
+                return [*phases, self._replay_learning] if self.task < self.replay_model.tasks else phases
+
+            def _inference_learning(self) -> Phase:
+                return InferenceLearning(
+                    self.setup,
+                    self.inference,
+                    self.task,
+                    self.more_batches(self.setup.protocol.iterations),
+                    replay=self.replay_model.replay(self.task, self.setup.protocol.batch_size),
+                    replay_weight=replay_weight,
+                )
+
+            def _replay_learning(self) -> Phase:
+                return self.replay_model.learning(self.task, self.more_batches(self.setup.protocol.iterations))
+
+        return TaskInferenceTemplate(self)

@@ -17,7 +17,6 @@ from torch.nn import functional
 from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol
 from hnet_bench.nets.products import product
 from hnet_bench.strategies.hnet import Hnet
-from hnet_bench.strategies.training.mlp_model import GeneratedMlp
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Experiment:
     def classifier(self):
         """Our target network and hypernetwork, newly initialised."""
         torch.manual_seed(0)
-        return GeneratedMlp(self.setup(), self.settings)
+        return self.settings.build(self.setup()).classifier
 
 
 def permuted_mnist(tasks, settings):
@@ -90,7 +89,7 @@ class Theirs:
         from hypnettorch.hnets import ChunkedHMLP
         from hypnettorch.mnets.mlp import MLP
 
-        ours, widths = classifier.hypernetwork, classifier.target.widths
+        ours, widths = classifier.hypernetwork, classifier.target.shape.widths
         shape = ours.shape
         self.network = MLP(
             n_in=widths[0],
@@ -172,7 +171,7 @@ class Theirs:
 
 @pytest.fixture(scope="session")
 def theirs():
-    """Makes hypnettorch's twin of a GeneratedMlp of ours."""
+    """Makes hypnettorch's twin of a classifier of ours."""
     return Theirs
 
 

@@ -39,7 +39,7 @@ def test_inferred_task(in_turns, experiments, theirs, matrix_products):
             inferred = int(-(probabilities * probabilities.log()).sum(dim=1).argmin())
             heads[inferred].argmax()
 
-    widths = itertools.pairwise(template.classifier.target.widths)
+    widths = itertools.pairwise(template.classifier.target.shape.widths)
     products = matrix_products(*((EVALUATION_BATCH, fan_in, fan_out) for fan_in, fan_out in widths))
 
     def floor():

@@ -118,7 +118,7 @@ def autograd_step(classifier, task, experiment):
 def target_sizes(classifier):
     """The matrix products of the target network's forward and backward pass as (m, k, n)."""
     sizes = []
-    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(classifier.target.widths)):
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(classifier.target.shape.widths)):
         sizes += [(BATCH, fan_in, fan_out), (fan_out, BATCH, fan_in)]  # outputs, gradient of the weights
         if index:
             sizes.append((BATCH, fan_out, fan_in))  # gradient of the layer's inputs

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from hnet_bench.nets.full_hypernetwork import FullHypernetwork
-from hnet_bench.nets.generated_mlp import generated_mlp
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
-from hnet_bench.nets.target import MlpShape, mlp
+from hnet_bench.nets.target import MlpShape
 
 TOY = MlpShape((1, 10, 10, 1))
 
@@ -35,7 +34,7 @@ def test_generates_what_the_authors_library_generates_from_the_same_weights(acti
     ours = made(activation=activation, hidden_units=hidden_units)
     functions = {"relu": torch.nn.ReLU(), "elu": torch.nn.ELU(), "sigmoid": torch.nn.Sigmoid()}
     theirs = HMLP(
-        [list(shape) for shape in TOY.shapes],
+        [list(shape) for shape in TOY.layout.shapes],
         cond_in_size=2,
         layers=hidden_units,
         activation_fn=functions[activation],
@@ -58,7 +57,9 @@ def test_each_target_tensor_has_an_output_layer_with_xavier_bounds_of_its_own():
     torch.manual_seed(0)
     many = torch.stack([made().output.detach() for _ in range(50)])
     assert not many[:, -1].any()
-    for head, shape in zip(many[:, :-1].split([math.prod(s) for s in TOY.shapes], dim=2), TOY.shapes, strict=True):
+    for head, shape in zip(
+        many[:, :-1].split([math.prod(s) for s in TOY.layout.shapes], dim=2), TOY.layout.shapes, strict=True
+    ):
         bound = math.sqrt(6 / (10 + math.prod(shape)))
         assert 0.97 * bound < float(head.abs().max()) <= bound
 
@@ -75,12 +76,3 @@ def test_the_regulariser_and_its_gradient_are_those_written_out(activation):
     regulariser.add_gradient(moved, gradients)
     torch.testing.assert_close(regulariser.loss(moved), expected.detach())
     torch.testing.assert_close(gradients, list(torch.autograd.grad(expected, moved)))
-
-
-def test_the_generated_network_has_the_activation_that_is_asked_for():
-    torch.manual_seed(0)
-    shape = MlpShape((2, 3, 1))
-    flat, x = torch.randn(shape.parameters), torch.randn(5, 2)
-    torch.testing.assert_close(generated_mlp(x, flat, shape, torch.relu), mlp(x, flat, shape))
-    hidden = torch.sigmoid(x @ flat[:6].view(3, 2).t() + flat[6:9])
-    torch.testing.assert_close(generated_mlp(x, flat, shape, torch.sigmoid), hidden @ flat[9:12].view(3, 1) + flat[12])

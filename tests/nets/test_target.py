@@ -13,7 +13,7 @@ def test_parameters_lie_in_the_order_of_a_sequential_network():
     flat = nn.utils.parameters_to_vector(network.parameters())
     x = torch.randn(7, 5)
     assert shape.parameters == len(flat) == 39
-    assert shape.shapes == tuple(tuple(parameter.shape) for parameter in network.parameters())
+    assert shape.layout.shapes == tuple(tuple(parameter.shape) for parameter in network.parameters())
     torch.testing.assert_close(mlp(x, flat, shape), network(x))
 
 
@@ -50,3 +50,10 @@ def test_autograd_agrees_by_finite_differences():
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     flat = torch.randn(1, shape.parameters + 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda inputs, chunks: mlp_from_chunks(inputs, chunks, shape), (x, flat))
+
+
+def test_the_plain_form_has_the_activation_that_is_asked_for():
+    shape = MlpShape((2, 3, 1))
+    flat, x = torch.randn(shape.parameters), torch.randn(5, 2)
+    hidden = torch.sigmoid(x @ flat[:6].view(3, 2).t() + flat[6:9])
+    torch.testing.assert_close(mlp(x, flat, shape, torch.sigmoid), hidden @ flat[9:12].view(3, 1) + flat[12])

@@ -12,7 +12,7 @@ class SwappedHeads(Hnet):
     name = "swapped_heads"
 
     def build(self, setup):
-        from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
+        from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
 
         class Swapped(ChunkedHypernetworkTemplate):
             def forward(self):

@@ -1,65 +1,17 @@
-"""Accuracy of each task over a grid of task embeddings, for `reporting.figures.embedding_space`."""
+"""The space of task embeddings: a regular grid in it, and what a hypernetwork generates for many points at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import numpy
 import torch
-from avalanche.core import BasePlugin
-from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 
-from hnet_bench.avalanche_adapter.evaluation import Evaluator
-from hnet_bench.avalanche_adapter.template import head_columns
-from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 from hnet_bench.nets.products import product
-from hnet_bench.nets.target import mlp_from_chunks
-from hnet_bench.strategies.hnet_embedding_space import HnetEmbeddingSpace
-from hnet_bench.strategies.training.chunked_hypernetwork import ChunkedHypernetworkTemplate
 
 # Generated parameters that are held at once.
 _PARAMETERS_AT_ONCE = 20_000_000
-
-
-class EmbeddingSpaceTemplate(ChunkedHypernetworkTemplate):
-    """HNET in TASK, with a map of the embeddings in the end."""
-
-    def __init__(
-        self,
-        *,
-        setup: Setup,
-        settings: HnetEmbeddingSpace,
-        plugins: Sequence[BasePlugin] | None = None,
-        evaluator: EvaluationPlugin | None = None,
-    ) -> None:
-        self._map = settings
-        super().__init__(setup=setup, settings=settings, plugins=plugins, evaluator=evaluator)
-
-    def evaluated_artefacts(self, evaluator: Evaluator) -> dict[str, numpy.ndarray]:
-        """ "embedding_grid" (n, n, 2), "embedding_accuracy" (T, n, n) and "task_embeddings" (T, 2)."""
-        learned = torch.stack(list(self.classifier.hypernetwork.task_embeddings)).detach()
-        grid = embedding_grid(learned, self._map.grid_points, self._map.grid_limit)
-        scores = self.scores(grid.flatten(0, 1), evaluator)
-        return {
-            "embedding_grid": grid.cpu().numpy(),
-            "embedding_accuracy": scores.T.reshape(len(learned), *grid.shape[:2]),
-            "task_embeddings": learned.cpu().numpy(),
-        }
-
-    def scores(self, embeddings: Tensor, evaluator: Evaluator) -> numpy.ndarray:
-        """Score of each task (embeddings, T) with each embedding (embeddings, 2)."""
-        tasks = range(self.setup.facts.experiences)
-        inputs = [evaluator.inputs(task, self._map.grid_samples).flatten(1).to(self.device) for task in tasks]
-        # All samples go through the network of an embedding together; only the head that is read depends on the task.
-        together, sizes = torch.cat(inputs), [len(one) for one in inputs]
-        columns = [head_columns(self.setup, task) for task in tasks]
-        rows = []
-        for chunks in generated_chunks(self.classifier.hypernetwork, embeddings):
-            parts = mlp_from_chunks(together, chunks, self.classifier.target).split(sizes)
-            rows.append([evaluator.score(task, parts[task][:, columns[task]]) for task in tasks])
-        return numpy.array(rows, dtype=numpy.float32)
 
 
 def embedding_grid(learned: Tensor, points: int, limit: float | None) -> Tensor:

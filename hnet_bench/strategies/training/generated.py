@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from avalanche.models import MultiTaskModule
@@ -12,19 +12,25 @@ from torch import Tensor, nn
 from hnet_bench.avalanche_adapter.template import head_columns, per_task
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.networks import TargetNetwork
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 
-class GeneratedClassifier(MultiTaskModule, ABC):  # type: ignore[misc]
-    """One hypernetwork knows all tasks, or each task has its own, which knows one; subclasses say what the target
-    network computes with the parameters that it generates."""
+class GeneratedClassifier(MultiTaskModule):  # type: ignore[misc]
+    """One hypernetwork knows all tasks, or each task has its own, which knows one."""
 
     def __init__(
-        self, setup: Setup, hypernetwork: Callable[[int], ChunkedHypernetwork], *, one_per_task: bool = False
+        self,
+        setup: Setup,
+        target: TargetNetwork,
+        hypernetwork: Callable[[int], ChunkedHypernetwork],
+        *,
+        one_per_task: bool = False,
     ) -> None:
-        """`hypernetwork` makes one for a number of tasks."""
+        """`hypernetwork` makes one for a number of tasks, which generates the parameters of `target`."""
         super().__init__()
         self._setup = setup
+        self.target = target
         tasks = setup.facts.experiences
         count = tasks if one_per_task else 1
         # A ModuleList registers them, but forgets their type.
@@ -33,21 +39,18 @@ class GeneratedClassifier(MultiTaskModule, ABC):  # type: ignore[misc]
         self._kept: dict[int, Tensor] | None = None
 
     @property
-    @abstractmethod
-    def target_parameters(self) -> int:
-        """Number of parameters of the target network."""
-
-    @abstractmethod
-    def outputs(self, x: Tensor, task: int) -> Tensor:
-        """Outputs (batch, outputs) of all heads for inputs (batch, ...), with the parameters of one task."""
-
-    def head(self, x: Tensor, task: int) -> Tensor:
-        """Outputs (batch, K) for inputs (batch, ...) by the target network of one task, on its head."""
-        return self.outputs(x, task)[:, head_columns(self._setup, task)]
+    def hypernetwork(self) -> ChunkedHypernetwork:
+        """The one for all tasks, or that of the first."""
+        return self._all[0]
 
     def hypernetwork_of(self, task: int) -> tuple[ChunkedHypernetwork, int]:
         """The hypernetwork of a task, and the number of the task's embedding there."""
         return (self._all[0], task) if len(self._all) == 1 else (self._all[task], 0)
+
+    def head(self, x: Tensor, task: int) -> Tensor:
+        """Outputs (batch, K) for inputs (batch, ...) by the target network of one task, on its head."""
+        outputs: Tensor = self.target(x, self.chunks(task), task)
+        return outputs[:, head_columns(self._setup, task)]
 
     def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
         """Outputs (batch, K) of each sample's task, `task_labels` (batch,); without labels those of each task's head,
@@ -69,22 +72,23 @@ class GeneratedClassifier(MultiTaskModule, ABC):  # type: ignore[misc]
                 self._kept[task] = hypernetwork.chunks(embedding)
         return self._kept[task]
 
-    def keep_generated(self) -> None:
-        """From now on every task's parameters are generated once; for evaluation, while nothing is trained."""
+    @contextmanager
+    def generated_once(self) -> Iterator[None]:
+        """Meanwhile every task's parameters are generated once; for evaluation, while nothing is trained."""
         self._kept = {}
+        try:
+            yield
+        finally:
+            self._kept = None
 
-    def drop_generated(self) -> None:
-        """Ends `keep_generated`."""
-        self._kept = None
 
-
-def chunked(settings: HypernetworkSettings, generated: int) -> Callable[[int], ChunkedHypernetwork]:
-    """What makes a hypernetwork with these settings for so many target parameters."""
+def chunked(settings: HypernetworkSettings, target: TargetNetwork) -> Callable[[int], ChunkedHypernetwork]:
+    """What makes a hypernetwork for a number of tasks that generates the parameters of this network."""
 
     def hypernetwork(tasks: int) -> ChunkedHypernetwork:
         return ChunkedHypernetwork(
             HypernetworkShape(
-                generated=generated,
+                generated=target.layout.parameters,
                 tasks=tasks,
                 chunk_size=settings.chunk_size,
                 hidden_units=settings.hidden_units,

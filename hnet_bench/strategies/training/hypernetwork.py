@@ -6,18 +6,17 @@ task embedding; embeddings of old tasks stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
-from avalanche.core import BasePlugin
-from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate
-from hnet_bench.interfaces import Settings, Setup
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
+from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.lookahead import AdamLookahead
-from hnet_bench.nets.regulariser import GramRegulariser
-from hnet_bench.strategies.training.generated import GeneratedClassifier
+from hnet_bench.nets.networks import GeneratedMlp
+from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
+from hnet_bench.strategies.settings import HypernetworkSettings
+from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
 
 
 class Regulariser(Protocol):
@@ -27,36 +26,19 @@ class Regulariser(Protocol):
         """Adds the gradient at `theta` to `gradients`, both in the order of `ChunkedHypernetwork.theta`."""
 
 
-class Regularised(Protocol):
-    """The settings that this training needs."""
-
-    @property
-    def regularisation_strength(self) -> float:
-        """beta."""
-
-    @property
-    def lookahead(self) -> bool:
-        """Whether to regularise at theta + delta rather than at theta."""
-
-
 class HypernetworkTemplate(InMemoryTemplate):
-    """What all strategies share whose classifiers are generated. As it stands, HNET in TASK."""
+    """What all strategies share whose classifiers are generated.
+
+    As it stands, HNET in TASK; in the other scenarios, which need to infer the task, subclasses say how.
+    """
 
     fresh_optimiser = True
 
-    def __init__(
-        self,
-        *,
-        setup: Setup,
-        settings: Regularised,
-        model: GeneratedClassifier,
-        plugins: Sequence[BasePlugin] | None = None,
-        evaluator: EvaluationPlugin | None = None,
-    ) -> None:
-        self._strength, self._looks_ahead = settings.regularisation_strength, settings.lookahead
+    def __init__(self, *, setup: Setup, model: GeneratedClassifier, strength: float, lookahead: bool) -> None:
+        self._strength, self._looks_ahead = strength, lookahead
         self._regulariser: Regulariser | None = None
         self._lookahead: AdamLookahead | None = None
-        super().__init__(setup=setup, model=model, plugins=plugins, evaluator=evaluator)
+        super().__init__(setup=setup, model=model)
 
     @property
     def classifier(self) -> GeneratedClassifier:
@@ -70,32 +52,42 @@ class HypernetworkTemplate(InMemoryTemplate):
         return [*hypernetwork.theta, hypernetwork.task_embeddings[embedding]]
 
     def parameter_counts(self) -> Settings:
-        """All embeddings count, as in the paper's compression ratio, and all hypernetworks if there are several."""
-        return {"trained": super().parameter_counts()["trained"], "target": self.classifier.target_parameters}
+        """All embeddings count, as in the paper's compression ratio, and all hypernetworks if there are several.
+        Running statistics of the target network do not count, as in the paper."""
+        return {**super().parameter_counts(), "target": self.classifier.target.layout.parameters}
 
     def new_regulariser(self) -> Regulariser:
         """What holds all old tasks to what the present task's hypernetwork generates for them now."""
         hypernetwork, _ = self.classifier.hypernetwork_of(self.task)
         return GramRegulariser(hypernetwork, self.task, self._strength)
 
-    def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
-        """Also fixes what the regulariser will hold on to, just before the task is learnt."""
-        super().check_model_and_optimizer(reset_optimizer_state, **kwargs)
-        self._regulariser = self._lookahead = None
+    def begin_experience(self) -> None:
+        super().begin_experience()
         if self.task > 0 and self._strength > 0:
             self._regulariser = self.new_regulariser()
             if self._looks_ahead:
                 self._lookahead = AdamLookahead(self.optimizer, self._theta())
 
-    def _after_training_exp(self, **kwargs: Any) -> None:
-        super()._after_training_exp(**kwargs)
+    def end_experience(self) -> None:
+        super().end_experience()
         self._regulariser = self._lookahead = None
 
     def forward(self) -> Tensor:
-        if self.is_training and self.own_batches:
-            return self.classifier.head(self.mb_x, self.task)
+        """In training, outputs of the present task's head; from a stock loader in TASK, each of its task's."""
+        if self.is_training and (self.own_batches or self.scenario is not Scenario.TASK):
+            return self.full_width(self.classifier.head(self.mb_x, self.task), self.task)
         outputs: Tensor = self.classifier(self.mb_x, self.mb_task_id)
         return outputs
+
+    def full_width(self, head: Tensor, task: int) -> Tensor:
+        """Outputs of one head (batch, K), in CLASS among those of all classes, which excludes the other classes."""
+        if self.scenario is not Scenario.CLASS:
+            return head
+        # Before a task is learnt its classes are taken to be the next in order.
+        known = task < len(self.classes_of)
+        columns = head_columns(self.setup, task)
+        classes = self.classes_of[task] if known else list(range(columns.start, columns.stop))
+        return self.among_all_classes(head[:, : len(classes)], classes)
 
     def backward(self) -> None:
         """Adds the regulariser's gradient, taken where the task loss alone would lead, to that of the task loss."""
@@ -112,8 +104,29 @@ class HypernetworkTemplate(InMemoryTemplate):
 
     def eval(self, exp_list: Any, **kwargs: Any) -> Any:
         """Generates the parameters of each task once for the whole evaluation."""
-        self.classifier.keep_generated()
-        try:
+        with self.classifier.generated_once():
             return super().eval(exp_list, **kwargs)
-        finally:
-            self.classifier.drop_generated()
+
+
+class ChunkedHypernetworkTemplate(HypernetworkTemplate):
+    """The training of HNET, HNET+ENT and HNET+TIR: a chunked hypernetwork generates the protocol's network.
+
+    Of the old tasks a few may be drawn for each step; what they are held to may be computed at every step.
+    """
+
+    def __init__(self, *, setup: Setup, settings: HypernetworkSettings) -> None:
+        drawn = settings.regularised_tasks
+        self._draw = TaskDraw(drawn, setup.generator("regularised_tasks")) if drawn else None
+        self._online_targets = settings.online_targets
+        target = GeneratedMlp(setup)
+        super().__init__(
+            setup=setup,
+            model=GeneratedClassifier(setup, target, chunked(settings, target)),
+            strength=settings.regularisation_strength,
+            lookahead=settings.lookahead,
+        )
+
+    def new_regulariser(self) -> Regulariser:
+        return GramRegulariser(
+            self.classifier.hypernetwork, self.task, self._strength, draw=self._draw, online=self._online_targets
+        )

@@ -1,24 +1,26 @@
-"""How the replay model learns a task and replays old ones."""
+"""The replay model of HNET+TIR and HNET+R: how it learns a task and replays old ones."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
+import numpy
 import torch
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase
-from hnet_bench.interfaces import Setup
+from hnet_bench.interfaces import Settings, Setup
 from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.lookahead import AdamLookahead
 from hnet_bench.nets.regulariser import GramRegulariser
 from hnet_bench.nets.vae import LATENT, FrozenDecoders, GeneratedVae, VaeShape
-from hnet_bench.strategies.replay_settings import ReplaySettings
+from hnet_bench.strategies.settings import ReplaySettings
 
 # Steps whose replayed samples are generated at once: their decoders are the same, and larger products are faster.
 _STEPS_AT_ONCE = 8
+_EXAMPLES = 10  # of every task, for figures
 
 
 class ReplayModel:
@@ -26,7 +28,7 @@ class ReplayModel:
 
     def __init__(self, setup: Setup, settings: ReplaySettings) -> None:
         self.tasks = setup.facts.experiences - 1
-        self._learning_rate = setup.protocol.learning_rate
+        self._setup = setup
         self._strength = settings.replay_regularisation_strength
         self._device = torch.device(setup.device)
         self._noise = setup.generator("replay_noise")
@@ -51,20 +53,26 @@ class ReplayModel:
 
     def learning(self, task: int, batches: FixedIterations) -> ReplayLearning:
         """The phase that learns to replay the task of these batches."""
-        return ReplayLearning(
-            self.vae, task, batches, learning_rate=self._learning_rate, strength=self._strength, noise=self._noise
-        )
+        return ReplayLearning(self._setup, self.vae, task, batches, strength=self._strength, noise=self._noise)
 
     def replay(self, old_tasks: int, batch_size: int) -> ReplayedBatches:
         """Batches of samples of the first `old_tasks` tasks, from their decoders as they are now."""
         decoders = FrozenDecoders(self.vae, old_tasks)
         return ReplayedBatches(decoders, math.ceil(batch_size / old_tasks), self._latent, self._device)
 
-    def examples(self, count: int, generator: torch.Generator) -> Tensor:
+    def samples(self, count: int, generator: torch.Generator) -> Tensor:
         """Samples of every learnt task, (tasks, count, inputs), drawn with the given generator."""
         return FrozenDecoders(self.vae, self.tasks).sample(_normal(generator, self._device, self.tasks, count))
 
-    def parameter_counts(self) -> dict[str, int]:
+    def artefacts(self) -> dict[str, numpy.ndarray]:
+        """ "replay_samples": bytes (experiences - 1, 10, *input_shape); nothing where there is nothing to replay."""
+        if self.tasks == 0:
+            return {}
+        samples = self.samples(_EXAMPLES, self._setup.generator("replay_examples"))
+        pixels = (samples * 255).round().byte().cpu().numpy()
+        return {"replay_samples": pixels.reshape(self.tasks, _EXAMPLES, *self._setup.facts.input_shape)}
+
+    def parameter_counts(self) -> Settings:
         """Parameters of the decoder's hypernetwork, of the decoder that it generates, and of the encoder."""
         return {
             "replay_decoder_trained": self.vae.hypernetwork.trained_parameters,
@@ -78,11 +86,11 @@ class ReplayLearning(Phase):
 
     def __init__(
         self,
+        setup: Setup,
         vae: GeneratedVae,
         task: int,
         batches: FixedIterations,
         *,
-        learning_rate: float,
         strength: float,
         noise: torch.Generator,
     ) -> None:
@@ -91,7 +99,7 @@ class ReplayLearning(Phase):
         hypernetwork = vae.hypernetwork
         self._theta = hypernetwork.theta
         trained = [*self._theta, hypernetwork.task_embeddings[task], *vae.encoder.parameters()]
-        self._optimiser = torch.optim.Adam(trained, lr=learning_rate, fused=True)
+        self._optimiser = setup.optimiser(trained)
         self._lookahead = AdamLookahead(self._optimiser, self._theta)
         protected = task > 0 and strength > 0
         self._regulariser = GramRegulariser(hypernetwork, task, strength) if protected else None

@@ -6,32 +6,24 @@ import torch
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.reporting.figures.arrays import EMBEDDING_SHAPES, require
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_embedding_space import HnetEmbeddingSpace
 from hnet_bench.strategies.training.embedding_space import embedding_grid, generated_chunks
 
 SMALL = {"chunk_size": 100, "task_embedding_size": 2, "chunk_embedding_size": 3}
-PROTOCOL = TrainingProtocol(iterations=60, batch_size=16, learning_rate=1e-2, hidden_units=(20,))
-
-
-def learnt(strategy):
-    torch.manual_seed(0)
-    benchmark = Synthetic().build(scenario=Scenario.TASK, seed=1)
-    template = strategy.build(Setup(scenario=Scenario.TASK, facts=benchmark.facts, protocol=PROTOCOL, seed=1))
-    for experience in benchmark.avalanche.train_stream:
-        template.train(experience, eval_streams=[])
-    return template, benchmark
+PROTOCOL = {"iterations": 60}
 
 
 @pytest.fixture(scope="module")
-def mapped():
-    return learnt(HnetEmbeddingSpace(**SMALL, grid_points=4, grid_samples=None))
+def mapped(learnt):
+    template = learnt(HnetEmbeddingSpace(**SMALL, grid_points=4, grid_samples=None), Scenario.TASK, **PROTOCOL)
+    return template, Synthetic().build(scenario=Scenario.TASK, seed=1)
 
 
-def test_training_is_that_of_hnet_bit_for_bit(mapped):
-    other, _ = learnt(Hnet(**SMALL))
+def test_training_is_that_of_hnet_bit_for_bit(mapped, learnt):
+    other = learnt(Hnet(**SMALL), Scenario.TASK, **PROTOCOL)
     for mine, its in zip(mapped[0].model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(mine, its)
 

@@ -1,0 +1,123 @@
+"""The networks that a protocol may ask for, with generated parameters: all called in the same way.
+
+A further network is a function of a flat vector in a file of its own, a class here with its line in `NETWORKS`, and its
+name in `interfaces.NetworkName`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hnet_bench.interfaces import Setup, UserError
+from hnet_bench.nets.hypernetwork import ACTIVATIONS
+from hnet_bench.nets.layout import Layout
+from hnet_bench.nets.resnet import BatchStatistics, ResNet32
+from hnet_bench.nets.target import MlpShape, mlp, mlp_from_chunks
+from hnet_bench.nets.zenke import SMALLEST_SIDE, ZenkeNet
+
+# Images that go through a network at once in evaluation, so that what lies between its layers stays in the cache.
+_AT_ONCE = 100
+
+
+class TargetNetwork(nn.Module):
+    """A network without parameters of its own; it keeps `sets` sets of running statistics, if it has such."""
+
+    def __init__(self, layout: Layout, sets: int = 0, filters: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.layout = layout
+        self._sets = [BatchStatistics(filters) for _ in range(sets)]
+        self.statistics = nn.ModuleList(self._sets)
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        """Outputs (batch, outputs) of all heads for inputs (batch, ...), with the parameters generated for a task."""
+        raise NotImplementedError
+
+
+class GeneratedMlp(TargetNetwork):
+    """The perceptron of the protocol, with ReLU in its fast form."""
+
+    def __init__(self, setup: Setup, sets: int = 0) -> None:
+        shape = MlpShape((setup.facts.inputs, *setup.protocol.hidden_units, setup.outputs))
+        super().__init__(shape.layout)
+        self.shape = shape
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        return mlp_from_chunks(x.flatten(1), chunks, self.shape)
+
+
+class PlainMlp(GeneratedMlp):
+    """The same with the protocol's activation, by autograd."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self._activate = ACTIVATIONS[setup.protocol.activation]
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        return mlp(x.flatten(1), chunks.view(-1), self.shape, self._activate)
+
+
+class _ImageNetwork(TargetNetwork):
+    """In evaluation images go through it in groups."""
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        groups = (x,) if self.training else x.split(_AT_ONCE)
+        which = task if len(self._sets) > 1 else 0
+        outputs = [self._outputs(_channels_last(group), chunks.view(-1), which) for group in groups]
+        return outputs[0] if self.training else torch.cat(outputs)
+
+    def _outputs(self, x: Tensor, flat: Tensor, which: int) -> Tensor:
+        raise NotImplementedError
+
+
+class _ResNet32(_ImageNetwork):
+    def __init__(self, setup: Setup, sets: int) -> None:
+        channels, _, _ = _image_shape(setup, least=1)
+        network = ResNet32(setup.outputs, channels)
+        super().__init__(network.layout, sets, network.filters)
+        self._network = network
+
+    def _outputs(self, x: Tensor, flat: Tensor, which: int) -> Tensor:
+        return self._network(x, flat, self._sets[which], training=self.training)
+
+
+class _ZenkeNet(_ImageNetwork):
+    def __init__(self, setup: Setup, sets: int) -> None:
+        channels, height, width = _image_shape(setup, least=SMALLEST_SIDE)
+        if height != width:
+            raise UserError(f"The network zenke needs square images, found {height} x {width} pixels.")
+        network = ZenkeNet(setup.outputs, height, channels)
+        super().__init__(network.layout)
+        self._network = network
+
+    def _outputs(self, x: Tensor, flat: Tensor, which: int) -> Tensor:
+        return self._network(x, flat, training=self.training)
+
+
+NETWORKS: dict[str, Callable[[Setup, int], TargetNetwork]] = {
+    "mlp": GeneratedMlp,
+    "resnet32": _ResNet32,
+    "zenke": _ZenkeNet,
+}
+
+
+def target_network(setup: Setup, sets: int = 1) -> TargetNetwork:
+    """The protocol's network, with outputs for all heads. Raises UserError if it cannot take the inputs."""
+    return NETWORKS[setup.protocol.network](setup, sets)
+
+
+def _image_shape(setup: Setup, least: int) -> tuple[int, int, int]:
+    shape = setup.facts.input_shape
+    if len(shape) != 3 or min(shape[1:]) < least:
+        raise UserError(
+            f"The network {setup.protocol.network} needs images of at least {least} x {least} pixels, found inputs of "
+            f"shape {shape}."
+        )
+    channels, height, width = shape
+    return channels, height, width
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
