@@ -4,20 +4,20 @@ STRATEGIES = {
     # Bounds.
     "finetune": "baselines.finetune:Finetune",
     "joint": "baselines.joint:Joint",
-    "multi_task": "baselines.multi_task:MultiTask",
+    "multi_task": "baselines.joint:MultiTask",
     "from_scratch": "baselines.from_scratch:FromScratch",
     # A part of the network for each task.
     "xdg": "baselines.xdg:Xdg",
     # Important parameters are held.
     "ewc": "baselines.ewc:Ewc",
-    "online_ewc": "baselines.online_ewc:OnlineEwc",
+    "online_ewc": "baselines.ewc:OnlineEwc",
     "empirical_ewc": "baselines.empirical_ewc:EmpiricalEwc",
     "si": "baselines.si:Si",
     "mas": "baselines.mas:Mas",
-    # What the classifier said before is repeated: on new inputs, on generated ones.
+    # Distillation from the classifier as it was before: on new inputs, on generated ones.
     "lwf": "baselines.lwf:Lwf",
     "dgr": "baselines.dgr:Dgr",
-    "dgr_distill": "baselines.dgr_distill:DgrDistill",
+    "dgr_distill": "baselines.dgr:DgrDistill",
     # Samples are stored.
     "er": "baselines.er:Er",
     "agem": "baselines.agem:Agem",

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from hnet_bench.interfaces import Scenario, Setup, UserError
 
 if TYPE_CHECKING:
-    from baselines.training.agem import AgemTemplate
+    from collections.abc import Sequence
+
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
+
+# Added to the squared norm that is divided by, as in the authors' code of van de Ven et al. 2022.
+_EPSILON = 1e-7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +35,39 @@ class Agem:
         if self.per_class < 1:
             raise UserError(f"per_class of agem must be at least 1, found {self.per_class}.")
 
-    def build(self, setup: Setup) -> AgemTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.agem import AgemTemplate
+        import torch
+
+        from baselines.training.buffer import StoringTemplate
+
+        class AgemTemplate(StoringTemplate):
+            def backward(self) -> None:
+                """The gradient of the loss, projected where it opposes that of a stored batch, over all parameters at
+                once."""
+                super().backward()
+                if self.task == 0:
+                    return  # with nothing stored it is fine-tuning
+                x, y, task_labels = self.stored_batch()
+                trained = [parameter for parameter in self.trained_parameters() if parameter.grad is not None]
+                reference = torch.autograd.grad(self.stored_loss(self.all_outputs(x), y, task_labels), trained)
+                project([parameter.grad for parameter in trained if parameter.grad is not None], reference)
 
         return AgemTemplate(setup=setup, per_class=self.per_class)
+
+
+def project(gradients: Sequence[Tensor], reference: Sequence[Tensor]) -> None:
+    """Where g.r < 0, g -= (g.r) / (|r|^2 + 1e-7) r, for g and r made of tensors of the same shapes. In place; the
+    decision stays on the device."""
+    import torch
+
+    with torch.no_grad():
+        share = torch.clamp(_dot(gradients, reference), max=0) / (_dot(reference, reference) + _EPSILON)
+        torch._foreach_sub_(list(gradients), torch._foreach_mul(list(reference), share))
+
+
+def _dot(ones: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    import torch
+
+    products = [torch.dot(one.reshape(-1), other.reshape(-1)) for one, other in zip(ones, others, strict=True)]
+    return torch.stack(products).sum()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from baselines.ewc import fisher_derivatives
 from hnet_bench.interfaces import Scenario, Setup, UserError
 
 if TYPE_CHECKING:
-    from baselines.training.empirical_ewc import EmpiricalEwcTemplate
+    from collections.abc import Iterator
+
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +35,33 @@ class EmpiricalEwc:
         if not self.strength >= 0:
             raise UserError(f"strength must not be negative, found {self.strength}.")
 
-    def build(self, setup: Setup) -> EmpiricalEwcTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.empirical_ewc import EmpiricalEwcTemplate
+        import torch
 
-        return EmpiricalEwcTemplate(setup=setup, settings=self)
+        from baselines.training.quadratic_penalty import PenaltyTemplate
+        from hnet_bench.avalanche_adapter.objective import objective_of
+
+        # Of classes the likelihood is that of true labels, of values that of Gaussian noise.
+        derivatives = _gaussian_derivatives
+        if objective_of(setup.facts).has_classes:
+            derivatives = functools.partial(fisher_derivatives, "true")
+
+        class EmpiricalEwcTemplate(PenaltyTemplate):
+            fresh_optimiser = True
+            learns_with = ("regression", "sigmoid", "xavier")
+
+            def consolidate(self) -> None:
+                self.penalty.add(self.fisher(), self.trained_parameters())
+
+            def fisher(self) -> list[Tensor]:
+                """Diagonal of the Fisher matrix at the present weights for the present experience, by parameter."""
+                return self.importances(derivatives, torch.square)
+
+        return EmpiricalEwcTemplate(setup=setup, scale=self.strength / 2)
+
+
+def _gaussian_derivatives(outputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weights (batch,), and derivatives (batch, K) by the outputs of the log-likelihood of targets (batch, K), which
+    but for a constant is - sum of (target - output)^2 / 2."""
+    yield outputs.new_ones(len(outputs)), targets - outputs

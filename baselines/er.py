@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from hnet_bench.interfaces import Scenario, Setup, UserError
 
 if TYPE_CHECKING:
-    from baselines.training.er import ErTemplate
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,17 @@ class Er:
         if self.per_class < 1:
             raise UserError(f"per_class of er must be at least 1, found {self.per_class}.")
 
-    def build(self, setup: Setup) -> ErTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.er import ErTemplate
+        from baselines.training.buffer import StoringTemplate
+        from hnet_bench.avalanche_adapter.replay import ReplayTemplate
+
+        class ErTemplate(StoringTemplate, ReplayTemplate):
+            def replayed(self) -> list[Tensor | None]:
+                return [*self.stored_batch()]
+
+            def replayed_loss(self, outputs: Tensor, targets: list[Tensor]) -> Tensor:
+                y, task_labels = targets
+                return self.stored_loss(outputs, y, task_labels)
 
         return ErTemplate(setup=setup, per_class=self.per_class)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hnet_bench.interfaces import Scenario, Setup
 
 if TYPE_CHECKING:
-    from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+    from avalanche.training.templates import SupervisedTemplate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Finetune:
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
-    def build(self, setup: Setup) -> ClassifierTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
         from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.interfaces import Scenario, Settings, Setup
 
 if TYPE_CHECKING:
-    from baselines.training.from_scratch import FromScratchTemplate
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,23 @@ class FromScratch:
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
-    def build(self, setup: Setup) -> FromScratchTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.from_scratch import FromScratchTemplate
+        from baselines.training.task_networks import SeparateMlps, TaskNetworkTemplate
 
-        return FromScratchTemplate(setup=setup)
+        class FromScratchTemplate(TaskNetworkTemplate):
+            """Each network has an optimiser of its own."""
+
+            fresh_optimiser = True
+
+            def trained_parameters(self) -> list[nn.Parameter]:
+                """Those of the present task's network."""
+                assert isinstance(self.model, SeparateMlps)
+                return list(self.model.networks[self._task_label()].parameters())
+
+            def parameter_counts(self) -> Settings:
+                """All networks are trained; one of them at a time is the target network."""
+                trained = super().parameter_counts()["trained"]
+                return {"trained": trained, "target": trained // self.setup.facts.experiences}
+
+        return FromScratchTemplate(setup=setup, model=SeparateMlps(setup))

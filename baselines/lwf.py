@@ -9,7 +9,8 @@ from baselines.distillation_settings import DistillationSettings
 from hnet_bench.interfaces import Scenario, Setup
 
 if TYPE_CHECKING:
-    from baselines.training.lwf import LwfTemplate
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,20 @@ class Lwf(DistillationSettings):
 
     weighting: Literal["shares", "experiences"] = "shares"  # of cross-entropy and distillation
 
-    def build(self, setup: Setup) -> LwfTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.lwf import LwfTemplate
+        from baselines.training.distillation import DistillationTemplate
 
-        return LwfTemplate(setup=setup, settings=self)
+        by_experiences = self.weighting == "experiences"
+
+        class LwfTemplate(DistillationTemplate):
+            def replayed(self) -> list[Tensor | None]:
+                """The inputs of the batch itself, so that one forward pass serves both losses."""
+                return [None, self.teacher_outputs(self.mb_x)]
+
+            def weights(self) -> tuple[float, float]:
+                if by_experiences:
+                    return 1, 1 if self.scenario is Scenario.CLASS else self.task
+                return super().weights()
+
+        return LwfTemplate(setup=setup, distillation=self)

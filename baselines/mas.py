@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from hnet_bench.interfaces import Scenario, Setup, UserError
 
 if TYPE_CHECKING:
-    from baselines.training.mas import MasTemplate
+    from collections.abc import Iterator
+
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +33,19 @@ class Mas:
         if not self.strength >= 0:
             raise UserError(f"strength must not be negative, found {self.strength}.")
 
-    def build(self, setup: Setup) -> MasTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.mas import MasTemplate
+        from baselines.training.quadratic_penalty import PenaltyTemplate
+
+        class MasTemplate(PenaltyTemplate):
+            def consolidate(self) -> None:
+                """Moves the penalty to the present weights; importances of all experiences add up."""
+                importances = self.importances(_squared_norm_derivatives, abs)
+                self.penalty.move(importances, self.trained_parameters())
 
         return MasTemplate(setup=setup, scale=self.strength)
+
+
+def _squared_norm_derivatives(outputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Derivative of the squared norm of each sample's outputs (batch, C) by these; labels play no part."""
+    yield outputs.new_ones(len(outputs)), 2 * outputs

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from hnet_bench.interfaces import Scenario, Setup, UserError
 
 if TYPE_CHECKING:
-    from baselines.training.si import SiTemplate
+    from collections.abc import Sequence
+
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,45 @@ class Si:
         if not self.damping > 0:
             raise UserError(f"damping must be positive, found {self.damping}.")
 
-    def build(self, setup: Setup) -> SiTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.si import SiTemplate
+        import torch
 
-        return SiTemplate(setup=setup, strength=self.strength, damping=self.damping)
+        from baselines.training.quadratic_penalty import PenaltyTemplate, gradients_of
+
+        damping = self.damping
+
+        class SiTemplate(PenaltyTemplate):
+            # Of the present experience, by parameter: the weights it began with, and by how much moving each parameter
+            # has lowered the loss since. Empty between experiences.
+            _start: Sequence[Tensor] = ()
+            _gain: Sequence[Tensor] = ()
+
+            def begin_experience(self) -> None:
+                super().begin_experience()
+                self._start = [parameter.detach().clone() for parameter in self.trained_parameters()]
+                self._gain = [torch.zeros_like(tensor) for tensor in self._start]
+
+            def optimizer_step(self) -> None:
+                parameters: list[Tensor] = [*self.trained_parameters()]
+                before = [parameter.detach().clone() for parameter in parameters]
+                super().optimizer_step()
+                with torch.no_grad():
+                    torch._foreach_sub_(before, parameters)
+                    torch._foreach_addcmul_(list(self._gain), gradients_of(parameters), before)
+
+            @torch.no_grad()
+            def consolidate(self) -> None:
+                """Moves the penalty to the present weights; importances of all experiences add up."""
+                parameters = self.trained_parameters()
+                importance = [
+                    gain / ((parameter - start).square() + damping)
+                    for gain, parameter, start in zip(self._gain, parameters, self._start, strict=True)
+                ]
+                self.penalty.move(importance, parameters)
+
+            def end_experience(self) -> None:
+                super().end_experience()
+                self._start = self._gain = ()
+
+        return SiTemplate(setup=setup, scale=self.strength)

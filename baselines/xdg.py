@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from hnet_bench.interfaces import Scenario, Setup, UserError
+from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 
 if TYPE_CHECKING:
-    from baselines.training.xdg import XdgTemplate
+    from avalanche.training.templates import SupervisedTemplate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,15 @@ class Xdg:
         if not 0 <= self.gated_fraction < 1:
             raise UserError(f"gated_fraction of xdg must be at least 0 and below 1, found {self.gated_fraction}.")
 
-    def build(self, setup: Setup) -> XdgTemplate:
+    def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.xdg import XdgTemplate
+        from baselines.training.task_networks import GatedMlp, TaskNetworkTemplate
 
-        return XdgTemplate(setup=setup, settings=self)
+        class XdgTemplate(TaskNetworkTemplate):
+            def parameter_counts(self) -> Settings:
+                """Those of the classifier, and the gates, which are not trained but must be known at test time."""
+                gates = self.setup.facts.experiences * sum(self.setup.protocol.hidden_units)
+                return {**super().parameter_counts(), "stored_values": gates}
+
+        model = GatedMlp(setup, self.gated_fraction, before_bias=self.gate == "before_bias")
+        return XdgTemplate(setup=setup, model=model)

@@ -40,16 +40,16 @@ def mean_sizes(
     samples = 0
     for x, labels in batches:
         with _recorded(model) as calls:
-            said = outputs(x)
-        samples += len(said)
-        _add_sizes(sums, calls, said, derivatives(said.detach(), labels), size)
+            found = outputs(x)
+        samples += len(found)
+        _add_sizes(sums, calls, found, derivatives(found.detach(), labels), size)
     return [sums[parameter] / samples for parameter in parameters]
 
 
 def _add_sizes(
     sums: dict[Tensor, Tensor],
     calls: _Calls,
-    said: Tensor,
+    outputs: Tensor,
     derivatives: Iterable[tuple[Tensor, Tensor]],
     size: Callable[[Tensor], Tensor],
 ) -> None:
@@ -58,7 +58,7 @@ def _add_sizes(
     totals = [torch.zeros_like(result) for result in results]
     for weight, derivative in derivatives:
         # By the results of layers alone, so that no gradient by the weights is computed.
-        deltas = torch.autograd.grad(said, results, derivative, retain_graph=True)
+        deltas = torch.autograd.grad(outputs, results, derivative, retain_graph=True)
         for total, delta in zip(totals, deltas, strict=True):
             total.addcmul_(size(delta), weight.unsqueeze(1))
     for (layer, inputs, _), total in zip(calls, totals, strict=True):

@@ -1,51 +1,22 @@
-"""What is particular to EWC and Online EWC: settings, which samples and labels the Fisher matrix is made of."""
+"""What is particular to EWC: which samples, labels and likelihoods its Fisher matrix is made of."""
 
 import math
 
 import pytest
 import torch
 
-from baselines.ewc import Ewc
-from baselines.online_ewc import OnlineEwc
-from baselines.training.ewc import fisher_derivatives
+from baselines.empirical_ewc import EmpiricalEwc
+from baselines.ewc import Ewc, fisher_derivatives
+from baselines.training.per_sample import mean_sizes
+from hnet_bench.avalanche_adapter.evaluation import Evaluator
+from hnet_bench.benchmarks.regression_1d import Regression1d
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol, UserError
+from hnet_bench.interfaces import Scenario
 
 DATA = Synthetic(train_per_class=15)
-
-
-def setup_of(scenario=Scenario.DOMAIN, data=DATA, hidden_units=(5,)):
-    protocol = TrainingProtocol(iterations=20, batch_size=10, hidden_units=hidden_units, learning_rate=1e-2)
-    return Setup(scenario=scenario, facts=data.facts, protocol=protocol, seed=1)
-
-
-def learnt(settings, scenario=Scenario.DOMAIN, experiences=1):
-    torch.manual_seed(0)
-    template = settings.build(setup_of(scenario))
-    for experience in stream(scenario)[:experiences]:
-        template.train(experience, eval_streams=[])
-    template.experience = experience
-    return template
-
-
-def stream(scenario=Scenario.DOMAIN):
-    return list(DATA.build(scenario=scenario, seed=1).avalanche.train_stream)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"strength": -1.0}, "strength must not be negative, found -1.0"),
-        ({"strength": math.nan}, "strength must not be negative, found nan"),
-        ({"fisher": "empirical"}, "fisher must be 'predicted', 'exact' or 'true', found 'empirical'"),
-        ({"fisher_samples": 0}, "fisher_samples must be at least 1, found 0"),
-        ({"decay": 0.0}, "decay must be above 0 and at most 1, found 0.0"),
-        ({"decay": 1.1}, "decay must be above 0 and at most 1, found 1.1"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(change, message):
-    with pytest.raises(UserError, match=message):
-        OnlineEwc(**change)
+SMALL = {"stream": DATA, "iterations": 20, "batch_size": 10, "hidden_units": (5,)}
+CURVES = Regression1d(train_samples=20)
+REGRESSION = {"stream": CURVES, "iterations": 200, "hidden_units": (8,)}
 
 
 def test_derivatives_by_hand():
@@ -61,12 +32,11 @@ def test_derivatives_by_hand():
     assert found("exact") == [[0.75, 0.25, -0.25], [0.25, -0.75, 0.75]]
 
 
-def test_the_exact_fisher_of_a_linear_model_has_its_textbook_form():
+def test_the_exact_fisher_of_a_linear_model_has_its_textbook_form(built, stream_of):
     """F of weight (c, j) is the mean of p_c (1 - p_c) x_j^2."""
-    torch.manual_seed(0)
     data = Synthetic(classes_per_experience=3)
-    template = Ewc(fisher="exact").build(setup_of(data=data, hidden_units=()))
-    template.experience = data.build(scenario=Scenario.DOMAIN, seed=1).avalanche.train_stream[0]
+    template = built(Ewc(fisher="exact"), Scenario.DOMAIN, stream=data, hidden_units=())
+    template.experience = stream_of(Scenario.DOMAIN, data)[0]
     x = template.experience.in_memory.x
     weights, biases = template.fisher()
     p = torch.softmax(template.model(x), dim=1).detach()
@@ -74,8 +44,19 @@ def test_the_exact_fisher_of_a_linear_model_has_its_textbook_form():
     torch.testing.assert_close(biases, (p * (1 - p)).mean(0))
 
 
-def test_a_number_of_samples_means_the_first_of_a_random_order_of_its_own():
-    template = learnt(Ewc(fisher_samples=7))
+def by_sample(template, likelihood, inputs, targets):
+    """The mean of the squared gradients of each sample's log-likelihood."""
+    parameters = template.trained_parameters()
+    expected = [torch.zeros_like(parameter) for parameter in parameters]
+    for x, target in zip(inputs, targets, strict=True):
+        value = likelihood(template.model(x.unsqueeze(0)), target)
+        for total, gradient in zip(expected, torch.autograd.grad(value, parameters), strict=True):
+            total += gradient.square() / len(inputs)
+    return expected
+
+
+def test_a_number_of_samples_means_the_first_of_a_random_order_of_its_own(learnt):
+    template = learnt(Ewc(fisher_samples=7), Scenario.DOMAIN, experiences=1, **SMALL)
     order = torch.Generator()
     order.set_state(template._sample_order.get_state())
     chosen = torch.randperm(30, generator=order)[:7]
@@ -84,30 +65,28 @@ def test_a_number_of_samples_means_the_first_of_a_random_order_of_its_own():
     assert torch.equal(torch.get_rng_state(), before)
 
     samples = template.experience.in_memory
-    parameters = list(template.model.parameters())
-    expected = [torch.zeros_like(parameter) for parameter in parameters]
-    for x in samples.x[chosen]:
-        log = torch.log_softmax(template.model(x.unsqueeze(0)), 1).max()
-        for total, gradient in zip(expected, torch.autograd.grad(log, parameters), strict=True):
-            total += gradient.square() / 7
+    expected = by_sample(
+        template, lambda said, _: torch.log_softmax(said, 1).max(), samples.x[chosen], samples.y[chosen]
+    )
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-12)
     # Other samples, and so another matrix, the next time.
     assert not torch.equal(template.fisher()[0], found[0])
 
 
-def test_more_samples_than_there_are_means_all():
-    template = learnt(Ewc(fisher_samples=1000))
-    every = learnt(Ewc()).fisher()
-    for one, other in zip(template.fisher(), every, strict=True):
+def test_more_samples_than_there_are_means_all(learnt):
+    many, every = (
+        learnt(strategy, Scenario.DOMAIN, experiences=1, **SMALL) for strategy in (Ewc(fisher_samples=1000), Ewc())
+    )
+    for one, other in zip(many.fisher(), every.fisher(), strict=True):
         torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("fisher_samples", [None, 7])
-def test_avalanches_own_data_give_the_same_matrix(fisher_samples):
+def test_avalanches_own_data_give_the_same_matrix(fisher_samples, learnt):
     matrices = []
     for ours in (True, False):
-        template = learnt(Ewc(fisher_samples=fisher_samples), Scenario.TASK, experiences=2)
+        template = learnt(Ewc(fisher_samples=fisher_samples), Scenario.TASK, experiences=2, **SMALL)
         if not ours:
             del template.experience.in_memory
         before = torch.get_rng_state()
@@ -117,15 +96,15 @@ def test_avalanches_own_data_give_the_same_matrix(fisher_samples):
         torch.testing.assert_close(one, other)
 
 
-def test_in_task_only_the_head_of_the_task_matters():
-    output_biases = learnt(Ewc(), Scenario.TASK, experiences=2).fisher()[-1]
+def test_in_task_only_the_head_of_the_task_matters(learnt):
+    output_biases = learnt(Ewc(), Scenario.TASK, experiences=2, **SMALL).fisher()[-1]
     assert (output_biases[2:4] > 0).all()
     assert not output_biases[:2].any()
     assert not output_biases[4:].any()
 
 
-def test_the_model_is_estimated_in_evaluation_mode_and_left_as_it_was():
-    template = learnt(Ewc())
+def test_the_model_is_estimated_in_evaluation_mode_and_left_as_it_was(learnt):
+    template = learnt(Ewc(), Scenario.DOMAIN, experiences=1, **SMALL)
     modes = []
     hook = template.model.register_forward_hook(lambda model, *_: modes.append(model.training))
     template.model.train()
@@ -135,13 +114,34 @@ def test_the_model_is_estimated_in_evaluation_mode_and_left_as_it_was():
     assert template.model.training
 
 
-@pytest.mark.parametrize("settings", [Ewc(), OnlineEwc()], ids=lambda s: s.name)
-@pytest.mark.parametrize("scenario", list(Scenario))
-def test_one_class_per_experience_and_one_experience_alone_work(settings, scenario):
-    for experiences in (1, 3):
-        data = Synthetic(experiences=experiences, classes_per_experience=1, train_per_class=4)
-        template = settings.build(setup_of(scenario, data=data))
-        for experience in data.build(scenario=scenario, seed=1).avalanche.train_stream:
-            template.train(experience, eval_streams=[])
-        assert all(parameter.isfinite().all() for parameter in template.model.parameters())
-        assert bool(template.penalty.importance) == (experiences > 1)
+def test_of_values_the_likelihood_is_that_of_gaussian_noise(learnt):
+    template = learnt(EmpiricalEwc(), Scenario.DOMAIN, experiences=1, **REGRESSION)
+    samples = template.experience.in_memory
+    expected = by_sample(template, lambda said, y: (said - y).square().sum() / 2, samples.x, samples.y)
+    for found, one in zip(template.fisher(), expected, strict=True):
+        torch.testing.assert_close(found, one, rtol=1e-4, atol=1e-7)
+    assert all(one.any() for one in expected)
+
+
+def test_of_classes_the_empirical_likelihood_is_that_of_true_labels(learnt):
+    template = learnt(EmpiricalEwc(), Scenario.DOMAIN, experiences=1, **SMALL)
+    samples = template.experience.in_memory
+    expected = mean_sizes(
+        template.model,
+        template.trained_parameters(),
+        [(samples.x, samples.y)],
+        template.model,
+        lambda outputs, labels: fisher_derivatives("true", outputs, labels),
+        torch.square,
+    )
+    for found, one in zip(template.fisher(), expected, strict=True):
+        torch.testing.assert_close(found, one)
+
+
+def test_the_stronger_the_less_is_forgotten_though_adam_starts_anew(learnt):
+    forgotten = []
+    for strength in (0.0, 1000.0):
+        template = learnt(EmpiricalEwc(strength=strength), Scenario.DOMAIN, experiences=2, **REGRESSION)
+        forgotten.append(Evaluator(CURVES.build(scenario=Scenario.DOMAIN, seed=1)).evaluate(template).score[0])
+        assert {int(state["step"]) for state in template.optimizer.state.values()} == {200}
+    assert forgotten[1] < forgotten[0] / 3

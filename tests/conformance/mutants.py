@@ -9,7 +9,7 @@ import numpy
 import torch
 from torch import nn
 
-from baselines.training.joint import JointTemplate
+from baselines.joint import Joint
 from hnet_bench.avalanche_adapter.benchmark import concatenated
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Scenario
@@ -64,19 +64,22 @@ class ReadsTaskLabels(ClassifierTemplate):
         return outputs.masked_fill(~known, -1e4)
 
 
-@mutant
-class AsksTheBatch(JointTemplate):
-    def __init__(self, setup):
-        super().__init__(setup=setup, incremental=True)
-        self.classes = setup.facts.classes_per_experience
+@dataclass(frozen=True, kw_only=True)
+class AsksTheBatch(_ByClass):
+    name = "AsksTheBatch"
 
-    def forward(self):
-        outputs = super().forward()
-        if self.is_training:
-            return outputs
-        # Most samples of a batch are of one task, if nobody mixed them.
-        task = outputs.unflatten(1, (-1, self.classes)).amax(2).mean(0).argmax()
-        return outputs.masked_fill(torch.arange(outputs.shape[1]) // self.classes != task, -1e4)
+    def build(self, setup):
+        class BatchTemplate(type(Joint().build(setup))):
+            def forward(self):
+                outputs = super().forward()
+                if self.is_training:
+                    return outputs
+                # Most samples of a batch are of one task, if nobody mixed them.
+                classes = setup.facts.classes_per_experience
+                task = outputs.unflatten(1, (-1, classes)).amax(2).mean(0).argmax()
+                return outputs.masked_fill(torch.arange(outputs.shape[1]) // classes != task, -1e4)
+
+        return BatchTemplate(setup=setup)
 
 
 @mutant

@@ -1,10 +1,15 @@
-"""Which samples stand for their class: herding, and the mean that they are chosen by (Rebuffi et al. 2017)."""
+"""What iCaRL needs: which samples stand for their class, by herding (Rebuffi et al. 2017), and batches with targets."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from hnet_bench.avalanche_adapter.batches import InfiniteBatches
+from hnet_bench.avalanche_adapter.benchmark import Samples
 
 
 def normalised_mean(features: Tensor) -> Tensor:
@@ -31,3 +36,16 @@ def herd(features: Tensor, count: int) -> Tensor:
         squared = squared.index_fill(0, best, torch.inf)
         excess = excess + features.index_select(0, best)[0] - mean
     return chosen
+
+
+class BatchesWithTargets(InfiniteBatches):
+    """Batches with the targets (batch, setup.outputs) of their samples between labels and task labels."""
+
+    def __init__(self, samples: Samples, *, targets: Tensor, **rest: Any) -> None:
+        super().__init__(samples, task_label=0, **rest)
+        self._targets = targets
+
+    def __next__(self) -> Any:
+        chosen = self._next_indices()
+        y, targets = self._samples.y.index_select(0, chosen), self._targets.index_select(0, chosen)
+        return self._samples.take(chosen), y, targets, self._task_labels

@@ -1,55 +1,29 @@
 """EWC, Online EWC, SI and MAS: whole runs repeated in float64 with plain autograd, one sample at a time."""
 
 import copy
-import pickle
 
 import pytest
 import torch
 from torch.nn import functional
 
-from baselines.ewc import Ewc
+from baselines.ewc import Ewc, OnlineEwc
+from baselines.finetune import Finetune
 from baselines.mas import Mas
-from baselines.online_ewc import OnlineEwc
 from baselines.si import Si
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
-from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
-from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
+from hnet_bench.interfaces import Scenario
 
 DATA = Synthetic(train_per_class=15, features=6)
-ITERATIONS = 8
+SMALL = {"stream": DATA, "seed": 3, "iterations": 8, "batch_size": 10, "hidden_units": (5,)}
 
 
-def setup_of(scenario, active_classes="seen", facts=DATA.facts, **changes):
-    settings = {"iterations": ITERATIONS, "batch_size": 10, "hidden_units": (5,), "learning_rate": 1e-2, **changes}
-    protocol = TrainingProtocol(active_classes=active_classes, **settings)
-    return Setup(scenario=scenario, facts=facts, protocol=protocol, seed=3)
-
-
-def stream_of(scenario):
+def doubles(scenario):
     """The experiences, with inputs in float64."""
     drawn = DATA.build(scenario=scenario, seed=1)
     train = [Samples(samples.x.double(), samples.y) for samples in drawn.train]
     made = in_memory_benchmark(facts=DATA.facts, scenario=scenario, train=train, test=train, data_sums={})
     return list(made.avalanche.train_stream)
-
-
-def built(settings, setup):
-    torch.manual_seed(0)
-    template = settings.build(setup)
-    template.model.double()
-    return template
-
-
-class Batches:
-    """Keeps every batch that is trained on."""
-
-    def __init__(self):
-        self.kept = []
-
-    def before_forward(self, strategy, **kwargs):
-        self.kept.append((strategy.mb_x, strategy.mb_y))
 
 
 class Plain:
@@ -142,106 +116,114 @@ CASES = [(Scenario.TASK, "seen"), (Scenario.DOMAIN, "seen"), (Scenario.CLASS, "s
 
 
 @pytest.mark.parametrize(("scenario", "active"), CASES)
-@pytest.mark.parametrize("settings", METHODS, ids=lambda settings: settings.name)
-def test_a_run_equals_the_plain_one(settings, scenario, active):
-    setup = setup_of(scenario, active)
-    template = built(settings, setup)
-    plain = Plain(settings, setup, copy.deepcopy(template.model))
-    for task, experience in enumerate(stream_of(scenario)):
-        batches = Batches()
-        template.plugins.append(batches)
+@pytest.mark.parametrize("strategy", METHODS, ids=lambda strategy: strategy.name)
+def test_a_run_equals_the_plain_one(strategy, scenario, active, built, recorded):
+    template = built(strategy, scenario, active_classes=active, **SMALL)
+    template.model.double()
+    plain = Plain(strategy, template.setup, copy.deepcopy(template.model))
+    steps = recorded(template)
+    for task, experience in enumerate(doubles(scenario)):
         template.train(experience, eval_streams=[])
-        template.plugins.remove(batches)
-        for x, y in batches.kept:
-            plain.step(x, y, task)
+        for step in steps:
+            plain.step(step.x, step.y, task)
+        steps.clear()
         for found, expected in zip(template.model.parameters(), plain.weights(), strict=True):
             torch.testing.assert_close(found.detach(), expected, rtol=1e-6, atol=1e-8)
-        # The penalty counts: by the last experience it has turned the weights to another way.
-        if task == 2:
-            value = template.penalty.value(template.trained_parameters())
-            assert value.item() == pytest.approx(plain.penalty().item(), rel=1e-5)
-            assert value.abs() > 3e-4
-            free = trained_without_penalty(scenario, active)
-            assert max((a - b).abs().max() for a, b in zip(free, plain.weights(), strict=True)) > 0.01
-        else:
+        if task < 2:
             plain.finish(experience.in_memory, task)
+    # The penalty counts: by the last experience it has turned the weights to another way.
+    value = template.penalty.value(template.trained_parameters())
+    assert value.item() == pytest.approx(plain.penalty().item(), rel=1e-5)
+    assert value.abs() > 3e-4
+    free = built(Finetune(), scenario, active_classes=active, **SMALL)
+    free.model.double()
+    free.train(doubles(scenario), eval_streams=[])
+    assert max((a - b).abs().max() for a, b in zip(free.model.parameters(), plain.weights(), strict=True)) > 0.01
 
 
-def trained_without_penalty(scenario, active):
-    """Weights after the same stream."""
-    torch.manual_seed(0)
-    template = ClassifierTemplate(setup=setup_of(scenario, active))
-    template.model.double()
-    for experience in stream_of(scenario):
-        template.train(experience, eval_streams=[])
-    return [parameter.detach() for parameter in template.model.parameters()]
-
-
-@pytest.mark.parametrize("settings", [Ewc(fisher_samples=7), OnlineEwc(), Si(), Mas()], ids=lambda s: s.name)
-def test_between_experiences_a_template_can_be_copied_and_pickled(settings):
-    stream = stream_of(Scenario.CLASS)
-    template = built(settings, setup_of(Scenario.CLASS))
-    template.train(stream[:2], eval_streams=[])
-    others = [copy.deepcopy(template), pickle.loads(pickle.dumps(template))]
-    template.train(stream[2], eval_streams=[])
-    for other in others:
-        other.train(stream[2], eval_streams=[])
-        for one, two in zip(template.model.parameters(), other.model.parameters(), strict=True):
-            assert torch.equal(one, two)
-
-
-@pytest.mark.parametrize("settings", [Ewc(), OnlineEwc(), Si(), Mas()], ids=lambda s: s.name)
-def test_what_is_kept_does_not_grow_with_experiences_and_is_counted(settings):
-    template = built(settings, setup_of(Scenario.CLASS))
-    for experience in stream_of(Scenario.CLASS)[:2]:
-        template.train(experience, eval_streams=[])
+@pytest.mark.parametrize("strategy", [Ewc(), OnlineEwc(), Si(), Mas()], ids=lambda s: s.name)
+def test_what_is_kept_does_not_grow_with_experiences_and_is_counted(strategy, learnt):
+    for experiences in (1, 2):
+        template = learnt(strategy, experiences=experiences, **SMALL)
         kept = sum(tensor.numel() for tensor in template.penalty.importance + template.penalty.centre)
         assert template.parameter_counts() == {"trained": 71, "target": 71, "stored_values": kept}
 
 
-@pytest.mark.parametrize("settings", [Ewc(), Si(), Mas()], ids=lambda s: s.name)
-def test_nothing_is_estimated_after_the_last_experience(settings):
-    template = built(settings, setup_of(Scenario.DOMAIN))
+@pytest.mark.parametrize("strategy", [Ewc(), Si(), Mas()], ids=lambda s: s.name)
+def test_nothing_is_estimated_after_the_last_experience(strategy, built, stream_of):
+    """It would protect what nothing is learnt after."""
+    template = built(strategy, Scenario.DOMAIN, **SMALL)
     consolidated = []
     template.consolidate = lambda: consolidated.append(template.task)
-    for experience in stream_of(Scenario.DOMAIN):
+    for experience in stream_of(Scenario.DOMAIN, DATA):
         template.train(experience, eval_streams=[])
     assert consolidated == [0, 1]
 
 
-def test_estimating_after_the_last_experience_would_change_nothing():
-    stream = stream_of(Scenario.DOMAIN)
-    outcomes = []
-    for forced in (False, True):
-        template = built(Ewc(), setup_of(Scenario.DOMAIN))
-        for experience in stream[:2]:
-            template.train(experience, eval_streams=[])
-        if forced:
-            finish = template._after_training_exp
-            template._after_training_exp = lambda finish=finish, template=template, **kw: (
-                finish(**kw),
-                template.consolidate(),
-            )
-        template.train(stream[2], eval_streams=[])
-        weights = torch.cat([parameter.detach().flatten() for parameter in template.model.parameters()])
-        outcomes.append((weights, torch.get_rng_state(), template.parameter_counts()))
-    assert torch.equal(outcomes[0][0], outcomes[1][0])
-    assert torch.equal(outcomes[0][1], outcomes[1][1])
-    assert outcomes[0][2] == outcomes[1][2]
-
-
-def final_score(build):
-    """Mean accuracy in TASK after five experiences in float32, on a network that is too small not to forget."""
-    data = Synthetic(classes_per_experience=4, experiences=5, train_per_class=40)
-    benchmark = data.build(scenario=Scenario.TASK, seed=3)
-    torch.manual_seed(0)
-    template = build(setup_of(Scenario.TASK, facts=data.facts, iterations=200, batch_size=20, hidden_units=(10,)))
-    for experience in benchmark.avalanche.train_stream:
+def test_importances_of_mas_in_a_linear_model_have_their_textbook_form_and_add_up(built, stream_of):
+    """By weight (c, j) the squared norm of the outputs changes by 2 f_c x_j."""
+    template = built(Mas(), Scenario.DOMAIN, **{**SMALL, "hidden_units": ()})
+    total = 0
+    for experience in stream_of(Scenario.DOMAIN, DATA)[:2]:
         template.train(experience, eval_streams=[])
-    return sum(Evaluator(benchmark).evaluate(template).score) / 5
+        x = experience.in_memory.x
+        outputs = template.model(x).detach()
+        total = total + (2 * outputs.abs().T @ x.abs()) / len(x)
+        torch.testing.assert_close(template.penalty.importance[0], total)
+        assert all(map(torch.equal, template.penalty.centre, template.model.parameters()))
 
 
-def test_every_method_forgets_less_than_fine_tuning():
-    plain = final_score(lambda setup: ClassifierTemplate(setup=setup))
-    for settings in (Ewc(strength=100.0), OnlineEwc(strength=100.0), Si(strength=0.5), Mas(strength=0.03)):
-        assert final_score(settings.build) > plain + 0.05, settings.name
+class KeepGains:
+    """What moving each parameter has gained, just before it becomes an importance."""
+
+    def after_training_exp(self, strategy, **kwargs):
+        self.gains = torch.cat([gain.flatten() for gain in strategy._gain])
+
+
+PATH = {"stream": Synthetic(train_per_class=8, experiences=2), "hidden_units": (5,), "learning_rate": 1e-4}
+
+
+def test_the_gains_of_si_add_up_to_the_fall_of_the_loss(built, stream_of):
+    """The path integral of the gradient, with small steps and all 16 samples in every batch."""
+    experience = stream_of(Scenario.DOMAIN, PATH["stream"])[0]
+    template, keep = built(Si(), Scenario.DOMAIN, iterations=100, **PATH), KeepGains()
+    x, y = experience.in_memory.x, experience.in_memory.y
+    before = functional.cross_entropy(template.model(x), y).item()
+    template.plugins.append(keep)
+    template.train(experience, eval_streams=[])
+    fall = before - functional.cross_entropy(template.model(x), y).item()
+    assert fall > 0.001
+    assert keep.gains.sum().item() == pytest.approx(fall, rel=0.02)
+
+
+def test_the_gradient_of_si_is_that_of_the_whole_loss_penalty_included(built, stream_of):
+    """Where the penalty alone is felt, a parameter that it moves back gains by it."""
+    first, second = stream_of(Scenario.DOMAIN, PATH["stream"])
+    template, keep = built(Si(strength=0.0), Scenario.DOMAIN, iterations=3, **PATH), KeepGains()
+    template.train(first, eval_streams=[])
+    # As if everything had moved by 0.1 from where it was important.
+    template.penalty.scale = 1e4
+    template.penalty.importance = [torch.ones_like(tensor) for tensor in template.penalty.centre]
+    template.penalty.centre = [tensor - 0.1 for tensor in template.penalty.centre]
+    template.plugins.append(keep)
+    begun = template.penalty.value(template.trained_parameters()).item()
+    template.train(second, eval_streams=[])
+    fall = begun - template.penalty.value(template.trained_parameters()).item()
+    assert fall > 0
+    assert keep.gains.sum().item() == pytest.approx(fall, rel=0.05)
+
+
+def test_importances_of_si_by_hand_and_without_a_clamp(learnt):
+    template = learnt(Si(damping=0.5), Scenario.DOMAIN, experiences=1, **PATH)
+    # 3 / (2^2 + 0.5) and -1 / (0 + 0.5), for the first two biases.
+    parameters = template.trained_parameters()
+    template._start = [parameter.detach().clone() for parameter in parameters]
+    template._gain = [torch.zeros_like(parameter) for parameter in parameters]
+    template._start[1][0] -= 2
+    template._gain[1][0] = 3
+    template._gain[1][1] = -1
+    before = template.penalty.importance[1].clone()
+    template.consolidate()
+    grown = template.penalty.importance[1] - before
+    assert grown.tolist() == pytest.approx([3 / 4.5, -2, 0, 0, 0], abs=1e-5)
+    assert all(torch.equal(one, two) for one, two in zip(template.penalty.centre, parameters, strict=True))

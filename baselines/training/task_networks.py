@@ -1,39 +1,73 @@
-"""An ordinary classifier some of whose hidden units are gated, others in every task (Masse et al. 2018)."""
+"""Networks of which each task has a part of its own, and how they are trained in TASK, where the task is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import torch
-from avalanche.core import BasePlugin
 from avalanche.models import MultiTaskModule
-from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.xdg import Xdg
 from hnet_bench.avalanche_adapter.classifier import Mlp, chosen_heads
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
-from hnet_bench.interfaces import Settings, Setup
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns, per_task
+from hnet_bench.interfaces import Setup
 from hnet_bench.nets.products import linear
+
+
+class TaskNetworkTemplate(InMemoryTemplate):
+    """Trains a network that takes task labels (batch,), or one label for all, which is faster."""
+
+    _label = 0  # task label of the present experience
+
+    def begin_experience(self) -> None:
+        super().begin_experience()
+        self._label = self._task_label()
+
+    def forward(self) -> Tensor:
+        one_task = self.is_training and self.own_batches
+        outputs: Tensor = self.model(self.mb_x, self._label if one_task else self.mb_task_id)
+        return outputs
+
+
+class SeparateMlps(MultiTaskModule):  # type: ignore[misc]
+    """Networks with the protocol's hidden units and K outputs, as many as there are tasks."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        alone = replace(setup, facts=replace(setup.facts, experiences=1))
+        self.classes = setup.facts.classes_per_experience
+        self.networks = nn.ModuleList([Mlp(alone) for _ in range(setup.facts.experiences)])
+
+    def forward(self, x: Tensor, task_labels: Tensor | int | None) -> Tensor | dict[int, Tensor]:
+        """Outputs (batch, K) of the network of each sample's task: `task_labels` (batch,), or one for all. Without
+        labels those of each network, by task, as Avalanche's plugins expect."""
+        if task_labels is None:
+            return {task: network(x) for task, network in enumerate(self.networks)}
+        if isinstance(task_labels, int):
+            outputs: Tensor = self.networks[task_labels](x)
+            return outputs
+        outputs = x.new_zeros(len(x), self.classes)
+        for task, positions in per_task(task_labels):
+            outputs = outputs.index_copy(0, positions, self.networks[task](x[positions]))
+        return outputs
 
 
 class GatedMlp(MultiTaskModule):  # type: ignore[misc]
     """The classifier with a head for each task, and for every task gates of its own, drawn with the run's seed."""
 
-    def __init__(self, setup: Setup, settings: Xdg) -> None:
+    def __init__(self, setup: Setup, gated_fraction: float, *, before_bias: bool = True) -> None:
         super().__init__()
         self.mlp = Mlp(setup)
         self._setup = setup
-        self._before_bias = settings.gate == "before_bias"
+        self._before_bias = before_bias
         generator = setup.generator("gates")
         widths = setup.protocol.hidden_units
         # Layer by layer (tasks, units): 0 where a unit is gated, else 1.
         gates = [torch.ones(setup.facts.experiences, units) for units in widths]
         for task in range(setup.facts.experiences):
             for layer, units in zip(gates, widths, strict=True):
-                gated = torch.randperm(units, generator=generator)[: int(settings.gated_fraction * units)]
+                gated = torch.randperm(units, generator=generator)[: int(gated_fraction * units)]
                 layer[task, gated] = 0
         for index, layer in enumerate(gates):
             self.register_buffer(f"gates_{index}", layer)
@@ -67,33 +101,4 @@ class GatedMlp(MultiTaskModule):  # type: ignore[misc]
             else:
                 values = functional.relu(layer(values)) * gate
         outputs: Tensor = self.mlp.output(values)
-        return outputs
-
-
-class XdgTemplate(InMemoryTemplate):
-    """XdG, in TASK."""
-
-    def __init__(
-        self,
-        *,
-        setup: Setup,
-        settings: Xdg,
-        plugins: Sequence[BasePlugin] | None = None,
-        evaluator: EvaluationPlugin | None = None,
-    ) -> None:
-        self._label = 0  # task label of the present experience
-        super().__init__(setup=setup, model=GatedMlp(setup, settings), plugins=plugins, evaluator=evaluator)
-
-    def parameter_counts(self) -> Settings:
-        """Those of the classifier, and the gates, which are not trained but must be known at test time."""
-        gates = self.setup.facts.experiences * sum(self.setup.protocol.hidden_units)
-        return {**super().parameter_counts(), "stored_values": gates}
-
-    def check_model_and_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
-        super().check_model_and_optimizer(reset_optimizer_state, **kwargs)
-        self._label = self._task_label()
-
-    def forward(self) -> Tensor:
-        one_task = self.is_training and self.own_batches
-        outputs: Tensor = self.model(self.mb_x, self._label if one_task else self.mb_task_id)
         return outputs
