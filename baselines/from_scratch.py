@@ -34,7 +34,7 @@ class FromScratch:
             def trained_parameters(self) -> list[nn.Parameter]:
                 """Those of the present task's network."""
                 assert isinstance(self.model, SeparateMlps)
-                return list(self.model.networks[self._task_label()].parameters())
+                return list(self.model.networks[self._label].parameters())
 
             def parameter_counts(self) -> Settings:
                 """All networks are trained; one of them at a time is the target network."""

@@ -22,10 +22,10 @@ class DistillationTemplate(ReplayTemplate):
     """
 
     _teacher: nn.Module | None = None
-    _known: Sequence[int] = ()  # columns that the teacher answers for
 
     def __init__(self, *, setup: Setup, distillation: DistillationSettings | None) -> None:
         self._distillation = distillation  # None: hard targets
+        self._known: list[int] = []  # columns that the teacher answers for
         super().__init__(setup=setup)
 
     def begin_experience(self) -> None:
@@ -33,9 +33,9 @@ class DistillationTemplate(ReplayTemplate):
         if self.task == 0:
             return
         self._teacher = frozen_copy(self.model)
-        self._known = range(self.setup.outputs)
+        self._known = list(range(self.setup.outputs))
         if self.scenario is Scenario.TASK:
-            self._known = range(self.task * self.setup.facts.classes_per_experience)
+            self._known = list(range(self.task * self.setup.facts.classes_per_experience))
         elif self._only_seen_compete:
             self._known = sorted({label for classes in self.classes_of[:-1] for label in classes})
 
@@ -55,7 +55,7 @@ class DistillationTemplate(ReplayTemplate):
             # One row for each sample and head, so that the mean over rows is the mean over both.
             classes = self.setup.facts.classes_per_experience
             student = _columns(outputs, self._known).reshape(-1, classes)
-            teacher, positions = teacher.reshape(-1, classes), range(classes)
+            teacher, positions = teacher.reshape(-1, classes), list(range(classes))
         elif self._only_seen_compete:
             student = _columns(outputs, self.classes_seen)
             positions = [self.classes_seen.index(label) for label in self._known]
@@ -86,8 +86,8 @@ def hard_distillation_loss(student: Tensor, teacher: Tensor, known: Sequence[int
     return functional.cross_entropy(student, labels)
 
 
-def _columns(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
+def _columns(outputs: Tensor, chosen: list[int]) -> Tensor:
     """These columns; a view where they are the first."""
-    if list(chosen) == list(range(len(chosen))):
+    if chosen == list(range(len(chosen))):
         return outputs[:, : len(chosen)]
-    return outputs[:, list(chosen)]
+    return outputs[:, chosen]

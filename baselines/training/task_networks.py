@@ -20,8 +20,8 @@ class TaskNetworkTemplate(InMemoryTemplate):
 
     _label = 0  # task label of the present experience
 
-    def begin_experience(self) -> None:
-        super().begin_experience()
+    def _prepare_experience(self) -> None:
+        super()._prepare_experience()
         self._label = self._task_label()
 
     def forward(self) -> Tensor:
