@@ -1,5 +1,5 @@
-"""What several tests need: a user's table, specs and records without training, strategies that are built for a short run
-and what they do in it, what a command says, the true MNIST."""
+"""What several tests need: a user's table, specs and records without training, strategies that are built for a short
+run and what they do in it, what a command says, the true MNIST."""
 
 import copy
 import json

@@ -3,35 +3,22 @@
 import pytest
 import torch
 
-from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
-
-
-def shape(**changes):
-    settings = {
-        "generated": 28,
-        "tasks": 3,
-        "chunk_size": 9,
-        "hidden_units": (6, 5),
-        "activation": "relu",
-        "task_embedding_size": 4,
-        "chunk_embedding_size": 3,
-    }
-    return HypernetworkShape(**{**settings, **changes})
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 
 
 @pytest.mark.parametrize("hidden_units", [(6, 5), (7,), ()])
 @pytest.mark.parametrize("activation", ["relu", "elu"])
-def test_generates_what_the_authors_library_generates_from_the_same_weights(hidden_units, activation):
+def test_generates_what_the_authors_library_generates_from_the_same_weights(hidden_units, activation, shape_of):
     from hypnettorch.hnets.chunked_mlp_hnet import ChunkedHMLP
 
     torch.manual_seed(0)
-    ours = ChunkedHypernetwork(shape(hidden_units=hidden_units, activation=activation))
+    ours = ChunkedHypernetwork(shape_of(hidden_units=hidden_units, activation=activation))
     targets = [[5, 3], [5], [1, 5], [1], [2]]  # 28 parameters in all
     theirs = ChunkedHMLP(
         targets,
         9,
-        chunk_emb_size=3,
-        cond_in_size=4,
+        chunk_emb_size=4,
+        cond_in_size=5,
         layers=hidden_units,
         activation_fn={"relu": torch.nn.ReLU(), "elu": torch.nn.ELU()}[activation],
         num_cond_embs=3,
@@ -40,7 +27,7 @@ def test_generates_what_the_authors_library_generates_from_the_same_weights(hidd
     layers = [*zip(ours.hidden_weights, ours.hidden_biases, strict=True), (ours.output[:-1].t(), ours.output[-1])]
     # The library puts the chunk embedding before the task embedding, the paper's code and ours after it.
     first_weight, first_bias = layers[0]
-    layers[0] = (torch.cat([first_weight[:, 4:], first_weight[:, :4]], dim=1), first_bias)
+    layers[0] = (torch.cat([first_weight[:, 5:], first_weight[:, :5]], dim=1), first_bias)
     values = [*ours.task_embeddings, *(tensor for layer in layers for tensor in layer), ours.chunk_embeddings]
     parameters = list(theirs.parameters())
     assert [p.shape for p in parameters] == [v.shape for v in values]
@@ -63,9 +50,9 @@ def test_generates_what_the_authors_library_generates_from_the_same_weights(hidd
     ],
 )
 def test_sizes_are_those_of_the_paper(
-    generated, tasks, chunk_size, hidden_units, task, chunk, trained, chunks, last_chunk
+    generated, tasks, chunk_size, hidden_units, task, chunk, trained, chunks, last_chunk, shape_of
 ):
-    sizes = shape(
+    sizes = shape_of(
         generated=generated,
         tasks=tasks,
         chunk_size=chunk_size,
@@ -77,24 +64,24 @@ def test_sizes_are_those_of_the_paper(
     assert ChunkedHypernetwork(sizes).trained_parameters == trained
 
 
-def test_theta_is_everything_but_the_task_embeddings():
-    hypernetwork = ChunkedHypernetwork(shape())
+def test_theta_is_everything_but_the_task_embeddings(shape_of):
+    hypernetwork = ChunkedHypernetwork(shape_of())
     theta = {id(parameter) for parameter in hypernetwork.theta}
     embeddings = {id(parameter) for parameter in hypernetwork.task_embeddings}
     assert theta | embeddings == {id(parameter) for parameter in hypernetwork.parameters()}
     assert not theta & embeddings
 
 
-def test_initialisation_follows_its_generator_alone():
-    first = ChunkedHypernetwork(shape(), torch.Generator().manual_seed(3))
+def test_initialisation_follows_its_generator_alone(shape_of):
+    first = ChunkedHypernetwork(shape_of(), torch.Generator().manual_seed(3))
     torch.rand(5)
-    second = ChunkedHypernetwork(shape(), torch.Generator().manual_seed(3))
+    second = ChunkedHypernetwork(shape_of(), torch.Generator().manual_seed(3))
     assert torch.equal(first(1), second(1))
 
 
-def test_initial_weights_are_xavier_uniform_and_biases_zero():
-    hypernetwork = ChunkedHypernetwork(shape(generated=90_000, chunk_size=30_000), torch.Generator().manual_seed(0))
-    bound = (6 / (5 + 30_000)) ** 0.5
+def test_initial_weights_are_xavier_uniform_and_biases_zero(shape_of):
+    hypernetwork = ChunkedHypernetwork(shape_of(generated=90_000, chunk_size=30_000), torch.Generator().manual_seed(0))
+    bound = (6 / (6 + 30_000)) ** 0.5
     weights = hypernetwork.output[:-1]
     assert weights.abs().max() <= bound
     assert weights.std().item() == pytest.approx(bound / 3**0.5, rel=0.01)

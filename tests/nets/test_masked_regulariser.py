@@ -5,30 +5,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.masked_regulariser import MaskedRegulariser
 from hnet_bench.nets.regulariser import GramRegulariser
 
 STRENGTH = 0.3
-
-
-def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, seed, activation="elu"):
-    """A hypernetwork and parameters a little away from its own."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = HypernetworkShape(
-        generated=generated,
-        tasks=old_tasks + 1,
-        chunk_size=chunk_size,
-        hidden_units=hidden_units,
-        activation=activation,
-        task_embedding_size=5,
-        chunk_embedding_size=4,
-    )
-    hypernetwork = ChunkedHypernetwork(shape, generator).double()
-    theta = [
-        p.detach() + 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in hypernetwork.theta
-    ]
-    return hypernetwork, theta, generator
 
 
 def literal(hypernetwork, theta, masks):
@@ -66,9 +46,13 @@ def assert_same(regulariser, theta, value, gradients):
 @example(chunk_size=9, chunks=4, used=0.5, hidden_units=(5,), old_tasks=3, masked=20, seed=0)  # across chunks
 @example(chunk_size=9, chunks=1, used=0.5, hidden_units=(5,), old_tasks=2, masked=2, seed=0)  # only one chunk
 @example(chunk_size=9, chunks=3, used=1.0, hidden_units=(5,), old_tasks=2, masked=0, seed=0)  # nothing is masked
-def test_value_and_gradient_are_those_of_the_formula(chunk_size, chunks, used, hidden_units, old_tasks, masked, seed):
+def test_value_and_gradient_are_those_of_the_formula(
+    chunk_size, chunks, used, hidden_units, old_tasks, masked, seed, moved_hypernetwork
+):
     generated = (chunks - 1) * chunk_size + max(1, round(used * chunk_size))
-    hypernetwork, theta, generator = moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, seed)
+    hypernetwork, theta, generator = moved_hypernetwork(
+        old_tasks, generated=generated, chunk_size=chunk_size, hidden_units=hidden_units, seed=seed, activation="elu"
+    )
     masks = [torch.ones(generated, dtype=torch.float64) for _ in range(old_tasks)]
     masked = min(masked, generated)
     for mask in masks:
@@ -77,8 +61,8 @@ def test_value_and_gradient_are_those_of_the_formula(chunk_size, chunks, used, h
     assert_same(regulariser, theta, *literal(hypernetwork, theta, masks))
 
 
-def test_with_nothing_masked_it_is_the_unmasked_one():
-    hypernetwork, theta, _ = moved_hypernetwork(31, 9, (6,), 3, 0)
+def test_with_nothing_masked_it_is_the_unmasked_one(moved_hypernetwork):
+    hypernetwork, theta, _ = moved_hypernetwork(3, generated=31, activation="elu")
     other = GramRegulariser(hypernetwork, 3, STRENGTH)
     gradients = [torch.zeros_like(tensor) for tensor in theta]
     other.add_gradient(theta, gradients)
@@ -86,8 +70,8 @@ def test_with_nothing_masked_it_is_the_unmasked_one():
     assert_same(masked, theta, other.loss(theta), gradients)
 
 
-def test_what_is_masked_may_move_freely():
-    hypernetwork, _, _ = moved_hypernetwork(8, 8, (), 1, 0)
+def test_what_is_masked_may_move_freely(moved_hypernetwork):
+    hypernetwork, _, _ = moved_hypernetwork(1, generated=8, chunk_size=8, hidden_units=())
     mask = torch.ones(8)
     mask[6:] = 0
     regulariser = MaskedRegulariser(hypernetwork, [mask], 0.5)
@@ -98,7 +82,7 @@ def test_what_is_masked_may_move_freely():
     assert regulariser.loss(theta).item() == pytest.approx(0.5 * 9)
 
 
-def test_there_must_be_an_old_task():
-    hypernetwork, *_ = moved_hypernetwork(28, 9, (6,), 1, 0)
+def test_there_must_be_an_old_task(moved_hypernetwork):
+    hypernetwork, *_ = moved_hypernetwork(1)
     with pytest.raises(ValueError, match="at least one old task, found 0"):
         MaskedRegulariser(hypernetwork, [], 0.1)

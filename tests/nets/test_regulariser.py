@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hnet_bench.nets import regulariser as regulariser_module
-from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw, plain_loss
 
 
@@ -18,29 +18,17 @@ def narrow_blocks(monkeypatch):
     monkeypatch.setattr(regulariser_module, "LEAST_COLUMNS", 4)
 
 
-def moved_hypernetwork(generated, chunk_size, hidden_units, old_tasks, activation, dtype, seed=0, **how):
-    """A hypernetwork, its regulariser against its first state, the old targets, and parameters a little away."""
-    generator = torch.Generator().manual_seed(seed)
-    hypernetwork = ChunkedHypernetwork(
-        HypernetworkShape(
-            generated=generated,
-            tasks=old_tasks + 1,
-            chunk_size=chunk_size,
-            hidden_units=hidden_units,
-            activation=activation,
-            task_embedding_size=5,
-            chunk_embedding_size=4,
-        ),
-        generator,
-    ).to(dtype)
-    with torch.no_grad():
-        targets = [hypernetwork(task).clone() for task in range(old_tasks)]
-    regulariser = GramRegulariser(hypernetwork, old_tasks, 0.3, **how)
-    theta = [
-        p.detach() + 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64).to(dtype)
-        for p in hypernetwork.theta
-    ]
-    return hypernetwork, regulariser, targets, theta
+@pytest.fixture(scope="session")
+def moved(moved_hypernetwork):
+    """Makes a hypernetwork, its regulariser against its first state, the old targets, and parameters a little away."""
+
+    def make(old_tasks, *, draw=None, online=False, **sizes):
+        hypernetwork, theta, _ = moved_hypernetwork(old_tasks, **sizes)
+        with torch.no_grad():
+            targets = [hypernetwork(task).clone() for task in range(old_tasks)]
+        return hypernetwork, GramRegulariser(hypernetwork, old_tasks, 0.3, draw=draw, online=online), targets, theta
+
+    return make
 
 
 def relative_error(found, expected):
@@ -74,9 +62,9 @@ sizes = st.fixed_dictionaries(
     sizes={"chunk_size": 2, "hidden_units": (), "old_tasks": 1, "activation": "relu", "seed": 20}, chunks=1, used=0.0
 )
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, tolerance, sizes, chunks, used):
+def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, tolerance, sizes, chunks, used, moved):
     generated = (chunks - 1) * sizes["chunk_size"] + max(1, round(used * sizes["chunk_size"]))
-    hypernetwork, regulariser, targets, theta = moved_hypernetwork(generated, dtype=dtype, **sizes)
+    hypernetwork, regulariser, targets, theta = moved(generated=generated, dtype=dtype, **sizes)
     gradients = [torch.zeros_like(tensor) for tensor in theta]
     regulariser.add_gradient(theta, gradients)
     value = regulariser.loss(theta)
@@ -90,8 +78,8 @@ def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, t
     assert relative_error(whole, expected_whole) < tolerance
 
 
-def test_the_gradient_is_added_to_what_is_there():
-    _, regulariser, _, theta = moved_hypernetwork(28, 9, (6,), 2, "relu", torch.float64)
+def test_the_gradient_is_added_to_what_is_there(moved):
+    _, regulariser, _, theta = moved(2)
     once = [torch.zeros_like(tensor) for tensor in theta]
     regulariser.add_gradient(theta, once)
     onto_ones = [torch.ones_like(tensor) for tensor in theta]
@@ -100,8 +88,8 @@ def test_the_gradient_is_added_to_what_is_there():
         torch.testing.assert_close(added, alone + 1)
 
 
-def test_nothing_is_lost_where_nothing_moved():
-    hypernetwork, regulariser, _, _ = moved_hypernetwork(28, 9, (6,), 2, "relu", torch.float32)
+def test_nothing_is_lost_where_nothing_moved(moved):
+    hypernetwork, regulariser, _, _ = moved(2, dtype=torch.float32)
     theta = [parameter.detach() for parameter in hypernetwork.theta]
     gradients = [torch.zeros_like(tensor) for tensor in theta]
     regulariser.add_gradient(theta, gradients)
@@ -109,18 +97,10 @@ def test_nothing_is_lost_where_nothing_moved():
     assert not any(gradient.any() for gradient in gradients)
 
 
-def test_the_value_by_hand():
+def test_the_value_by_hand(shape_of):
     """One linear chunk with one used column: f = e + bias, so moving the bias by 3 costs beta * 3^2 for any task."""
     hypernetwork = ChunkedHypernetwork(
-        HypernetworkShape(
-            generated=1,
-            tasks=3,
-            chunk_size=2,
-            hidden_units=(),
-            activation="relu",
-            task_embedding_size=1,
-            chunk_embedding_size=1,
-        )
+        shape_of(generated=1, chunk_size=2, hidden_units=(), task_embedding_size=1, chunk_embedding_size=1)
     )
     regulariser = GramRegulariser(hypernetwork, old_tasks=2, strength=0.5)
     theta = [parameter.detach().clone() for parameter in hypernetwork.theta]
@@ -129,11 +109,11 @@ def test_the_value_by_hand():
     assert regulariser.loss(theta).item() == pytest.approx(0.5 * 9)
 
 
-def test_memory_holds_no_generated_targets():
+def test_memory_holds_no_generated_targets(moved):
     """What is kept grows with small hidden activations, not with the parameters generated for each old task."""
 
     def kept(old_tasks):
-        _, regulariser, _, _ = moved_hypernetwork(9_990, 1_000, (6,), old_tasks, "relu", torch.float32)
+        _, regulariser, _, _ = moved(old_tasks, generated=9_990, chunk_size=1_000)
         return sum(tensor.numel() for tensor in regulariser.kept)
 
     per_task = kept(5) - kept(4)
@@ -146,12 +126,10 @@ def whole(tensors):
 
 @settings(deadline=None, max_examples=30)
 @given(sizes=sizes, chunks=st.integers(1, 4), drawn=st.integers(1, 5), online=st.booleans())
-def test_of_drawn_tasks_it_is_the_plain_sum_divided_by_their_number(sizes, chunks, drawn, online):
+def test_of_drawn_tasks_it_is_the_plain_sum_divided_by_their_number(sizes, chunks, drawn, online, moved):
     draw = TaskDraw(drawn, torch.Generator().manual_seed(3))
     generated, old_tasks = chunks * sizes["chunk_size"] - 1, sizes["old_tasks"]
-    hypernetwork, regulariser, targets, theta = moved_hypernetwork(
-        generated, dtype=torch.float64, draw=draw, online=online, **sizes
-    )
+    hypernetwork, regulariser, targets, theta = moved(generated=generated, draw=draw, online=online, **sizes)
     same = torch.Generator().manual_seed(3)
     for _ in range(3):  # every step has tasks of its own
         gradients = [torch.zeros_like(tensor) for tensor in theta]
@@ -163,7 +141,7 @@ def test_of_drawn_tasks_it_is_the_plain_sum_divided_by_their_number(sizes, chunk
         assert relative_error(whole(gradients), whole(torch.autograd.grad(expected, reference))) < 1e-10
 
 
-def test_over_all_ways_to_draw_the_mean_is_the_whole_regulariser():
+def test_over_all_ways_to_draw_the_mean_is_the_whole_regulariser(moved):
     class Given:
         def __init__(self, tasks):
             self.tasks = torch.tensor(tasks)
@@ -174,7 +152,7 @@ def test_over_all_ways_to_draw_the_mean_is_the_whole_regulariser():
     total = 0
     pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
     for draw in [*map(Given, pairs), None]:
-        _, regulariser, _, theta = moved_hypernetwork(28, 9, (6,), 4, "elu", torch.float64, draw=draw)
+        _, regulariser, _, theta = moved(4, activation="elu", draw=draw)
         gradients = [torch.zeros_like(tensor) for tensor in theta]
         regulariser.add_gradient(theta, gradients)
         if draw:
@@ -182,10 +160,10 @@ def test_over_all_ways_to_draw_the_mean_is_the_whole_regulariser():
     assert relative_error(total / len(pairs), whole(gradients)) < 1e-12
 
 
-def test_online_is_the_same_to_the_last_bit_and_keeps_nothing_for_each_task():
-    kept = {}
+def test_online_is_the_same_to_the_last_bit_and_keeps_nothing_for_each_task(moved):
+    large, kept = {"generated": 990, "chunk_size": 100}, {}
     for online in (False, True):
-        _, regulariser, _, theta = moved_hypernetwork(990, 100, (6, 5), 4, "relu", torch.float32, online=online)
+        _, regulariser, _, theta = moved(4, **large, hidden_units=(6, 5), dtype=torch.float32, online=online)
         gradients = [torch.zeros_like(tensor) for tensor in theta]
         regulariser.add_gradient(theta, gradients)
         kept[online] = whole(gradients), regulariser.loss(theta)
@@ -193,13 +171,13 @@ def test_online_is_the_same_to_the_last_bit_and_keeps_nothing_for_each_task():
     assert kept[True][1] == kept[False][1]
 
     def numbers(old_tasks):
-        _, regulariser, _, _ = moved_hypernetwork(990, 100, (6,), old_tasks, "relu", torch.float32, online=True)
+        _, regulariser, _, _ = moved(old_tasks, **large, online=True)
         return sum(tensor.numel() for tensor in regulariser.kept)
 
     assert numbers(5) - numbers(4) == 5  # an embedding
 
 
-def test_there_must_be_an_old_task():
-    hypernetwork, *_ = moved_hypernetwork(28, 9, (6,), 1, "relu", torch.float32)
+def test_there_must_be_an_old_task(moved):
+    hypernetwork, *_ = moved(1)
     with pytest.raises(ValueError, match="at least one old task, found 0"):
         GramRegulariser(hypernetwork, 0, 0.1)

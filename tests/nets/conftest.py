@@ -1,0 +1,39 @@
+"""What the tests of several networks need: small hypernetworks, and parameters a little away from theirs."""
+
+import pytest
+import torch
+
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+
+SMALL = {
+    "generated": 28,
+    "tasks": 3,
+    "chunk_size": 9,
+    "hidden_units": (6,),
+    "activation": "relu",
+    "task_embedding_size": 5,
+    "chunk_embedding_size": 4,
+}
+
+
+@pytest.fixture(scope="session")
+def shape_of():
+    """Makes the sizes of a hypernetwork; arguments replace those of a small one."""
+    return lambda **sizes: HypernetworkShape(**{**SMALL, **sizes})
+
+
+@pytest.fixture(scope="session")
+def moved_hypernetwork(shape_of):
+    """Makes a hypernetwork for some old tasks and one more, parameters a little away from its own, and the generator of
+    both."""
+
+    def make(old_tasks=2, *, dtype=torch.float64, seed=0, **sizes):
+        generator = torch.Generator().manual_seed(seed)
+        hypernetwork = ChunkedHypernetwork(shape_of(tasks=old_tasks + 1, **sizes), generator).to(dtype)
+        theta = [
+            p.detach() + 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64).to(dtype)
+            for p in hypernetwork.theta
+        ]
+        return hypernetwork, theta, generator
+
+    return make
