@@ -31,7 +31,7 @@ from hnet_bench.arguments import Device, Names, PathLike, Seeds
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
-from hnet_bench.reporting.figures.kinds import KINDS, check_kinds, file_name
+from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
@@ -665,7 +665,7 @@ def report(
 def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) -> tuple[list[Report], dict[str, bytes]]:
     """The reports that are asked for, or all but those for trying things out, and their files."""
     from hnet_bench.reporting.cells import build_report
-    from hnet_bench.reporting.figures.render import Subject
+    from hnet_bench.reporting.figures.page import Subject
     from hnet_bench.reporting.report_files import render
 
     loaded = {name: load_table(name) for name in tables or table_names()}
@@ -710,13 +710,15 @@ def figures(
     `width` is in inches, `font_size` in points; an empty `title` or `caption` leaves it out. For figures on axes of
     your own see `hnet_bench.reporting.figures`.
     """
-    from hnet_bench.reporting.figures.page import encode
-    from hnet_bench.reporting.figures.render import Subject, known_format, known_kind, pages
+    from hnet_bench.reporting.figures.layout import encode
+    from hnet_bench.reporting.figures.page import Subject, pages
     from hnet_bench.reporting.report_files import OWNERS, owners
 
-    suffixes = dict.fromkeys(known_format(text) for text in given.names(formats, "formats") or ["svg"])
+    suffixes = dict.fromkeys(
+        known(text.lower(), FORMATS, "format") for text in given.names(formats, "formats") or ["svg"]
+    )
     asked = given.names(kinds, "kinds")
-    chosen, folder = [known_kind(text) for text in asked or KINDS], Path(reports)
+    chosen, folder = [known(text, KINDS, "kind of figure") for text in asked or KINDS], Path(reports)
     note = owners(folder, [given.table_name(table)])
     found = select(table, results=results)
     drawn = found.table.select(given.names(rows, "rows"), None).rows if rows else None

@@ -144,7 +144,7 @@ def _block(report: Report, folder: str) -> str:
         *record_legend(report.cells),
         f"All of it: {link(report.title, f'{folder}/{report.name}.md')}.",
     ]
-    figure = picture(KINDS[MAIN], f"{folder}/{file_name(report.name, MAIN, 'svg')}")
+    figure = picture(KINDS[MAIN].title, f"{folder}/{file_name(report.name, MAIN, 'svg')}")
     return "\n\n".join([table(text_table(columns, rows)), " ".join(filter(None, sentences)), figure])
 
 

@@ -34,13 +34,15 @@ def render(
     With `listed`, all tables that the overview is to show, there are a page and an appendix of all; with `pages` a page
     for each of the reports.
     """
-    titled = {name: {KINDS[kind]: content for kind, content in by_kind.items()} for name, by_kind in figures.items()}
+    titled = {
+        name: {KINDS[kind].title: content for kind, content in by_kind.items()} for name, by_kind in figures.items()
+    }
     files: dict[str, bytes] = {}
     for report in reports:
         names = {kind: file_name(report.name, kind, "svg") for kind in figures.get(report.name, {})}
         cells = [data_files.cell_json(cell) for cell in report.cells]
         texts = {
-            "md": markdown.page(report, figures={KINDS[kind]: name for kind, name in names.items()}),
+            "md": markdown.page(report, figures={KINDS[kind].title: name for kind, name in names.items()}),
             "tex": latex.document(report),
             "csv": data_files.as_csv(cells),
             "json": data_files.as_json(report, cells),

@@ -14,7 +14,7 @@ from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting.cells import Report, build_report
 from hnet_bench.reporting.figures.kept import KeptFigures
-from hnet_bench.reporting.figures.render import Subject
+from hnet_bench.reporting.figures.page import Subject
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell

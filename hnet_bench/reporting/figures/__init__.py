@@ -6,24 +6,28 @@
     frame = api.scores("quick", scenarios="CL3")
     figures.learning_curves(frame, ax=ax)
 
-`docs/figures.md` shows them. Nothing that draws is loaded before it is asked for.
+`docs/figures.md` shows them. matplotlib and seaborn are loaded by what draws, when it draws.
 """
 
-from __future__ import annotations
+from hnet_bench.reporting.figures.arrays import embedding_space, regression, replay_samples
+from hnet_bench.reporting.figures.averages import comparison, forest
+from hnet_bench.reporting.figures.curves import learning_curves, many_tasks, step_time, task_inference
+from hnet_bench.reporting.figures.experiences import compression, during_and_final, matrices, transfer
+from hnet_bench.reporting.figures.style import STYLE
 
-from typing import Any
-
-
-def __getattr__(name: str) -> Any:
-    """The function of a kind, or `STYLE`, the path of our style sheet."""
-    from hnet_bench.reporting.figures.kinds import KINDS, kind_of
-
-    if name == "STYLE":
-        from hnet_bench.reporting.figures.style import STYLE
-
-        return STYLE
-    if name.replace("_", "-") in KINDS:
-        return kind_of(name.replace("_", "-")).draw
-    raise AttributeError(
-        f"There is no figure '{name}': known are {', '.join(kind.replace('-', '_') for kind in KINDS)}."
-    )
+__all__ = [
+    "STYLE",
+    "comparison",
+    "compression",
+    "during_and_final",
+    "embedding_space",
+    "forest",
+    "learning_curves",
+    "many_tasks",
+    "matrices",
+    "regression",
+    "replay_samples",
+    "step_time",
+    "task_inference",
+    "transfer",
+]

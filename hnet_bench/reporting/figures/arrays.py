@@ -4,7 +4,7 @@ regression_x         (T, n)     inputs at which the function of each of T tasks 
 regression_true      (T, n)     the function of each task there, without noise
 regression_fit       (T, n)     what the model says of each task there, after the last one
 regression_range     (T, 2)     where the training inputs of each task lie, from and to
-embedding_grid       (n, n, 2)  the embedding at each point, grid[i, j] = (x[j], y[i]); x and y even and ascending
+embedding_grid       (n, n, 2)  the embedding at each point of a grid
 embedding_accuracy   (T, n, n)  accuracy of each task with the embedding at each point, fractions
 task_embeddings      (T, 2)     the learned embeddings
 replay_samples       (T, n, channels, height, width)  bytes, of a generator that knows tasks
@@ -17,10 +17,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy
-
 from hnet_bench.interfaces import UserError
-from hnet_bench.reporting.figures.panels import Array, Kept, Kind, Panel, current
+from hnet_bench.reporting.figures.panels import SCENARIO_NAMES, Array, Kept, Kind, Panel, current
 from hnet_bench.reporting.figures.style import BLACK, SMALL, fallback_look
 
 if TYPE_CHECKING:
@@ -47,6 +45,18 @@ _SAMPLE_AXES = {
 }
 _SAMPLES_PER_LINE, _LINES = 8, 5
 _STEP = 8  # between levels of grey: more of them make larger files and look the same
+_DIM = 85  # greys between the darkest and the lightest pixel, below which samples would look black
+
+
+_SAID_OF_SAMPLES = {
+    "all": "One seed for each cell, the lowest that has samples; drawn after the last experience, not chosen.",
+    "last": "The last task is never replayed.",
+    "some": f"{_LINES} of the tasks are shown.",
+    "mixed": "Lines without a name: from a generator of all tasks together.",
+    "permuted": "Their pixels stay as permuted, since each may be of any task.",
+    "put back": "Pixels are put back where they were before they were permuted.",
+    "dim": "Where a title says which of the 256 greys there are, they are shown from black to white.",
+}
 
 
 def regression(arrays: Arrays, ax: Axes | None = None, *, limits: tuple[float, float] | None = None) -> Axes:
@@ -54,29 +64,13 @@ def regression(arrays: Arrays, ax: Axes | None = None, *, limits: tuple[float, f
     ax = current(ax)
     every = [require(arrays, REGRESSION_SHAPES)[name] for name in REGRESSION_SHAPES]
     low, high = limits or (every[1].min(), every[1].max())
-    # A forgotten function may be anywhere: the true ones set the scale.
-    bottom, top = _reach(low, high)
-    last = len(every[0]) - 1
+    last, bottom = len(every[0]) - 1, ax.get_xaxis_transform()
     for task, (x, true, fit, extent) in enumerate(zip(*every, strict=True)):
         look = fallback_look(task)
         ax.plot(x, true, color=BLACK, linestyle="--", linewidth=1, zorder=3, label="true" if task == 0 else None)
-        ax.plot(
-            x,
-            fit,
-            color=look.colour,
-            marker=look.marker,
-            markevery=max(1, len(x) // 8),
-            linewidth=1.8,
-            label=f"fit of task {task + 1}",
-        )
-        ax.plot(
-            extent,
-            [0.04] * 2,
-            color=look.colour,
-            linewidth=3,
-            transform=ax.get_xaxis_transform(),
-            solid_capstyle="butt",
-        )
+        marks: Any = {"marker": look.marker, "markevery": max(1, len(x) // 8), "label": f"fit of task {task + 1}"}
+        ax.plot(x, fit, color=look.colour, linewidth=1.8, **marks)
+        ax.plot(extent, [0.04] * 2, color=look.colour, linewidth=3, transform=bottom, solid_capstyle="butt")
         if _outside(fit, low, high):
             # It would look as if it had been left out.
             above = fit.min() > high
@@ -84,19 +78,25 @@ def regression(arrays: Arrays, ax: Axes | None = None, *, limits: tuple[float, f
             # Within the axes, whose limits leave little room beside the first and the last task.
             side = "left" if task == 0 else "right" if task == last else "center"
             at = {"left": x.min(), "center": x.mean(), "right": x.max()}[side]
-            place: Any = {"ha": side, "va": "top" if above else "bottom", "transform": ax.get_xaxis_transform()}
-            ax.text(
-                at,
-                (0.97 if above else 0.09) + 0.08 * (task % 2) * (-1 if above else 1),
-                text,
-                size=SMALL,
-                color=look.colour,
-                **place,
-            )
-    ax.set(xlabel="x", ylabel="y", ylim=(bottom, top))
+            y = 0.97 - 0.08 * (task % 2) if above else 0.09 + 0.08 * (task % 2)
+            place: Any = {"ha": side, "va": "top" if above else "bottom", "transform": bottom}
+            ax.text(at, y, text, size=SMALL, color=look.colour, **place)
+    ax.set(xlabel="x", ylabel="y", ylim=_reach(low, high))
     ax.grid(axis="y")
     ax.legend()
     return ax
+
+
+def _reach(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis for true functions from `low` to `high`, which set the scale: fits may be anywhere."""
+    return low - 0.35 * (high - low), high + 0.25 * (high - low)
+
+
+def _outside(fit: Array, low: float, high: float) -> Array:
+    """Whether fits (..., n) lie outside that axis as a whole."""
+    bottom, top = _reach(low, high)
+    outside: Array = (fit.min(axis=-1) > top) | (fit.max(axis=-1) < bottom)
+    return outside
 
 
 def embedding_space(arrays: Arrays, ax: Axes | None = None, *, task: int = 1) -> Axes:
@@ -106,8 +106,8 @@ def embedding_space(arrays: Arrays, ax: Axes | None = None, *, task: int = 1) ->
 
     ax = current(ax)
     grid, accuracy, embeddings = (require(arrays, EMBEDDING_SHAPES)[name] for name in EMBEDDING_SHAPES)
-    x, y = _components(grid)
-    ax.pcolormesh(x, y, 100 * accuracy[task - 1], vmin=0, vmax=100, cmap="cividis", shading="nearest", rasterized=True)
+    look: Any = {"cmap": "cividis", "shading": "nearest", "rasterized": True, "label": "accuracy, %"}
+    ax.pcolormesh(grid[..., 0], grid[..., 1], 100 * accuracy[task - 1], vmin=0, vmax=100, **look)
     for number, (first, second) in enumerate(embeddings, start=1):
         mark: Any = {"marker": "*", "markersize": 11} if number == task else {"marker": "o", "markersize": 5}
         ax.plot(first, second, color="white", markeredgecolor=BLACK, clip_on=False, **mark)
@@ -117,12 +117,22 @@ def embedding_space(arrays: Arrays, ax: Axes | None = None, *, task: int = 1) ->
     return ax
 
 
-def replay_samples(arrays: Arrays, ax: Axes | None = None, *, tasks: Sequence[int] | None = None) -> Axes:
-    """A line of samples for each task, from bytes `images` (lines, samples, height, width), (..., 3) in colour."""
+def replay_samples(
+    arrays: Arrays,
+    ax: Axes | None = None,
+    *,
+    tasks: Sequence[int] | None = None,
+    limits: tuple[float, float] = (0, 255),
+) -> Axes:
+    """A line of samples for each task, from bytes `images` (lines, samples, height, width), (..., 3) in colour; black
+    and white are at `limits`."""
+    import numpy
+
     ax, images = current(ax), arrays["images"]
     lines, across, height, width = images.shape[:4]
     mosaic = images.swapaxes(1, 2).reshape(lines * height, across * width, *images.shape[4:])
-    levels = numpy.minimum(numpy.rint(mosaic / _STEP) * _STEP, 255).astype(numpy.uint8)
+    greys = (mosaic - float(limits[0])) * (255 / (limits[1] - limits[0]))
+    levels = numpy.clip(numpy.rint(greys / _STEP) * _STEP, 0, 255).astype(numpy.uint8)
     ax.imshow(levels, cmap="gray", vmin=0, vmax=255, interpolation="none")
     ax.set_anchor("NW")
     names = [f"task {task}" for task in tasks] if tasks else [""] * lines
@@ -154,34 +164,6 @@ def require(arrays: Arrays, shapes: Shapes, *, where: str = "a run") -> dict[str
     return {name: arrays[name] for name in shapes}
 
 
-def _reach(low: float, high: float) -> tuple[float, float]:
-    """The ends of an axis for functions with values from `low` to `high`."""
-    return low - 0.35 * (high - low), high + 0.25 * (high - low)
-
-
-def _outside(fit: Array, low: float, high: float) -> Array:
-    """Whether fits (..., n) lie outside that axis as a whole."""
-    bottom, top = _reach(low, high)
-    outside: Array = (fit.min(axis=-1) > top) | (fit.max(axis=-1) < bottom)
-    return outside
-
-
-def _components(grid: Array) -> tuple[Array, Array]:
-    """The evenly spaced values of either component. Raises UserError if the grid is not one."""
-    x, y = grid[0, :, 0], grid[:, 0, 1]
-    regular = (
-        len(x) > 1
-        and numpy.allclose(grid[..., 0], x[None, :])
-        and numpy.allclose(grid[..., 1], y[:, None])
-        and all(numpy.all(steps > 0) and numpy.allclose(steps, steps[0]) for steps in (numpy.diff(x), numpy.diff(y)))
-    )
-    if not regular:
-        raise UserError(
-            "'embedding_grid' must be regular: expected grid[i, j] = (x[j], y[i]), x and y evenly spaced and ascending."
-        )
-    return x, y
-
-
 def _regression_panels(kept: Sequence[Kept]) -> tuple[list[Panel], str]:
     found = [one for one in kept if "regression_fit" in one.arrays]
     arrays = [require(one.arrays, REGRESSION_SHAPES, where=one.where) for one in found]
@@ -195,9 +177,8 @@ def _regression_panels(kept: Sequence[Kept]) -> tuple[list[Panel], str]:
         )
         for one, part in zip(found, arrays, strict=True)
     ]
-    arrow = ""
-    if any(_outside(part["regression_fit"], low, high).any() for part in arrays):
-        arrow = " An arrow: a fit that lies outside, and its values."
+    outside = any(_outside(part["regression_fit"], low, high).any() for part in arrays)
+    arrow = " An arrow: a fit that lies outside, and its values." if outside else ""
     return panels, (
         "One seed for each panel, the lowest, after the last task. Dashed: the true functions. Thick bars: where the "
         f"training inputs of each task lie.{arrow}"
@@ -205,11 +186,9 @@ def _regression_panels(kept: Sequence[Kept]) -> tuple[list[Panel], str]:
 
 
 def _embedding_panels(kept: Sequence[Kept]) -> tuple[list[Panel], str]:
-    found = [one for one in kept if "embedding_grid" in one.arrays]
     panels = []
-    for row, one in enumerate(found):
+    for row, one in enumerate(one for one in kept if "embedding_grid" in one.arrays):
         arrays = require(one.arrays, EMBEDDING_SHAPES, where=one.where)
-        _components(arrays["embedding_grid"])
         for task in range(1, len(arrays["task_embeddings"]) + 1):
             heading = f"{one.state.cell.label}, {one.state.cell.scenario.label}, seed {one.seed}\n" if task == 1 else ""
             place: Any = {"row": row, "column": task - 1, "block": str(row)}
@@ -221,74 +200,61 @@ def _embedding_panels(kept: Sequence[Kept]) -> tuple[list[Panel], str]:
 
 
 def _sample_panels(kept: Sequence[Kept]) -> tuple[list[Panel], str]:
-    found = [(one, *samples) for one in kept if (samples := _samples(one))]
-    panels = [
-        Panel(
-            data={"images": images},
-            title=f"{textwrap.fill(one.state.cell.label, 34)}\n{one.scenario}, seed {one.seed}",
-            options={"tasks": tasks},
-        )
-        for one, images, tasks in found
-    ]
-    named = [tasks for *_, tasks in found if tasks]
-    text = "One seed for each cell, the lowest that has samples; drawn after the last experience, not chosen."
-    text += " The last task is never replayed." if named else ""
-    text += f" {_LINES} of the tasks are shown." if any(len(tasks) < tasks[-1] for tasks in named) else ""
-    if len(named) < len(found):
-        text += " Lines without a name: from a generator of all tasks together."
-    if any(tasks and _pixel_orders(one) is not None for one, _, tasks in found):
-        text += " Pixels are put back where they were before they were permuted."
-    return panels, text
+    panels, said = [], {"all"}
+    for one in kept:
+        name = next((name for name in _SAMPLE_AXES if name in one.arrays), None)
+        if name is None:
+            continue
+        samples, axes, cell = one.arrays[name], _SAMPLE_AXES[name], one.state.cell
+        if samples.ndim != len(axes) or samples.shape[-3] not in (1, 3) or not samples.size:
+            raise UserError(
+                f"'{name}' of {one.where} must be images of one or three channels, ({', '.join(axes)}), found the "
+                f"shape {samples.shape}."
+            )
+        images, options, found = _shown(one, samples, by_task=name == "replay_samples")
+        title = f"{textwrap.fill(cell.label, 34)}\n{SCENARIO_NAMES[cell.scenario.label]}, seed {one.seed}"
+        darkest, lightest = int(images.min()), int(images.max())
+        if 0 < lightest - darkest < _DIM:
+            title, found = f"{title}, greys {darkest} to {lightest}", {*found, "dim"}
+            options["limits"] = darkest, lightest
+        panels.append(Panel(data={"images": images}, title=title, options=options))
+        said |= found
+    return panels, " ".join(sentence for word, sentence in _SAID_OF_SAMPLES.items() if word in said)
 
 
-def _samples(kept: Kept) -> tuple[Array, tuple[int, ...] | None] | None:
-    """What is shown of the samples of a run: some tasks from the first to the last, some samples of each, with their
-    numbers. Raises UserError if the arrays are no images."""
-    name = next((name for name in _SAMPLE_AXES if name in kept.arrays), None)
-    if name is None:
-        return None
-    every, axes = kept.arrays[name], _SAMPLE_AXES[name]
-    if every.ndim != len(axes) or every.shape[-3] not in (1, 3) or not every.size:
-        raise UserError(
-            f"'{name}' of {kept.where} must be images of one or three channels, ({', '.join(axes)}), found the shape "
-            f"{every.shape}."
-        )
-    if name == "generated_samples":
-        lines = max(1, min(_LINES, len(every) // _SAMPLES_PER_LINE))
-        across = min(_SAMPLES_PER_LINE, len(every))
-        return _channels_last(every[: lines * across].reshape(lines, across, *every.shape[1:])), None
-    tasks = numpy.unique(numpy.rint(numpy.linspace(0, len(every) - 1, _LINES)).astype(int))
-    chosen, orders = every[tasks, :_SAMPLES_PER_LINE], _pixel_orders(kept)
-    chosen = chosen if orders is None else unpermuted(chosen, orders[tasks])
-    return _channels_last(chosen), tuple(int(task) + 1 for task in tasks)
+def _shown(kept: Kept, samples: Array, *, by_task: bool) -> tuple[Array, dict[str, Any], set[str]]:
+    """What is shown of samples, in lines: of some tasks from the first to the last some of each, their pixels where
+    they were before they were permuted; of a generator of all tasks the first. With how it is drawn, and is spoken of.
+    """
+    import numpy
 
-
-def _pixel_orders(kept: Kept) -> Array | None:
-    """Permutations (T, pixels) of a benchmark that has them: pixel i of task t is pixel [t, i] of the image."""
     benchmark = kept.state.spec.with_seed(kept.seed).build_benchmark() if kept.state.spec else None
-    orders_of = getattr(benchmark, "pixel_orders", None)
-    return None if orders_of is None else orders_of(kept.seed)
+    permuted = {"permuted"} if hasattr(benchmark, "pixel_orders") else set()
+    if by_task:
+        tasks = numpy.unique(numpy.rint(numpy.linspace(0, len(samples) - 1, _LINES)).astype(int))
+        images = samples[tasks, :_SAMPLES_PER_LINE]
+        if benchmark and permuted:
+            images, permuted = unpermuted(images, benchmark.pixel_orders(kept.seed)[tasks]), {"put back"}
+        said = {"last", *permuted} | ({"some"} if len(tasks) < len(samples) else set())
+        options: dict[str, Any] = {"tasks": tuple(int(task) + 1 for task in tasks)}
+    else:
+        lines, across = max(1, min(_LINES, len(samples) // _SAMPLES_PER_LINE)), min(_SAMPLES_PER_LINE, len(samples))
+        images = samples[: lines * across].reshape(lines, across, *samples.shape[1:])
+        said, options = {"mixed", *permuted}, {"tasks": None}
+    return images[:, :, 0] if images.shape[2] == 1 else numpy.moveaxis(images, 2, -1), options, said
 
 
 def unpermuted(samples: Array, orders: Array) -> Array:
-    """Samples (tasks, n, channels, height, width) with the pixels where `orders` (tasks, pixels) took them from."""
-    flat = samples.reshape(*samples.shape[:2], -1)
-    images = numpy.empty_like(flat)
-    for image, permuted, order in zip(images, flat, orders, strict=True):
-        image[:, order] = permuted
-    return images.reshape(samples.shape)
+    """Samples (tasks, n, channels, height, width) with pixels put back: pixel i of task t is pixel orders[t, i] of the
+    image."""
+    import numpy
+
+    flat, places = samples.reshape(*samples.shape[:2], -1), numpy.argsort(orders)
+    return numpy.take_along_axis(flat, places[:, None], axis=-1).reshape(samples.shape)
 
 
-def _channels_last(samples: Array) -> Array:
-    return samples[:, :, 0] if samples.shape[2] == 1 else numpy.moveaxis(samples, 2, -1)
-
-
-REGRESSION = Kind(draw=regression, kept=_regression_panels, size=(2.4, 1.9))
+REGRESSION = Kind(title="Fitted functions", draw=regression, kept=_regression_panels)
 EMBEDDING_SPACE = Kind(
-    draw=embedding_space,
-    kept=_embedding_panels,
-    size=(1.25, 1.25),
-    placed=True,
-    scale="accuracy, %",
+    title="Space of task embeddings", draw=embedding_space, kept=_embedding_panels, size=(1.25, 1.45), scale=True
 )
-REPLAY_SAMPLES = Kind(draw=replay_samples, kept=_sample_panels, size=(2.4, 1.25))
+REPLAY_SAMPLES = Kind(title="Replayed samples", draw=replay_samples, kept=_sample_panels, size=(2.4, 1.25))

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hnet_bench.reporting.figures.panels import (
     MANY,
     Kind,
-    current,
     evaluated_throughout,
-    experience_axis,
     experiences_of,
     interval_text,
-    panel_frame,
     plain_log,
+    prepared,
     quantity_of,
     score_axis,
     seeds_text,
     t_interval,
 )
-from hnet_bench.reporting.figures.style import GREY, Look, looks
+from hnet_bench.reporting.figures.style import GREY, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
-
-# About one SEM to each side: with few seeds wider bands of several methods would cover all of the panel.
-_NARROW = 0.68
 
 
 def learning_curves(frame: DataFrame, ax: Axes | None = None) -> Axes:
@@ -36,55 +31,48 @@ def learning_curves(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
     A bound that learns everything at once, such as joint training, is a level line at its final average.
     """
-    ax, frame = current(ax), evaluated_throughout(panel_frame(frame, "seed", "after", "experience", "score"))
-    quantity = quantity_of(frame)
-    averages = _means(frame[frame["experience"] <= frame["after"]], "score", over="after", factor=quantity.factor)
-    bounds, at_once = set(frame.loc[frame["reference"], "method"]), _learned_at_once(frame)
-    methods = averages[~averages["method"].isin(bounds)]
-    found = _lines(ax, frame, methods if len(methods) else averages, "after", "score")
-    limits = None
+    frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
+    frame = evaluated_throughout(frame)
+    averages = _of_runs(frame[frame["experience"] <= frame["after"]], "after", "score")
+    at_once, bound = _learned_at_once(frame), averages["method"].isin(frame.loc[frame["reference"], "method"])
+    if bound.all():
+        bound[:] = False
+    _lines(ax, frame, averages[~bound])
+    limits: dict[str, Any] = {}
     if quantity.ceiling is not None:  # bounds may be far away: they do not set the scale
         score_axis(ax, quantity)
-        limits = ax.get_ylim()
-    curves = averages[averages["method"].isin(bounds - at_once)]
-    if len(methods) and len(curves):
-        _lines(ax, frame, curves, "after", "score")
-    last = averages[averages["method"].isin(at_once) & (averages["after"] == averages["after"].max())]
-    for method, level in last.groupby("method", observed=True)["score"].mean().items():
-        ax.axhline(level, **found[method].line, linewidth=1)
-    if limits:
-        ax.set_ylim(limits)
-    else:  # last, since on a logarithmic axis seaborn takes the mean of logarithms
+        limits = {"ylim": ax.get_ylim()}
+    level = averages["method"].isin(at_once)
+    _lines(ax, frame, averages[bound & ~level])
+    final = averages[bound & level & (averages["after"] == experiences_of(frame))]
+    for method, height in final.groupby("method", observed=True)["score"].mean().items():
+        ax.axhline(height, **looks(frame)[method].line, linewidth=1)
+    if not limits:  # last, since on a logarithmic axis seaborn takes the mean of logarithms
         score_axis(ax, quantity)
-    _legend(ax, found, levels=at_once)
-    experience_axis(ax, experiences_of(frame), "experiences learned")
-    ax.set_ylabel(f"average {quantity.label}")
-    return ax
+    ax.set(ylabel=f"average {quantity.label}", **limits)
+    return _finished(ax, frame, "experiences learned", levels=at_once)
 
 
 def task_inference(frame: DataFrame, ax: Axes | None = None) -> Axes:
     """Share of test samples whose task is inferred right, for each task after the last; chance is dotted."""
-    ax, frame = current(ax), panel_frame(frame, "seed", "after", "experience", "inferred").dropna(subset="inferred")
-    experiences = experiences_of(frame)
-    shares = _means(frame[frame["after"] == experiences], "inferred", over="experience", factor=100)
-    ax.axhline(100 / experiences, color=GREY, linestyle=":", linewidth=1)
-    _legend(ax, _lines(ax, frame, shares, "experience", "inferred"))
-    score_axis(ax, quantity_of(frame.assign(unit="percent")))
-    experience_axis(ax, experiences, "task")
+    frame, ax, quantity = prepared(frame.assign(unit="percent"), ax, "seed", "after", "experience", "inferred")
+    frame = frame.dropna(subset="inferred").assign(inferred=100 * frame["inferred"])
+    ax.axhline(100 / experiences_of(frame), color=GREY, linestyle=":", linewidth=1)
+    _lines(ax, frame, _of_runs(frame[frame["after"] == experiences_of(frame)], "experience", "inferred"))
+    score_axis(ax, quantity)
     ax.set_ylabel("task inferred right, %")
-    return ax
+    return _finished(ax, frame, "task")
 
 
 def many_tasks(frame: DataFrame, ax: Axes | None = None) -> Axes:
-    """Score on each of many tasks after the last: a line for each method, with bands of 68 %."""
-    ax, frame = current(ax), panel_frame(frame, "seed", "after", "experience", "score")
-    quantity, experiences = quantity_of(frame), experiences_of(frame)
-    final = _means(frame[frame["after"] == experiences], "score", over="experience", factor=quantity.factor)
-    _legend(ax, _lines(ax, frame, final, "experience", "score", confidence=_NARROW))
+    """Score on each of many tasks after the last: a line for each method, with bands of 68 %, about one SEM to each
+    side: with few seeds wider ones of several methods would cover all of the panel."""
+    frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
+    final = _of_runs(frame[frame["after"] == experiences_of(frame)], "experience", "score")
+    _lines(ax, frame, final, confidence=0.68)
     score_axis(ax, quantity)
-    experience_axis(ax, experiences, "task, in the order of learning")
     ax.set_ylabel(f"final {quantity.label}")
-    return ax
+    return _finished(ax, frame, "task, in the order of learning")
 
 
 def step_time(frame: DataFrame, ax: Axes | None = None) -> Axes:
@@ -93,33 +81,31 @@ def step_time(frame: DataFrame, ax: Axes | None = None) -> Axes:
     They are those of training on an experience, with whatever a method does before the first and after the last step,
     divided by the protocol's iterations.
     """
-    ax, frame = current(ax), panel_frame(frame, "seed", "after", "step_seconds")
-    times = _means(frame, "step_seconds", over="after", factor=1000)
-    _legend(ax, _lines(ax, frame, times, "after", "step_seconds", estimator="median", errorbar=None))
+    frame, ax, _ = prepared(frame, ax, "seed", "after", "step_seconds")
+    times = _of_runs(frame.assign(milliseconds=1000 * frame["step_seconds"]), "after", "milliseconds")
+    _lines(ax, frame, times, estimator="median", errorbar=None)
     plain_log(ax, "y")
-    experience_axis(ax, experiences_of(frame), "task that is learned; one less is the number of old tasks")
     ax.set_ylabel("time of a step, ms")
-    return ax
+    return _finished(ax, frame, "task that is learned; one less is the number of old tasks")
 
 
-def _means(frame: DataFrame, column: str, *, over: str, factor: float) -> DataFrame:
-    """The mean of each run at each place of an axis, in its units."""
-    means = frame.groupby(["method", "seed", over], observed=True)[column].mean() * factor
-    return means.reset_index()
+def _of_runs(frame: DataFrame, x: str, y: str) -> DataFrame:
+    """The mean of each run at each place of an axis: columns method, seed, x and y."""
+    return frame.groupby(["method", "seed", x], observed=True)[y].mean().reset_index()
 
 
-def _lines(
-    ax: Axes, frame: DataFrame, values: DataFrame, x: str, y: str, *, confidence: float = 0.95, **more: Any
-) -> dict[str, Look]:
-    """A line through the means over seeds for each method, with their intervals as bars that stand beside each other,
-    or as bands where there are many experiences. Returns what methods are drawn with."""
+def _lines(ax: Axes, frame: DataFrame, values: DataFrame, *, confidence: float = 0.95, **more: Any) -> None:
+    """A line through the means over seeds for each method of `_of_runs`, with their intervals as bars that stand beside
+    each other, or as bands where there are many experiences."""
     import seaborn
 
+    if values.empty:
+        return
+    _, _, x, y = values.columns
     found, many = looks(frame), values[x].max() >= MANY
     drawn = [name for name in found if name in set(values["method"])]
-    step = 0.0 if many else min(0.1, 0.4 / max(1, len(drawn)))
+    step = 0.0 if many else min(0.1, 0.4 / len(drawn))
     aside = {name: step * (index - (len(drawn) - 1) / 2) for index, name in enumerate(drawn)}
-    interval = partial(t_interval, confidence=confidence, ceiling=quantity_of(frame).ceiling)
     seaborn.lineplot(
         values.assign(**{x: values[x] + values["method"].map(aside).astype(float)}),
         x=x,
@@ -138,25 +124,35 @@ def _lines(
         markeredgewidth=0.5,
         legend=False,
         ax=ax,
-        **{"errorbar": interval, **more},
+        **{"errorbar": partial(t_interval, confidence=confidence, ceiling=quantity_of(frame).ceiling), **more},
     )
+
+
+def _finished(ax: Axes, frame: DataFrame, xlabel: str, levels: Collection[str] = ()) -> Axes:
+    """The axes with whole numbers of experiences and a legend.
+
+    It names methods by lines that are nowhere, so that `ax.legend` finds them whoever calls it.
+    """
+    experiences = experiences_of(frame)
+    step = 1 if experiences <= 10 else max(2, round(experiences / 50) * 10)
+    ax.set_xticks([1, *range(max(2, step), experiences + 1, step)])
+    ax.set(xlim=(0.5, experiences + 0.5), xlabel=xlabel)
+    for name, look in looks(frame).items():
+        if name in set(frame["method"]):
+            ax.plot([], [], label=name, marker="" if name in levels else look.marker, markersize=5.5, **look.line)
     ax.grid(axis="y")
-    return {name: look for name, look in found.items() if name in set(frame["method"])}
-
-
-def _legend(ax: Axes, found: Mapping[str, Look], levels: Collection[str] = ()) -> None:
-    """Names the methods by lines that are nowhere, so that `ax.legend` finds them whoever calls it."""
-    for name, look in found.items():
-        ax.plot([], [], label=name, marker="" if name in levels else look.marker, markersize=5.5, **look.line)
     ax.legend()
+    return ax
 
 
 def _learned_at_once(frame: DataFrame) -> set[str]:
     """Bounds whose scores are the same after every experience but the last: nothing was learned before it."""
+    if experiences_of(frame) <= 2:
+        return set()
     before = frame[frame["reference"] & (frame["after"] < experiences_of(frame))]
     changes = before.groupby(["method", "seed", "experience"], observed=True)["score"].nunique()
     most = changes.groupby("method", observed=True).max()
-    return set(most[most == 1].index) if experiences_of(frame) > 2 else set()
+    return set(most[most == 1].index)
 
 
 def _caption(frame: DataFrame) -> str:
@@ -173,12 +169,14 @@ def _caption(frame: DataFrame) -> str:
 _LINES = ("method", "seed", "after", "experience", "score", "reference", "unit", "hyperparameter", "value")
 
 LEARNING_CURVES = Kind(
+    title="Learning curves",
     draw=learning_curves,
     chosen=lambda frame: evaluated_throughout(frame[frame["experiences"] > 1]),
     columns=_LINES,
     caption=_caption,
 )
 TASK_INFERENCE = Kind(
+    title="Task inference",
     draw=task_inference,
     chosen=lambda frame: frame.dropna(subset="inferred"),
     columns=("method", "seed", "after", "experience", "inferred", "reference", "hyperparameter", "value"),
@@ -188,6 +186,7 @@ TASK_INFERENCE = Kind(
     ),
 )
 MANY_TASKS = Kind(
+    title="Each of many tasks after all",
     draw=many_tasks,
     chosen=lambda frame: frame[frame["experiences"] >= MANY],
     columns=_LINES,
@@ -199,11 +198,12 @@ MANY_TASKS = Kind(
     size=(6.0, 2.3),
 )
 STEP_TIME = Kind(
+    title="Time of a step over many tasks",
     draw=step_time,
     chosen=lambda frame: frame[frame["experiences"] >= MANY],
     columns=("method", "seed", "after", "step_seconds", "reference", "hyperparameter", "value"),
     caption=lambda frame: (
-        f"{seeds_text(frame)} Seconds of training on an experience over its iterations; medians over "
+        f"{seeds_text(frame)} Milliseconds: the time of training on an experience over its iterations; medians over "
         "seeds. They hold for the machines that the records name, which may have had other work."
     ),
     size=(6.0, 2.3),

@@ -11,12 +11,11 @@ from hnet_bench.reporting.figures.panels import (
     Kind,
     Panel,
     cells_of,
-    current,
     evaluated_throughout,
     experiences_of,
     interval_text,
-    panel_frame,
     plain_log,
+    prepared,
     quantity_of,
     score_axis,
     seeds_text,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _FEWEST_RATIOS = 3
-_MOMENTS = ("during", "final")
 _PALETTE = {"during": VERMILION, "final": BLUE}
 _MARKERS = {"during": "o", "final": "s"}
 _DASHES = {"during": (4, 1.5), "final": ""}
@@ -49,17 +47,23 @@ def during_and_final(frame: DataFrame, ax: Axes | None = None) -> Axes:
     """Score on each experience right after training on it (during) and after the last one (final), of one row."""
     import seaborn
 
-    ax, frame = current(ax), panel_frame(frame, "seed", "after", "experience", "score")
-    quantity, scores = quantity_of(frame), _moments(frame)
-    means = scores.groupby(["experience", "moment"])["score"].mean().unstack()
-    for index, (during, final) in enumerate(zip(means["during"], means["final"], strict=True)):
-        ax.plot([index - 0.15, index + 0.15], [during, final], color=LIGHT, linewidth=1, zorder=1)
+    frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
+    scores = _moments(frame)
+    means = scores.groupby(["moment", "experience"])["score"].mean()
+    places = range(means["during"].size)
+    ax.plot(
+        [[at - 0.15 for at in places], [at + 0.15 for at in places]],
+        [means["during"], means["final"]],
+        color=LIGHT,
+        linewidth=1,
+        zorder=1,
+    )
     seaborn.pointplot(
         scores,
         x="experience",
         y="score",
         hue="moment",
-        hue_order=_MOMENTS,
+        hue_order=list(_PALETTE),
         palette=_PALETTE,
         markers=list(_MARKERS.values()),
         markersize=4,
@@ -91,24 +95,24 @@ def matrices(frame: DataFrame, ax: Axes | None = None, *, limits: tuple[float, f
     import seaborn
     from matplotlib.colors import LogNorm, Normalize
 
-    ax, frame = current(ax), panel_frame(frame, "after", "experience", "score")
-    quantity = quantity_of(frame)
-    matrix = quantity.factor * frame.pivot_table(index="after", columns="experience", values="score")
+    frame, ax, quantity = prepared(frame, ax, "after", "experience", "score")
+    matrix = frame.pivot_table(index="after", columns="experience", values="score")
     low, high = limits or (0.0, quantity.ceiling or 1.0)
-    few = (1, (len(matrix) + 1) // 2, len(matrix)) if len(matrix) > _MOST_NUMBERS else matrix.columns
-    form = "{:.0f}" if quantity.unit == "%" else "{:.2g}"
-    names = [str(number) if number in few else "" for number in matrix.columns]
+    small = len(matrix) <= _MOST_NUMBERS
+    named = matrix.columns if small else (1, (len(matrix) + 1) // 2, len(matrix))
+    names = [str(number) if number in named else "" for number in matrix.columns]
     seaborn.heatmap(
         matrix,
         norm=Normalize(low, high) if quantity.ceiling else LogNorm(low, high),
         cmap="cividis",
-        annot=matrix.map(form.format) if len(matrix) <= _MOST_NUMBERS else False,
-        fmt="",
+        annot=small,
+        fmt=".0f" if quantity.unit == "%" else ".2g",
         annot_kws={"size": SMALL},
         square=True,
         cbar=False,
         linewidths=0.4 if len(matrix) <= _MOST_SHAPES else 0,
-        rasterized=len(matrix) > _MOST_NUMBERS,
+        rasterized=not small,
+        label=quantity.label,
         xticklabels=names,
         yticklabels=names,
         ax=ax,
@@ -127,8 +131,8 @@ def transfer(frame: DataFrame, ax: Axes | None = None) -> Axes:
     import pandas
     import seaborn
 
-    ax, frame = current(ax), panel_frame(frame, "row", "seed", "after", "experience", "score")
-    quantity, scores = quantity_of(frame), _moments(frame)
+    frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
+    scores = _moments(frame)
     bars = [
         scores[(scores["row"] == row) & (scores["moment"] == moment)].assign(bar=bar)
         for bar, (row, moment, *_) in _BARS.items()
@@ -160,8 +164,7 @@ def compression(frame: DataFrame, ax: Axes | None = None) -> Axes:
     on each experience (during) and after the last (final)."""
     import seaborn
 
-    ax, frame = current(ax), panel_frame(frame, "seed", "after", "experience", "score", "compression_ratio")
-    quantity = quantity_of(frame)
+    frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score", "compression_ratio")
     runs = _moments(frame).groupby(["moment", "compression_ratio", "seed"])["score"].mean().reset_index()
     ax.axvline(1, color=GREY, linestyle=":", linewidth=1)
     seaborn.lineplot(
@@ -170,8 +173,6 @@ def compression(frame: DataFrame, ax: Axes | None = None) -> Axes:
         y="score",
         hue="moment",
         style="moment",
-        hue_order=_MOMENTS,
-        style_order=_MOMENTS,
         palette=_PALETTE,
         markers=_MARKERS,
         dashes=_DASHES,
@@ -188,13 +189,12 @@ def compression(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _moments(frame: DataFrame) -> DataFrame:
-    """The scores of both moments, on the axis; what was learned last is in both."""
+    """The scores of both moments; what was learned last is in both."""
     import pandas
 
-    last = frame["after"] == experiences_of(frame)
     during = frame[frame["after"] == frame["experience"]].assign(moment="during")
-    moments = pandas.concat([during, frame[last].assign(moment="final")])
-    return moments.assign(score=quantity_of(frame).factor * moments["score"])
+    final = frame[frame["after"] == experiences_of(frame)].assign(moment="final")
+    return pandas.concat([during, final])
 
 
 def _sizes(frame: DataFrame) -> DataFrame:
@@ -220,6 +220,7 @@ def _with_all_bars(frame: DataFrame) -> DataFrame:
 
 
 DURING_AND_FINAL = Kind(
+    title="During and final, experience by experience",
     heading=lambda frame: f"During and final, experience by experience: {quantity_of(frame).label}",
     draw=during_and_final,
     chosen=lambda frame: frame[frame["experiences"] < MANY],
@@ -230,9 +231,9 @@ DURING_AND_FINAL = Kind(
         f"one. Points: means over seeds.{interval_text(frame)} Panels of one column and benchmark share their axes."
     ),
     size=(1.75, 0.72),
-    placed=True,
 )
 MATRICES = Kind(
+    title="On each experience after each",
     draw=matrices,
     chosen=lambda frame: evaluated_throughout(frame[frame["experiences"] > 1]),
     panels=_matrix_panels,
@@ -242,10 +243,10 @@ MATRICES = Kind(
         "this one. Above the diagonal: experiences not yet learned."
     ),
     size=(1.3, 1.3),
-    placed=True,
-    scale="score",
+    scale=True,
 )
 TRANSFER = Kind(
+    title="During, final, from scratch, fine-tuned",
     draw=transfer,
     chosen=_with_all_bars,
     columns=("row", "seed", "after", "experience", "score", "unit"),
@@ -253,6 +254,7 @@ TRANSFER = Kind(
     size=(6.0, 2.3),
 )
 COMPRESSION = Kind(
+    title="Accuracy against compression",
     draw=compression,
     chosen=_sizes,
     columns=("method", "seed", "after", "experience", "score", "unit", "compression_ratio"),

@@ -1,51 +1,30 @@
-"""The kinds of figures and their files; only `kind_of` loads anything."""
+"""The kinds of figures, in the order in which reports show them, and the names of their files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.reporting.figures import arrays, averages, curves, experiences
 
-if TYPE_CHECKING:
-    from hnet_bench.reporting.figures.panels import Kind
-
+FORMATS = ("svg", "pdf", "png")
 MAIN = "comparison"
 
-# In the order in which reports show them, each with its title.
 KINDS = {
-    MAIN: "Measured and reported averages",
-    "forest": "Measured minus reported",
-    "learning-curves": "Learning curves",
-    "during-and-final": "During and final, experience by experience",
-    "matrices": "On each experience after each",
-    "task-inference": "Task inference",
-    "replay-samples": "Replayed samples",
-    "many-tasks": "Each of many tasks after all",
-    "step-time": "Time of a step over many tasks",
-    "compression": "Accuracy against compression",
-    "regression": "Fitted functions",
-    "embedding-space": "Space of task embeddings",
-    "transfer": "During, final, from scratch, fine-tuned",
+    MAIN: averages.COMPARISON,
+    "forest": averages.FOREST,
+    "learning-curves": curves.LEARNING_CURVES,
+    "during-and-final": experiences.DURING_AND_FINAL,
+    "matrices": experiences.MATRICES,
+    "task-inference": curves.TASK_INFERENCE,
+    "replay-samples": arrays.REPLAY_SAMPLES,
+    "many-tasks": curves.MANY_TASKS,
+    "step-time": curves.STEP_TIME,
+    "compression": experiences.COMPRESSION,
+    "regression": arrays.REGRESSION,
+    "embedding-space": arrays.EMBEDDING_SPACE,
+    "transfer": experiences.TRANSFER,
 }
-
-
-def kind_of(name: str) -> Kind:
-    """What draws one of `KINDS`: that of its name in capitals."""
-    from hnet_bench.reporting.figures import arrays, averages, curves, experiences
-
-    constant = name.replace("-", "_").upper()
-    found: Kind = next(
-        vars(file)[constant] for file in (arrays, averages, curves, experiences) if constant in vars(file)
-    )
-    return found
-
-
-def check_kinds(asked: Iterable[str], table: str) -> None:
-    """Raises UserError that names the table if it asks for a figure that is none of `KINDS`."""
-    for kind in asked:
-        if kind not in KINDS:
-            raise UserError(f"Table '{table}' asks for figure '{kind}': known are {', '.join(KINDS)}.")
 
 
 def file_name(table: str, kind: str, suffix: str) -> str:
@@ -55,3 +34,17 @@ def file_name(table: str, kind: str, suffix: str) -> str:
     tables share a file.
     """
     return f"{table}.{suffix}" if kind == MAIN and "." not in table else f"{table}.{kind}.{suffix}"
+
+
+def check_kinds(asked: Iterable[str], table: str) -> None:
+    """Raises UserError that names the table if it asks for a figure that is none of `KINDS`."""
+    for kind in asked:
+        if kind not in KINDS:
+            raise UserError(f"Table '{table}' asks for figure '{kind}': known are {', '.join(KINDS)}.")
+
+
+def known(text: str, among: Iterable[str], what: str) -> str:
+    """The text. Raises UserError unless it is one of these."""
+    if text not in among:
+        raise UserError(f"Unknown {what} '{text}': expected {', '.join(among)}.")
+    return text

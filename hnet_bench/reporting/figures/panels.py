@@ -1,26 +1,23 @@
-"""What kinds of figures share: a panel and its frame, the quantity on its axes, the interval of a mean."""
+"""What kinds of figures share: their panels, the quantity on an axis, the interval of a mean, words of captions."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-
-import numpy
-import numpy.typing
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.seeds import format_seeds
 
 if TYPE_CHECKING:
+    import numpy
     from matplotlib.axes import Axes
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
     from hnet_bench.runs.plan import CellState
 
-Array: TypeAlias = numpy.typing.NDArray[Any]
+Array: TypeAlias = "numpy.typing.NDArray[Any]"
 
 SCENARIO_NAMES = {"CL1": "CL1: task given", "CL2": "CL2: domain", "CL3": "CL3: class"}
 
@@ -30,11 +27,13 @@ MANY = 20
 FEWEST_SEEDS = 3
 
 # What a frame of a user's own may leave out.
-_OPTIONAL = {"scenario": "", "title": "", "unit": "percent", "reference": False, "hyperparameter": None}
+_OPTIONAL: dict[str, Any] = {"scenario": "", "title": "", "unit": "percent", "reference": False}
+_OPTIONAL |= dict.fromkeys(("hyperparameter", "reported", "reported_spread"))
+# Columns of scores and of what is on their scale.
+_SCORES = ("score", "reported", "reported_spread", "margin", "difference", "difference_low", "difference_high")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quantity:
+class Quantity(NamedTuple):
     """What scores are."""
 
     name: str
@@ -47,20 +46,11 @@ class Quantity:
         """The text of an axis."""
         return f"{self.name}, {self.unit}" if self.unit else self.name
 
-    @property
-    def differences(self) -> str:
-        """The unit of a difference."""
-        return "percentage points" if self.unit == "%" else self.name
-
-    def text(self, value: float) -> str:
-        """A value on the axis."""
-        return f"{value:.2f}" if self.unit == "%" else f"{value:.3g}"
-
 
 _QUANTITIES = {
-    "percent": Quantity(name="accuracy", unit="%", factor=100.0, ceiling=100.0),
-    "fraction": Quantity(name="accuracy", ceiling=1.0),
-    "mse": Quantity(name="mean squared error"),
+    "percent": Quantity("accuracy", "%", factor=100.0, ceiling=100.0),
+    "fraction": Quantity("accuracy", ceiling=1.0),
+    "mse": Quantity("mean squared error"),
 }
 
 
@@ -71,10 +61,12 @@ class Panel:
     data: Any  # a frame, or arrays by their names; None where there is nothing to draw
     absent: str = ""  # what to say there
     title: str = ""
+    # Panels of a block stand where their row and column say, and those of a column there share their axes; others stand
+    # as many beside each other as fit.
+    block: str = ""
     row: int = 0
     column: int = 0
     label: str = ""  # of the row of panels
-    block: str = ""  # rows of panels that stand together and share their axes
     height: float | None = None  # inches, that of its kind by default
     options: Mapping[str, Any] = field(default_factory=dict)  # for the function that draws it
 
@@ -87,19 +79,54 @@ class Kept(NamedTuple):
     arrays: Mapping[str, Array]
 
     @property
-    def scenario(self) -> str:
-        """The scenario as titles name it."""
-        return SCENARIO_NAMES[self.state.cell.scenario.label]
-
-    @property
     def where(self) -> str:
         """How messages name them."""
         return f"{self.state.cell.where}, seed {self.seed}"
 
 
-def quantity_of(frame: DataFrame) -> Quantity:
-    """What the scores of a frame are."""
-    return _QUANTITIES[frame["unit"].iloc[0] if "unit" in frame else "percent"]
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of figure: what it shows of a table, and the function that draws one panel of that.
+
+    It shows `columns` of what is `chosen` of the table's scores; one with `kept` shows arrays instead.
+    """
+
+    title: str
+    draw: Callable[..., Axes]
+    chosen: Callable[[DataFrame], DataFrame] = lambda frame: frame[:0]
+    columns: Sequence[str] = ()
+    caption: Callable[[DataFrame], str] = lambda frame: ""  # of what is chosen
+    heading: Callable[[DataFrame], str] | None = None  # above the panels, where that is not the title
+    panels: Callable[[DataFrame, DataFrame], list[Panel]] = lambda frame, _: panels_of(frame)  # of chosen, of all cells
+    kept: Callable[[Sequence[Kept]], tuple[list[Panel], str]] | None = None  # the panels, and their caption
+    size: tuple[float, float] = (2.4, 2.05)  # inches of a panel
+    scale: bool = False  # of colours, beside the panels, by the label of what they draw
+
+
+def prepared(frame: DataFrame, ax: Axes | None, *needed: str) -> tuple[DataFrame, Axes, Quantity]:
+    """The frame of one panel, with all columns, also those that a user's own frame leaves out, and with scores as they
+    stand on an axis; the axes to draw on; what scores are.
+
+    Raises UserError if a needed column is missing, if there is no line, or if there is more than one panel in it.
+    """
+    if missing := [name for name in ("row", *needed) if name not in frame]:
+        raise UserError(f"This figure needs the columns {', '.join(('row', *needed))}: {', '.join(missing)} not found.")
+    if frame.empty:
+        raise UserError("There is nothing to draw: the frame has no line.")
+    whole = frame.assign(**{name: value for name, value in _OPTIONAL.items() if name not in frame})
+    methods = whole["method" if "method" in frame else "row"]
+    if not hasattr(methods, "cat"):
+        methods = methods.astype("category").cat.set_categories(methods.unique())
+    panels = whole[["title", "scenario"]].drop_duplicates()
+    if len(panels) > 1:
+        found = "; ".join(" ".join(map(str, panel)) for panel in panels.itertuples(index=False))
+        raise UserError(
+            f"Axes show one benchmark in one scenario, and the frame has {len(panels)} ({found}): choose one, such as "
+            'frame[frame["scenario"] == "CL1"].'
+        )
+    quantity = quantity_of(whole)
+    scaled = {name: quantity.factor * whole[name].astype(float) for name in _SCORES if name in whole}
+    return whole.assign(method=methods, **scaled), current(ax), quantity
 
 
 def current(ax: Axes | None) -> Axes:
@@ -111,31 +138,30 @@ def current(ax: Axes | None) -> Axes:
     return pyplot.gca()
 
 
-def panel_frame(frame: DataFrame, *needed: str) -> DataFrame:
-    """The frame of one panel with all columns, also those that a user's own frame leaves out.
+def quantity_of(frame: DataFrame) -> Quantity:
+    """What the scores of a frame are."""
+    return _QUANTITIES[frame["unit"].iloc[0]]
 
-    Raises UserError if a needed column is missing, if there is no line, or if there is more than one panel in it.
-    """
-    if missing := [name for name in ("row", *needed) if name not in frame]:
-        raise UserError(f"This figure needs the columns {', '.join(('row', *needed))}: {', '.join(missing)} not found.")
-    if frame.empty:
-        raise UserError("There is nothing to draw: the frame has no line.")
-    absent = {name: value for name, value in _OPTIONAL.items() if name not in frame}
-    whole = frame.assign(**absent, **({} if "method" in frame else {"method": frame["row"]}))
-    panels = whole[["title", "scenario"]].drop_duplicates()
-    if len(panels) > 1:
-        found = "; ".join(" ".join(map(str, panel)) for panel in panels.itertuples(index=False))
-        raise UserError(
-            f"Axes show one benchmark in one scenario, and the frame has {len(panels)} ({found}): choose one, such as "
-            'frame[frame["scenario"] == "CL1"].'
-        )
-    return whole
+
+def experiences_of(frame: DataFrame) -> int:
+    """Number of experiences."""
+    return int(frame["after"].max())
+
+
+def evaluated_throughout(frame: DataFrame) -> DataFrame:
+    """The runs that were tested on all experiences seen so far after each, rather than on some of them."""
+    seen = frame[frame["experience"] <= frame["after"]]
+    runs = [name for name in ("title", "scenario", "row", "seed") if name in frame]
+    found = seen.groupby(runs, observed=True)["after"].agg(["size", "max"])
+    whole = found[found["size"] == found["max"] * (found["max"] + 1) / 2]
+    return frame if len(whole) == len(found) else frame[frame.set_index(runs).index.isin(whole.index)]
 
 
 def t_interval(
     values: Sequence[float], *, confidence: float = 0.95, ceiling: float | None = None
 ) -> tuple[float, float]:
     """The ends of Student's t interval of a mean, as far as scores can go; NaN for fewer than `FEWEST_SEEDS` values."""
+    import numpy
     from scipy.special import stdtrit
 
     found = numpy.asarray(values, dtype=numpy.float64)
@@ -160,45 +186,6 @@ def score_axis(ax: Axes, quantity: Quantity, which: str = "y") -> None:
     getattr(ax, f"set_{which}lim")(max(low - room, -room), quantity.ceiling + room)
 
 
-def experience_axis(ax: Axes, experiences: int, label: str) -> None:
-    """An axis of experiences with ticks at whole numbers."""
-    if experiences <= 10:
-        ax.set_xticks(range(1, experiences + 1))
-    else:
-        step = max(2, round(experiences / 50) * 10)
-        ax.set_xticks([1, *range(step, experiences + 1, step)])
-    ax.set_xlim(0.5, experiences + 0.5)
-    ax.set_xlabel(label)
-
-
-def seeds_text(frame: DataFrame) -> str:
-    """ "Seeds 1-5." or, where cells have different ones, "Seeds 1-9 (1 to 9 in a cell)." """
-    cells = _seeds(frame)
-    every = tuple(sorted({seed for cell in cells for seed in cell}))
-    text = f"{'Seed' if len(every) == 1 else 'Seeds'} {format_seeds(every)}"
-    if len(set(cells)) == 1:
-        return f"{text}."
-    least, most = min(map(len, cells)), max(map(len, cells))
-    return f"{text} ({least if least == most else f'{least} to {most}'} in a cell)."
-
-
-def _seeds(frame: DataFrame) -> list[tuple[int, ...]]:
-    """The seeds of each cell."""
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for row, scenario, seed in frame[["row", "scenario", "seed"]].drop_duplicates().itertuples(index=False):
-        found[row, scenario].append(seed)
-    return [tuple(sorted(seeds)) for seeds in found.values()]
-
-
-def interval_text(frame: DataFrame, marks: str = "Bars", *, confidence: int = 95) -> str:
-    """What bars or bands are; "" where no cell has enough seeds for any."""
-    seeds = [len(seeds) for seeds in _seeds(frame)]
-    if max(seeds) < FEWEST_SEEDS:
-        return ""
-    fewer = f", from {FEWEST_SEEDS} seeds on" if min(seeds) < FEWEST_SEEDS else ""
-    return f" {marks}: {confidence} % t interval of the mean{fewer}, as far as scores can go."
-
-
 def plain_log(ax: Axes, which: str) -> None:
     """Makes an axis on which all is drawn logarithmic, with plain numbers: 0.001 rather than a power."""
     from matplotlib.ticker import LogLocator
@@ -210,25 +197,37 @@ def plain_log(ax: Axes, which: str) -> None:
     axis.minorticks_off()
 
 
-def experiences_of(frame: DataFrame) -> int:
-    """Number of experiences."""
-    return int(frame["after"].max())
+def seeds_text(frame: DataFrame) -> str:
+    """ "Seeds 1-5." or, where cells have different ones, "Seeds 1-9 (1 to 9 in a cell)." """
+    cells = _seeds(frame)
+    every = tuple(sorted(set().union(*cells)))
+    text = f"{'Seed' if len(every) == 1 else 'Seeds'} {format_seeds(every)}"
+    if all(cell == cells[0] for cell in cells):
+        return f"{text}."
+    least, most = min(map(len, cells)), max(map(len, cells))
+    return f"{text} ({least if least == most else f'{least} to {most}'} in a cell)."
 
 
-def evaluated_throughout(frame: DataFrame) -> DataFrame:
-    """The runs that were tested on all experiences seen so far after each, rather than on some of them."""
-    seen = frame[frame["experience"] <= frame["after"]]
-    runs = [name for name in ("title", "scenario", "row", "seed") if name in frame]
-    found = seen.groupby(runs, observed=True)["after"].agg(["size", "max"])
-    whole = found[found["size"] == found["max"] * (found["max"] + 1) / 2]
-    if len(whole) == len(found):
-        return frame
-    return frame[frame.set_index(runs).index.isin(whole.index)]
+def interval_text(frame: DataFrame, marks: str = "Bars", *, confidence: int = 95) -> str:
+    """What bars or bands are; "" where no cell has enough seeds for any."""
+    seeds = list(map(len, _seeds(frame)))
+    if max(seeds) < FEWEST_SEEDS:
+        return ""
+    some = f", from {FEWEST_SEEDS} seeds on" if min(seeds) < FEWEST_SEEDS else ""
+    return f" {marks}: {confidence} % t interval of the mean{some}, as far as scores can go."
 
 
-def panels_of(frame: DataFrame, planned: DataFrame) -> list[Panel]:
+def _seeds(frame: DataFrame) -> list[set[int]]:
+    """The seeds of each cell."""
+    found: dict[tuple[str, str], set[int]] = {}
+    for row, scenario, seed in zip(frame["row"], frame["scenario"], frame["seed"], strict=True):
+        found.setdefault((row, scenario), set()).add(seed)
+    return list(found.values())
+
+
+def panels_of(frame: DataFrame) -> list[Panel]:
     """A panel for each benchmark and scenario, a line of panels for each benchmark."""
-    benchmarks, scenarios = _present(frame["title"]), sorted(frame["scenario"].unique())
+    benchmarks, scenarios = _present(frame, "title"), sorted(frame["scenario"].unique())
     return [
         Panel(
             data=part,
@@ -244,8 +243,8 @@ def cells_of(frame: DataFrame, planned: DataFrame) -> list[Panel]:
     """A panel for each cell, a line of panels for each row of a table; those of a benchmark stand together. A cell that
     is planned and not run has a panel without data beside the others of its row."""
     parts = dict(list(frame.groupby(["row", "scenario"], observed=True)))
-    benchmarks, scenarios = _present(frame["title"]), sorted(frame["scenario"].unique())
-    rows = [(name, row) for name in benchmarks for row in _present(frame.loc[frame["title"] == name, "row"])]
+    benchmarks, scenarios = _present(frame, "title"), sorted(frame["scenario"].unique())
+    rows = [(name, row) for name in benchmarks for row in _present(frame[frame["title"] == name], "row")]
     titled: set[str] = set()
     found = []
     for index, (benchmark, row) in enumerate(rows):
@@ -270,25 +269,6 @@ def cells_of(frame: DataFrame, planned: DataFrame) -> list[Panel]:
     return found
 
 
-def _present(column: Series) -> list[str]:
+def _present(frame: DataFrame, column: str) -> list[str]:
     """The categories that occur, in their order."""
-    return list(column.cat.remove_unused_categories().cat.categories)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A kind of figure: what it shows of a table, and the function that draws one panel of that.
-
-    It shows `columns` of what is `chosen` of the table's scores; one with `kept` shows arrays instead.
-    """
-
-    draw: Callable[..., Axes]
-    chosen: Callable[[DataFrame], DataFrame] = lambda frame: frame[:0]
-    columns: Sequence[str] = ()
-    caption: Callable[[DataFrame], str] = lambda frame: ""  # of what is chosen
-    heading: Callable[[DataFrame], str] | None = None  # above the panels, where that is not the title
-    panels: Callable[[DataFrame, DataFrame], list[Panel]] = panels_of  # of what is chosen, and of all cells
-    kept: Callable[[Sequence[Kept]], tuple[list[Panel], str]] | None = None  # the panels, and their caption
-    size: tuple[float, float] = (2.4, 1.9)  # inches of a panel
-    placed: bool = False  # panels stand where their row and column say, else as many beside each other as fit
-    scale: str = ""  # what colours mean, where a scale of them stands beside the panels: "score", or other words
+    return list(frame[column].cat.remove_unused_categories().cat.categories)

@@ -6,8 +6,7 @@ white. Beside its colour every method has a marker and dashes of its own, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,17 +62,25 @@ METHODS: dict[str, Look] = {
 
 
 def looks(frame: DataFrame) -> dict[str, Look]:
-    """What each method of a frame is drawn with.
+    """What each method of a frame is drawn with, whose methods are categories.
 
     A look belongs to the method: known ones have theirs in `METHODS`, bounds are grey, rows of a sweep go from dark to
-    light, and others take what is left in the order of the frame's categories, so that a part of a table looks as the
-    whole does.
+    light, and others take what is left in the order of the categories, so that a part of a table looks as the whole
+    does.
     """
-    methods = list(frame["method"].cat.categories) if hasattr(frame["method"], "cat") else frame["method"].unique()
     if frame["hyperparameter"].notna().all() and frame["method"].nunique() > 1:
-        return _from_dark_to_light(list(frame.sort_values("value")["method"].unique()))
+        from matplotlib import colormaps
+        from matplotlib.colors import to_hex
+
+        swept = list(frame.sort_values("value")["method"].unique())
+        shades = [to_hex(colormaps["cividis"](0.75 * index / (len(swept) - 1))) for index in range(len(swept))]
+        return {
+            name: Look(shade, fallback_look(index).marker, "")
+            for index, (name, shade) in enumerate(zip(swept, shades, strict=True))
+        }
+    methods = list(frame["method"].cat.categories)
     bounds = set(frame.loc[frame["reference"], "method"])
-    taken = [METHODS[method] for method in methods if method in METHODS]
+    taken = [METHODS[name] for name in methods if name in METHODS]
     grey = cycle(Look(colour, marker, dashes) for colour in (GREY, BLACK) for marker, dashes in _BOUNDS)
     free = cycle(look for look in map(fallback_look, range(140)) if look not in taken)
     return {
@@ -86,21 +93,8 @@ def fallback_look(index: int) -> Look:
     return Look(_COLOURS[index % 7], _MARKERS[index % 10], _DASHES[index % 4])
 
 
-def _from_dark_to_light(methods: Sequence[str]) -> dict[str, Look]:
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    shades = [to_hex(colormaps["cividis"](0.75 * index / (len(methods) - 1))) for index in range(len(methods))]
-    return {
-        name: Look(shade, fallback_look(index).marker, "")
-        for index, (name, shade) in enumerate(zip(methods, shades, strict=True))
-    }
-
-
-@contextmanager
-def house_style(font_size: float | None = None) -> Iterator[None]:
+def house_style(font_size: float | None = None) -> AbstractContextManager[None]:
     """While it lasts, matplotlib draws in our style alone, whatever the user's own matplotlibrc says."""
     from matplotlib import style
 
-    with style.context(["default", STYLE, {"font.size": font_size} if font_size else {}], after_reset=True):
-        yield
+    return style.context(["default", STYLE, {"font.size": font_size} if font_size else {}], after_reset=True)

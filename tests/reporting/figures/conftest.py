@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from hnet_bench.papers.table import parse_table
-from hnet_bench.reporting.figures.render import Subject
+from hnet_bench.reporting.figures.page import Subject
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell

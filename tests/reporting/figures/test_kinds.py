@@ -19,8 +19,8 @@ from hnet_bench.papers.table import Reported
 from hnet_bench.reporting import figures
 from hnet_bench.reporting.figures.arrays import unpermuted
 from hnet_bench.reporting.figures.averages import MARKS
+from hnet_bench.reporting.figures.page import Subject, pages
 from hnet_bench.reporting.figures.panels import t_interval
-from hnet_bench.reporting.figures.render import Subject, pages
 from hnet_bench.reporting.figures.style import METHODS, looks
 
 SubjectOf = Callable[..., Subject]
@@ -184,7 +184,7 @@ def test_a_look_belongs_to_the_method_whatever_is_drawn_beside_it(subject_of: Su
 
 def test_looks_differ_also_without_colour() -> None:
     frame = pandas.DataFrame({"method": [f"m{index}" for index in range(140)], "reference": False})
-    found = looks(frame.assign(hyperparameter=None))
+    found = looks(frame.assign(hyperparameter=None, method=frame["method"].astype("category")))
     assert len(set(map(str, found.values()))) == 140
     known = [(look.marker, str(look.dashes)) for look in METHODS.values()]
     assert len(set(known)) == len(known)
@@ -383,12 +383,6 @@ def test_accuracy_stands_where_its_embedding_is(ax: Axes) -> None:
     assert [line.get_marker() for line in ax.lines] == ["o", "*"]
 
 
-@pytest.mark.parametrize("wrong", [GRID.swapaxes(0, 1), GRID**3, GRID[::-1]])
-def test_a_grid_must_be_regular_and_the_right_way_round(wrong: numpy.ndarray, ax: Axes) -> None:
-    with pytest.raises(UserError, match="must be regular"):
-        figures.embedding_space({**EMBEDDINGS, "embedding_grid": wrong}, ax=ax)
-
-
 def samples_of(subject_of: SubjectOf, **arrays: numpy.ndarray) -> Axes:
     (panel,) = pages(subject_of({"a": {"CL3": [SOUND]}}, arrays=arrays))["replay-samples"].panels
     axes = Figure().subplots()
@@ -417,6 +411,18 @@ def test_samples_of_a_generator_without_tasks_stand_in_lines(subject_of: Subject
     mosaic = numpy.asarray(samples_of(subject_of, generated_samples=samples).images[0].get_array())
     assert mosaic.shape == (2 * 3, 8 * 2)
     assert mosaic[3:, 2:4].min() == 255
+
+
+def test_samples_that_would_look_black_are_lit_up_and_say_so(subject_of: SubjectOf) -> None:
+    samples = numpy.full((8, 1, 3, 2), 13, dtype=numpy.uint8)
+    samples[0, 0, 1, 1] = 40
+    page = pages(subject_of({"a": {"CL3": [SOUND]}}, arrays={"generated_samples": samples}))["replay-samples"]
+    (panel,) = page.panels
+    assert panel.title.endswith("seed 1, greys 13 to 40")
+    assert "shown from black to white" in page.caption
+    axes: Any = Figure().subplots()
+    mosaic = numpy.asarray(figures.replay_samples(panel.data, ax=axes, **panel.options).images[0].get_array())
+    assert sorted(set(mosaic.ravel().tolist())) == [0, 255]
 
 
 def test_permuted_pixels_are_put_back_in_order() -> None:

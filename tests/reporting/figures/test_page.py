@@ -20,8 +20,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.reporting.figures.page import FORMATS, data_sum_of, draw, encode
-from hnet_bench.reporting.figures.render import Subject, pages, render_all
+from hnet_bench.reporting.figures.kinds import FORMATS, file_name
+from hnet_bench.reporting.figures.layout import draw, encode
+from hnet_bench.reporting.figures.page import Subject, data_sum_of, pages
 from hnet_bench.reporting.figures.style import house_style
 from hnet_bench.runs.store import Damaged
 
@@ -49,13 +50,17 @@ def drawn(subject: Subject, **look: Any) -> dict[str, Figure]:
         return {kind: draw(page, **look) for kind, page in pages(subject).items()}
 
 
+def files_of(subject: Subject) -> dict[str, bytes]:
+    return {file_name(subject.table.name, kind, "svg"): encode(page) for kind, page in pages(subject).items()}
+
+
 def texts(svg: bytes) -> str:
     root = ElementTree.fromstring(svg)
     return " ".join("".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text"))
 
 
 def test_a_table_has_the_figures_that_its_records_can_fill(subject_of: SubjectOf) -> None:
-    assert list(render_all(rich(subject_of))) == [
+    assert list(files_of(rich(subject_of))) == [
         "made_up.svg",
         "made_up.forest.svg",
         "made_up.learning-curves.svg",
@@ -77,7 +82,7 @@ def test_every_format_is_what_it_says_and_names_the_data_that_it_shows(subject_o
 
 
 def test_text_is_text_with_a_title_and_a_description(subject_of: SubjectOf) -> None:
-    svg = render_all(rich(subject_of))["made_up.learning-curves.svg"]
+    svg = files_of(rich(subject_of))["made_up.learning-curves.svg"]
     words = texts(svg)
     for text in (
         "A table that is made up",
@@ -94,7 +99,7 @@ def test_text_is_text_with_a_title_and_a_description(subject_of: SubjectOf) -> N
 
 
 def test_without_records_the_figures_that_are_due_say_what_to_run(subject_of: SubjectOf) -> None:
-    files = render_all(subject_of({"a": {"CL1": []}}, on_table={"figures": ("regression",)}))
+    files = files_of(subject_of({"a": {"CL1": []}}, on_table={"figures": ("regression",)}))
     assert list(files) == ["made_up.svg", "made_up.regression.svg"]
     assert all("hnet-bench run made_up" in texts(content) for content in files.values())
 
@@ -213,8 +218,10 @@ def test_a_figure_without_arrays_says_what_would_make_them(subject_of: SubjectOf
         return pages(subject)["regression"].empty
 
     on_table = {"figures": ("regression",)}
+    none = subject_of({"a": {"CL1": []}}, on_table=on_table)
+    assert said(none).startswith("No record yet. Run: hnet-bench run ")
     some = subject_of({"a": {"CL1": SCORES[:1]}}, on_table=on_table)
-    assert said(some).startswith("No record for this figure yet. Run: hnet-bench run ")
+    assert said(some).startswith("Too few of the runs are done for this figure. To do the others, run: hnet-bench ")
     every = subject_of({"a": {"CL1": SCORES[:2]}}, on_table=on_table)
     assert said(every).startswith("Every run is done, but none keeps what this figure shows.")
     assert "delete these records, and do the runs again: hnet-bench run " in said(every)
@@ -230,7 +237,7 @@ if sys.argv[2] == "sums":
 from pathlib import Path
 from hnet_bench.papers.table import load_table
 from hnet_bench.reporting.figures.page import data_sum_of
-from hnet_bench.reporting.figures.render import Subject, pages, render_all
+from hnet_bench.reporting.figures.page import Subject, pages
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
 table, store = load_table("mine.toml"), Store(Path(sys.argv[1]))
@@ -238,7 +245,9 @@ subject = Subject(table=table, states=table_state(table, store), store=store, co
 if sys.argv[2] == "sums":
     print(json.dumps([page.data_sum() for page in pages(subject).values()]))
 else:
-    files = render_all(subject, ("svg", "pdf", "png"))
+    from hnet_bench.reporting.figures.layout import encode
+    every = pages(subject)
+    files = {kind + "." + suffix: encode(every[kind], suffix) for kind in every for suffix in ("svg", "pdf", "png")}
     named = [data_sum_of(content) for name, content in files.items() if name.endswith("svg")]
     print(json.dumps([named, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}]))
 assert not {"torch", "avalanche"} & sys.modules.keys()
