@@ -228,12 +228,12 @@ def _shown(kept: Kept, samples: Array, *, by_task: bool) -> tuple[Array, dict[st
     """
     import numpy
 
-    benchmark = kept.state.spec.with_seed(kept.seed).build_benchmark() if kept.state.spec else None
+    benchmark: Any = kept.state.spec.with_seed(kept.seed).build_benchmark() if kept.state.spec else None
     permuted = {"permuted"} if hasattr(benchmark, "pixel_orders") else set()
     if by_task:
         tasks = numpy.unique(numpy.rint(numpy.linspace(0, len(samples) - 1, _LINES)).astype(int))
         images = samples[tasks, :_SAMPLES_PER_LINE]
-        if benchmark and permuted:
+        if permuted:
             images, permuted = unpermuted(images, benchmark.pixel_orders(kept.seed)[tasks]), {"put back"}
         said = {"last", *permuted} | ({"some"} if len(tasks) < len(samples) else set())
         options: dict[str, Any] = {"tasks": tuple(int(task) + 1 for task in tasks)}

@@ -113,7 +113,8 @@ def draw(page: Page, *, width: float | None = None) -> Figure:
     figure.set_layout_engine("none")
     for ax in figure.axes:  # the last digits differ from process to process
         ax.set_position(numpy.round(ax.get_position(original=True).bounds, 6))
-    return figure
+    drawn: Figure = figure
+    return drawn
 
 
 def _arranged(kind: Kind, panels: Sequence[Panel], room: float) -> list[Panel]:
@@ -128,7 +129,7 @@ def _arranged(kind: Kind, panels: Sequence[Panel], room: float) -> list[Panel]:
     columns = 1 if labelled else min(len(shown), max(1, int(room / kind.size[0])))
     columns = -(-len(shown) // -(-len(shown) // columns))  # as even as can be
     return [
-        replace(panel, row=at // columns, column=at % columns, block=labelled and f"{panel.block} {panel.column}")
+        replace(panel, row=at // columns, column=at % columns, block=f"{panel.block} {panel.column}" * labelled)
         for at, panel in enumerate(shown)
     ]
 

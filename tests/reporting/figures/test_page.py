@@ -98,6 +98,14 @@ def test_text_is_text_with_a_title_and_a_description(subject_of: SubjectOf) -> N
     assert "95 % t interval" in (root.findtext("{http://www.w3.org/2000/svg}desc") or "")
 
 
+def test_a_dollar_in_a_name_is_a_dollar(subject_of: SubjectOf) -> None:
+    subject = subject_of({"a": {"CL1": SCORES}})
+    for state in subject.states:
+        object.__setattr__(state.cell, "label", "cost $x_1$")
+    for kind in ("comparison", "learning-curves", "matrices"):
+        assert "cost $x_1$" in texts(encode(pages(subject)[kind])), kind
+
+
 def test_without_records_the_figures_that_are_due_say_what_to_run(subject_of: SubjectOf) -> None:
     files = files_of(subject_of({"a": {"CL1": []}}, on_table={"figures": ("regression",)}))
     assert list(files) == ["made_up.svg", "made_up.regression.svg"]
