@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-FAULT = 70  # EX_SOFTWARE of sysexits.h
+from hnet_bench import FAULT
 
 
 def main() -> int:

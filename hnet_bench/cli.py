@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hnet_bench import __version__, api, catalog
-from hnet_bench.__main__ import FAULT
+from hnet_bench import FAULT, __version__, api, catalog
 from hnet_bench.arguments import Device
 from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, UserError
