@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     from hnet_bench.runs.repeat import Repetition
 
 __all__ = [
+    "Figures",
+    "Plan",
+    "Progress",
+    "Reports",
+    "SweepResult",
     "benchmarks",
     "cells",
     "check",

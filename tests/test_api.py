@@ -57,8 +57,8 @@ def inside(folder, monkeypatch):
 
 def test_every_verb_is_a_function():
     verbs = set(typer.main.get_command(app).commands)
-    assert verbs - {"list"} <= set(api.__all__)  # which is what three functions and `progress` return
-    assert all(inspect.isfunction(getattr(api, name)) for name in api.__all__)
+    functions = {name for name in api.__all__ if inspect.isfunction(getattr(api, name))}
+    assert verbs - {"list"} <= functions  # which is what `progress` and three others return
     assert "quick" in api.tables()
     assert {"hnet", "ewc"} <= set(api.strategies())
     assert "split_mnist" in api.benchmarks()
