@@ -10,7 +10,7 @@ import pytest
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.spec import cell_spec, resolve_cell
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.store import Store, read_record
 
 ROOT = Path(__file__).parent.parent
 ABLATION = load_table("split_hnet_ent_ablation")
@@ -30,11 +30,10 @@ def test_nan_entropies_changed_no_score(seed):
 
 
 def test_every_committed_record_is_sound_and_where_it_belongs():
-    store = Store(ROOT / "results")
     files = list((ROOT / "results").rglob("*.json"))
     assert files
     for path in files:
-        record = store.read(path)
+        record = read_record(path)
         spec = record.spec
         assert path.parts[-4:-1] == (spec["benchmark"]["name"], spec["scenario"], spec["strategy"]["name"])
         assert record.provenance["dirty"] is False

@@ -12,51 +12,38 @@ from collections.abc import Callable
 from hnet_bench.interfaces import Settings, UserError
 
 
-def _as_it_is(content: Settings) -> Settings:
-    return content
-
-
-def _with_revisions(content: Settings) -> Settings:
+def _new_in_4(content: Settings) -> Settings:
     """Every record of ours from before there were revisions is what the first ones compute: fingerprints of the code
     that made them said so. What a user's own file held then is not known."""
     spec = content.get("spec")
-    names = {part: _name_of(spec, part) for part in ("strategy", "benchmark")}
-    revisions = {part: None if ".py:" in name else 1 for part, name in names.items()}
-    return {**content, "revisions": {**revisions, "protocol": 1}, "arrays": None, "measured": None}
-
-
-def _name_of(spec: object, part: str) -> str:
     # Whether the record is sound is asked later.
-    described = spec.get(part) if isinstance(spec, dict) else None
-    return str(described.get("name")) if isinstance(described, dict) else ""
+    parts = {part: spec.get(part) if isinstance(spec, dict) else None for part in ("strategy", "benchmark")}
+    own = {part: isinstance(one, dict) and ".py:" in str(one.get("name")) for part, one in parts.items()}
+    revisions = {part: None if is_own else 1 for part, is_own in own.items()}
+    return {"revisions": {**revisions, "protocol": 1}, "arrays": None, "measured": None}
 
 
-_NEW_IN_4 = {"revisions", "arrays", "measured"}
-
-# From which schema -> how its records become those of the next. Add a line with each new schema.
-_STEPS: dict[int, Callable[[Settings], Settings]] = {2: _as_it_is, 3: _with_revisions}
+# From which schema -> the fields that are new in the next. Add a line with each new schema.
+_STEPS: dict[int, Callable[[Settings], Settings]] = {2: lambda content: {}, 3: _new_in_4}
 
 
 def migrated(content: Settings, schema: int, *, where: str) -> Settings:
     """The content of a record as schema `schema` has it. Raises UserError if it is of no known schema."""
-    found = content.get("schema")
-    if found == schema:
-        return content
-    known = [*_STEPS, schema]
-    if found == 1 and not isinstance(found, bool):
+    found, known = content.get("schema"), [*_STEPS, schema]
+    if type(found) is int and found == 1:
         raise UserError(
             f"{where} is of schema 1, which had no checksum: nothing says whether it was changed after it was written."
         )
-    if isinstance(found, bool) or not isinstance(found, int) or found not in known:
-        raise UserError(f"{where} is not a record: expected schema {_either(known)}, found {found!r}.")
+    if type(found) is not int or found not in known:
+        either = f"{', '.join(map(str, known[:-1]))} or {known[-1]}"
+        raise UserError(f"{where} is not a record: expected schema {either}, found {found!r}.")
+    if found == schema:
+        return content
     if "sha256" not in content:
         raise UserError(f"{where} is not a sound record: schema {found} needs a sha256.")
-    if new := sorted(_NEW_IN_4 & content.keys()):
-        raise UserError(f"{where} is not a sound record: schema {found} has no {' and no '.join(new)}.")
+    new: Settings = {}
     for step in range(found, schema):
-        content = {**_STEPS[step](content), "schema": step + 1}
-    return content
-
-
-def _either(schemas: list[int]) -> str:
-    return f"{', '.join(map(str, schemas[:-1]))} or {schemas[-1]}"
+        new |= _STEPS[step]({**content, **new})
+    if early := sorted(new.keys() & content.keys()):
+        raise UserError(f"{where} is not a sound record: schema {found} has no {' and no '.join(early)}.")
+    return {**content, **new, "schema": schema}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
@@ -15,9 +14,6 @@ from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
 from hnet_bench.runs.store import CellFiles, Listing, Store
 
-if TYPE_CHECKING:
-    import numpy
-
 
 @dataclass(frozen=True, kw_only=True)
 class CellState(CellFiles):
@@ -27,15 +23,6 @@ class CellState(CellFiles):
     spec: RunSpec | None
     planned_seeds: tuple[int, ...]
     freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
-
-    @cached_property
-    def scores(self) -> numpy.typing.NDArray[numpy.float64]:
-        """Score matrices (n, T, T) of the seeds, read-only; NaN where nothing was evaluated."""
-        import numpy  # loaded only by what computes with them
-
-        found = numpy.array([record.score for record in self.records], dtype=numpy.float64)
-        found.setflags(write=False)
-        return found
 
     @cached_property
     def summary(self) -> Summary | None:

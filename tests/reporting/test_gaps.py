@@ -8,7 +8,6 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
-import numpy
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -81,13 +80,6 @@ def test_tables_and_data_say_not_measured_rather_than_a_number(report: Report) -
     assert [cell["measured"]["forgetting"] is None for cell in cells] == [False, True]
     lines = list(csv.DictReader(StringIO(as_csv(cells))))
     assert [line["measured_forgetting_mean"] for line in lines][1] == ""
-
-
-def test_gaps_are_not_numbers_in_figures(subject: Subject) -> None:
-    whole, sparse = (state.scores for state in subject.states)
-    known = ~numpy.isnan(sparse)
-    assert known.sum() == 3 * (2 * EXPERIENCES - 1)
-    assert (sparse[known] == whole[known]).all()
 
 
 def curves(axes: Axes) -> list[int]:

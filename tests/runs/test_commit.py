@@ -1,9 +1,5 @@
 """A record names the commit of the code; where git does not tell it, a run says so beforehand."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 import hnet_bench
@@ -11,14 +7,14 @@ from hnet_bench.runs.provenance import unnamed_commit
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path, monkeypatch):
     """A folder that holds this package as far as the package knows, and is a git checkout."""
     (tmp_path / ".git").mkdir()
     monkeypatch.setattr(hnet_bench, "__file__", str(tmp_path / "hnet_bench" / "__init__.py"))
     return tmp_path
 
 
-def answer(checkout: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+def answer(checkout, monkeypatch, script):
     """Puts a git in the path that does this."""
     (programs := checkout / "bin").mkdir()
     (programs / "git").write_text(f"#!/bin/sh\n{script}\n")
@@ -26,9 +22,7 @@ def answer(checkout: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
 
 
-def test_a_checkout_that_git_refuses_is_said_with_gits_own_words(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkout_that_git_refuses_is_said_with_gits_own_words(checkout, monkeypatch):
     answer(checkout, monkeypatch, "echo 'fatal: detected dubious ownership in repository' >&2; exit 128")
     assert unnamed_commit() == (
         "Records will not name the commit of this checkout, only the checksum of its code: git says: fatal: detected "
@@ -36,14 +30,12 @@ def test_a_checkout_that_git_refuses_is_said_with_gits_own_words(
     )
 
 
-def test_a_machine_without_git_is_said(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git_is_said(checkout, monkeypatch):
     monkeypatch.setenv("PATH", str(checkout))
     assert str(unnamed_commit()).endswith("its code: there is no git here.")
 
 
-def test_nothing_is_said_of_a_commit_that_is_known_nor_of_an_installed_package(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_said_of_a_commit_that_is_known_nor_of_an_installed_package(checkout, monkeypatch):
     answer(checkout, monkeypatch, "echo 0123456789")
     assert unnamed_commit() is None
     (checkout / ".git").rmdir()

@@ -1,7 +1,5 @@
 """What stands in the place of a record and is none is named, loses nothing, and stops no command."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os
@@ -19,13 +17,8 @@ from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.checkpoint import Checkpoints, steps_kept
 from hnet_bench.runs.files import read_regular
 from hnet_bench.runs.merge import merge
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, Store, to_bytes
-
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
-Capture = pytest.CaptureFixture[str]
 
 TABLE = """
 title = "Damage"
@@ -44,15 +37,15 @@ SCORES = [[0.9, 0.5, 0.5], [0.8, 0.9, 0.5], [0.7, 0.7, 0.7]]  # the synthetic be
 TOO_LARGE = 10**400
 
 
-def sealed(content: Settings) -> Settings:
+def sealed(content):
     body = {key: value for key, value in content.items() if key != "sha256"}
     return {**body, "sha256": checksum(body)}
 
 
-def with_number(*place: Any, value: Any) -> Callable[[Settings], str]:
+def with_number(*place, value):
     """The text of a record with a value in one place, under a checksum that fits it where JSON has one."""
 
-    def text(content: Settings) -> str:
+    def text(content):
         inner: Any = content
         for key in place[:-1]:
             inner = inner[key]
@@ -62,19 +55,19 @@ def with_number(*place: Any, value: Any) -> Callable[[Settings], str]:
     return text
 
 
-def beyond_floats(*place: Any) -> Callable[[Settings], str]:
+def beyond_floats(*place):
     """The same with a number that is read as infinite; such a record has no checksum."""
     marked = with_number(*place, value=12345678901234567890)
     return lambda content: marked(content).replace("12345678901234567890", "1e400")
 
 
-def inserted(content: Settings) -> str:
+def inserted(content):
     """A sound record, then one character more."""
     content["peak_memory_bytes"] = 1073741824
     return json.dumps(sealed(content)).replace("1073741824", "1e073741824")
 
 
-def resized(content: Settings) -> str:
+def resized(content):
     return json.dumps(sealed({**content, "score": [[0.9, 0.1], [0.7, 0.7]]}))
 
 
@@ -100,22 +93,22 @@ CONTENT: dict[str, Callable[[Settings], str]] = {
 }
 
 
-def pipe(path: Path) -> None:
+def pipe(path):
     os.mkfifo(path)
 
 
-def listening(path: Path) -> None:
+def listening(path):
     with socket.socket(socket.AF_UNIX) as here:
         os.chdir(path.parent)  # a socket's path may be no longer than 107 bytes
         here.bind(path.name)
 
 
-def holes(path: Path) -> None:
+def holes(path):
     path.touch()
     os.truncate(path, 10 * 2**30)
 
 
-def device(path: Path) -> None:
+def device(path):
     path.symlink_to("/dev/zero")
 
 
@@ -130,21 +123,21 @@ PLACES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(TABLE)
     return tmp_path
 
 
-def spec_with(seed: int) -> RunSpec:
+def spec_with(seed):
     return resolve_cell(load_table("mine.toml").cells[0], seed)
 
 
-def put(store: Store, seed: int, record_of: RecordOf) -> Path:
+def put(store, seed, record_of):
     return store.write(spec_with(seed), record_of(spec_with(seed), score=SCORES))
 
 
-def damage_everything(store: Store, record_of: RecordOf) -> tuple[list[Path], list[Path]]:
+def damage_everything(store, record_of):
     """Files of sound records, and the paths of what is damaged: one seed for each kind."""
     sound = [put(store, seed, record_of) for seed in range(1, 7)]
     broken = []
@@ -163,12 +156,12 @@ def damage_everything(store: Store, record_of: RecordOf) -> tuple[list[Path], li
     return sound, broken
 
 
-def misfit(broken: list[Path]) -> Path:
+def misfit(broken):
     """The record that only its neighbours show to be damaged."""
     return broken[list(CONTENT).index("a matrix of another size")]
 
 
-def commands(other: str) -> list[list[str]]:
+def commands(other):
     return [
         ["status", "mine.toml"],
         ["status", "mine.toml", "--json"],
@@ -182,9 +175,7 @@ def commands(other: str) -> list[list[str]]:
     ]
 
 
-def test_every_command_goes_on_beside_every_damage_and_names_it(
-    folder: Path, record_of: RecordOf, capsys: Capture
-) -> None:
+def test_every_command_goes_on_beside_every_damage_and_names_it(folder, record_of, capsys):
     store, other = Store(folder / "results"), Store(folder / "other")
     sound, broken = damage_everything(store, record_of)
     put(other, 7, record_of)
@@ -207,7 +198,7 @@ def test_every_command_goes_on_beside_every_damage_and_names_it(
     assert store.done_seeds(spec_with(1)) == (1, 2, 3, 4, 5, 6, 7)
 
 
-def test_a_store_of_damage_can_be_merged_into_another(folder: Path, record_of: RecordOf) -> None:
+def test_a_store_of_damage_can_be_merged_into_another(folder, record_of):
     damaged, ours = Store(folder / "damaged"), Store(folder / "results")
     _, broken = damage_everything(damaged, record_of)
     put(ours, 7, record_of)
@@ -224,7 +215,7 @@ def test_a_store_of_damage_can_be_merged_into_another(folder: Path, record_of: R
 
 
 @pytest.mark.parametrize("kind", PLACES)
-def test_what_is_no_file_is_kept_when_a_record_takes_its_place(folder: Path, record_of: RecordOf, kind: str) -> None:
+def test_what_is_no_file_is_kept_when_a_record_takes_its_place(folder, record_of, kind):
     store, spec = Store(folder / "results"), spec_with(1)
     path = store.path(spec)
     path.parent.mkdir(parents=True)
@@ -239,7 +230,7 @@ def test_what_is_no_file_is_kept_when_a_record_takes_its_place(folder: Path, rec
     assert {place.lstat().st_ino for place in path.parent.glob("*.damaged-*")} == numbers
 
 
-def test_rerun_of_what_is_damaged_is_one_sentence(folder: Path, record_of: RecordOf, capsys: Capture) -> None:
+def test_rerun_of_what_is_damaged_is_one_sentence(folder, record_of, capsys):
     _, broken = damage_everything(Store(folder / "results"), record_of)
     for path in broken:
         if path.suffix == ".json" and path != misfit(broken):
@@ -249,7 +240,7 @@ def test_rerun_of_what_is_damaged_is_one_sentence(folder: Path, record_of: Recor
             assert path.name in " ".join(err.split()) or path.stem in err
 
 
-def test_a_matrix_of_another_size_is_done_again_and_kept(folder: Path, record_of: RecordOf) -> None:
+def test_a_matrix_of_another_size_is_done_again_and_kept(folder, record_of):
     store = Store(folder / "results")
     put(store, 1, record_of)
     odd = spec_with(2)
@@ -264,9 +255,7 @@ def test_a_matrix_of_another_size_is_done_again_and_kept(folder: Path, record_of
 
 
 @pytest.mark.parametrize(("name", "score"), [("synthetic", 1.5), ("synthetic", -0.5), ("regression_1d", -0.5)])
-def test_a_score_that_none_can_be_is_damage(
-    tmp_path: Path, spec_of: Callable[..., RunSpec], record_of: RecordOf, name: str, score: float
-) -> None:
+def test_a_score_that_none_can_be_is_damage(tmp_path, spec_of, record_of, name, score):
     learns_values = name == "regression_1d"
     spec = spec_of(benchmark={"name": name}, scenario=Scenario.TASK, strategy="finetune")
     store = Store(tmp_path)
@@ -287,9 +276,7 @@ def test_a_score_that_none_can_be_is_damage(
 @pytest.mark.parametrize(
     "place", [("seconds", "total"), ("parameters", "trained"), ("peak_memory_bytes",), ("diagnostics", "drawn")]
 )
-def test_the_largest_numbers_that_a_record_may_hold_are_no_trouble(
-    folder: Path, record_of: RecordOf, place: tuple[str, ...], capsys: Capture
-) -> None:
+def test_the_largest_numbers_that_a_record_may_hold_are_no_trouble(folder, record_of, place, capsys):
     store = Store(folder / "results")
     for seed in range(1, 4):
         path = put(store, seed, record_of)
@@ -301,7 +288,7 @@ def test_the_largest_numbers_that_a_record_may_hold_are_no_trouble(
     assert "Damaged" not in capsys.readouterr().err
 
 
-def test_a_checkpoint_that_is_no_file_or_all_holes_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_no_file_or_all_holes_is_not_waited_for(tmp_path):
     for kind in ("a pipe", "a device", "a folder", "a file with holes"):
         path = tmp_path / kind
         PLACES[kind](path)
@@ -309,7 +296,7 @@ def test_a_checkpoint_that_is_no_file_or_all_holes_is_not_waited_for(tmp_path: P
         assert steps_kept(path) == 0
 
 
-def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+def test_a_regular_file_is_read_up_to_its_limit(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     assert read_regular(path, 5) == b"12345"
@@ -318,9 +305,7 @@ def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "limit"), [("record", "MOST_BYTES"), ("array archive", "MOST_BYTES_OF_ARRAYS")])
-def test_what_would_be_too_large_to_read_is_not_written(
-    folder: Path, record_of: RecordOf, monkeypatch: pytest.MonkeyPatch, name: str, limit: str
-) -> None:
+def test_what_would_be_too_large_to_read_is_not_written(folder, record_of, monkeypatch, name, limit):
     assert MOST_BYTES < MOST_BYTES_OF_ARRAYS
     monkeypatch.setattr(f"hnet_bench.runs.store.{limit}", 5)
     with pytest.raises(UserError, match=f"The {name} of .* bytes: expected at most 5"):

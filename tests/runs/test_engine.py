@@ -28,7 +28,7 @@ from hnet_bench.runs.engine import Dispatcher, Options, Outcome
 from hnet_bench.runs.events import ignore
 from hnet_bench.runs.process import Died, Failed, in_own_process
 from hnet_bench.runs.run import run
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.worker import SweepContext
 
 DIES = (
@@ -75,7 +75,7 @@ def test_what_succeeds_is_stored_and_equals_a_run_alone(sweep):
     good, _, store, outcome, _ = sweep
     assert outcome.done == len(good)
     for spec in good:
-        assert store.read(store.path(spec)).score == run(spec).score
+        assert read_record(store.path(spec)).score == run(spec).score
 
 
 def test_what_fails_says_why_and_stops_no_other(sweep):
@@ -176,9 +176,9 @@ def test_nothing_to_do_starts_no_worker(tmp_path, sweep_of):
 def test_a_run_whose_process_dies_goes_on_elsewhere_and_takes_no_other_with_it(tmp_path, disturbed, finetune, sweep_of):
     mortal, sound, store = disturbed(tmp_path, *dying(1)), finetune(), Store(tmp_path / "results")
     assert sweep_of([mortal, sound], store, jobs=2) == Outcome(2, ())
-    record = store.read(store.path(mortal))
+    record = read_record(store.path(mortal))
     assert [left["experience"] for left in record.provenance["resumes"]] == [1]
-    assert record.score == store.read(store.path(sound)).score
+    assert record.score == read_record(store.path(sound)).score
     assert not store.examine(mortal).failed_seeds
     assert not list(store.root.rglob("*.checkpoint"))
 
@@ -262,9 +262,9 @@ def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(t
     assert steps_kept(store.checkpoint_path(slow)) == 31  # of 90
     assert not list(store.root.rglob("*.failed"))
     assert sweep_of([slow, other], store) == Outcome(2, ())
-    record = store.read(store.path(slow))
+    record = read_record(store.path(slow))
     assert [left["step"] for left in record.provenance["resumes"]] == [31]
-    assert record.score == store.read(store.path(other)).score
+    assert record.score == read_record(store.path(other)).score
     assert not list(store.root.rglob("*.checkpoint"))
 
 
@@ -318,7 +318,7 @@ def test_loggers_change_nothing_and_write(tmp_path, monkeypatch, finetune, sweep
     outcome = sweep_of([spec], store, loggers=("csv", "tensorboard", "wandb"), logs=tmp_path / "logs")
     assert outcome == Outcome(1, ())
     assert [path.name for path in (tmp_path / "logs").iterdir()] == ["synthetic"]  # of what was tried before nothing
-    watched, alone = store.read(store.path(spec)), run(spec)
+    watched, alone = read_record(store.path(spec)), run(spec)
     assert (watched.score, watched.diagnostics) == (alone.score, alone.diagnostics)
     folder = tmp_path / "logs" / spec.folder / spec.run_id
     lines = (folder / "csv" / "eval_results.csv").read_text().splitlines()

@@ -15,7 +15,7 @@ from hnet_bench.runs.engine import Outcome
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.run import run
 from hnet_bench.runs.spec import RunSpec, resolve_cell
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.store import Store, read_record
 
 # One puts its own scorer in the place of ours, for every run after it. One counts its runs in a module, and the second
 # differs from the first, whatever its seed.
@@ -91,7 +91,7 @@ def seeds_of(folder: Path, row: str) -> list[RunSpec]:
 
 def records(folder: Path, row: str) -> list[Record]:
     store = Store(folder / "results")
-    return [store.read(store.path(spec)) for spec in seeds_of(folder, row)]
+    return [read_record(store.path(spec)) for spec in seeds_of(folder, row)]
 
 
 def test_a_scorer_that_a_strategy_replaced_scores_no_other_run(project: Path) -> None:

@@ -1,16 +1,12 @@
 """Merging: the same outcome in any order and any number of times, and nothing lost."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,14 +15,8 @@ from hypothesis import strategies as st
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.files import file_sum, short_hash
-from hnet_bench.runs.merge import Merged, merge
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.merge import merge
 from hnet_bench.runs.store import Store, to_bytes
-
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
-Snapshot = dict[str, bytes]
 
 # One file of a random store: which run, what kind of file, and what tells records of the same run apart.
 FILE = st.fixed_dictionaries(
@@ -45,15 +35,15 @@ RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], 
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
 
 
-def snapshot(root: Path) -> Snapshot:
+def snapshot(root):
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def fill(root: Path, spec: RunSpec, record_of: RecordOf, files: list[dict[str, Any]]) -> None:
+def fill(root, spec, record_of, files):
     root.mkdir()
     anchor = spec.with_seed(9)  # every store has one record at least, without which it is none
     Store(root).write(anchor, record_of(anchor))
@@ -78,7 +68,7 @@ def fill(root: Path, spec: RunSpec, record_of: RecordOf, files: list[dict[str, A
                 archive.write_bytes(file["arrays"])
 
 
-def merged_in(order: list[list[dict[str, Any]]], spec: RunSpec, record_of: RecordOf) -> Snapshot:
+def merged_in(order, spec, record_of):
     """The files of an empty store after these have been merged into it one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder) / "into"
@@ -94,9 +84,7 @@ def merged_in(order: list[list[dict[str, Any]]], spec: RunSpec, record_of: Recor
 
 @RELAXED
 @given(one=STORE, two=STORE)
-def test_both_directions_give_the_same_files_and_repeating_changes_nothing(
-    spec_of: SpecOf, record_of: RecordOf, one: list[dict[str, Any]], two: list[dict[str, Any]]
-) -> None:
+def test_both_directions_give_the_same_files_and_repeating_changes_nothing(spec_of, record_of, one, two):
     spec = spec_of()
     with tempfile.TemporaryDirectory() as folder:
         a, b = Path(folder) / "a", Path(folder) / "b"
@@ -117,9 +105,7 @@ def test_both_directions_give_the_same_files_and_repeating_changes_nothing(
 
 @settings(RELAXED, max_examples=20)
 @given(stores=st.lists(WITHOUT_SUPERSEDED, min_size=3, max_size=3))
-def test_the_order_of_three_stores_does_not_matter(
-    spec_of: SpecOf, record_of: RecordOf, stores: list[list[dict[str, Any]]]
-) -> None:
+def test_the_order_of_three_stores_does_not_matter(spec_of, record_of, stores):
     spec = spec_of()
     found = [merged_in(list(order), spec, record_of) for order in itertools.permutations(stores)]
     assert all(one == found[0] for one in found)
@@ -127,12 +113,10 @@ def test_the_order_of_three_stores_does_not_matter(
 
 @RELAXED
 @given(one=STORE, two=STORE)
-def test_no_scores_and_no_damaged_file_are_lost(
-    spec_of: SpecOf, record_of: RecordOf, one: list[dict[str, Any]], two: list[dict[str, Any]]
-) -> None:
+def test_no_scores_and_no_damaged_file_are_lost(spec_of, record_of, one, two):
     spec = spec_of()
 
-    def kept(files: Snapshot) -> set[tuple[str, str]]:
+    def kept(files):
         """For each run its scores, wherever they stand, and its damaged contents."""
         found = set()
         for name, content in files.items():
@@ -154,17 +138,15 @@ def test_no_scores_and_no_damaged_file_are_lost(
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> tuple[Store, Store]:
+def stores(tmp_path):
     return Store(tmp_path / "ours"), Store(tmp_path / "theirs")
 
 
-def united(stores: tuple[Store, Store]) -> Merged:
+def united(stores):
     return merge(stores[1].root, stores[0].root)
 
 
-def test_records_that_differ_in_their_times_alone_become_one_and_a_clean_checkout_wins(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_records_that_differ_in_their_times_alone_become_one_and_a_clean_checkout_wins(stores, spec_of, record_of):
     spec = spec_of()
     clean = record_of(spec, provenance={"dirty": False, "started": "2030"})
     for seed in range(20):  # whichever has the smaller hash
@@ -181,9 +163,7 @@ def test_records_that_differ_in_their_times_alone_become_one_and_a_clean_checkou
         assert len(snapshot(ours.root)) == 2
 
 
-def test_a_conflict_keeps_both_and_counts_one(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_conflict_keeps_both_and_counts_one(stores, spec_of, record_of):
     spec, (ours, theirs) = spec_of(), stores
     one, two = record_of(spec, score=[[0.25]]), record_of(spec, score=[[0.75]])
     ours.write(spec, one)
@@ -198,7 +178,7 @@ def test_a_conflict_keeps_both_and_counts_one(
     assert archive.with_suffix(".json").read_bytes() == to_bytes(two)
 
 
-def test_a_failure_gives_way_to_a_record(stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_failure_gives_way_to_a_record(stores, spec_of, record_of):
     spec, (ours, theirs) = spec_of(), stores
     ours.write_failure(spec, {"problem": "p"})
     theirs.write(spec, record_of(spec))
@@ -207,9 +187,7 @@ def test_a_failure_gives_way_to_a_record(stores: tuple[Store, Store], spec_of: S
     assert (ours.done_seeds(spec), ours.examine(spec).failed_seeds) == ((1,), (2,))
 
 
-def test_a_damaged_record_gives_way_to_a_sound_one_and_is_kept(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_damaged_record_gives_way_to_a_sound_one_and_is_kept(stores, spec_of, record_of):
     spec, (ours, theirs) = spec_of(), stores
     ours.write(spec, record_of(spec)).write_text("{")
     theirs.write(spec, record_of(spec))
@@ -219,9 +197,7 @@ def test_a_damaged_record_gives_way_to_a_sound_one_and_is_kept(
     assert ours.records(spec) == [record_of(spec)]
 
 
-def test_the_command_says_what_was_restored(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_what_was_restored(stores, spec_of, record_of, capsys):
     spec, (ours, theirs) = spec_of(), stores
     for seed, sound_here in ((1, True), (2, False), (3, False)):
         run = spec.with_seed(seed)
@@ -240,14 +216,12 @@ def test_the_command_says_what_was_restored(
     assert capsys.readouterr().out == f"0 records added to {ours.root}; it has 3 now.\n"
 
 
-def test_a_folder_that_cannot_be_read_is_never_passed_over(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_read_is_never_passed_over(stores, spec_of, record_of, monkeypatch):
     spec, (ours, theirs) = spec_of(), stores
     theirs.write(spec, record_of(spec))
     closed, scandir = str(theirs.root / spec.folder), os.scandir
 
-    def refuse(path: Any) -> Any:
+    def refuse(path):
         if str(path) == closed:
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return scandir(path)
@@ -257,9 +231,7 @@ def test_a_folder_that_cannot_be_read_is_never_passed_over(
         merge(theirs.root, ours.root)
 
 
-def test_a_superseded_record_does_not_come_back(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_superseded_record_does_not_come_back(stores, spec_of, record_of):
     spec, (ours, theirs) = spec_of(), stores
     old = record_of(spec, provenance={"commit": "old"})
     new = record_of(spec, score=[[0.25]], provenance={"commit": "new"})
@@ -272,9 +244,7 @@ def test_a_superseded_record_does_not_come_back(
     assert theirs.records(spec) == [new]
 
 
-def test_a_record_that_was_being_renewed_when_the_power_failed_still_counts(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_record_that_was_being_renewed_when_the_power_failed_still_counts(stores, spec_of, record_of):
     spec, (ours, theirs) = spec_of(), stores
     path = ours.write(spec, record_of(spec))
     content = path.read_bytes()
@@ -284,9 +254,7 @@ def test_a_record_that_was_being_renewed_when_the_power_failed_still_counts(
     assert ours.done_seeds(spec) == (1, 2)
 
 
-def test_going_back_to_the_code_before_keeps_the_record_that_counts(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_going_back_to_the_code_before_keeps_the_record_that_counts(stores, spec_of, record_of):
     spec, (ours, theirs) = spec_of(), stores
     one, two, again = (
         record_of(spec, provenance={"code": {"mine": code}, "started": started})
@@ -300,15 +268,13 @@ def test_going_back_to_the_code_before_keeps_the_record_that_counts(
     assert ours.examine(spec).records[0] == again
 
 
-def test_a_merge_that_a_full_disk_ends_loses_nothing_and_is_completed_later(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_merge_that_a_full_disk_ends_loses_nothing_and_is_completed_later(stores, spec_of, record_of, monkeypatch):
     spec, (ours, theirs) = spec_of(), stores
     ours.write(spec, record_of(spec, score=[[0.25]]))
     theirs.write(spec, record_of(spec, score=[[0.75]]))
     before = snapshot(ours.root)
 
-    def no_space(*_: object) -> None:
+    def no_space(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -319,9 +285,7 @@ def test_a_merge_that_a_full_disk_ends_loses_nothing_and_is_completed_later(
     assert len(united(stores).conflicts) == 1
 
 
-def test_the_command_names_conflicts_and_ends_with_1(
-    stores: tuple[Store, Store], spec_of: SpecOf, record_of: RecordOf, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_names_conflicts_and_ends_with_1(stores, spec_of, record_of, capsys):
     spec, (ours, theirs) = spec_of(), stores
     other = spec.with_seed(2)
     theirs.write(other, record_of(other))
@@ -339,9 +303,7 @@ def test_the_command_names_conflicts_and_ends_with_1(
 
 
 @pytest.mark.parametrize("other", ["absent", "empty", "ours"])
-def test_what_is_no_other_store_is_refused(
-    other: str, tmp_path: Path, spec_of: SpecOf, record_of: RecordOf, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_other_store_is_refused(other, tmp_path, spec_of, record_of, capsys):
     (tmp_path / "empty").mkdir()
     Store(tmp_path / "ours").write(spec_of(), record_of(spec_of()))
     assert main(["merge", str(tmp_path / other), "--results", str(tmp_path / "ours")]) == 2
@@ -349,9 +311,7 @@ def test_what_is_no_other_store_is_refused(
     assert words in capsys.readouterr().err
 
 
-def test_arrays_that_are_not_those_of_their_record_are_set_aside(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_arrays_that_are_not_those_of_their_record_are_set_aside(tmp_path, spec_of, record_of):
     spec = spec_of()
     record = record_of(spec, arrays=hashlib.sha256(b"right").hexdigest())
     for order in (("ours", "theirs"), ("theirs", "ours")):

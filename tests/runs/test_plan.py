@@ -1,40 +1,30 @@
 """What is done, what failed, what is to do."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from hnet_bench.papers.table import Table, load_table, parse_table
+from hnet_bench.papers.table import load_table, parse_table
 from hnet_bench.runs.plan import runs_to_do, table_state
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec, resolve_cell
+from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
-
-RecordOf = Callable[..., Record]
 
 
 @pytest.fixture
-def table(user_table: Path) -> Table:
+def table(user_table):
     return load_table(str(user_table))
 
 
-def names(specs: list[RunSpec]) -> list[tuple[str, str, int]]:
+def names(specs):
     return [(spec.strategy, spec.scenario.label, spec.seed) for spec in specs]
 
 
-def test_one_seed_of_every_cell_comes_first(table: Table, tmp_path: Path) -> None:
+def test_one_seed_of_every_cell_comes_first(table, tmp_path):
     store = Store(tmp_path)
     cells = [("finetune", "CL1"), ("finetune", "CL3"), ("joint", "CL3")]
     expected = [(*cell, seed) for seed in (1, 2) for cell in cells]
     assert names(runs_to_do(table_state(table, store), store)) == expected
 
 
-def test_finished_runs_are_left_out_and_failed_ones_are_tried_again(
-    table: Table, tmp_path: Path, record_of: RecordOf
-) -> None:
+def test_finished_runs_are_left_out_and_failed_ones_are_tried_again(table, tmp_path, record_of):
     store = Store(tmp_path)
     done, failed = (resolve_cell(cell, seed=1) for cell in table.cells[:2])
     store.write(done, record_of(done))
@@ -47,7 +37,7 @@ def test_finished_runs_are_left_out_and_failed_ones_are_tried_again(
     assert failed in todo
 
 
-def test_cells_with_the_same_spec_share_their_runs(tmp_path: Path) -> None:
+def test_cells_with_the_same_spec_share_their_runs(tmp_path):
     rows = [{"name": name, "settings": "s", "CL1": {"strategy": "finetune"}} for name in "ab"]
     settings = {"s": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}}
     table = parse_table("t", {"title": "T", "seeds": "1-3", "settings": settings, "rows": rows})
@@ -57,7 +47,7 @@ def test_cells_with_the_same_spec_share_their_runs(tmp_path: Path) -> None:
     assert names(runs_to_do(states, store)) == [("finetune", "CL1", seed) for seed in (1, 2, 3)]
 
 
-def test_with_chosen_seeds_only_these_count(table: Table, tmp_path: Path, record_of: RecordOf) -> None:
+def test_with_chosen_seeds_only_these_count(table, tmp_path, record_of):
     store = Store(tmp_path)
     for seed in (1, 2, 9):
         spec = resolve_cell(table.cells[0], seed)
@@ -69,7 +59,7 @@ def test_with_chosen_seeds_only_these_count(table: Table, tmp_path: Path, record
     assert (state.planned_seeds, state.failed_seeds) == ((2, 3), ())
 
 
-def test_a_cell_whose_strategy_does_not_exist_is_planned_but_not_run(tmp_path: Path) -> None:
+def test_a_cell_whose_strategy_does_not_exist_is_planned_but_not_run(tmp_path):
     rows = [{"name": "a", "settings": "s", "CL1": {"strategy": "none_such"}}]
     settings = {"s": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}}
     table = parse_table("t", {"title": "T", "seeds": "1-3", "settings": settings, "rows": rows})
@@ -79,7 +69,7 @@ def test_a_cell_whose_strategy_does_not_exist_is_planned_but_not_run(tmp_path: P
     assert runs_to_do(states, Store(tmp_path)) == []
 
 
-def test_the_json_of_a_cell_gives_fractions(table: Table, tmp_path: Path, record_of: RecordOf) -> None:
+def test_the_json_of_a_cell_gives_fractions(table, tmp_path, record_of):
     store = Store(tmp_path)
     for seed, accuracy in ((1, 0.5), (2, 0.7)):
         spec = resolve_cell(table.cells[0], seed)

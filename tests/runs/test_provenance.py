@@ -1,27 +1,19 @@
 """What a record says of the arithmetic that made it, and that a run goes on with no other."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from hnet_bench.runs.checkpoint import Checkpoints, Progress
 from hnet_bench.runs.provenance import FIELDS, SWITCHES, Circumstances, identity, provenance, surroundings
-from hnet_bench.runs.record import SCHEMA_FILE, Record
+from hnet_bench.runs.record import SCHEMA_FILE
 from hnet_bench.runs.run import run
-from hnet_bench.runs.spec import RunSpec
 
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
 ASKED = """
 import json
 import torch
@@ -32,14 +24,12 @@ print(json.dumps([made, torch.nn.Linear(784, 400).weight.sum().item()]))
 """
 
 
-def test_the_schema_says_what_each_field_is() -> None:
+def test_the_schema_says_what_each_field_is():
     described = json.loads(SCHEMA_FILE.read_text())["properties"]["provenance"]["properties"]
     assert set(described) == {*(field.name for field in FIELDS), "resumes"}
 
 
-def test_a_record_names_the_instructions_of_torch_and_what_is_set(
-    spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_names_the_instructions_of_torch_and_what_is_set(spec_of, monkeypatch):
     for name in SWITCHES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
@@ -48,7 +38,7 @@ def test_a_record_names_the_instructions_of_torch_and_what_is_set(
     assert made["switches"] == {"OPENBLAS_CORETYPE": "Haswell"}
 
 
-def test_what_torch_uses_is_named_not_what_the_processor_has() -> None:
+def test_what_torch_uses_is_named_not_what_the_processor_has():
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run([sys.executable, "-c", ASKED], env=environment, capture_output=True, text=True, check=True)
     found, weights = json.loads(done.stdout)
@@ -68,17 +58,10 @@ def test_what_torch_uses_is_named_not_what_the_processor_has() -> None:
         (lambda patch: patch.setenv("MKL_CBWR", "COMPATIBLE"), "another setting of a numerical library"),
     ],
 )
-def test_a_run_does_not_go_on_with_other_arithmetic(
-    tmp_path: Path,
-    spec_of: SpecOf,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    change: Callable[[pytest.MonkeyPatch], None],
-    words: str,
-) -> None:
+def test_a_run_does_not_go_on_with_other_arithmetic(tmp_path, spec_of, monkeypatch, caplog, change, words):
     spec = spec_of()
 
-    def checkpoints() -> Checkpoints:
+    def checkpoints():
         return Checkpoints(tmp_path / "c", identity(spec=spec.to_json(), strategy=spec.build_strategy(), device="cpu"))
 
     assert checkpoints().write(Progress(steps=7), b"state")
@@ -90,7 +73,7 @@ def test_a_run_does_not_go_on_with_other_arithmetic(
     assert words in caplog.text
 
 
-def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_surroundings_name_what_differs_and_only_that(spec_of, record_of):
     made = {"cpu": "A", "device": "cpu", "versions": {"torch": "2.4", "numpy": "2"}, "started": "then"}
     before = record_of(spec_of(), provenance=made, data={"mnist": "ab"})
     now = {**made, "versions": {"torch": "2.5", "numpy": "2"}, "matrix_products": "oneDNN", "started": "now"}
@@ -103,8 +86,8 @@ def test_surroundings_name_what_differs_and_only_that(spec_of: SpecOf, record_of
     ]
 
 
-def test_what_changes_the_instructions_is_named(spec_of: SpecOf, record_of: RecordOf) -> None:
-    def with_(**made: Any) -> Record:
+def test_what_changes_the_instructions_is_named(spec_of, record_of):
+    def with_(**made):
         return record_of(spec_of(), provenance={"cpu": "A", **made})
 
     plain = with_(cpu_capability="AVX512", switches={})

@@ -1,12 +1,8 @@
 """A record describes itself: its schema ships with the package, and loading agrees with it."""
 
-from __future__ import annotations
-
 import copy
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -16,15 +12,12 @@ from hypothesis import strategies as st
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.record import SCHEMA, SCHEMA_FILE, Record, check_scores
-from hnet_bench.runs.spec import RunSpec
 
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
 COMMITTED = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 
 
-def accepted(content: Any) -> bool:
+def accepted(content):
     try:
         Record.from_json(content, where="a test")
     except UserError:
@@ -32,20 +25,20 @@ def accepted(content: Any) -> bool:
     return True
 
 
-def sealed(content: Any) -> Any:
+def sealed(content):
     """With the checksum that the content should have."""
     body = {key: value for key, value in content.items() if key != "sha256"}
     return {**body, "sha256": checksum(body)}
 
 
-def test_the_schema_is_a_schema_and_knows_every_field() -> None:
+def test_the_schema_is_a_schema_and_knows_every_field():
     schema = json.loads(SCHEMA_FILE.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     assert set(schema["properties"]) == set(schema["required"]) == {*Record.__dataclass_fields__, "schema", "sha256"}
     assert schema["properties"]["schema"] == {"const": SCHEMA}
 
 
-def test_every_committed_record_is_sound_and_fits_the_schema_after_migration() -> None:
+def test_every_committed_record_is_sound_and_fits_the_schema_after_migration():
     assert len(COMMITTED) > 100
     for path in COMMITTED:
         content = json.loads(path.read_text())
@@ -55,7 +48,7 @@ def test_every_committed_record_is_sound_and_fits_the_schema_after_migration() -
         assert record.untrained == content["untrained"]
 
 
-def test_a_record_is_read_back_with_its_checksum(spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_record_is_read_back_with_its_checksum(spec_of, record_of):
     record = record_of(spec_of(), score=[[0.1 + 0.2]], untrained=[1 / 3])
     content = json.loads(json.dumps(record.to_json(), indent=1))
     VALIDATOR.validate(content)
@@ -63,16 +56,14 @@ def test_a_record_is_read_back_with_its_checksum(spec_of: SpecOf, record_of: Rec
     assert Record.from_json(content, where="a test") == record
 
 
-def test_a_record_of_schema_1_is_refused_since_nothing_says_whether_it_was_changed(
-    spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_record_of_schema_1_is_refused_since_nothing_says_whether_it_was_changed(spec_of, record_of):
     old = {**record_of(spec_of()).to_json(), "schema": 1}
     for content in (old, sealed(old), {key: value for key, value in old.items() if key != "sha256"}):
         with pytest.raises(UserError, match="a test is of schema 1, which had no checksum"):
             Record.from_json(content, where="a test")
 
 
-def test_a_record_of_schema_2_keeps_its_checksum(spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_record_of_schema_2_keeps_its_checksum(spec_of, record_of):
     new = {"revisions", "arrays", "measured"}
     content = {key: value for key, value in record_of(spec_of()).to_json().items() if key not in new}
     old = sealed({**content, "schema": 2})
@@ -105,8 +96,8 @@ GAPS = [[0.9, None], [0.5, 0.7]]
 )
 @pytest.mark.parametrize("matrix", ["score", "task_inference"])
 def test_a_matrix_has_gaps_just_where_the_schedule_does_not_evaluate(
-    spec_of: SpecOf, record_of: RecordOf, evaluation: str, score: Any, sound: bool, matrix: str
-) -> None:
+    spec_of, record_of, evaluation, score, sound, matrix
+):
     spec = spec_of(protocol={"iterations": 5, "evaluation": evaluation})
     assert ("evaluation" in spec.to_json()["protocol"]) == (evaluation != "all")  # so that earlier run ids stay
     whole = GAPS if evaluation != "all" else [[0.9, 0.1], [0.5, 0.7]]
@@ -116,14 +107,14 @@ def test_a_matrix_has_gaps_just_where_the_schedule_does_not_evaluate(
 
 
 @pytest.mark.parametrize("value", [True, "0.9", None, float("nan"), float("inf"), [0.9], 1j])
-def test_what_is_no_finite_number_is_no_score(value: Any) -> None:
+def test_what_is_no_finite_number_is_no_score(value):
     check_scores([[1, 0.5], [0.25, 0]], "a test", schedule="all")
     with pytest.raises(UserError, match="a test has no sound score matrix: expected T rows of T finite numbers"):
         check_scores([[1, 0.5], [0.25, value]], "a test", schedule="all")
 
 
 @pytest.mark.parametrize("schema", [0, 5, "2", None, True, 1.5])
-def test_an_unknown_schema_is_refused(spec_of: SpecOf, record_of: RecordOf, schema: Any) -> None:
+def test_an_unknown_schema_is_refused(spec_of, record_of, schema):
     with pytest.raises(UserError, match="a test is not a record: expected schema 2, 3 or 4, found "):
         Record.from_json({**record_of(spec_of()).to_json(), "schema": schema}, where="a test")
 
@@ -145,9 +136,7 @@ PLACES = st.sampled_from(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
 @given(place=PLACES, value=JSON, remove=st.booleans())
-def test_loading_accepts_what_the_schema_accepts_and_what_only_code_can_say(
-    spec_of: SpecOf, record_of: RecordOf, place: tuple[Any, ...], value: Any, remove: bool
-) -> None:
+def test_loading_accepts_what_the_schema_accepts_and_what_only_code_can_say(spec_of, record_of, place, value, remove):
     content = json.loads(json.dumps(record_of(spec_of()).to_json()))
     inner = content
     for key in place[:-1]:

@@ -1,41 +1,32 @@
 """A record is stale if the code computes something else than when it was made, and only then."""
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hnet_bench import catalog
-from hnet_bench.catalog import Kind
 from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness, revisions_of
-from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
 FIRST = {"strategy": 1, "benchmark": 1, "protocol": 1}
 
 
 @pytest.mark.parametrize(
     ("kind", "name"), [(kind, name) for kind in ("strategies", "benchmarks") for name in catalog.names(kind)]
 )
-def test_each_of_ours_has_a_revision_of_its_own(kind: Kind, name: str) -> None:
+def test_each_of_ours_has_a_revision_of_its_own(kind, name):
     found = catalog.strategy_class(name) if kind == "strategies" else catalog.benchmark_class(name)
     assert vars(found)["revision"] >= 1  # not that of a class it inherits from, which may be raised for itself
 
 
-def test_the_three_revisions_of_a_run_are_those_of_its_classes(
-    spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_three_revisions_of_a_run_are_those_of_its_classes(spec_of, monkeypatch):
     spec = spec_of()
     monkeypatch.setattr(catalog.strategy_class("finetune"), "revision", 2)
     monkeypatch.setattr(catalog.benchmark_class("synthetic"), "revision", 3)
@@ -56,9 +47,7 @@ def test_the_three_revisions_of_a_run_are_those_of_its_classes(
         ({"strategy": None}, {"strategy": "b", "protocol": 2}, "stale", None),
     ],
 )
-def test_unknown_is_not_current_and_not_stale(
-    recorded: dict[str, object], present: dict[str, object], state: str, changed: tuple[str, ...] | None
-) -> None:
+def test_unknown_is_not_current_and_not_stale(recorded, present, state, changed):
     found = freshness({**FIRST, **recorded}, {**FIRST, **present})
     assert found.state == state
     assert changed is None or found.changed == changed
@@ -69,13 +58,8 @@ def test_unknown_is_not_current_and_not_stale(
     [("strategies", "finetune", {"finetune"}), ("strategies", "joint", {"joint"}), ("benchmarks", "synthetic", None)],
 )
 def test_a_raised_revision_makes_all_affected_records_stale_and_only_those(
-    user_table: Path,
-    record_of: RecordOf,
-    monkeypatch: pytest.MonkeyPatch,
-    kind: Kind,
-    name: str,
-    stale: set[str] | None,
-) -> None:
+    user_table, record_of, monkeypatch, kind, name, stale
+):
     store, table = Store(Path("results")), load_table("mine.toml")
     for state in table_state(table, store):
         assert state.spec is not None
@@ -89,10 +73,8 @@ def test_a_raised_revision_makes_all_affected_records_stale_and_only_those(
     assert found == {one: (1, 2) if stale is None or one in stale else () for one in ("finetune", "joint")}
 
 
-def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files_unknown(
-    spec_of: SpecOf, record_of: RecordOf
-) -> None:
-    def lifted(spec: RunSpec) -> Record:
+def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files_unknown(spec_of, record_of):
+    def lifted(spec):
         later = ("revisions", "arrays", "measured", "sha256")
         content = {key: value for key, value in record_of(spec).to_json().items() if key not in later}
         old = {**content, "schema": 3}
@@ -104,9 +86,7 @@ def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files
     assert lifted(own).revisions == {**FIRST, "strategy": None}
 
 
-def test_the_content_of_a_plug_in_is_its_revision_whatever_number_it_has(
-    tmp_path: Path, spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_content_of_a_plug_in_is_its_revision_whatever_number_it_has(tmp_path, spec_of, monkeypatch):
     package = tmp_path / "plugged_in_for_revisions"
     package.mkdir()
     (package / "__init__.py").write_text("")

@@ -1,11 +1,7 @@
 """Specs and run ids: equal settings give equal ids, and everything that matters changes them."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +10,6 @@ from hypothesis import strategies as st
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.spec import RunSpec
-
-SpecOf = Callable[..., RunSpec]
 
 STRATEGY = """
 from dataclasses import dataclass
@@ -32,7 +26,7 @@ class Mine:
 """
 
 
-def test_seeds_of_a_cell_share_the_digest(spec_of: SpecOf) -> None:
+def test_seeds_of_a_cell_share_the_digest(spec_of):
     spec = spec_of(seed=1)
     assert spec.run_id == f"seed1-{spec.digest}"
     assert len(spec.digest) == 12
@@ -40,19 +34,19 @@ def test_seeds_of_a_cell_share_the_digest(spec_of: SpecOf) -> None:
     assert spec.with_seed(12) == spec_of(seed=12)
 
 
-def test_a_whole_number_given_for_a_float_changes_nothing(spec_of: SpecOf) -> None:
+def test_a_whole_number_given_for_a_float_changes_nothing(spec_of):
     one = spec_of(protocol={"iterations": 5, "learning_rate": 1}, benchmark={"name": "synthetic", "noise": 1})
     other = spec_of(protocol={"iterations": 5, "learning_rate": 1.0}, benchmark={"name": "synthetic", "noise": 1.0})
     assert one.run_id == other.run_id
 
 
-def test_lists_and_tuples_are_the_same(spec_of: SpecOf) -> None:
+def test_lists_and_tuples_are_the_same(spec_of):
     one = spec_of(protocol={"iterations": 5, "hidden_units": [4, 3]})
     other = spec_of(protocol={"iterations": 5, "hidden_units": (4, 3)})
     assert one.run_id == other.run_id
 
 
-def test_a_default_that_is_written_out_changes_nothing(spec_of: SpecOf) -> None:
+def test_a_default_that_is_written_out_changes_nothing(spec_of):
     written = spec_of(protocol={"iterations": 5, "batch_size": 128, "active_classes": "seen"})
     assert written.run_id == spec_of().run_id
 
@@ -67,11 +61,11 @@ def test_a_default_that_is_written_out_changes_nothing(spec_of: SpecOf) -> None:
         {"strategy": "hnet_ent"},
     ],
 )
-def test_everything_but_the_seed_changes_the_digest(spec_of: SpecOf, change: dict[str, Any]) -> None:
+def test_everything_but_the_seed_changes_the_digest(spec_of, change):
     assert spec_of(**change).digest != spec_of().digest
 
 
-def test_a_changed_default_changes_the_digest(spec_of: SpecOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_default_changes_the_digest(spec_of, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     digests = []
     for default in ("1.0", "2.0", "1.0"):
@@ -80,9 +74,7 @@ def test_a_changed_default_changes_the_digest(spec_of: SpecOf, tmp_path: Path, m
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_a_users_own_strategy_has_a_folder_of_its_own(
-    spec_of: SpecOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_users_own_strategy_has_a_folder_of_its_own(spec_of, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(STRATEGY.format(default=1.0))
     spec = spec_of(strategy=f"{tmp_path}/mine.py:Mine")
     assert str(spec.folder) == "synthetic/class/mine-Mine"
@@ -96,9 +88,7 @@ def test_a_users_own_strategy_has_a_folder_of_its_own(
     scenario=st.sampled_from(Scenario),
     seed=st.integers(0, 10**6),
 )
-def test_a_spec_is_read_back_from_its_json(
-    spec_of: SpecOf, iterations: int, rate: float, widths: list[int], scenario: Scenario, seed: int
-) -> None:
+def test_a_spec_is_read_back_from_its_json(spec_of, iterations, rate, widths, scenario, seed):
     protocol = {"iterations": iterations, "learning_rate": rate, "hidden_units": widths}
     spec = spec_of(protocol=protocol, scenario=scenario, seed=seed)
     again = RunSpec.from_json(spec.to_json())
@@ -118,20 +108,18 @@ def test_a_spec_is_read_back_from_its_json(
         ({"protocol": {"iterations": 0}}, "iterations must be positive"),
     ],
 )
-def test_what_cannot_be_resolved_is_an_error_that_says_where(
-    spec_of: SpecOf, change: dict[str, Any], words: str
-) -> None:
+def test_what_cannot_be_resolved_is_an_error_that_says_where(spec_of, change, words):
     with pytest.raises(UserError) as raised:
         spec_of(**change)
     assert words in str(raised.value)
 
 
-def test_numbers_that_json_does_not_have_are_refused() -> None:
+def test_numbers_that_json_does_not_have_are_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"rate": float("inf")})
 
 
-def test_every_committed_record_still_has_the_run_id_that_its_spec_gives() -> None:
+def test_every_committed_record_still_has_the_run_id_that_its_spec_gives():
     """A field added to a protocol, a benchmark or a strategy must not orphan what was measured before."""
     files = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
     if not files:

@@ -1,29 +1,21 @@
 """The store: written once, never half, and honest about what it cannot read."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.files import file_sum, write_atomically
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Listing, Store, read_record
 
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
 
-
-def files(folder: Path) -> list[str]:
+def files(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_record_is_read_back_from_where_the_spec_says(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_record_is_read_back_from_where_the_spec_says(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     assert not store.has(spec)
     path = store.write(spec, record_of(spec))
@@ -32,7 +24,7 @@ def test_a_record_is_read_back_from_where_the_spec_says(tmp_path: Path, spec_of:
     assert store.records(spec) == [record_of(spec)]
 
 
-def test_the_first_record_of_a_run_is_kept(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_the_first_record_of_a_run_is_kept(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     path = store.write(spec, record_of(spec, score=[[0.25]]))
     before = path.read_bytes()
@@ -40,22 +32,18 @@ def test_the_first_record_of_a_run_is_kept(tmp_path: Path, spec_of: SpecOf, reco
     assert path.read_bytes() == before
 
 
-def test_a_record_that_cannot_be_written_as_json_leaves_nothing(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_record_that_cannot_be_written_as_json_leaves_nothing(tmp_path, spec_of, record_of):
     spec = spec_of()
     with pytest.raises(ValueError, match="not JSON compliant"):
         Store(tmp_path).write(spec, record_of(spec, score=[[float("nan")]]))
     assert files(tmp_path) == []
 
 
-def test_an_interrupted_write_leaves_the_old_content_and_no_partial_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_write_leaves_the_old_content_and_no_partial_file(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "page.md"
     write_atomically(path, b"old")
 
-    def interrupted(descriptor: int) -> None:
+    def interrupted(descriptor):
         assert path.read_text() == "old"  # a reader still meets the whole old file
         raise KeyboardInterrupt
 
@@ -66,14 +54,14 @@ def test_an_interrupted_write_leaves_the_old_content_and_no_partial_file(
     assert files(tmp_path) == ["page.md"]
 
 
-def test_a_partial_file_is_no_record(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_partial_file_is_no_record(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     path = store.write(spec, record_of(spec))
     path.rename(path.with_name(f".{path.name}.7.partial"))
     assert store.done_seeds(spec) == ()
 
 
-def test_seeds_of_other_specs_do_not_count(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_seeds_of_other_specs_do_not_count(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     other = spec_of(protocol={"iterations": 6})
     for one in (spec.with_seed(10), spec.with_seed(2), other):
@@ -82,7 +70,7 @@ def test_seeds_of_other_specs_do_not_count(tmp_path: Path, spec_of: SpecOf, reco
     assert store.done_seeds(other) == (1,)
 
 
-def test_a_failure_is_noted_until_the_run_succeeds(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_failure_is_noted_until_the_run_succeeds(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     store.write_failure(spec, {"problem": "first"})
     path = store.write_failure(spec, {"problem": "second"})
@@ -95,7 +83,7 @@ def test_a_failure_is_noted_until_the_run_succeeds(tmp_path: Path, spec_of: Spec
     assert not path.exists()
 
 
-def damaged(record: Record, how: str) -> str:
+def damaged(record, how):
     content = record.to_json()
     if how == "cut":
         return json.dumps(content)[:-20]
@@ -147,8 +135,8 @@ HOW = {
 
 @pytest.mark.parametrize("how", HOW)
 def test_a_damaged_record_is_named_does_not_count_and_is_kept_when_the_run_is_done_again(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf, how: str
-) -> None:
+    tmp_path, spec_of, record_of, how
+):
     store, spec = Store(tmp_path), spec_of()
     other = spec.with_seed(2)
     store.write(other, record_of(other))
@@ -173,7 +161,7 @@ def test_a_damaged_record_is_named_does_not_count_and_is_kept_when_the_run_is_do
     assert (arrays.read_bytes(), path.with_suffix(".npz").read_bytes()) == (b"old arrays", b"new arrays")
 
 
-def test_a_record_in_the_place_of_another_seed_is_damaged(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_record_in_the_place_of_another_seed_is_damaged(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     store.write(spec, record_of(spec))
     store.path(spec).rename(store.path(spec.with_seed(2)))
@@ -181,19 +169,17 @@ def test_a_record_in_the_place_of_another_seed_is_damaged(tmp_path: Path, spec_o
     assert f"expected seed2-{spec.digest}, found seed1-{spec.digest}" in one.problem
 
 
-def test_a_record_in_the_wrong_folder_is_damaged(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_record_in_the_wrong_folder_is_damaged(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     path = store.write(spec, record_of(spec))
     moved = tmp_path / "synthetic" / "task" / "finetune" / path.name
     moved.parent.mkdir(parents=True)
     path.rename(moved)
     with pytest.raises(UserError, match="it belongs in synthetic/class/finetune"):
-        store.read(moved)
+        read_record(moved)
 
 
-def test_a_renewed_record_takes_the_place_of_the_old_one_which_is_kept(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_renewed_record_takes_the_place_of_the_old_one_which_is_kept(tmp_path, spec_of, record_of):
     spec = spec_of()
     old, new = record_of(spec), record_of(spec, score=[[0.25]])
     path = Store(tmp_path).write(spec, old, b"old arrays")
@@ -212,22 +198,20 @@ def test_a_renewed_record_takes_the_place_of_the_old_one_which_is_kept(
     assert not path.with_suffix(".npz").exists()
 
 
-def test_a_folder_below_a_file_cannot_be_written_to(tmp_path: Path) -> None:
+def test_a_folder_below_a_file_cannot_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     store = Store(tmp_path / "file" / "results")
     with pytest.raises(UserError, match="cannot be written to"):
         store.check_writable()
 
 
-def test_checking_leaves_nothing_but_the_folder(tmp_path: Path) -> None:
+def test_checking_leaves_nothing_but_the_folder(tmp_path):
     Store(tmp_path / "results").check_writable()
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
     assert files(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_read_is_set_aside_by_name(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_folder_that_cannot_be_read_is_set_aside_by_name(tmp_path, spec_of, record_of):
     store, spec, other = Store(tmp_path), spec_of(), spec_of(strategy="joint")
     store.write(other, record_of(other))
     assert store.examine(spec).damaged == ()  # it is not there yet
@@ -241,9 +225,7 @@ def test_a_folder_that_cannot_be_read_is_set_aside_by_name(
     assert store.done_seeds(other) == (1,)
 
 
-def test_a_record_that_has_lost_its_arrays_counts_and_is_done_again(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_record_that_has_lost_its_arrays_counts_and_is_done_again(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     record = record_of(spec, arrays=hashlib.sha256(b"arrays").hexdigest())
     path = store.write(spec, record, b"arrays")
@@ -263,9 +245,7 @@ def test_a_record_that_has_lost_its_arrays_counts_and_is_done_again(
     assert [Path(name).suffix for name in kept] == [".json", ".npz"]
 
 
-def test_a_record_without_arrays_or_from_before_they_were_named_lacks_none(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_record_without_arrays_or_from_before_they_were_named_lacks_none(tmp_path, spec_of, record_of):
     store = Store(tmp_path)
     for seed, arrays in ((1, "none"), (2, None)):
         spec = spec_of(seed=seed)

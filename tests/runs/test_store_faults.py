@@ -1,32 +1,24 @@
 """What befalls a store: a full disk, a folder that is read-only, a clock that jumps back, two sweeps at once."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import Store
-
-SpecOf = Callable[..., RunSpec]
-RecordOf = Callable[..., Record]
+from hnet_bench.runs.store import Store, read_record
 
 
-def files(folder: Path) -> list[str]:
+def files(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager
-def small_disk(folder: Path, options: str = "") -> Iterator[Path]:
+def small_disk(folder, options=""):
     """A file system of 256 KiB in memory; the test is skipped where none can be mounted."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size=256k{options}", "tmpfs", str(folder)]
@@ -40,14 +32,12 @@ def small_disk(folder: Path, options: str = "") -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def no_space(*_: object) -> None:
+def no_space(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize("step", ["os.fsync", "os.replace"])
-def test_a_disk_that_fills_up_is_named_and_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec_of: SpecOf, record_of: RecordOf, step: str
-) -> None:
+def test_a_disk_that_fills_up_is_named_and_leaves_nothing_half_written(tmp_path, monkeypatch, spec_of, record_of, step):
     store, spec = Store(tmp_path), spec_of()
     done = store.write(spec, record_of(spec), b"arrays")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -64,9 +54,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing_half_written(
     assert done.exists()
 
 
-def test_on_a_disk_that_is_truly_full_finished_records_stay_and_the_rest_follows_later(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_on_a_disk_that_is_truly_full_finished_records_stay_and_the_rest_follows_later(tmp_path, spec_of, record_of):
     with small_disk(tmp_path / "small") as disk:
         store, spec = Store(disk), spec_of()
         store.write(spec, record_of(spec))
@@ -88,9 +76,7 @@ def test_on_a_disk_that_is_truly_full_finished_records_stay_and_the_rest_follows
         assert store.done_seeds(spec) == (1, 2)
 
 
-def test_a_disk_that_fills_up_while_a_record_is_renewed_keeps_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_a_disk_that_fills_up_while_a_record_is_renewed_keeps_the_old_one(tmp_path, monkeypatch, spec_of, record_of):
     from hnet_bench.runs.files import file_sum
 
     spec = spec_of()
@@ -102,7 +88,7 @@ def test_a_disk_that_fills_up_while_a_record_is_renewed_keeps_the_old_one(
     assert store.records(spec) == [record_of(spec)]
 
 
-def test_a_read_only_folder_is_refused_and_can_be_read(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_read_only_folder_is_refused_and_can_be_read(tmp_path, spec_of, record_of):
     with small_disk(tmp_path / "small") as disk:
         store, spec = Store(disk), spec_of()
         store.write(spec, record_of(spec))
@@ -117,13 +103,13 @@ def test_a_read_only_folder_is_refused_and_can_be_read(tmp_path: Path, spec_of: 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write where permissions forbid it")
-def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot be written to: Permission denied"):
         Store(tmp_path).check_writable()
 
 
-def test_a_clock_that_jumps_back_changes_nothing(tmp_path: Path, spec_of: SpecOf, record_of: RecordOf) -> None:
+def test_a_clock_that_jumps_back_changes_nothing(tmp_path, spec_of, record_of):
     store, spec = Store(tmp_path), spec_of()
     late = record_of(spec, provenance={"started": "2030-01-01T00:00:00+00:00"})
     early = record_of(spec, score=[[0.1]], provenance={"started": "1970-01-01T00:00:00+00:00"})
@@ -155,9 +141,7 @@ for seed in range(rounds):
 """
 
 
-def test_two_processes_that_do_the_same_runs_leave_one_sound_record_of_each(
-    tmp_path: Path, spec_of: SpecOf, record_of: RecordOf
-) -> None:
+def test_two_processes_that_do_the_same_runs_leave_one_sound_record_of_each(tmp_path, spec_of, record_of):
     import json
 
     rounds, spec = 40, spec_of(seed=0)
@@ -190,7 +174,7 @@ def test_two_processes_that_do_the_same_runs_leave_one_sound_record_of_each(
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_a_disk_too_small_for_checkpoints_still_takes_the_record(tmp_path: Path) -> None:
+def test_a_disk_too_small_for_checkpoints_still_takes_the_record(tmp_path):
     from hnet_bench.interfaces import Scenario
     from hnet_bench.runs.checkpoint import Checkpoints
     from hnet_bench.runs.run import run_with_artefacts
@@ -210,5 +194,5 @@ def test_a_disk_too_small_for_checkpoints_still_takes_the_record(tmp_path: Path)
         checkpoints = Checkpoints(store.checkpoint_path(spec), {}, seconds_between=0.0)
         record, artefacts = run_with_artefacts(spec, checkpoints=checkpoints)
         store.write(spec, record, artefacts)
-        assert store.read(store.path(spec)).score == record.score
+        assert read_record(store.path(spec)).score == record.score
         assert [Path(name).suffix for name in files(disk)] == [".json"]

@@ -1,12 +1,9 @@
 """A user's own strategy file stands beside the table that names it; nothing depends on the folder one is in."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +14,9 @@ from hnet_bench import api
 from hnet_bench.cli import main
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
-from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness, loaded_from_elsewhere, revisions_of
-from hnet_bench.runs.spec import RunSpec, resolve_cell
-from hnet_bench.runs.store import Store
-
-Capture = pytest.CaptureFixture[str]
+from hnet_bench.runs.spec import resolve_cell
+from hnet_bench.runs.store import Store, read_record
 
 STRATEGY = """
 from dataclasses import dataclass
@@ -56,7 +50,7 @@ CL3 = { strategy = "my.py:Mine" }
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(tmp_path, monkeypatch):
     """The current folder, in whose `tables` are mine.toml and the file of its strategy, which imports another."""
     tables = tmp_path / "project" / "tables"
     tables.mkdir(parents=True)
@@ -69,11 +63,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("user_files_helper", None)
 
 
-def spec_of_table(name: str) -> RunSpec:
+def spec_of_table(name):
     return resolve_cell(load_table(name).cells[0], 1)
 
 
-def test_a_run_has_the_same_id_whatever_folder_its_files_are_in(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_has_the_same_id_whatever_folder_its_files_are_in(project, monkeypatch):
     found = [spec_of_table("tables/mine.toml"), spec_of_table(str(project / "tables" / "mine.toml"))]
     shutil.copytree(project / "tables", project / "elsewhere")
     found.append(spec_of_table("elsewhere/mine.toml"))
@@ -90,7 +84,7 @@ def test_a_run_has_the_same_id_whatever_folder_its_files_are_in(project: Path, m
     assert found[0] == found[2]
 
 
-def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(project: Path) -> None:
+def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(project):
     (project / "my.py").write_text("raise RuntimeError")
     assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "tables"
     (project / "my.py").write_text(STRATEGY)
@@ -98,9 +92,7 @@ def test_a_file_beside_the_table_is_taken_before_one_in_the_current_folder(proje
     assert spec_of_table("tables/mine.toml").files["my.py:Mine"].parent.name == "project"
 
 
-def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
-    project: Path, monkeypatch: pytest.MonkeyPatch, record_of: Callable[..., Record]
-) -> None:
+def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(project, monkeypatch, record_of):
     from hnet_bench.runs.provenance import command_line
     from hnet_bench.runs.repeat import spec_of
 
@@ -118,7 +110,7 @@ def test_a_record_leads_back_to_a_table_whose_folder_has_a_blank(
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status"])
-def test_a_file_that_is_nowhere_is_a_sentence_with_the_places(project: Path, command: str, capsys: Capture) -> None:
+def test_a_file_that_is_nowhere_is_a_sentence_with_the_places(project, command, capsys):
     (project / "tables" / "my.py").unlink()
     assert main([command, "tables/mine.toml"]) == 2
     assert capsys.readouterr().err == (
@@ -127,7 +119,7 @@ def test_a_file_that_is_nowhere_is_a_sentence_with_the_places(project: Path, com
     )
 
 
-def test_two_files_of_one_name_are_refused_though_only_one_row_is_chosen(project: Path, capsys: Capture) -> None:
+def test_two_files_of_one_name_are_refused_though_only_one_row_is_chosen(project, capsys):
     table = project / "tables" / "mine.toml"
     row = '[[rows]]\nname = "other"\nsettings = "tiny"\nCL3 = { strategy = "%s:Mine" }\n'
     table.write_text(TABLE + row % "./my.py")
@@ -138,9 +130,7 @@ def test_two_files_of_one_name_are_refused_though_only_one_row_is_chosen(project
     assert "Table 'mine' has two files of the same name, my.py and deeper/my.py" in capsys.readouterr().err
 
 
-def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
+def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(project, monkeypatch, capsys):
     arguments = ["run", "tables/mine.toml", "--seeds", "1", "-j", "1", "--device", "cpu"]
     monkeypatch.setattr(sys, "argv", ["hnet-bench", *arguments])  # what the record says
     assert main(arguments) == 0
@@ -149,7 +139,7 @@ def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
     assert main(["trace", "tables/mine.toml", "mine", "CL3", "--json"]) == 0
     (traced,) = json.loads(capsys.readouterr().out)
     assert traced["code"] == "current"
-    record = Store(Path("results")).read(Path(traced["file"]))
+    record = read_record(Path(traced["file"]))
     assert record.revisions == revisions_of(spec_of_table("tables/mine.toml"))
     assert re.fullmatch("[0-9a-f]{12}", record.revisions["strategy"])
     assert main(["rerun", record.run_id]) == 0
@@ -169,9 +159,7 @@ def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(
     assert f"There is no file my.py {places}, which the record ../results" in capsys.readouterr().err
 
 
-def test_the_content_of_a_users_file_and_of_what_it_imports_beside_it_is_its_revision(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_content_of_a_users_file_and_of_what_it_imports_beside_it_is_its_revision(project, monkeypatch):
     spec = spec_of_table("tables/mine.toml")
     before = revisions_of(spec)
     assert before == {"strategy": before["strategy"], "benchmark": 1, "protocol": 1}
@@ -193,7 +181,7 @@ def test_the_content_of_a_users_file_and_of_what_it_imports_beside_it_is_its_rev
     assert len({before["strategy"], *changed}) == 3
 
 
-def test_a_package_beside_a_users_file_belongs_to_it_as_a_whole_and_so_does_what_that_imports(project: Path) -> None:
+def test_a_package_beside_a_users_file_belongs_to_it_as_a_whole_and_so_does_what_that_imports(project):
     tables = project / "tables"
     (tables / "my.py").write_text(STRATEGY.replace("user_files_helper", "deep.below"))
     (tables / "deep").mkdir()
@@ -208,7 +196,7 @@ def test_a_package_beside_a_users_file_belongs_to_it_as_a_whole_and_so_does_what
     assert len({*found, revisions_of(spec)["strategy"]}) == 5
 
 
-def test_a_module_of_the_same_name_from_elsewhere_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_the_same_name_from_elsewhere_is_found(project, monkeypatch):
     spec = spec_of_table("tables/mine.toml")
     assert loaded_from_elsewhere(spec) is None
     spec.build_strategy()
@@ -221,9 +209,7 @@ def test_a_module_of_the_same_name_from_elsewhere_is_found(project: Path, monkey
     assert loaded_from_elsewhere(spec) == (project / "tables" / "user_files_helper.py", other)
 
 
-def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(project, monkeypatch):
     from hnet_bench.runs.run import run
 
     (project / "user_files_helper.py").write_text(HELPER)
@@ -232,7 +218,7 @@ def test_a_run_whose_record_would_name_other_code_than_it_runs_is_refused(
         run(spec_of_table("tables/mine.toml"))
 
 
-def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(project: Path) -> None:
+def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(project):
     from hnet_bench.runs import worker
 
     content = spec_of_table("tables/mine.toml").to_json()
