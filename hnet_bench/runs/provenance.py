@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from importlib import metadata
@@ -42,111 +42,6 @@ SWITCHES = (
     "NVIDIA_TF32_OVERRIDE",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Circumstances:
-    """What a process knows of the run that it does."""
-
-    strategy: object
-    device: str  # "cpu" or "cuda"
-    threads: int = 1
-    command: str = ""
-    started: datetime | None = None  # in UTC
-
-
-@dataclass(frozen=True)
-class Field:
-    """One thing that records say of a run's surroundings; none of it decides whether a record is stale."""
-
-    name: str  # its key in `Record.provenance`
-    find: Callable[[Circumstances], Any]
-    compared: str = ""  # what `rerun` calls it where it differs; "": a difference is none of the surroundings
-    traced: str = ""  # how `trace` says it of the hardware, "" if it does not
-    needed: str = ""  # what a message calls it if a process may not go on with a run because it differs; "": it may
-
-
-# A new field is a line here, and one of `record.schema.json` that says what it is.
-FIELDS = (
-    Field("commit", lambda here: _git("rev-parse", "HEAD")),
-    # A file that is edited while a sweep runs may or may not have been loaded before.
-    Field("dirty", lambda here: True if sum_of_files() != code_sum() else _dirty()),
-    Field("code_sha256", lambda here: code_sum(), needed="code"),
-    # Of its own, since it may stand in a user's file or in a package of somebody else.
-    Field("strategy_sha256", lambda here: _file_sum(here.strategy), needed="strategy file"),
-    Field("command", lambda here: here.command),
-    Field("started", lambda here: _iso(here.started)),
-    Field("finished", lambda here: _iso(datetime.now(timezone.utc))),
-    Field("device", lambda here: device_name(here.device), compared="device"),
-    Field("cpu", lambda here: cpu_name(), compared="cpu"),
-    Field("threads", lambda here: here.threads, compared="threads", traced="threads: {}"),
-    Field(
-        "matrix_products",
-        lambda here: _products(here.device),
-        compared="library of matrix products",
-        traced="matrix products by {}",
-        needed="library of matrix products",
-    ),
-    # A run that goes on with other instructions ends in scores that neither of them gives alone.
-    Field(
-        "cpu_capability",
-        lambda here: _cpu_capability(),
-        compared="vector instructions of torch",
-        traced="vector instructions of torch: {}",
-        needed="set of vector instructions",
-    ),
-    Field(
-        "switches",
-        lambda here: {name: os.environ[name] for name in SWITCHES if name in os.environ},
-        needed="setting of a numerical library",
-    ),
-    Field("platform", lambda here: platform.platform(), compared="platform", traced="{}"),
-    Field("versions", lambda here: _versions(), needed="version of a library"),
-)
-
-
-def provenance(here: Circumstances) -> Settings:
-    """What a record says of the run's surroundings."""
-    return {field.name: field.find(here) for field in FIELDS}
-
-
-def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
-    """What two processes must have in common for one to go on with the other's run, by words that a message can use."""
-    here = Circumstances(strategy=strategy, device=device)
-    needed = {field.needed: field.find(here) for field in FIELDS if field.needed}
-    return {"spec": spec, "kind of device": device, **needed}
-
-
-def machine(device: str) -> Settings:
-    """What a run is computed on."""
-    return {"device": device_name(device), "cpu": cpu_name()}
-
-
-def surroundings(record: Record, again: Record) -> list[str]:
-    """What differs in the versions, the hardware and the data of two records, one line each."""
-    switches = [name for one in (record, again) for name in one.provenance.get("switches") or {}]
-    before, after = _compared(record, switches), _compared(again, switches)
-    return [
-        f"{name}: {_text(before.get(name))}, now {_text(after.get(name))}"
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
-
-
-def _compared(record: Record, switches: Iterable[str]) -> dict[str, Any]:
-    made = record.provenance
-    # Records from before these were noted do not say that nothing was set.
-    set_here = made.get("switches")
-    return {
-        **made.get("versions", {}),
-        **{field.compared: made.get(field.name) for field in FIELDS if field.compared},
-        **{name: None if set_here is None else set_here.get(name, "not set") for name in switches},
-        **{f"data of {name}": value for name, value in record.data.items()},
-    }
-
-
-def _text(value: Any) -> str:
-    return "not recorded" if value is None else str(value)
 
 
 def _cpu_capability() -> str:
@@ -275,5 +170,106 @@ def cpu_name() -> str:
     return f"{names[0]} ({os.cpu_count()} cores)" if names else platform.machine()
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.replace(microsecond=0).isoformat() if moment else None
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What a process knows of the run that it does."""
+
+    strategy: object
+    device: str  # "cpu" or "cuda"
+    threads: int = 1
+    command: str = ""
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that records say of a run's surroundings; none of it decides whether a record is stale."""
+
+    name: str  # its key in `Record.provenance`
+    find: Callable[[Circumstances], Any]
+    compared: str = ""  # what `rerun` calls it where it differs; "": a difference is none of the surroundings
+    traced: str = ""  # how `trace` says it of the hardware, "" if it does not
+    needed: str = ""  # what a message calls it if a process may not go on with a run because it differs; "": it may
+
+
+# A new field is a line here, and one of `record.schema.json` that says what it is.
+FIELDS = (
+    Field("commit", lambda here: _git("rev-parse", "HEAD")),
+    # A file that is edited while a sweep runs may or may not have been loaded before.
+    Field("dirty", lambda here: True if sum_of_files() != code_sum() else _dirty()),
+    Field("code_sha256", lambda here: code_sum(), needed="code"),
+    # Of its own, since it may stand in a user's file or in a package of somebody else.
+    Field("strategy_sha256", lambda here: _file_sum(here.strategy), needed="strategy file"),
+    Field("command", lambda here: here.command),
+    Field("started", lambda here: here.started.isoformat(timespec="seconds")),
+    Field("finished", lambda here: datetime.now(timezone.utc).isoformat(timespec="seconds")),
+    Field("device", lambda here: device_name(here.device), compared="device"),
+    Field("cpu", lambda here: cpu_name(), compared="cpu"),
+    Field("threads", lambda here: here.threads, compared="threads", traced="threads: {}"),
+    Field(
+        "matrix_products",
+        lambda here: _products(here.device),
+        compared="library of matrix products",
+        traced="matrix products by {}",
+        needed="library of matrix products",
+    ),
+    # A run that goes on with other instructions ends in scores that neither of them gives alone.
+    Field(
+        "cpu_capability",
+        lambda here: _cpu_capability(),
+        compared="vector instructions of torch",
+        traced="vector instructions of torch: {}",
+        needed="set of vector instructions",
+    ),
+    Field(
+        "switches",
+        lambda here: {name: os.environ[name] for name in SWITCHES if name in os.environ},
+        needed="setting of a numerical library",
+    ),
+    Field("platform", lambda here: platform.platform(), compared="platform", traced="{}"),
+    Field("versions", lambda here: _versions(), needed="version of a library"),
+)
+
+
+def provenance(here: Circumstances) -> Settings:
+    """What a record says of the run's surroundings."""
+    return {one.name: one.find(here) for one in FIELDS}
+
+
+def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
+    """What two processes must have in common for one to go on with the other's run, by words that a message can use."""
+    here = Circumstances(strategy=strategy, device=device)
+    needed = {one.needed: one.find(here) for one in FIELDS if one.needed}
+    return {"spec": spec, "kind of device": device, **needed}
+
+
+def machine(device: str) -> Settings:
+    """What a run is computed on."""
+    return {"device": device_name(device), "cpu": cpu_name()}
+
+
+def surroundings(record: Record, again: Record) -> list[str]:
+    """What differs in the versions, the hardware and the data of two records, one line each."""
+    switches = [name for one in (record, again) for name in one.provenance.get("switches") or {}]
+    before, after = _compared(record, switches), _compared(again, switches)
+    return [
+        f"{name}: {_text(before.get(name))}, now {_text(after.get(name))}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _compared(record: Record, switches: Iterable[str]) -> dict[str, Any]:
+    made = record.provenance
+    # Records from before these were noted do not say that nothing was set.
+    set_here = made.get("switches")
+    return {
+        **made.get("versions", {}),
+        **{one.compared: made.get(one.name) for one in FIELDS if one.compared},
+        **{name: None if set_here is None else set_here.get(name, "not set") for name in switches},
+        **{f"data of {name}": value for name, value in record.data.items()},
+    }
+
+
+def _text(value: Any) -> str:
+    return "not recorded" if value is None else str(value)
