@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,7 +76,7 @@ def test_a_scheduler_is_asked_for_its_threads_and_slots(
         scheduler_info=lambda n_workers: {"workers": dict(enumerate(there))},
     )
     monkeypatch.setattr(clusters, "scheduler_at", {"tcp://a:1": nullcontext(client)}.__getitem__)
-    found = nullcontext()
+    found: AbstractContextManager[Any] = nullcontext()
     if expected is None:
         found = pytest.raises(UserError, match=r"has no worker yet, so nobody knows .*: say it with -j\.$")
     with found:

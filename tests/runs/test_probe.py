@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy
 import pytest
@@ -72,7 +73,7 @@ def test_a_walk_that_takes_too_long_ends_and_its_range_is_wider(long_spec_of: Ca
     ("evaluation", "evaluations"),
     [("all", 10 + 10 * 10), ("diagonal_and_final", 9 + 10)],  # of which the first ten are before training
 )
-def test_a_run_takes_its_steps_what_is_done_once_and_its_evaluations(evaluation: str, evaluations: int) -> None:
+def test_a_run_takes_its_steps_what_is_done_once_and_its_evaluations(evaluation: Any, evaluations: int) -> None:
     walked = Walk(experiences=10, to_build=4.0, step={0: 1.0, 9: 1.0}, once={0: 2.0}, evaluation={0: 10.0})
     found = walked.estimate(TrainingProtocol(iterations=300, evaluation=evaluation))
     assert found.seconds == pytest.approx(4 + 10 * (300 + 2) + evaluations * 10)
