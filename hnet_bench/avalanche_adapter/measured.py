@@ -50,7 +50,7 @@ class Amounts:
     learning_rates: list[float] = field(default_factory=list)  # the least and the largest of any step
     optimisers: list[str] = field(default_factory=list)  # their classes
     given: list[int] = field(default_factory=list)  # training samples of the experience
-    kept: list[Settings] = field(default_factory=list)  # `Kept.sizes`
+    kept: list[Settings] = field(default_factory=list)  # `Retained.sizes`
     # Updates and samples of the present experience, which a run may be stopped within.
     present: list[int] = field(default_factory=lambda: [0, 0])
 
@@ -98,7 +98,7 @@ class Meter:
         for count in self._counts:
             for parameter in count.parameters:
                 totals[id(parameter)] = totals.get(id(parameter), 0) + count.steps
-        kept = Kept(template)
+        kept = Retained(template)
         amounts = self._amounts
         amounts.steps.append(max(totals.values(), default=0))
         amounts.updates.append(amounts.present[0])
@@ -157,7 +157,7 @@ class _Count:
         return self.steps > 1 or self.optimiser is not None
 
 
-class Kept:
+class Retained:
     """What a template and its plugins keep from one experience to the next.
 
     Networks are parameters, and buffers of modules, copies included. Of optimisers only what they train counts.
@@ -241,7 +241,7 @@ def _hashes(rows: Tensor) -> Tensor:
 
 def _decisive_beside(stepped: list[Tensor], template: InMemoryTemplate, evaluator: Evaluator) -> int:
     """How many kept numbers, beside those that took steps, the outputs for test samples depend on."""
-    kept = Kept(template)
+    kept = Retained(template)
     memories = {one.untyped_storage().data_ptr() for one in stepped}
     beside = [one for one in (*kept.networks.values(), *kept.others) if one.is_floating_point() and one.numel()]
     beside = [one for one in unique(beside) if one.untyped_storage().data_ptr() not in memories]

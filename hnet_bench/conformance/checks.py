@@ -17,7 +17,7 @@ from hnet_bench.avalanche_adapter.finite import NotFinite
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.conformance.leaks import depends_on_more_than_inputs
-from hnet_bench.conformance.smoke_run import Outcome, SmokeRun
+from hnet_bench.conformance.smoke_run import SmokeRun, SmokeRunResult
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy, UserError
 from hnet_bench.runs.departures import counted, departures
 from hnet_bench.runs.spec import resolve
@@ -41,7 +41,7 @@ CONVOLUTIONAL: dict[str, dict[str, Any]] = {
 }
 
 
-class Subject:
+class StrategyUnderTest:
     """A strategy in one of its scenarios, with the smoke runs that several checks look at."""
 
     def __init__(self, strategy: Strategy, scenario: Scenario, network: NetworkName = "mlp", name: str = "") -> None:
@@ -54,12 +54,12 @@ class Subject:
         self.smoke_run = smoke_run
 
     @cached_property
-    def first(self) -> Outcome:
+    def first(self) -> SmokeRunResult:
         """A smoke run with nothing special about it."""
         return self.smoke_run.run()
 
     @cached_property
-    def measured(self) -> Outcome:
+    def measured(self) -> SmokeRunResult:
         """A smoke run with so many samples that those who keep a choice of them do not keep them all."""
         stream = replace(self.smoke_run.stream, train_per_class=MANY_SAMPLES)
         return replace(self.smoke_run, stream=stream, measure=True).run()
@@ -118,7 +118,7 @@ def refusal(name: str, strategy: Strategy) -> str | None:
     return None
 
 
-def stays_finite(subject: Subject) -> str | None:
+def stays_finite(subject: StrategyUnderTest) -> str | None:
     """Whether losses, outputs and parameters are finite, also where the classifier is as certain as floats can say."""
     steep = replace(subject.smoke_run.protocol, learning_rate=STEEP)
     certain = replace(subject.smoke_run, protocol=steep, stream=replace(subject.smoke_run.stream, noise=OVERLAPPING))
@@ -134,7 +134,7 @@ def stays_finite(subject: Subject) -> str | None:
     return None
 
 
-def trains(subject: Subject) -> str | None:
+def trains(subject: StrategyUnderTest) -> str | None:
     """Whether training changes something and takes the protocol's steps."""
     outcome = subject.first
     if not outcome.final:
@@ -144,7 +144,7 @@ def trains(subject: Subject) -> str | None:
     return None
 
 
-def learns(subject: Subject) -> str | None:
+def learns(subject: StrategyUnderTest) -> str | None:
     """Whether the first experience is known right after it was learnt."""
     score = subject.first.evaluations[0].score[0]
     assert score is not None  # all experiences were asked for
@@ -157,7 +157,7 @@ def learns(subject: Subject) -> str | None:
     return None
 
 
-def repeats(subject: Subject) -> str | None:
+def repeats(subject: StrategyUnderTest) -> str | None:
     """Whether a run depends on its seed and on nothing else, and on its seed at all."""
     other = replace(subject.smoke_run, seed=2).run()
     if not subject.smoke_run.run().same_parameters(subject.first):
@@ -170,7 +170,7 @@ def repeats(subject: Subject) -> str | None:
     return None
 
 
-def evaluates_without_trace(subject: Subject) -> str | None:
+def evaluates_without_trace(subject: StrategyUnderTest) -> str | None:
     """Whether training goes the same way if nobody evaluates."""
     if replace(subject.smoke_run, evaluate=False).run().same_parameters(subject.first):
         return None
@@ -180,14 +180,14 @@ def evaluates_without_trace(subject: Subject) -> str | None:
     )
 
 
-def learns_from_training_data_alone(subject: Subject) -> str | None:
+def learns_from_training_data_alone(subject: StrategyUnderTest) -> str | None:
     """Whether other test data lead to the same parameters."""
     if replace(subject.smoke_run, other_test_data=True).run().same_parameters(subject.first):
         return None
     return "Test data reach the training: with other test data the parameters differ; keep none of what eval shows."
 
 
-def infers_from_inputs_alone(subject: Subject) -> str | None:
+def infers_from_inputs_alone(subject: StrategyUnderTest) -> str | None:
     """Whether predictions depend on inputs alone, and in CL1 on their task labels."""
     template = subject.smoke_run.run().template
     reason = depends_on_more_than_inputs(template, subject.smoke_run.benchmark())
@@ -196,7 +196,7 @@ def infers_from_inputs_alone(subject: Subject) -> str | None:
     return f"Predictions depend on {reason}: when evaluated use nothing but self.mb_x, and in CL1 self.mb_task_id."
 
 
-def resumes(subject: Subject) -> str | None:
+def resumes(subject: StrategyUnderTest) -> str | None:
     """Whether a run that is saved and restored, between experiences and within them, ends as one that never stopped."""
     between = replace(subject.smoke_run, stop_after=range(subject.smoke_run.stream.experiences - 1))
     expected = subject.first
@@ -213,21 +213,21 @@ def resumes(subject: Subject) -> str | None:
     )
 
 
-def keeps_to_the_protocol(subject: Subject) -> str | None:
+def keeps_to_the_protocol(subject: StrategyUnderTest) -> str | None:
     """Whether it trains as the protocol says, as measured."""
     found = subject.departures("training")
     advice = "tables mark its rows; take the steps, the learning rate, the batches and the network of setup.protocol"
     return f"{found}: {advice}." if found else None
 
 
-def keeps_no_more_than_it_says(subject: Subject) -> str | None:
+def keeps_no_more_than_it_says(subject: StrategyUnderTest) -> str | None:
     """Whether it keeps samples of past experiences, or networks that answer, without counting them."""
     found = subject.departures("keeping")
     advice = 'tables mark its rows; count what it keeps in parameter_counts(), samples and the like as "stored_values"'
     return f"{found}: {advice}." if found else None
 
 
-def counts_parameters(subject: Subject) -> str | None:
+def counts_parameters(subject: StrategyUnderTest) -> str | None:
     """Whether `parameter_counts` has every parameter that takes steps, and no more than there are."""
     outcome = subject.first
     counts = outcome.template.parameter_counts()
@@ -243,7 +243,7 @@ def counts_parameters(subject: Subject) -> str | None:
     return f"{found} in parameter_counts(): count every network that is trained." if found else None
 
 
-def takes_any_stream(subject: Subject) -> str | None:
+def takes_any_stream(subject: StrategyUnderTest) -> str | None:
     """Whether unusual streams are learnt without a crash."""
     usual = subject.smoke_run.stream
     streams = {
@@ -269,7 +269,7 @@ FOR_THE_CLASS: dict[str, Callable[[str, Strategy], str | None]] = {
     "hyperparameters survive JSON and pickle": round_trip,
     "other scenarios are refused": refusal,
 }
-FOR_EACH_SCENARIO: dict[str, Callable[[Subject], str | None]] = {
+FOR_EACH_SCENARIO: dict[str, Callable[[StrategyUnderTest], str | None]] = {
     "its numbers stay finite": stays_finite,
     "trains": trains,
     "learns": learns,

@@ -10,7 +10,7 @@ import torch
 
 from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
-from hnet_bench.conformance.checks import FOR_EACH_SCENARIO, FOR_THE_CLASS, NECESSARY, Subject, described
+from hnet_bench.conformance.checks import FOR_EACH_SCENARIO, FOR_THE_CLASS, NECESSARY, StrategyUnderTest, described
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy
 
 
@@ -36,7 +36,7 @@ def conformance(name: str, hyperparameters: Settings | None = None, network: Net
         if problem and check == next(iter(FOR_THE_CLASS)):
             return
     for scenario in strategy.scenarios:
-        subject = Subject(strategy, scenario, network, catalog.plain_name(name))
+        subject = StrategyUnderTest(strategy, scenario, network, catalog.plain_name(name))
         for check, question in FOR_EACH_SCENARIO.items():
             problem = _answer(question, subject)
             yield Finding(check, scenario, problem)

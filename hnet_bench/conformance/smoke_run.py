@@ -32,7 +32,7 @@ PROTOCOL = TrainingProtocol(iterations=60, batch_size=16, learning_rate=1e-2, hi
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SmokeRunResult:
     """What a smoke run left."""
 
     template: InMemoryTemplate
@@ -41,7 +41,7 @@ class Outcome:
     evaluations: list[Evaluation]  # one after each experience, unless nothing was evaluated
     measured: Settings | None = None  # as in a record, if that was asked for
 
-    def same_parameters(self, other: Outcome) -> bool:
+    def same_parameters(self, other: SmokeRunResult) -> bool:
         """Whether both ended with the same parameters, bit for bit."""
         return len(self.final) == len(other.final) and all(map(torch.equal, self.final, other.final))
 
@@ -80,12 +80,12 @@ class SmokeRun:
         """What the strategy is given."""
         return Setup(scenario=self.scenario, facts=self.stream.facts, protocol=self.protocol, seed=self.seed)
 
-    def run(self) -> Outcome:
+    def run(self) -> SmokeRunResult:
         """Learns the whole stream. What the strategy prints is not shown."""
         with redirect_stdout(io.StringIO()):
             return self._run()
 
-    def _run(self) -> Outcome:
+    def _run(self) -> SmokeRunResult:
         benchmark = self.benchmark()
         template = self.built()
         evaluator = Evaluator(benchmark)
@@ -106,7 +106,7 @@ class SmokeRun:
             if index in self.stop_after:
                 template = self._restored(save_state(template), {})
         measured = meter.outcome(template, evaluator, self.setup) if self.measure else None
-        return Outcome(template, initial, trainable_parameters(template), evaluations, measured)
+        return SmokeRunResult(template, initial, trainable_parameters(template), evaluations, measured)
 
     def _learnt(self, template: InMemoryTemplate, experience: Any, benchmark: InMemoryBenchmark) -> InMemoryTemplate:
         """The template, or the last of those that went on from it, when the experience is learnt."""

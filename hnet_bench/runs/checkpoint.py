@@ -24,7 +24,7 @@ _log = logging.getLogger("hnet_bench.run")
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """What a run knows between two steps, beside the strategy's state. Times are in seconds."""
 
     steps: int = 0  # optimiser steps done
@@ -48,7 +48,7 @@ class Checkpoints:
     identity: Settings
     seconds_between: float = SECONDS_BETWEEN_CHECKPOINTS
 
-    def write(self, progress: Progress, state: bytes) -> bool:
+    def write(self, progress: RunProgress, state: bytes) -> bool:
         """Replaces the checkpoint; False, with a warning in the log, if the disk does not take it."""
         header: Settings = {"checkpoint": _FORMAT, "identity": self.identity, "progress": asdict(progress)}
         header["sha256"] = _sum(header, state)
@@ -63,7 +63,7 @@ class Checkpoints:
         _log.info("checkpoint after step %d: %.1f MiB in %.2f s", progress.steps, size, seconds)
         return True
 
-    def read(self) -> tuple[Progress, bytes] | None:
+    def read(self) -> tuple[RunProgress, bytes] | None:
         """The checkpoint, None if there is none that fits; the log says why."""
         try:
             check_regular(self.path)
@@ -86,7 +86,7 @@ class Checkpoints:
         """Forgets the checkpoint."""
         self.path.unlink(missing_ok=True)
 
-    def _progress(self, line: bytes, state: bytes) -> Progress:
+    def _progress(self, line: bytes, state: bytes) -> RunProgress:
         """What the header says, if it is sound and of this run. Raises _NotUsed."""
         try:
             header = json.loads(line)
@@ -98,7 +98,7 @@ class Checkpoints:
             differing = [key for key in self.identity if identity.get(key) != self.identity[key]]
             if differing:
                 raise _NotUsed(f"it was made with another {' and '.join(differing)}")
-            return Progress(**header["progress"])
+            return RunProgress(**header["progress"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _NotUsed("it is damaged") from error
 

@@ -21,7 +21,7 @@ from hnet_bench.avalanche_adapter.objective import objective_of
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
 from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
-from hnet_bench.runs.checkpoint import Checkpoints, Progress
+from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.provenance import machine
@@ -65,7 +65,7 @@ class Learning:
         self._data = stored_tensors(benchmark.train, self.template.device)
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)
         self._meter = Meter()
-        self.progress = self._resumed() or Progress()
+        self.progress = self._resumed() or RunProgress()
         self._began -= self.progress.elapsed  # so that it counts what earlier processes took
         # Only forward transfer needs these, which in turn needs more than the diagonal.
         if spec.protocol.evaluation == "all" and not self.progress.untrained:
@@ -154,7 +154,7 @@ class Learning:
         """Experiences to evaluate on after the present one."""
         return evaluated(self._spec.protocol.evaluation, len(self.progress.score), self._experiences)
 
-    def _resumed(self) -> Progress | None:
+    def _resumed(self) -> RunProgress | None:
         """Restores the strategy, if there is a checkpoint that fits."""
         found = self._checkpoints.read() if self._checkpoints else None
         if found is None:

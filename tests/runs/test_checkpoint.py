@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from hnet_bench.interfaces import Scenario
-from hnet_bench.runs.checkpoint import Checkpoints, Progress, steps_kept
+from hnet_bench.runs.checkpoint import Checkpoints, RunProgress, steps_kept
 from hnet_bench.runs.deadline import Stopped
 from hnet_bench.runs.run import run_with_artefacts
 from hnet_bench.runs.spec import resolve
@@ -166,7 +166,7 @@ STATE = b"\x00\n\xff" * 100
 
 def written(path, **identity):
     checkpoints = Checkpoints(path, identity)
-    assert checkpoints.write(Progress(steps=7, score=[[0.5]]), STATE)
+    assert checkpoints.write(RunProgress(steps=7, score=[[0.5]]), STATE)
     return checkpoints
 
 
@@ -232,7 +232,7 @@ def test_a_checkpoint_that_was_edited_is_not_used(tmp_path, caplog, change):
 def test_progress_that_this_version_does_not_know_is_not_used(tmp_path, caplog, monkeypatch, progress):
     """As another version might have written it, with a sum that fits."""
     monkeypatch.setattr("hnet_bench.runs.checkpoint.asdict", lambda _: progress)
-    assert Checkpoints(tmp_path / "c", {}).write(Progress(), STATE)
+    assert Checkpoints(tmp_path / "c", {}).write(RunProgress(), STATE)
     assert Checkpoints(tmp_path / "c", {}).read() is None
     assert "begins anew: it is damaged" in caplog.text
 
@@ -246,7 +246,7 @@ def test_a_checkpoint_of_another_format_is_not_used(tmp_path, caplog):
 
 def test_a_score_that_is_no_number_is_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path / "c", {})
-    assert checkpoints.write(Progress(score=[[float("nan")]]), STATE)
+    assert checkpoints.write(RunProgress(score=[[float("nan")]]), STATE)
     assert str(checkpoints.read()[0].score) == "[[nan]]"
 
 
@@ -268,7 +268,7 @@ def test_a_disk_that_is_full_costs_the_checkpoint_alone(tmp_path, caplog, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("hnet_bench.runs.checkpoint.write_atomically", full)
-    assert not checkpoints.write(Progress(steps=9), STATE)
+    assert not checkpoints.write(RunProgress(steps=9), STATE)
     assert "No space left on device" in caplog.text
     assert checkpoints.read()[0].steps == 7
 

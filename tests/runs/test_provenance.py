@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from hnet_bench.runs.checkpoint import Checkpoints, Progress
+from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.provenance import FIELDS, SWITCHES, Circumstances, identity, provenance, surroundings
 from hnet_bench.runs.record import SCHEMA_FILE
 from hnet_bench.runs.run import run
@@ -64,7 +64,7 @@ def test_a_run_does_not_go_on_with_other_arithmetic(tmp_path, spec_of, monkeypat
     def checkpoints():
         return Checkpoints(tmp_path / "c", identity(spec=spec.to_json(), strategy=spec.build_strategy(), device="cpu"))
 
-    assert checkpoints().write(Progress(steps=7), b"state")
+    assert checkpoints().write(RunProgress(steps=7), b"state")
     assert checkpoints().read() is not None
     change(monkeypatch)
     with caplog.at_level(logging.WARNING):
