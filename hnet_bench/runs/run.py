@@ -126,7 +126,7 @@ def resolve_device(name: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
-def _archive(arrays: dict[str, numpy.ndarray]) -> bytes | None:
+def _archive(arrays: dict[str, Any]) -> bytes | None:
     if not arrays:
         return None
     for name, array in arrays.items():
