@@ -605,12 +605,12 @@ def merge(
 @app.command("list")
 def list_all(results: Results = Path("results")) -> None:
     """List the tables with their runs done and planned, the strategies and the benchmarks."""
-    from hnet_bench.reporting.terminal import print_columns
+    from hnet_bench.reporting.columns import text_table
+    from hnet_bench.reporting.terminal import BENCHMARKS, STRATEGIES, TABLES, print_table
 
-    tables = [(one.name, one.title, str(one.done), str(one.planned)) for one in api.progress(results=results)]
-    print_columns(("Table", "Title", "Done", "Planned"), tables)
-    print_columns(("Strategy", "Class"), catalog.names("strategies").items())
-    print_columns(("Benchmark", "Class"), catalog.names("benchmarks").items())
+    print_table(text_table(TABLES, api.progress(results=results)))
+    print_table(text_table(STRATEGIES, catalog.names("strategies").items()))
+    print_table(text_table(BENCHMARKS, catalog.names("benchmarks").items()))
 
 
 @app.command("data")
@@ -627,14 +627,12 @@ def data_sets(
     hnet-bench data --fetch mnist
     """
     from hnet_bench.data.load import data_folder
-    from hnet_bench.reporting.terminal import print_columns
+    from hnet_bench.reporting.columns import text_table
+    from hnet_bench.reporting.terminal import DATA_SETS, print_table
 
     found = api.data(fetch, data=data)
     typer.echo(f"Data folder: {data or data_folder()}")
-    print_columns(
-        ("Data set", "State", "Size", "File"),
-        [(one.name, one.state, f"{one.size / 2**20:.1f} MiB" if one.size else "", one.path.name) for one in found],
-    )
+    print_table(text_table(DATA_SETS, found))
     for problem in filter(None, (one.problem for one in found)):
         typer.echo(problem, err=True)
     if any(one.state == "corrupt" for one in found):

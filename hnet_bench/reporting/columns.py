@@ -39,6 +39,7 @@ from hnet_bench.reporting.verdicts import (
     Verdict,
     has_known_error,
 )
+from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
 Item = TypeVar("Item")
@@ -78,6 +79,10 @@ class Column(Generic[Item]):
     group: str = ""
     scenario: str = ""  # where items are rows: the scenario of the cell that it is about
     shows: Literal["", "rank", "verdict"] = ""  # the best rank in bold, the verdict in colour
+    # In a terminal that is too narrow for all columns the one with the highest number is left out first; one with 0,
+    # such as a name that is to be typed, never.
+    spare: int = 0
+    prose: bool = False  # a narrow terminal may begin a new line between its words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +186,7 @@ def _verdict_legend(report: Report) -> list[str]:
     return [f"Verdict (number of cells): {'; '.join(present)}; not run ({counts['not run']})."] if present else []
 
 
+NAME: Column[CellState] = Column("Row", lambda state: state.cell.row, "left")
 LABEL: Column[ReportCell] = Column("", lambda cell: cell.label, "left")
 SCENARIO: Column[ReportCell] = Column("Scenario", lambda cell: cell.scenario, "left")
 
@@ -204,12 +210,12 @@ def _judged(text: Callable[[Verdict, Scale], str]) -> Callable[[ReportCell], str
 VERDICT_COLUMNS: tuple[Column[ReportCell], ...] = (
     LABEL,
     SCENARIO,
-    Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}"),
-    Column("Difference", _judged(difference_text)),
-    Column(INTERVAL, _judged(interval_text)),
-    Column("Margin", _judged(lambda found, scale: scale.text(found.margin))),
+    Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}", spare=1),
+    Column("Difference", _judged(difference_text), spare=2),
+    Column(INTERVAL, _judged(interval_text), spare=3),
+    Column("Margin", _judged(lambda found, scale: scale.text(found.margin)), spare=4),
     Column("Verdict", _judged(lambda found, _: found.outcome + KNOWN[found.known][0]), "left", shows="verdict"),
-    Column("Seeds if equal", _judged(lambda found, _: str(found.seeds_if_equal or ""))),
+    Column("Seeds if equal", _judged(lambda found, _: str(found.seeds_if_equal or "")), spare=5),
 )
 _BY_HEADING = {column.heading: column for column in VERDICT_COLUMNS}
 NOT_REPRODUCED_COLUMNS: tuple[Column[ReportCell], ...] = (
@@ -221,13 +227,13 @@ NOT_REPRODUCED_COLUMNS: tuple[Column[ReportCell], ...] = (
 )
 
 
-def verdicts_table(report: Report) -> TextTable | None:
+def verdicts_table(report: Report, columns: tuple[Column[Any], ...] = VERDICT_COLUMNS) -> TextTable | None:
     """What each verdict rests on, for cells that were run; None if there is none."""
     judged = [cell for cell in report.cells if cell.verdict and cell.records]
     if not judged:
         return None
     return text_table(
-        VERDICT_COLUMNS,
+        columns,
         judged,
         name="verdicts",
         title="Verdicts",
@@ -273,8 +279,9 @@ def traced_columns(scale: Scale) -> tuple[Column[TracedRecord], ...]:
     return (
         Column("Seed", lambda one: str(one.seed), "left"),
         Column(scale.heading, lambda one: scale.text(one.average), "left"),
-        Column("Code", lambda one: one.freshness.state, "left"),
-        Column("Record", lambda one: str(one.path), "left"),
+        Column("Code", lambda one: one.freshness.state, "left", spare=1),
+        Column("Run", lambda one: one.record.run_id, "left"),
+        Column("Record", lambda one: str(one.path), "left", spare=2),
     )
 
 

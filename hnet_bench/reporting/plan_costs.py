@@ -60,12 +60,12 @@ def _range(cost: CellCost) -> str:
 COLUMNS: tuple[Column[CellCost], ...] = (
     Column("Row", lambda cost: cost.state.cell.row, "left"),
     Column("Scenario", lambda cost: cost.state.cell.scenario.label, "left"),
-    Column("Done", lambda cost: str(len(cost.state.records)), "left"),
-    Column("Failed", lambda cost: str(len(cost.state.failed_seeds) or ""), "left"),
+    Column("Done", lambda cost: str(len(cost.state.records)), "left", spare=2),
+    Column("Failed", lambda cost: str(len(cost.state.failed_seeds) or ""), "left", spare=3),
     Column("To do", lambda cost: str(cost.todo or ""), "left"),
-    Column("Each", _expected, "left"),
-    Column("Range", _range, "left"),
-    Column("Judged by", _basis, "left"),
+    Column("Each", _expected, "left", spare=1),
+    Column("Range", _range, "left", spare=4),
+    Column("Judged by", _basis, "left", spare=5),
 )
 
 

@@ -84,7 +84,12 @@ class Watcher:
         self._lock = threading.Lock()
         texts = [TextColumn(f"{{task.{text}}}", markup=False) for text in ("description", "fields[note]")]
         self._display = Progress(
-            texts[0], BarColumn(30), texts[1], console=console, transient=True, disable=not console.is_terminal
+            texts[0],
+            BarColumn(min(30, console.width // 4)),
+            texts[1],
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
         self._bars: dict[Hashable, TaskID] = {}
         self._cells: dict[str, list[str]] = {}

@@ -1,25 +1,51 @@
-"""Tables for the terminal."""
+"""Tables for the terminal.
+
+What is to be typed again, such as the name of a row, and what a verdict says is never cut nor broken: in a narrow
+terminal columns of lesser weight are left out, and what does not even fit then is printed as a line for each field.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from operator import itemgetter
+from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import Column, TextTable, text_table, verdicts_table
+from hnet_bench.reporting.columns import NAME, VERDICT_COLUMNS, Column, Field, TextTable, text_table, verdicts_table
 from hnet_bench.reporting.text import legend, measured_text, reported_text
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
 
 _WIDTH_OF_FILES = 200  # where there is no terminal to fit in, nothing should be wrapped
+_LEAST_PROSE = 16  # characters of a line
+
+# Of `list` and `data`.
+TABLES: tuple[Column[Any], ...] = (
+    Column("Table", lambda one: one.name, "left"),
+    Column("Title", lambda one: one.title, "left", spare=1, prose=True),
+    Column("Done", lambda one: str(one.done), "left", spare=2),
+    Column("Planned", lambda one: str(one.planned), "left", spare=3),
+)
+STRATEGIES: tuple[Column[Any], ...] = (
+    Column("Strategy", itemgetter(0), "left"),
+    Column("Class", itemgetter(1), "left", spare=1),
+)
+BENCHMARKS = (replace(STRATEGIES[0], heading="Benchmark"), STRATEGIES[1])
+DATA_SETS: tuple[Column[Any], ...] = (
+    Column("Data set", lambda one: one.name, "left"),
+    Column("State", lambda one: one.state, "left"),
+    Column("Size", lambda one: f"{one.size / 2**20:.1f} MiB" if one.size else "", "left", spare=1),
+    Column("File", lambda one: one.path.name, "left", spare=2),
+)
 
 
 def console() -> Console:
@@ -27,24 +53,30 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
 
 
+# The row as reports print it: the first to go, since its name says as much.
+_LABEL: Column[CellState] = Column("Label", lambda state: state.cell.label, "left", spare=9)
+
+
 def print_results(table: Table, states: Sequence[CellState]) -> None:
     """Prints what is measured beside what is reported, with the number of runs done."""
     unit = " (%)" if states and states[0].cell.unit == "percent" else ""
     columns: tuple[Column[CellState], ...] = (
-        Column("Row", lambda state: state.cell.row, "left"),
+        NAME,
+        _LABEL,
         Column("Scenario", lambda state: state.cell.scenario.label, "left"),
-        Column("Done", lambda state: str(len(state.records))),
-        Column("Failed", lambda state: str(len(state.failed_seeds) or "")),
-        Column("Planned", lambda state: str(len(state.planned_seeds))),
+        Column("Done", lambda state: str(len(state.records)), spare=3),
+        Column("Failed", lambda state: str(len(state.failed_seeds) or ""), spare=2),
+        Column("Planned", lambda state: str(len(state.planned_seeds)), spare=4),
         Column(f"Measured{unit}", measured_text),
-        Column(f"Reported{unit}", lambda state: reported_text(state.cell.reported, state.cell.unit)),
+        Column(f"Reported{unit}", lambda state: reported_text(state.cell.reported, state.cell.unit), spare=1),
     )
     print_table(text_table(columns, states, title=f"{table.name}: {table.title}", notes=legend(states)))
 
 
 def print_verdicts(report: Report) -> None:
     """Prints the verdict on each cell that has a reported number, and what it rests on."""
-    print_table(replace(verdicts_table(report) or text_table((), ()), title=f"{report.name}: {report.title}"))
+    table = verdicts_table(report, (NAME, _LABEL, *VERDICT_COLUMNS[1:])) or text_table((), ())
+    print_table(replace(table, title=f"{report.name}: {report.title}"))
 
 
 def print_finding(check: str, scenario: str, problem: str | None) -> None:
@@ -56,30 +88,66 @@ def print_finding(check: str, scenario: str, problem: str | None) -> None:
         output.print(Text(problem), soft_wrap=True)
 
 
-def print_columns(header: Sequence[str], body: Iterable[Sequence[str]]) -> None:
-    """Prints a plain table, columns aligned to the left."""
-    columns: list[Column[Sequence[str]]] = [
-        Column(heading, itemgetter(index), "left") for index, heading in enumerate(header)
-    ]
-    print_table(text_table(columns, body))
-
-
 def print_table(table: TextTable) -> None:
     """Prints a table, with its title above and its notes below."""
     output = console()
     if table.title:
         output.print(Text(table.title, style="bold"))
     if table.columns:
-        grid = RichTable(box=box.SIMPLE_HEAD, header_style="bold")
-        for column in table.columns:
-            grid.add_column(column.heading, justify=column.align, overflow="fold")
-        for rows in table.bodies:
-            grid.add_section()
-            for row in rows:
-                # Text, not str: a label may hold square brackets, which rich would take for markup.
-                grid.add_row(
-                    *(Text(one.text, style=VERDICTS[one.outcome].terminal if one.outcome else "") for one in row)
-                )
-        output.print(grid)
+        _print_grid(table, output)
     for line in table.notes:
         output.print(Text(line, style="dim"))
+
+
+def _print_grid(table: TextTable, output: Console) -> None:
+    grid, width = _grid(table, output)
+    if not sys.stdout.isatty():
+        output.width = max(output.width, width)
+    narrow, left_out = table, []
+    while width > output.width and any(column.spare for column in narrow.columns):
+        index = max(range(len(narrow.columns)), key=lambda index: _order(narrow, index))
+        left_out += [narrow.columns[index].heading] if any(row[index].text for row in narrow.rows) else []
+        narrow = _without(narrow, index)
+        grid, width = _grid(narrow, output)
+    if width > output.width:
+        for row in table.rows:
+            for column, field in zip(table.columns, row, strict=True):
+                if field.text:
+                    output.print(Text(f"{column.heading}: ").append_text(_text(field)), soft_wrap=True)
+            output.print()
+        return
+    output.print(grid)
+    if left_out:
+        output.print(Text(f"A wider terminal also shows: {', '.join(reversed(left_out))}.", style="dim"))
+
+
+def _grid(table: TextTable, output: Console) -> tuple[RichTable, int]:
+    """The table as rich renders it, and the least width at which nothing of it is broken."""
+    grid = RichTable(box=box.SIMPLE_HEAD, header_style="bold")
+    for index, column in enumerate(table.columns):
+        longest = max((cell_len(row[index].text) for row in table.rows), default=0)
+        least = min(longest, _LEAST_PROSE) if column.prose else longest
+        words = column.heading.split() if column.prose or longest else [column.heading]
+        least = max([least, *map(cell_len, words)])
+        grid.add_column(column.heading, justify=column.align, overflow="fold", min_width=least)
+    for rows in table.bodies:
+        grid.add_section()
+        for row in rows:
+            grid.add_row(*map(_text, row))
+    return grid, output.measure(grid, options=output.options.update(max_width=10_000)).minimum
+
+
+def _text(field: Field) -> Text:
+    # Text, not str: a label may hold square brackets, which rich would take for markup.
+    return Text(field.text, style=VERDICTS[field.outcome].terminal if field.outcome else "")
+
+
+def _order(table: TextTable, index: int) -> tuple[bool, bool, int]:
+    """The column with the greatest is left out first: of those that may be, one that says nothing."""
+    spare = table.columns[index].spare
+    return spare > 0, not any(row[index].text for row in table.rows), spare
+
+
+def _without(table: TextTable, index: int) -> TextTable:
+    rows = tuple(row[:index] + row[index + 1 :] for row in table.rows)
+    return replace(table, columns=table.columns[:index] + table.columns[index + 1 :], rows=rows)
