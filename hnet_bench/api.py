@@ -30,7 +30,7 @@ from hnet_bench import catalog
 from hnet_bench.arguments import Device, Names, PathLike, Seeds
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
-from hnet_bench.papers.table import Cell, Table, is_shipped, load_table, table_names
+from hnet_bench.papers.table import Cell, Table, load_table, table_names
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.files import write_atomically
@@ -154,7 +154,7 @@ class Selection:
 
     def again(self) -> Selection:
         """The same with what the store holds now."""
-        return replace(self, states=_states(self.table, self.name, self.store, self.seeds))
+        return replace(self, states=_states(self.table, self.store, self.seeds))
 
 
 def select(
@@ -172,7 +172,7 @@ def select(
     chosen = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     selected = load_table(name).select(given.names(rows, "rows"), chosen or None)
     store, only = Store(folder), given.seeds(seeds)
-    states = _states(selected, name, store, only)
+    states = _states(selected, store, only)
     _report_damage(states)
     return Selection(name=name, table=selected, seeds=only, store=store, states=states)
 
@@ -678,7 +678,7 @@ def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) ->
     names = tables or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
     built = []
     for name in names:
-        one = build_report(loaded[name], _states(loaded[name], name, store), command=name)
+        one = build_report(loaded[name], _states(loaded[name], store), command=name)
         built.append(one)
         if one.measured:
             drawn.add(Subject(table=one.table, states=one.cells, store=store, command=name))
@@ -810,13 +810,13 @@ def _existing(results: PathLike) -> Path:
     return Path(results)
 
 
-def _states(table: Table, name: str, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
+def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """What a store holds of each cell. Raises UserError as `resolve` does."""
     # A sweep of hours must not end in a report that cannot be made.
     check_kinds(table.figures, table.name)
-    # Our tables may be ahead of our strategies; in a user's table an unknown name is a slip.
-    if not is_shipped(name):
-        for cell in table.cells:
+    # Our tables may be ahead of our strategies; in a user's rows an unknown name is a slip.
+    for cell in table.cells:
+        if not cell.shipped:
             resolve_cell(cell)
     return table_state(table, store, seeds)
 

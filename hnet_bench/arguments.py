@@ -49,7 +49,7 @@ def seeds(given: Seeds) -> tuple[int, ...] | None:
         return None
     kinds = 'a seed, a range such as "1-5" or a list of seeds'
     single = isinstance(given, (str, Integral)) and not isinstance(given, bool)
-    return parse_seeds(",".join(str(one) for one in ([given] if single else _listed(given, "seeds", kinds))))
+    return parse_seeds(given if single else _listed(given, "seeds", kinds))
 
 
 def device(given: str) -> Device:

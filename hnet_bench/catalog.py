@@ -24,6 +24,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from hnet_bench.config import did_you_mean, from_settings
 from hnet_bench.interfaces import Benchmark, Settings, Strategy, UserError
 
 Kind = Literal["strategies", "benchmarks"]
@@ -76,8 +77,6 @@ def user_file(name: str, folders: Iterable[Path] = ()) -> Path | None:
 def build(kind: Kind, name: str, settings: Settings, *, where: str, file: Path | None = None) -> Any:
     """Instance of a strategy or benchmark from its name and settings; `file` is where that of `path.py:Class` is, if
     not below the current folder. Raises UserError as `from_settings` does."""
-    from hnet_bench.config import from_settings
-
     return from_settings(_load(kind, name, where, file), settings, where=where)
 
 
@@ -89,7 +88,10 @@ def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> A
     if name not in known:
         one = {"strategies": "strategy", "benchmarks": "benchmark"}[kind]
         place = f" in {where}" if where else ""
-        raise UserError(f"Unknown {one} '{name}'{place}: known are {', '.join(known)}, or give path.py:Class.")
+        raise UserError(
+            f"Unknown {one} '{name}'{place}: known are {', '.join(known)}, or give path.py:Class."
+            f"{did_you_mean(name, known)}"
+        )
     module, _, attribute = known[name].partition(":")
     try:
         return _checked(kind, _attribute(importlib.import_module(module), attribute, name), name)

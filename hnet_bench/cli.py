@@ -772,7 +772,7 @@ def _advice(error: Any, arguments: list[str]) -> str:
 
 
 def _fail(*sentences: str) -> int:
-    ended = (sentence if sentence.endswith(".") else f"{sentence}." for sentence in sentences)
+    ended = (sentence if sentence.endswith((".", "?")) else f"{sentence}." for sentence in sentences)
     print("Error:", UserError(" ".join(ended)), file=sys.stderr)
     return 2
 

@@ -15,6 +15,7 @@ import re
 import sys
 import types
 import typing
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,6 +74,20 @@ def parse_value(text: str) -> Any:
         return text
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question that ends a sentence about an unknown name, with a space before; "" if no known name is like it.
+
+    >>> did_you_mean("quik", ["quick", "slow"])
+    " Did you mean 'quick'?"
+    """
+    from difflib import get_close_matches
+
+    spelt = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), spelt) or [one for one in spelt if name and name.lower() in one]
+    named = " or ".join(f"'{spelt[one]}'" for one in close[:3])
+    return f" Did you mean {named}?" if named else ""
+
+
 def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     """Instance of the dataclass `cls`; integers given for float fields become floats, lists become tuples.
 
@@ -85,7 +100,8 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     unknown = sorted(set(settings) - set(fields))
     if unknown:
         known = ", ".join(sorted(fields)) or "none"
-        raise UserError(f"Unknown key '{unknown[0]}' in {where}: known keys are {known}.")
+        hint = did_you_mean(unknown[0], fields)
+        raise UserError(f"Unknown key '{unknown[0]}' in {where}: known keys are {known}.{hint}")
     required = [
         name
         for name, field in fields.items()

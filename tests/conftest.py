@@ -218,7 +218,7 @@ def refused(said: Callable[..., Any]) -> Callable[..., str]:
     def run(command: str | list[str]) -> str:
         (line,) = said(command, code=2).err.splitlines()
         assert line.startswith("Error: ")
-        assert line.endswith(".")
+        assert line.endswith((".", "?"))
         return line.removeprefix("Error: ")
 
     return run

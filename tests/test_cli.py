@@ -71,6 +71,9 @@ MODULE_NAME = "A strategy's name has lower-case letters"
     ("command", "sentence"),
     [
         ("run quik", "Unknown table 'quik': known are quick"),
+        ("run split_mnist", "Did you mean 'van_de_ven_2019_split_mnist' or 'van_de_ven_2022_split_mnist'?"),
+        ("run quick --rows jiont", "its rows are finetune, joint, hnet_ent. Did you mean 'joint'?"),
+        ("check Hnet_ENTT", "Did you mean 'hnet_ent'"),
         ("report quik", "Unknown table 'quik'"),
         ("figures quik", "Unknown table 'quik'"),
         ("status absent.toml", "no table file absent.toml"),
@@ -345,6 +348,22 @@ FILES = {
 
 def contents(folder="reports"):
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_a_table_that_extends_another_has_its_records(user_table, stored, said):
+    stored(seed=1)
+    (user_table.parent / "more.toml").write_text('extends = "mine.toml"\nseeds = [1, 2, 3]\n')
+    cells = json.loads(said("status more.toml --json").out)
+    assert [(cell["row"], cell["done"], cell["planned"]) for cell in cells] == [
+        ("finetune", 1, 3),
+        ("finetune", 0, 3),
+        ("joint", 0, 3),
+    ]
+
+
+def test_a_table_that_extends_one_of_ours_may_have_rows_that_are_not_implemented_yet(user_table, said, refused):
+    user_table.write_text('extends = "van_de_ven_2022_split_mnist"\n')
+    assert "fromp" in said("status mine.toml").out
 
 
 def test_a_report_is_written_and_printed_and_stays_the_same(user_table, engine, said):

@@ -10,6 +10,7 @@ from hnet_bench.config import read_toml
 from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.papers import table
 from hnet_bench.papers.table import Reported, load_table
+from hnet_bench.runs.spec import cell_spec
 
 PAGE = (Path(__file__).parent.parent / "docs" / "tables.md").read_text()
 
@@ -25,6 +26,7 @@ def keys_below(heading):
     ("heading", "schemas"),
     [
         ("Of the table", [table._File]),
+        ("Of a table that extends another", [table._Extends]),
         ("Of settings", [table._Group, TrainingProtocol]),
         ("Of a row", [table._Row, table._CellEntry]),
         ("Of a reported number", [Reported]),
@@ -35,8 +37,12 @@ def test_the_page_names_the_keys_that_there_are(heading, schemas):
     assert [sorted(keys) for keys in found] == [sorted(field.name for field in fields(schema)) for schema in schemas]
 
 
-def test_the_example_is_a_table(tmp_path):
-    (text,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+def test_the_examples_are_tables(tmp_path):
+    text, extending = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mine.toml").write_text(extending)
+    extended = load_table(str(tmp_path / "mine.toml"))
+    assert extended.rows == (*load_table("van_de_ven_2019_split_mnist").rows, "mine")
+    assert cell_spec(extended.cells[-1])
     (tmp_path / "mine.toml").write_text(text)
     mine = load_table(str(tmp_path / "mine.toml"))
     assert [(cell.row, cell.scenario.label) for cell in mine.cells] == [

@@ -1,21 +1,29 @@
-"""Seed ranges as people write them: "1-5", "3", "1-3,7"."""
+"""Seeds as people write them: "1-5", "3", "1-3,7", 3, [1, 2, 7]."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from hnet_bench.interfaces import UserError
+
+Seeds: TypeAlias = "int | str | Iterable[int | str]"
 
 _LIMIT = 100_000
 _DIGITS = 18  # a seed fits into 63 bits, and its file's name into a folder
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds of a range, in order, each once. Raises UserError for anything but ranges of whole numbers.
+def parse_seeds(given: Seeds) -> tuple[int, ...]:
+    """Seeds of a number, a range or several of either, in order, each once. Raises UserError for anything else.
 
     >>> parse_seeds("1-3,7")
     (1, 2, 3, 7)
+    >>> parse_seeds([5, "1-2"])
+    (5, 1, 2)
     """
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    text = ",".join(str(one) for one in given) if several else str(given)
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)

@@ -22,6 +22,10 @@ is reported is the difference, in that unit, below which a measured number count
 docs/verdicts.md). It is declared before anything is measured. A `reason` there says why a number is not reproduced,
 once somebody knows.
 
+`extends = "quick"` adds rows to those of another table: a shipped one, or one beside it, `base.toml`; only to some of
+them as `extends = { table = "quick", rows = ["joint"] }`. The rows of the base come first, with all that they have, and
+so they share its records; new rows may use its settings and its shared hyperparameters.
+
 `reduced = "500 iterations where the paper has 5000"` says that a table has less than the paper's budget; its pages and
 figures repeat it, and what it measures is no reproduction. `figures = ["compression"]` asks for a kind of figure that
 says what to run as long as there is no record for it.
@@ -35,7 +39,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from hnet_bench.config import from_settings, read_toml, to_settings
+from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import Better
 from hnet_bench.papers.seeds import parse_seeds
@@ -43,6 +47,8 @@ from hnet_bench.papers.seeds import parse_seeds
 PAPERS = Path(__file__).parent
 # Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_DEEPEST = 5  # tables of which each extends the next
 
 # percent: fractions in records, written and printed times 100. fraction: printed as they are. mse: mean squared errors.
 Unit: TypeAlias = Literal["percent", "fraction", "mse"]
@@ -97,6 +103,11 @@ class Cell:
         """How messages name this cell."""
         return f"row '{self.row}' ({self.scenario.label}) of table '{self.table}'"
 
+    @property
+    def shipped(self) -> bool:
+        """Whether it stands in a table of the package, even if a user's table extends that."""
+        return self.folder is not None and self.folder.resolve() == PAPERS.resolve()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -131,7 +142,10 @@ class Table:
         """The part of the table with these rows and scenarios (None: all). Raises UserError if nothing is left."""
         for row in rows or []:
             if row not in self.rows:
-                raise UserError(f"Table '{self.name}' has no row '{row}': its rows are {', '.join(self.rows)}.")
+                raise UserError(
+                    f"Table '{self.name}' has no row '{row}': its rows are {', '.join(self.rows)}."
+                    f"{did_you_mean(row, self.rows)}"
+                )
         cells = tuple(
             cell
             for cell in self.cells
@@ -148,9 +162,10 @@ class _File:
     title: str
     settings: dict[str, Any]
     rows: tuple[Any, ...]
+    extends: str | dict[str, Any] | None = None
     source: str = ""
     note: str = ""
-    seeds: str = "1"
+    seeds: str | int | tuple[int | str, ...] = "1"
     unit: Unit = "percent"
     better: Better = "higher"
     trial: bool = False
@@ -158,6 +173,12 @@ class _File:
     figures: tuple[str, ...] = ()
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Extends:
+    table: str
+    rows: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,18 +217,27 @@ def is_shipped(name: str) -> bool:
     return not name.endswith(".toml") or Path(name).resolve().parent == PAPERS.resolve()
 
 
-def load_table(name: str) -> Table:
-    """The table with this name, or of this TOML file. Raises UserError if it is unknown or broken."""
-    path = Path(name) if name.endswith(".toml") else PAPERS / f"{name}.toml"
+def table_file(name: str, folder: Path = Path(), where: str = "") -> Path:
+    """The TOML file of a shipped table, or of a user's below `folder`. Raises UserError if there is none."""
+    path = folder / name if name.endswith(".toml") else PAPERS / f"{name}.toml"
     if not os.path.isfile(path):  # unlike Path.is_file, False as well for a name that no file can have
         if name.endswith(".toml"):
-            raise UserError(f"There is no table file {name}.")
-        raise UserError(f"Unknown table '{name}': known are {', '.join(table_names())}, or give a file name.toml.")
+            raise UserError(f"There is no table file {path}{where}.")
+        known = table_names()
+        raise UserError(
+            f"Unknown table '{name}'{where}: known are {', '.join(known)}, or give a file name.toml."
+            f"{did_you_mean(name, known)}"
+        )
     if _NOT_SHOWN.search(name):
         raise UserError(
             f"The name of the table file {name} cannot be shown, and so it cannot be in reports: rename it."
         )
-    return parse_table(path.stem, read_toml(path), folder=path.parent)
+    return path
+
+
+def load_table(name: str) -> Table:
+    """The table with this name, or of this TOML file. Raises UserError if it is unknown or broken."""
+    return _read(table_file(name), ())[0]
 
 
 def parse_table(name: str, content: Settings, folder: Path | None = None) -> Table:
@@ -215,7 +245,24 @@ def parse_table(name: str, content: Settings, folder: Path | None = None) -> Tab
 
     Raises UserError that names the table and the key for anything unexpected.
     """
-    file = from_settings(_File, content, where=f"table '{name}'")
+    return _parsed(name, content, folder, ())[0]
+
+
+def _read(path: Path, extending: tuple[Path, ...]) -> tuple[Table, _File]:
+    """A table and its file, with what it inherits; `extending` are the files that lead to it."""
+    chain = (*extending, path.resolve())
+    if len(chain) > len(set(chain)) or len(chain) > _DEEPEST:
+        fault = "itself" if len(chain) > len(set(chain)) else f"more than {_DEEPEST - 1} others, one after the other"
+        raise UserError(f"Table '{chain[0].stem}' extends {fault}: {' extends '.join(one.name for one in chain)}.")
+    return _parsed(path.stem, read_toml(path), path.parent, chain)
+
+
+def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path, ...]) -> tuple[Table, _File]:
+    inherited: tuple[Cell, ...] = ()
+    if "extends" in content:
+        inherited, file = _extended(name, content, folder, chain)
+    else:
+        file = from_settings(_File, content, where=f"table '{name}'")
     groups = {
         key: from_settings(_Group, value, where=f"settings '{key}' of table '{name}'")
         for key, value in file.settings.items()
@@ -227,19 +274,25 @@ def parse_table(name: str, content: Settings, folder: Path | None = None) -> Tab
                 f"A row of table '{name}' is named '{row.name}': expected a name without commas, which separate rows "
                 "on the command line, nor line breaks, nor blanks around it, nor a dash before it."
             )
+        if any(cell.row == row.name for cell in inherited):
+            raise UserError(
+                f"Table '{name}' has a row '{row.name}', as the table has that it extends: name it otherwise, or take "
+                'only other rows, extends = { table = "...", rows = ["..."] }.'
+            )
     repeated = {row.name for row in rows if sum(other.name == row.name for other in rows) > 1}
     if repeated:
         raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
-    cells = tuple(
+    own = (
         replace(_cell(name, file, groups, row, scenario), folder=folder)
         for row in rows
         for scenario in Scenario
         if getattr(row, scenario.label) is not None
     )
+    cells = (*inherited, *own)
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
-    return Table(
+    table = Table(
         name=name,
         title=file.title,
         source=file.source,
@@ -250,6 +303,41 @@ def parse_table(name: str, content: Settings, folder: Path | None = None) -> Tab
         reduced=file.reduced,
         figures=file.figures,
     )
+    return table, file
+
+
+def _extended(
+    name: str, content: Settings, folder: Path | None, chain: tuple[Path, ...]
+) -> tuple[tuple[Cell, ...], _File]:
+    """The cells that a table takes from the one that it extends, and its file with what it inherits."""
+    where, given = f"table '{name}'", content["extends"]
+    extends = from_settings(
+        _Extends, {"table": given} if isinstance(given, str) else given, where=f"'extends' of {where}"
+    )
+    base, above = _read(table_file(extends.table, folder or Path(), f", which {where} extends"), chain)
+    if extends.rows is not None:
+        base.select(list(extends.rows), None)  # which knows each of them
+        base = replace(base, cells=tuple(cell for cell in base.cells if cell.row in extends.rows))
+    keys = ("title", "source", "note", "seeds", "unit", "better", "reduced", "figures")
+    file = from_settings(
+        _File, {"settings": {}, "rows": [], **{key: getattr(above, key) for key in keys}, **content}, where=where
+    )
+    # A reduced budget stays one, whatever is added.
+    for key in ("unit", "better", *(["reduced"] if above.reduced else [])):
+        if (found := getattr(file, key)) != (expected := getattr(above, key)):
+            raise UserError(
+                f"'{key}' of {where} must be that of the table '{base.name}' which it extends, {expected!r}, "
+                f"found {found!r}."
+            )
+    merged = {}
+    for key in ("settings", "hyperparameters"):
+        if both := set(getattr(file, key)) & set(getattr(above, key)):
+            raise UserError(
+                f"Table '{name}' has {key} '{min(both)}', as the table '{base.name}' has, which it extends: "
+                "give yours another name."
+            )
+        merged[key] = {**getattr(above, key), **getattr(file, key)}
+    return tuple(replace(cell, table=name) for cell in base.cells), replace(file, **merged)
 
 
 def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenario: Scenario) -> Cell:
@@ -290,8 +378,11 @@ def _can_be_typed(row: str) -> bool:
 def _check_files(cells: tuple[Cell, ...], where: str) -> None:
     """Raises UserError if `path.py:Class` names two files of one name, which is all that specs and records hold."""
     found: dict[str, str] = {}
-    for name in (name for cell in cells for name in (cell.strategy, cell.benchmark["name"]) if ".py:" in name):
-        path = os.path.normpath(name.rpartition(":")[0])
+    names = ((cell.folder, name) for cell in cells for name in (cell.strategy, cell.benchmark["name"]))
+    for folder, name in names:
+        if ".py:" not in name:
+            continue
+        path = os.path.normpath((folder or Path()) / name.rpartition(":")[0])
         if (other := found.setdefault(os.path.basename(path), path)) != path:
             raise UserError(
                 f"{where} has two files of the same name, {other} and {path}, and records know them by it: rename one."
@@ -309,7 +400,9 @@ def _hyperparameters(file: _File, given: str | dict[str, Any], where: str) -> di
 
 def _named(known: dict[str, Any], name: str, kind: str, where: str) -> Any:
     if name not in known:
-        raise UserError(f"Unknown {kind} '{name}' in {where}: known are {', '.join(known) or 'none'}.")
+        raise UserError(
+            f"Unknown {kind} '{name}' in {where}: known are {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+        )
     return known[name]
 
 

@@ -18,6 +18,14 @@ def test_the_order_of_a_range_is_kept_and_each_seed_comes_once() -> None:
     assert parse_seeds(" 7, 1 - 3,2") == (7, 1, 2, 3)
 
 
+def test_seeds_may_be_numbers_and_lists() -> None:
+    assert parse_seeds(3) == (3,)
+    assert parse_seeds([2, 1, "1-3"]) == (2, 1, 3)
+    for other in (True, 1.5, -1, [], [1.5], [None]):
+        with pytest.raises(UserError, match="is not a range of seeds"):
+            parse_seeds(other)  # type: ignore[arg-type]
+
+
 def test_neighbours_are_joined() -> None:
     assert format_seeds((7, 3, 1, 2)) == "1-3,7"
 

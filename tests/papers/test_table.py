@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.papers.table import load_table, parse_table, reported_json
+from hnet_bench.runs.spec import cell_spec
 
 
 def content(**changes: Any) -> Settings:
@@ -140,6 +142,78 @@ def test_a_broken_table_is_an_error_that_says_where(broken: Settings, words: str
     with pytest.raises(UserError) as raised:
         parse_table("t", broken)
     assert words in str(raised.value)
+
+
+def test_seeds_are_a_text_a_number_or_a_list() -> None:
+    assert [parse_table("t", content(seeds=seeds)).seeds for seeds in ("1-2,7", 7, [7, 1])] == [(1, 2, 7), (7,), (7, 1)]
+    for seeds in (True, 1.5, [[1]], [], {"1": 2}):
+        with pytest.raises(UserError, match="seeds"):
+            parse_table("t", content(seeds=seeds))
+
+
+SPLIT = load_table("van_de_ven_2019_split_mnist")
+
+
+def extending(base: Any = SPLIT.name, **changes: Any) -> Settings:
+    row = {"name": "mine", "settings": "split", "hyperparameters": {"strength": 5.0}, "CL3": {"strategy": "ewc"}}
+    return {"extends": base, "rows": [row], **changes}
+
+
+def test_a_table_adds_rows_to_those_of_another_which_stay_as_they_are() -> None:
+    table = parse_table("t", extending(title="Mine", seeds=[1, 2]))
+    *others, mine = table.cells
+    assert others == [replace(cell, table="t") for cell in SPLIT.cells]
+    assert [cell_spec(cell) for cell in others] == [cell_spec(cell) for cell in SPLIT.cells]
+    assert (mine.row, mine.benchmark, mine.protocol) == ("mine", SPLIT.cells[0].benchmark, SPLIT.cells[0].protocol)
+    assert mine.reported is None
+    assert (table.title, table.seeds) == ("Mine", (1, 2))
+    assert (table.source, table.note) == (SPLIT.source, SPLIT.note)
+
+
+def test_a_table_may_take_only_some_rows_and_then_has_names_for_others() -> None:
+    some = {"table": SPLIT.name, "rows": ["si", "ewc"]}
+    assert parse_table("t", extending(some)).rows == ("ewc", "si", "mine")
+    assert parse_table("t", {"extends": some}).rows == ("ewc", "si")
+    own = {"name": "offline", "settings": "split", "CL3": {"strategy": "joint"}}
+    assert parse_table("t", extending({**some, "rows": []}, rows=[own])).rows == ("offline",)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (extending("van_de_ven_2019_split_mnits"), "which table 't' extends: known are quick"),
+        (extending("absent.toml"), "There is no table file absent.toml, which table 't' extends"),
+        (extending({"table": SPLIT.name, "rows": ["ecw"]}), "has no row 'ecw'"),
+        (extending({"rows": ["ewc"]}), "Key 'table' is missing in 'extends' of table 't'"),
+        (extending(3), "'extends' of table 't' must be a table, found 3"),
+        (extending(rows=[{"name": "ewc", "settings": "split", "CL1": {"strategy": "ewc"}}]), "has a row 'ewc', as"),
+        (extending(settings={"split": {"benchmark": {"name": "synthetic"}, "protocol": {}}}), "has settings 'split'"),
+        (extending(unit="mse"), "'unit' of table 't' must be that of the table 'van_de_ven_2019_split_mnist'"),
+        (extending("von_oswald_2020_figure_3a_reduced", rows=[], reduced=""), "'reduced' of table 't' must be that of"),
+        (extending({"table": SPLIT.name, "rows": []}, rows=[]), "no cell"),
+    ],
+)
+def test_what_a_table_cannot_extend_is_said(broken: Settings, words: str) -> None:
+    with pytest.raises(UserError) as raised:
+        parse_table("t", broken)
+    assert words in str(raised.value)
+
+
+def test_a_table_extends_one_beside_it_but_neither_itself_nor_without_end(tmp_path: Path) -> None:
+    def write(name: str, base: str, row: str = "") -> str:
+        own = f'[[rows]]\nname = "{row}"\nsettings = "split"\nCL1 = {{ strategy = "{row}" }}\n' if row else ""
+        (tmp_path / f"{name}.toml").write_text(f'extends = "{base}"\n{own}')
+        return str(tmp_path / f"{name}.toml")
+
+    write("a", "quick", "ewc")
+    assert load_table(write("b", "a.toml", "si")).rows == ("finetune", "joint", "hnet_ent", "ewc", "si")
+    for name, base in (("c", "b"), ("d", "c")):
+        load_table(write(name, f"{base}.toml"))
+    with pytest.raises(UserError, match=r"Table 'e' extends more than 4 others.*: e\.toml extends d\.toml"):
+        load_table(write("e", "d.toml"))
+    write("a", "b.toml")
+    with pytest.raises(UserError, match=r"'b' extends itself: b\.toml extends a\.toml extends b\.toml"):
+        load_table(str(tmp_path / "b.toml"))
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:

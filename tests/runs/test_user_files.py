@@ -127,7 +127,9 @@ def test_two_files_of_one_name_are_refused_though_only_one_row_is_chosen(project
     table.write_text(TABLE + row % "deeper/my.py")
     capsys.readouterr()
     assert main(["status", "tables/mine.toml", "--rows", "mine"]) == 2
-    assert "Table 'mine' has two files of the same name, my.py and deeper/my.py" in capsys.readouterr().err
+    assert (
+        "Table 'mine' has two files of the same name, tables/my.py and tables/deeper/my.py" in capsys.readouterr().err
+    )
 
 
 def test_a_sweep_and_all_that_follows_find_the_file_beside_its_table(project, monkeypatch, capsys):
