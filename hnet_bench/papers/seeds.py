@@ -22,8 +22,9 @@ def parse_seeds(given: Seeds) -> tuple[int, ...]:
     >>> parse_seeds([5, "1-2"])
     (5, 1, 2)
     """
-    several = isinstance(given, Iterable) and not isinstance(given, str)
-    text = ",".join(str(one) for one in given) if several else str(given)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        given = [given]
+    text = ",".join(map(str, given))
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)

@@ -329,15 +329,17 @@ def _extended(
                 f"'{key}' of {where} must be that of the table '{base.name}' which it extends, {expected!r}, "
                 f"found {found!r}."
             )
-    merged = {}
     for key in ("settings", "hyperparameters"):
         if both := set(getattr(file, key)) & set(getattr(above, key)):
             raise UserError(
                 f"Table '{name}' has {key} '{min(both)}', as the table '{base.name}' has, which it extends: "
                 "give yours another name."
             )
-        merged[key] = {**getattr(above, key), **getattr(file, key)}
-    return tuple(replace(cell, table=name) for cell in base.cells), replace(file, **merged)
+    return tuple(replace(cell, table=name) for cell in base.cells), replace(
+        file,
+        settings={**above.settings, **file.settings},
+        hyperparameters={**above.hyperparameters, **file.hyperparameters},
+    )
 
 
 def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenario: Scenario) -> Cell:
