@@ -225,7 +225,7 @@ def cells(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
     """One line for each cell, as `reporting.figures` likes it: mean and SEM measured and reported, their difference
-    with its 90 % interval, and what the cell is."""
+    with the interval that verdicts are read from, and what the cell is."""
     from hnet_bench.reporting import frames
 
     return frames.cells(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
@@ -255,7 +255,7 @@ def verdicts(
 def verify(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each cell with a reported number: the verdict, the difference and its 90 % interval (fractions)."""
+    """One line for each cell with a reported number: the verdict, the difference and its interval (fractions)."""
     from pandas import json_normalize
 
     from hnet_bench.reporting.data_files import cell_json

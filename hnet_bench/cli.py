@@ -400,7 +400,7 @@ def verify(
 ) -> None:
     """Judge each measured number of a table against the reported one.
 
-    Two one-sided tests at 5 % against the margin that the table declares
+    Two one-sided tests against the margin that the table declares
     (docs/verdicts.md). Exit code 0: all are reproduced. 1: at least one is
     above or below. 2: neither, something is close, inconclusive or not run;
     then there are verdicts on the standard output, unlike after a wrong

@@ -88,6 +88,9 @@ class TrainingProtocol:
     # Raised when what all runs share computes something else: training loop, evaluation, metrics (`runs.revisions`).
     revision: ClassVar[int] = 1
 
+    # Class in `torch.optim` of what `Setup.optimiser` makes, with which `runs.departures` compares what a run used.
+    optimiser: ClassVar[str] = "Adam"
+
     iterations: int  # optimiser steps per experience; see also `later_iterations`
     batch_size: int = 128  # samples of the current experience per step
     learning_rate: float = 1e-3  # of Adam
@@ -190,7 +193,7 @@ class Setup:
 
         return torch.Generator().manual_seed(stream_seed(self.seed, stream))
 
-    def optimiser(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Adam:
+    def optimiser(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The protocol's optimiser, new, over these parameters: whatever a strategy trains takes its steps with one."""
         import torch
 

@@ -43,14 +43,15 @@ class InMemoryTemplate(ResumableTemplate):
     `begin_experience`, `end_experience`.
     """
 
-    # Whether Adam starts anew with every experience (von Oswald et al.) or keeps its state (van de Ven & Tolias).
+    # Whether the optimiser starts anew with every experience (von Oswald et al.), or keeps its state (van de Ven &
+    # Tolias).
     fresh_optimiser: ClassVar[bool] = False
     # Beyond classification by ReLU perceptrons with torch's initialisation: values of the benchmark's problem type and
     # of the protocol, "scheduled" for steps and learning rates that change, "normalised" for images with values beyond
     # [0, 1]. Not inherited, since a subclass may do what suits none of them.
     learns_with: ClassVar[tuple[str, ...]] = ()
 
-    optimizer: torch.optim.Adam
+    optimizer: torch.optim.Optimizer
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class InMemoryTemplate(ResumableTemplate):
         return {"trained": count, "target": count}
 
     def make_optimizer(self, reset_optimizer_state: bool = False, **kwargs: Any) -> None:
-        """Adam over `trained_parameters`. Avalanche's own would take in every parameter of the model.
+        """The protocol's optimiser over `trained_parameters`. Avalanche's own would take in all parameters there are.
 
         Where it keeps its state, that of parameters which are still there goes on, whatever plugins have put beside
         them or in place of others.

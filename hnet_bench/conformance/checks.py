@@ -34,11 +34,10 @@ MANY_SAMPLES = 1500
 STEEP, OVERLAPPING = 1.0, 0.5
 # Pixels each way; some networks need at least 10.
 IMAGE_SIDE = 12
-# How convolutional networks are trained there: deep ones at a lower rate, one with dropout for longer.
-CONVOLUTIONAL: dict[str, dict[str, Any]] = {
-    "resnet32": {"learning_rate": 1e-3},
-    "zenke": {"learning_rate": 1e-3, "iterations": 150},
-}
+# How networks that convolve are trained there, all at a lower rate, and what one of them needs beside it: dropout takes
+# longer.
+CONVOLUTIONAL: dict[str, Any] = {"learning_rate": 1e-3}
+OF_NETWORK: dict[str, dict[str, Any]] = {"zenke": {"iterations": 150}}
 
 
 class StrategyUnderTest:
@@ -49,7 +48,7 @@ class StrategyUnderTest:
         self._name = name
         smoke_run = SmokeRun(strategy=strategy, scenario=scenario)
         if network != "mlp":
-            protocol = replace(smoke_run.protocol, network=network, **CONVOLUTIONAL[network])
+            protocol = replace(smoke_run.protocol, network=network, **CONVOLUTIONAL, **OF_NETWORK.get(network, {}))
             smoke_run = replace(smoke_run, protocol=protocol, stream=Synthetic(image_side=IMAGE_SIDE))
         self.smoke_run = smoke_run
 

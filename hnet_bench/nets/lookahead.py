@@ -17,10 +17,11 @@ class AdamLookahead:
     The copies are moved by the very function that the optimiser's `step` calls, so both agree bit for bit.
     """
 
-    def __init__(self, optimiser: torch.optim.Adam, parameters: list[torch.nn.Parameter]) -> None:
+    def __init__(self, optimiser: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> None:
         group = optimiser.param_groups[0]
         known = {id(parameter) for parameter in group["params"]}
-        if len(optimiser.param_groups) != 1 or any(id(parameter) not in known for parameter in parameters):
+        alone = isinstance(optimiser, torch.optim.Adam) and len(optimiser.param_groups) == 1
+        if not alone or any(id(parameter) not in known for parameter in parameters):
             raise ValueError("The lookahead needs an Adam with one parameter group that holds all the parameters.")
         self._optimiser = optimiser
         self._group = group

@@ -19,7 +19,7 @@ from hnet_bench.metrics import (
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.provenance import TracedRecord
-from hnet_bench.reporting.statistics import INTERVAL, MINIMUM_TO_RANK
+from hnet_bench.reporting.statistics import ERROR_RATE, INTERVAL, MINIMUM_TO_RANK
 from hnet_bench.reporting.text import (
     GIBIBYTE,
     KNOWN,
@@ -47,10 +47,6 @@ Align: TypeAlias = Literal["left", "right", "center"]
 
 NO_REASON = "no reason known"
 ABSENT = "not measured"
-_TRANSFER = (
-    "Forward transfer: how much better each experience but the first is right before training on it than before any "
-    "training, for runs that were evaluated then. "
-)
 _GAPS = (
     "Forgetting is not measured where a run evaluates after each experience on that one alone, and on all of them "
     "after the last: the best earlier score is then not known."
@@ -245,10 +241,10 @@ def verdicts_table(report: Report, columns: tuple[Column[Any], ...] = VERDICT_CO
 def _verdict_notes(report: Report) -> Iterable[str]:
     yield (
         f"Difference: measured minus reported, in {report.scale.differences}. Reproduced if its {INTERVAL} lies "
-        "within the margin, above or below if it lies beyond it, else inconclusive: two one-sided tests at 5 %. The "
-        f"margin stands in the table and does not depend on what is measured. Fewer than {MINIMUM_SEEDS} seeds are "
-        f"inconclusive, and fewer than {MINIMUM_TO_REPRODUCE} never reproduce a number, since some methods fail on "
-        "single seeds."
+        "within the margin, above or below if it lies beyond it, else inconclusive: two one-sided tests at "
+        f"{ERROR_RATE}. The margin stands in the table and does not depend on what is measured. Fewer than "
+        f"{MINIMUM_SEEDS} seeds are inconclusive, and fewer than {MINIMUM_TO_REPRODUCE} never reproduce a number, "
+        "since some methods fail on single seeds."
     )
     yield (
         "Seeds if equal: how many it takes in all to decide with a chance of 80 %, with the spread measured so far, if "
@@ -314,8 +310,8 @@ def reason_of(cell: ReportCell) -> str:
 
 @dataclass(frozen=True)
 class Measure:
-    """What the records of a cell say: its name in JSON and CSV, its heading in tables ("": in none), its value, and
-    that as text. Most values are means over seeds."""
+    """What the records of a cell say: its name in JSON, its heading in the details ("": not there), its value, and that
+    as text. Most values are means over seeds; these are in the CSV, too, of others those that `data_files` names."""
 
     name: str
     heading: str
@@ -324,6 +320,7 @@ class Measure:
     absent: str = ""  # the text where there is no value
     align: Align = "right"
     over_seeds: bool = True
+    legend: str = ""  # below a table that has the column; {differences} stands for the unit of differences
 
     def column(self) -> Column[ReportCell]:
         """Its column."""
@@ -354,18 +351,39 @@ def _plain(form: str) -> Callable[[Any, Scale], str]:
     return lambda value, _: format(value, form)
 
 
-# In the order of the details; a new metric is a function in `metrics` and a line here.
+# In the order of the details; a new metric is a function in `metrics` and an entry here, with its legend.
 MEASURES = (
-    Measure("during", "During", _mean(lambda record, _: during_accuracy(record.score))),
-    Measure("final", "Final", lambda cell: cell.summary),
-    Measure("forgetting", "Forgetting", _mean(lambda record, better: forgetting(record.score, better)), absent=ABSENT),
     Measure(
-        "forward_transfer", "Forward transfer", _mean(lambda one, *at: forward_transfer(one.score, one.untrained, *at))
+        "during",
+        "During",
+        _mean(lambda record, _: during_accuracy(record.score)),
+        legend="During: score on each experience right after training on it.",
+    ),
+    Measure("final", "Final", lambda cell: cell.summary, legend="Final: after the last one."),
+    Measure(
+        "forgetting",
+        "Forgetting",
+        _mean(lambda record, better: forgetting(record.score, better)),
+        absent=ABSENT,
+        legend="Forgetting: what is lost from the best earlier score to the final one, in {differences}.",
+    ),
+    Measure(
+        "forward_transfer",
+        "Forward transfer",
+        _mean(lambda one, *at: forward_transfer(one.score, one.untrained, *at)),
+        legend="Forward transfer: how much better each experience but the first is right before training on it than "
+        "before any training, for runs that were evaluated then.",
     ),
     Measure("stale_seeds", "", lambda cell: cell.stale_seeds, over_seeds=False),
     Measure("unknown_seeds", "", lambda cell: cell.unknown_seeds or None, over_seeds=False),
     Measure("departed_seeds", "", lambda cell: cell.departed_seeds or None, over_seeds=False),
-    Measure("task_inference", "Task inference", _mean(_task_inference), lambda mean, _: PERCENT.text(mean.mean)),
+    Measure(
+        "task_inference",
+        "Task inference",
+        _mean(_task_inference),
+        lambda mean, _: PERCENT.text(mean.mean),
+        legend="Task inference: how often the task was inferred right after the last experience, in percent.",
+    ),
     Measure(
         "trained_parameters",
         "Trained parameters",
@@ -379,15 +397,21 @@ MEASURES = (
         lambda cell: cell.records[0].parameters["compression_ratio"],
         _plain(".3f"),
         over_seeds=False,
+        legend="Compression ratio: trained parameters over those of the network that classifies.",
     ),
     Measure(
-        "seconds", "Seconds per run", _mean(lambda one, _: one.seconds["total"]), lambda mean, _: f"{mean.mean:.1f}"
+        "seconds",
+        "Seconds per run",
+        _mean(lambda one, _: one.seconds["total"]),
+        lambda mean, _: f"{mean.mean:.1f}",
+        legend="Seconds depend on the machine.",
     ),
     Measure(
         "peak_memory_bytes",
         "Memory, GiB",
         _mean(lambda record, _: record.peak_memory_bytes or None),
         lambda mean, _: f"{mean.mean / GIBIBYTE:.2f}",
+        legend="Memory: the most that the process held at a time.",
     ),
     Measure(
         "diagnostics",
@@ -410,14 +434,9 @@ def details_table(report: Report) -> TextTable | None:
     table = text_table(
         DETAIL_COLUMNS, measured, name="details", title="Details", sections=_sections(measured), drop_empty=True
     )
-    transfer = "Forward transfer" in [column.heading for column in table.columns]
-    notes = [
-        "Means over seeds. During: score on each experience right after training on it. Final: after the last one. "
-        f"Forgetting: what is lost from the best earlier score to the final one, in {report.scale.differences}. "
-        f"{_TRANSFER if transfer else ''}Task inference: how often the task was inferred right after the last "
-        "experience, in percent. Compression ratio: trained parameters over those of the network that classifies. "
-        "Seconds depend on the machine; memory is the most that the process held at a time.",
-    ]
+    shown = {column.heading for column in table.columns}
+    legends = [measure.legend for measure in MEASURES if measure.legend and measure.heading in shown]
+    notes = [" ".join(["Means over seeds.", *legends]).format(differences=report.scale.differences)]
     notes += [_GAPS] if any(field.text == ABSENT for row in table.rows for field in row) else []
     return replace(table, notes=tuple(notes))
 

@@ -70,7 +70,7 @@ def scores(states: Sequence[CellState]) -> DataFrame:
 
 def cells(states: Sequence[CellState]) -> DataFrame:
     """One line for each cell: what it is, mean and SEM over `n` seeds, what is reported, and their difference with the
-    90 % interval that verdicts are read from. Scores are as in records: fractions, or errors where `unit` is "mse".
+    interval that verdicts are read from. Scores are as in records: fractions, or errors where `unit` is "mse".
 
     `title` is the benchmark as people name it, `method` the row's label without that. Where rows differ in one number
     alone, that is `hyperparameter`, and `value` what it is.
@@ -161,5 +161,8 @@ def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
 
 def _step_seconds(record: Record, after: int) -> float | None:
     """Seconds of a training step; None for a record that does not say how long each experience took."""
-    seconds = record.seconds["train"]
-    return seconds[after] / record.spec["protocol"]["iterations"] if after < len(seconds) else None
+    seconds, protocol = record.seconds["train"], record.spec["protocol"]
+    if after >= len(seconds):
+        return None
+    later: int = protocol.get("later_iterations") or protocol["iterations"]
+    return seconds[after] / (later if after else protocol["iterations"])

@@ -18,8 +18,10 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from hnet_bench.metrics import Better, Summary, summarise
 
-LEVEL = 0.95  # of each one-sided test
-INTERVAL = f"{100 * (2 * LEVEL - 1):.0f} % interval"
+LEVEL = 0.95  # of each one-sided test; what tables and figures say of it follows from it
+ERROR_RATE = f"{round(100 * (1 - LEVEL), 6):g} %"
+CONFIDENCE = f"{round(100 * (2 * LEVEL - 1), 6):g} %"  # of the interval that both tests leave
+INTERVAL = f"{CONFIDENCE} interval"
 EXACT = math.inf  # degrees of freedom of what is known without error
 POWER = 0.8
 MOST_SEEDS = 1000

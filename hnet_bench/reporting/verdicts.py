@@ -1,11 +1,12 @@
 """The verdict on a number: is what was measured equivalent to what is reported?
 
-Two one-sided tests (Schuirmann 1987) at 5 % each against a margin that the table declares. Their outcome can be read
-from the 90 % interval of the difference, measured minus reported; `VERDICTS` has all of them.
+Two one-sided tests (Schuirmann 1987) against a margin that the table declares. Their outcome can be read from an
+interval of the difference, measured minus reported (`statistics.LEVEL`, `statistics.INTERVAL`); `VERDICTS` has all of
+them.
 
-So at most 5 % of numbers that are off by the margin or more are called reproduced, and at most 5 % of those within it
-are called below, or above. What was measured with fewer than `MINIMUM_SEEDS` seeds is inconclusive, and so is what
-would be reproduced or close with fewer than `MINIMUM_TO_REPRODUCE`. docs/verdicts.md has the power.
+So of numbers that are off by the margin or more at most `statistics.ERROR_RATE` are called reproduced, and as few of
+those within it are called below, or above. What was measured with fewer than `MINIMUM_SEEDS` seeds is inconclusive, and
+so is what would be reproduced or close with fewer than `MINIMUM_TO_REPRODUCE`. docs/verdicts.md has the power.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class VerdictKind:
     meaning: str = ""  # in legends; "" for what they count alone
 
 
-# What each outcome says of the 90 % interval of measured minus reported:
+# What each outcome says of the interval of measured minus reported:
 #   reproduced     it lies within the margin: both tests reject that the difference is as large as the margin
 #   close          so it does, but nobody says how uncertain the reported number is, and no error rate holds
 #   above, below   it lies beyond the margin on one side: the test of "no further off than the margin" rejects
@@ -92,7 +93,7 @@ class Verdict:
     margin: float
     seeds: int
     difference: float | None = None
-    interval_low: float | None = None  # 90 %
+    interval_low: float | None = None  # `statistics.INTERVAL`
     interval_high: float | None = None
     # Seeds in all with which an inconclusive number is found to be reproduced in 80 % of cases, with the spread that
     # was measured, if measured and reported are equal in truth.

@@ -86,8 +86,8 @@ def _other_steps(protocol: TrainingProtocol, measured: Settings) -> list[str]:
 
 def _other_rates(protocol: TrainingProtocol, measured: Settings) -> list[str]:
     found = []
-    if others := sorted({*measured["optimisers"]} - {"Adam"}):
-        found.append(f"takes steps of {' and '.join(others)}, and the protocol's are Adam's")
+    if others := sorted({*measured["optimisers"]} - {protocol.optimiser}):
+        found.append(f"takes steps of {' and '.join(others)}, and the protocol's are {protocol.optimiser}'s")
     factors = [1.0, *(factor for _, factor in protocol.learning_rate_steps)]
     least, largest = min(factors) * protocol.learning_rate, max(factors) * protocol.learning_rate
     if any(not 0.999999 * least <= rate <= 1.000001 * largest for rate in measured["learning_rates"]):

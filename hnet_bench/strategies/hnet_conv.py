@@ -39,6 +39,11 @@ class HnetConv(HypernetworkSettings):
         super().__post_init__()
         if self.from_scratch and self.regularisation_strength > 0:
             raise UserError("With from_scratch nothing is regularised: set regularisation_strength to 0.")
+        if self.regularised_tasks is not None or self.online_targets:
+            raise UserError(
+                "hnet_conv holds all old tasks to targets that it keeps: it has neither regularised_tasks nor "
+                "online_targets."
+            )
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run. Raises UserError if the protocol's network does not take the inputs."""

@@ -58,3 +58,9 @@ def test_a_parameter_that_the_optimiser_does_not_hold_is_refused():
     _, optimiser = parameters_and_optimiser(True)
     with pytest.raises(ValueError, match="one parameter group"):
         AdamLookahead(optimiser, [torch.nn.Parameter(torch.zeros(1))])
+
+
+def test_another_optimiser_is_refused():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    with pytest.raises(ValueError, match="needs an Adam"):
+        AdamLookahead(torch.optim.SGD([parameter], lr=0.1), [parameter])

@@ -16,7 +16,10 @@ from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
-SPLIT = {"benchmark": {"name": "split_mnist", "class_order": "fixed"}, "protocol": {"iterations": 10}}
+SPLIT: dict[str, Any] = {
+    "benchmark": {"name": "split_mnist", "class_order": "fixed"},
+    "protocol": {"iterations": 10},
+}
 REPORTED = {"mean": 70.0, "spread": 0.02, "spread_kind": "sem", "n": 5, "margin": 1.0, "known": "verified"}
 
 
@@ -50,6 +53,17 @@ def test_a_score_has_a_line_and_its_cell_beside_it(tmp_path: Path, record_of: Ca
     ]
     (facts,) = frame[["row", "label", "method", "title", "mean", "n", "reported"]].drop_duplicates().to_numpy().tolist()
     assert facts == ["a", "Split MNIST, HNET", "HNET", "Split MNIST", pytest.approx(0.6), 2, 0.7]
+
+
+def test_the_time_of_a_step_is_that_of_the_experiences_own_number_of_steps(
+    tmp_path: Path, record_of: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SPLIT, "protocol", {"iterations": 10, "later_iterations": 5})
+    table, store = table_of([row("a", strategy="hnet_conv")]), Store(tmp_path)
+    spec = resolve_cell(table.cells[0], 1)
+    store.write(spec, record_of(spec, seconds={"train": [2.0, 2.0], "evaluate": [1.0, 1.0], "total": 6.0}))
+    frame = scores(table_state(table, store))
+    assert frame.groupby("after")["step_seconds"].unique().explode().to_dict() == {1: 0.2, 2: 0.4}
 
 
 def test_the_interval_of_a_difference_by_hand(tmp_path: Path, record_of: Callable[..., Record]) -> None:

@@ -122,7 +122,7 @@ HOW = {
     "no object": "expected a JSON object, found list",
     "not a number": "NaN is no number",
     "nested too deep": "could not be read",
-    "schema": "expected schema 2, 3 or 4, found 99",
+    "schema": ", found 99",
     "key": "seconds",
     "extra": "accuracy",
     "not square": "does not fit its sha256",

@@ -9,6 +9,7 @@ from torch.nn import functional
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.conformance.smoke_run import SmokeRun
 from hnet_bench.interfaces import Scenario, TrainingProtocol, UserError
+from hnet_bench.nets.networks import NETWORKS
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_conv import HnetConv
 from hnet_bench.strategies.hnet_embedding_space import HnetEmbeddingSpace
@@ -108,7 +109,7 @@ def test_a_perceptron_is_trained_as_by_hnet_bit_for_bit():
     assert outcomes[0].evaluations == outcomes[1].evaluations
 
 
-@pytest.mark.parametrize("network", ["resnet32", "zenke"])
+@pytest.mark.parametrize("network", [name for name in NETWORKS if name != "mlp"])
 @pytest.mark.parametrize("change", [{}, {"from_scratch": True, "regularisation_strength": 0.0}])
 def test_a_run_goes_on_bit_for_bit_within_an_experience(network, change):
     """Statistics, dropout, augmentation and the learning rate are where they were."""
@@ -142,3 +143,9 @@ def test_what_cannot_be_learnt_is_refused(cls, network, stream, words, built):
 def test_from_scratch_has_nothing_to_regularise():
     with pytest.raises(UserError, match="set regularisation_strength to 0"):
         HnetConv(from_scratch=True)
+
+
+@pytest.mark.parametrize("setting", [{"regularised_tasks": 1}, {"online_targets": True}])
+def test_settings_that_it_would_not_follow_are_refused(setting):
+    with pytest.raises(UserError, match="it has neither regularised_tasks nor online_targets"):
+        HnetConv(**setting)

@@ -22,6 +22,7 @@ from hnet_bench.reporting.figures.panels import (
     t_interval,
 )
 from hnet_bench.reporting.figures.style import BLACK, BLUE, LIGHT, PALE, SMALL, VERMILION
+from hnet_bench.reporting.statistics import CONFIDENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +93,7 @@ def comparison(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str]
 
 
 def forest(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | None = None) -> Axes:
-    """Measured minus reported for each method, with the 90 % interval and the margin that verdicts are read from.
+    """Measured minus reported for each method, with the interval and the margin that verdicts are read from.
 
     Errors, which may differ by orders of magnitude, are compared by the ratio of measured to reported, on a logarithmic
     axis. Intervals that leave the axis end in an arrow.
@@ -178,8 +179,8 @@ def _forest_caption(frame: DataFrame) -> str:
     what = "difference" if quantity_of(frame).ceiling is not None else "difference, as a ratio to what is reported"
     single = "; one seed has none" if (frame["n"] == 1).any() else ""
     bars = (
-        f" Bars: 90 % t interval of the {what} (Cochran and Cox), from which verdicts are read{single}. Arrows: the "
-        "bar goes on outside."
+        f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox), from which verdicts are read{single}. "
+        "Arrows: the bar goes on outside."
     )
     return (
         f"{seeds_text(frame)} Averages after the last experience."

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hnet_bench.reporting.figures.panels import (
+    CONFIDENCE,
     MANY,
     Kind,
     evaluated_throughout,
@@ -24,6 +25,8 @@ from hnet_bench.reporting.figures.style import GREY, looks
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
+
+_NARROW = 0.68  # confidence: about one SEM to each side
 
 
 def learning_curves(frame: DataFrame, ax: Axes | None = None) -> Axes:
@@ -65,11 +68,11 @@ def task_inference(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def many_tasks(frame: DataFrame, ax: Axes | None = None) -> Axes:
-    """Score on each of many tasks after the last: a line for each method, with bands of 68 %, about one SEM to each
-    side: with few seeds wider ones of several methods would cover all of the panel."""
+    """Score on each of many tasks after the last: a line for each method, with bands of about one SEM to each side:
+    with few seeds wider ones of several methods would cover all of the panel."""
     frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
     final = _of_runs(frame[frame["after"] == experiences_of(frame)], "experience", "score")
-    _lines(ax, frame, final, confidence=0.68)
+    _lines(ax, frame, final, confidence=_NARROW)
     score_axis(ax, quantity)
     ax.set_ylabel(f"final {quantity.label}")
     return _finished(ax, frame, "task, in the order of learning")
@@ -79,7 +82,7 @@ def step_time(frame: DataFrame, ax: Axes | None = None) -> Axes:
     """Milliseconds of a training step on each experience, what old tasks cost: medians over seeds.
 
     They are those of training on an experience, with whatever a method does before the first and after the last step,
-    divided by the protocol's iterations.
+    divided by the protocol's steps.
     """
     frame, ax, _ = prepared(frame, ax, "seed", "after", "step_seconds")
     times = _of_runs(frame.assign(milliseconds=1000 * frame["step_seconds"]), "after", "milliseconds")
@@ -94,7 +97,7 @@ def _of_runs(frame: DataFrame, x: str, y: str) -> DataFrame:
     return frame.groupby(["method", "seed", x], observed=True)[y].mean().reset_index()
 
 
-def _lines(ax: Axes, frame: DataFrame, values: DataFrame, *, confidence: float = 0.95, **more: Any) -> None:
+def _lines(ax: Axes, frame: DataFrame, values: DataFrame, *, confidence: float = CONFIDENCE, **more: Any) -> None:
     """A line through the means over seeds for each method of `_of_runs`, with their intervals as bars that stand beside
     each other, or as bands where there are many experiences."""
     import seaborn
@@ -192,8 +195,8 @@ MANY_TASKS = Kind(
     columns=_LINES,
     caption=lambda frame: (
         f"{seeds_text(frame)} {quantity_of(frame).name.capitalize()} on each task after the last one; "
-        f"means over seeds.{interval_text(frame, 'Bands', confidence=68)} Not 95 %, since so wide bands would cover "
-        "each other."
+        f"means over seeds.{interval_text(frame, 'Bands', confidence=_NARROW)} Not {100 * CONFIDENCE:g} %, since "
+        "so wide bands would cover each other."
     ),
     size=(6.0, 2.3),
 )

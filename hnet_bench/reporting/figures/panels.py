@@ -23,6 +23,8 @@ SCENARIO_NAMES = {"CL1": "CL1: task given", "CL2": "CL2: domain", "CL3": "CL3: c
 
 # From this number of experiences on they are too many for a marker and an error bar each.
 MANY = 20
+# Of the interval of a mean, unless a kind of figure has another.
+CONFIDENCE = 0.95
 # Two seeds have an interval of 12.7 SEM to each side, which says nothing and hides what stands beside it.
 FEWEST_SEEDS = 3
 
@@ -158,7 +160,7 @@ def evaluated_throughout(frame: DataFrame) -> DataFrame:
 
 
 def t_interval(
-    values: Sequence[float], *, confidence: float = 0.95, ceiling: float | None = None
+    values: Sequence[float], *, confidence: float = CONFIDENCE, ceiling: float | None = None
 ) -> tuple[float, float]:
     """The ends of Student's t interval of a mean, as far as scores can go; NaN for fewer than `FEWEST_SEEDS` values."""
     import numpy
@@ -208,13 +210,13 @@ def seeds_text(frame: DataFrame) -> str:
     return f"{text} ({least if least == most else f'{least} to {most}'} in a cell)."
 
 
-def interval_text(frame: DataFrame, marks: str = "Bars", *, confidence: int = 95) -> str:
+def interval_text(frame: DataFrame, marks: str = "Bars", *, confidence: float = CONFIDENCE) -> str:
     """What bars or bands are; "" where no cell has enough seeds for any."""
     seeds = list(map(len, _seeds(frame)))
     if max(seeds) < FEWEST_SEEDS:
         return ""
     some = f", from {FEWEST_SEEDS} seeds on" if min(seeds) < FEWEST_SEEDS else ""
-    return f" {marks}: {confidence} % t interval of the mean{some}, as far as scores can go."
+    return f" {marks}: {100 * confidence:g} % t interval of the mean{some}, as far as scores can go."
 
 
 def _seeds(frame: DataFrame) -> list[set[int]]:

@@ -13,6 +13,7 @@ import pytest
 from hnet_bench.reporting.appendix import sections
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.html_page import anchor, commands, data_uri, facts, page, runs, settings, size_of
+from hnet_bench.reporting.statistics import INTERVAL
 
 SVG = b"""<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN"
@@ -76,7 +77,7 @@ def test_behind_a_number_stand_its_runs_settings_commands_and_verdict(rich_repor
     assert rows[0][-1].startswith("synthetic/class/si/seed1-")
     known = dict(facts(rich_report, cell))
     assert known["Verdict"] == "below†"
-    assert known["Difference"].startswith("-69.60 percentage points, 90 % interval -70.")
+    assert known["Difference"].startswith(f"-69.60 percentage points, {INTERVAL} -70.")
     assert known["Reported"] == "90.00 ± 0.20† over 20 seeds; recalled. Nobody et al. 2020."
     assert dict(settings(cell))["protocol.iterations"] == "5"
     assert [command for _, command in commands(rich_report, cell)] == [
