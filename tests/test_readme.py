@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hnet_bench import api
+from hnet_bench import api, catalog
 from hnet_bench.cli import main
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import load_table
@@ -42,6 +42,12 @@ def test_the_commands_in_the_readme_exist(capsys):
     for command in set(re.findall(r"hnet-bench (\w+)", README)):
         assert main([command, "--help"]) == 0
     capsys.readouterr()
+
+
+def test_the_readme_names_all_strategies_and_no_others():
+    (chapter,) = re.findall(r"^### Strategies$(.*?)^#", README, re.DOTALL | re.MULTILINE)
+    listed = [line.split("|")[1] for line in chapter.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(listed))) == list(catalog.names("strategies"))
 
 
 def test_the_tables_in_the_readme_exist():

@@ -164,5 +164,6 @@ def _step_seconds(record: Record, after: int) -> float | None:
     seconds, protocol = record.seconds["train"], record.spec["protocol"]
     if after >= len(seconds):
         return None
-    later: int = protocol.get("later_iterations") or protocol["iterations"]
-    return seconds[after] / (later if after else protocol["iterations"])
+    first: int = protocol["iterations"]
+    steps = protocol.get("later_iterations") or first if after else first
+    return float(seconds[after] / steps)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy
@@ -19,11 +21,24 @@ from hnet_bench.papers.table import Reported
 from hnet_bench.reporting import figures
 from hnet_bench.reporting.figures.arrays import unpermuted
 from hnet_bench.reporting.figures.averages import MARKS
+from hnet_bench.reporting.figures.kinds import KINDS
 from hnet_bench.reporting.figures.page import Subject, pages
 from hnet_bench.reporting.figures.panels import t_interval
 from hnet_bench.reporting.figures.style import METHODS, looks
 
 SubjectOf = Callable[..., Subject]
+PAGE = Path(__file__).parents[3] / "docs" / "figures.md"
+
+
+def test_every_kind_is_a_function_that_the_page_names() -> None:
+    named = [
+        re.findall(r"`(\w+)`", line.split("|")[1]) for line in PAGE.read_text().splitlines() if line.startswith("| `")
+    ]
+    functions = sorted(name for names in named for name in names)
+    assert functions == sorted(kind.draw.__name__ for kind in KINDS.values())
+    assert functions == sorted({*figures.__all__} - {"STYLE"})
+
+
 SOUND = [[0.9, 0.1], [0.5, 0.7]]
 OTHER = [[0.8, 0.3], [0.4, 0.6]]
 THREE = [[0.9, 0.1, 0.2], [0.5, 0.7, 0.3], [0.3, 0.6, 0.9]]
