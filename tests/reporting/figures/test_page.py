@@ -23,6 +23,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.figures.kinds import FORMATS, file_name
 from hnet_bench.reporting.figures.layout import draw, encode
 from hnet_bench.reporting.figures.page import Subject, data_sum_of, pages
+from hnet_bench.reporting.figures.panels import CONFIDENCE
 from hnet_bench.reporting.figures.style import house_style
 from hnet_bench.runs.store import Damaged
 
@@ -95,7 +96,7 @@ def test_text_is_text_with_a_title_and_a_description(subject_of: SubjectOf) -> N
         assert text in words
     root = ElementTree.fromstring(svg)
     assert root.findtext("{http://www.w3.org/2000/svg}title") == "A table that is made up: Learning curves"
-    assert "95 % t interval" in (root.findtext("{http://www.w3.org/2000/svg}desc") or "")
+    assert f"{100 * CONFIDENCE:g} % t interval" in (root.findtext("{http://www.w3.org/2000/svg}desc") or "")
 
 
 def test_a_dollar_in_a_name_is_a_dollar(subject_of: SubjectOf) -> None:
@@ -157,7 +158,7 @@ def test_the_caption_speaks_of_intervals_only_where_there_are_some(subject_of: S
     ]
     for kind in ("comparison", "learning-curves", "during-and-final"):
         assert "interval" not in captions[0][kind]
-        assert "95 % t interval of the mean, as far as scores can go" in captions[1][kind]
+        assert f"{100 * CONFIDENCE:g} % t interval of the mean, as far as scores can go" in captions[1][kind]
 
 
 @pytest.mark.parametrize(
