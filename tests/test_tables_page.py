@@ -1,8 +1,9 @@
-"""docs/tables.md names every key that a table may have, and no other; its example is a table."""
+"""docs/tables.md names every key that a table may have, and no other, with its choices; its example is a table."""
 
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -35,6 +36,13 @@ def keys_below(heading):
 def test_the_page_names_the_keys_that_there_are(heading, schemas):
     found = keys_below(heading)
     assert [sorted(keys) for keys in found] == [sorted(field.name for field in fields(schema)) for schema in schemas]
+
+
+def test_the_page_names_the_choices_of_the_protocol():
+    for name, kind in get_type_hints(TrainingProtocol).items():
+        if get_origin(kind) is Literal:
+            (line,) = re.findall(rf"^\| `{name}` \| (.*?)[;|]", PAGE, re.MULTILINE)
+            assert re.findall(r'`"(\w+)"`', line) == list(get_args(kind)), name
 
 
 def test_the_examples_are_tables(tmp_path):

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting.frames import cells, scores
+from hnet_bench.reporting.statistics import LEVEL
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
@@ -67,13 +69,13 @@ def test_the_time_of_a_step_is_that_of_the_experiences_own_number_of_steps(
 
 
 def test_the_interval_of_a_difference_by_hand(tmp_path: Path, record_of: Callable[..., Record]) -> None:
-    # SEM 0.01 from 3 seeds, t(0.95, 2) = 2.9200; SEM 0.02 from 5, t(0.95, 4) = 2.1318.
+    # SEM 0.01 from 3 seeds, SEM 0.02 from 5.
     table, store = table_of([row("a", reported={**REPORTED, "spread": 2.0})]), Store(tmp_path)
     for seed, final in enumerate((0.6 - 0.01 * 3**0.5, 0.6, 0.6 + 0.01 * 3**0.5), start=1):
         spec = resolve_cell(table.cells[0], seed)
         store.write(spec, record_of(spec, score=[[final]]))
     (cell,) = cells(table_state(table, store)).to_dict("records")
-    half = (2.9200 * 1 + 2.1318 * 4) * 1e-4 / 5e-4**0.5
+    half = (stats.t.ppf(LEVEL, 2) * 1 + stats.t.ppf(LEVEL, 4) * 4) * 1e-4 / 5e-4**0.5
     assert cell["difference"] == pytest.approx(-0.1)
     assert (cell["difference_low"], cell["difference_high"]) == pytest.approx((-0.1 - half, -0.1 + half), rel=1e-4)
 

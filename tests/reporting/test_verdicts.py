@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from hnet_bench.papers.table import Reported
-from hnet_bench.reporting.statistics import EXACT, ErrorOfMean, chance_to_reproduce
+from hnet_bench.reporting.statistics import EXACT, LEVEL, ErrorOfMean, chance_to_reproduce
 from hnet_bench.reporting.verdicts import (
     MINIMUM_TO_REPRODUCE,
     VERDICTS,
@@ -75,7 +75,7 @@ def test_with_an_exact_number_it_is_the_pair_of_t_tests_of_scipy() -> None:
     values, reported = [0.71, 0.69, 0.705, 0.7], paper(spread=None, spread_kind=None, n=None)
     found = judged(values, reported)
     assert found.reported_exactly
-    interval = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    interval = stats.ttest_1samp(values, 0).confidence_interval(2 * LEVEL - 1)
     assert (found.interval_low, found.interval_high) == pytest.approx((interval.low - 0.7, interval.high - 0.7))
 
 
