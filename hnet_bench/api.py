@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hnet_bench import arguments as given
 from hnet_bench import catalog
-from hnet_bench.arguments import Device, Names, PathLike, Seeds
+from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.table import Cell, Table, load_table, table_names
@@ -67,6 +67,7 @@ __all__ = [
     "data",
     "draw_records",
     "figures",
+    "latex",
     "merge",
     "new",
     "plan",
@@ -740,6 +741,36 @@ def figures(
     _write({**files, folder / OWNERS: note}, "figure")
     records = sum(len(state.records) for state in found.states if drawn is None or state.cell.row in drawn)
     return Figures(files=list(files), records=records)
+
+
+def latex(
+    table: PathLike,
+    *,
+    rows: Names = None,
+    scenarios: Names = None,
+    seeds: Seeds = None,
+    results: PathLike = "results",
+    spread: Spread = "sem",
+    bold: Bold = "best",
+    reported: bool = True,
+    caption: str | None = None,
+    label: str | None = None,
+) -> str:
+    r"""A table for a paper, as LaTeX: rows by scenarios in one float, which `\input` takes and which needs booktabs.
+
+    Behind each mean stands its standard error, with `spread="sd"` the standard deviation over seeds. Bold is the best
+    of the chosen rows in each scenario, with `bold="tied"` also what cannot be told from it. `caption` and `label` are
+    LaTeX. Raises UserError if none of the cells has a record.
+    """
+    from hnet_bench.reporting.cells import build_report
+    from hnet_bench.reporting.paper_table import paper_table
+
+    spread, bold = given.spread(spread), given.bold(bold)
+    chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
+    report = build_report(chosen.table, chosen.states, command=chosen.name)
+    if not report.measured:
+        raise UserError(f"No chosen cell of table '{chosen.table.name}' has a record in {results}.")
+    return paper_table(report, spread=spread, bold=bold, reported=reported, caption=caption, label=label)
 
 
 # A strategy of your own

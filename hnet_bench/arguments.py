@@ -21,6 +21,8 @@ Names: TypeAlias = "str | Sequence[str] | None"
 Seeds: TypeAlias = "int | str | Iterable[int | str] | None"
 PathLike: TypeAlias = "str | Path"
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+Spread: TypeAlias = Literal["sem", "sd", "none"]
+Bold: TypeAlias = Literal["best", "tied", "none"]
 Logger: TypeAlias = Literal["csv", "tensorboard", "wandb"]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,6 +57,18 @@ def seeds(given: Seeds) -> tuple[int, ...] | None:
 def device(given: str) -> Device:
     """Where to train."""
     found: Device = _one_of(Device, given, f"device {given!r}")
+    return found
+
+
+def spread(given: str) -> Spread:
+    """What stands behind a mean."""
+    found: Spread = _one_of(Spread, given, f"spread {given!r}")
+    return found
+
+
+def bold(given: str) -> Bold:
+    """Which numbers of a table are bold."""
+    found: Bold = _one_of(Bold, given, f"choice of what is bold, {given!r}")
     return found
 
 

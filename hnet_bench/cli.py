@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hnet_bench import FAULT, __version__, api, catalog
-from hnet_bench.arguments import Device
+from hnet_bench.arguments import Bold, Device, Spread
 from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, UserError
 from hnet_bench.metrics import average_accuracy
@@ -465,6 +465,38 @@ def figures(
     for path in drawn.files:
         typer.echo(str(path))
     typer.echo(f"{count(len(drawn.files), 'file')} from {count(drawn.records, 'record')}.")
+
+
+@app.command()
+def latex(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    seeds: Seeds = None,
+    results: Results = Path("results"),
+    spread: Annotated[Spread, typer.Option(help="Behind each mean: standard error, standard deviation.")] = "sem",
+    bold: Annotated[Bold, typer.Option(help="The best mean, or also what cannot be told from it.")] = "best",
+    reported: Annotated[bool, typer.Option(help="With the numbers that papers report.")] = True,
+    caption: Annotated[
+        str | None, typer.Option(metavar="LATEX", help="In place of the table's title, such as 'On \\textbf{digits}.'")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="For \\ref. Default: tab: and the table's name.")
+    ] = None,
+) -> None:
+    """Print a table for a paper, as LaTeX: rows by scenarios.
+
+    It is one float, which \\input takes and which needs booktabs and nothing else:
+    a table where it fits into a column of an article with two, else a table*.
+    Bold is the best of the rows that are chosen.
+
+    [bold]Examples[/bold]
+
+    hnet-bench latex quick > quick.tex
+
+    hnet-bench latex von_oswald_2020_table_1 --scenarios CL3 --spread sd --no-reported
+    """
+    typer.echo(api.latex(**locals()), nl=False)  # whose arguments these are
 
 
 @app.command()

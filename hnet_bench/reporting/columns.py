@@ -156,7 +156,7 @@ def results_table(report: Report) -> TextTable:
         report.rows,
         name="results",
         title=report.scale.heading,
-        sections=_sections([next(iter(row.values())) for row in report.rows]),
+        sections=sections_of([next(iter(row.values())) for row in report.rows]),
         notes=(*legend(report.cells), *_rank_legend(report), *_verdict_legend(report)),
     )
 
@@ -233,7 +233,7 @@ def verdicts_table(report: Report, columns: tuple[Column[Any], ...] = VERDICT_CO
         judged,
         name="verdicts",
         title="Verdicts",
-        sections=_sections(judged),
+        sections=sections_of(judged),
         notes=_verdict_notes(report),
     )
 
@@ -432,7 +432,7 @@ def details_table(report: Report) -> TextTable | None:
     if not measured:
         return None
     table = text_table(
-        DETAIL_COLUMNS, measured, name="details", title="Details", sections=_sections(measured), drop_empty=True
+        DETAIL_COLUMNS, measured, name="details", title="Details", sections=sections_of(measured), drop_empty=True
     )
     shown = {column.heading for column in table.columns}
     legends = [measure.legend for measure in MEASURES if measure.legend and measure.heading in shown]
@@ -446,7 +446,7 @@ def tables_of(report: Report) -> list[TextTable]:
     return [table for table in (results_table(report), verdicts_table(report), details_table(report)) if table]
 
 
-def _sections(cells: Sequence[ReportCell]) -> tuple[int, ...]:
+def sections_of(cells: Sequence[ReportCell]) -> tuple[int, ...]:
     """Where the benchmark changes from one row to the next."""
     names = [str(cell.cell.benchmark.get("name", "")) for cell in cells]
     return tuple(index for index, (one, other) in enumerate(pairwise(names), start=1) if one != other)

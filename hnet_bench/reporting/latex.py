@@ -104,18 +104,21 @@ def escape(text: str) -> str:
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
 
 
+def reference(name: str) -> str:
+    """What a paper refers to a float by: other characters than these would end a label, or begin a comment."""
+    return re.sub(r"[^A-Za-z0-9_.:-]", lambda found: f"-{ord(found[0]):x}-", name)
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _float(report: Report, table: TextTable) -> str:
     caption = escape(f"{report.title}. {table.title}.")
-    # What a paper refers to it by; other characters than these would end a label, or begin a comment.
-    label = re.sub(r"[^A-Za-z0-9_.:-]", lambda found: f"-{ord(found[0]):x}-", f"tab:{report.name}:{table.name}")
     lines = [
         r"\begin{table}[p]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{caption}}}\label{{{label}}}",
+        rf"\caption{{{caption}}}\label{{{reference(f'tab:{report.name}:{table.name}')}}}",
         r"\begin{lrbox}{\hnetbenchbox}",
         rf"\begin{{tabular}}{{@{{}}{''.join(column.align[0] for column in table.columns)}@{{}}}}",
         r"\toprule",

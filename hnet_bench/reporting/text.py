@@ -113,14 +113,19 @@ def legend(cells: Sequence[CellState]) -> list[str]:
     scale = SCALES[cells[0].cell.unit]
     lines = [f"Measured: average {scale.score} over all experiences after the last one; mean ± SEM (number of seeds)."]
     lines += record_legend(cells)
+    return lines + reported_legend(cells)
+
+
+def reported_legend(cells: Iterable[CellState], *, spread: bool = True) -> list[str]:
+    """What the reported numbers of these cells are, printed with their spread or without, and how they are known."""
     reported = [cell.cell.reported for cell in cells if cell.cell.reported]
+    lines = []
     if reported:
         spreads = {"sem": "mean ± SEM", "sd": "mean ± SD", None: "mean"}
-        kinds = sorted({spreads[number.spread_kind] + number.over for number in reported})
+        kinds = sorted({spreads[number.spread_kind if spread else None] + number.over for number in reported})
         lines.append(f"Reported: {' or '.join(kinds)}.")
     occurring = {number.known for number in reported}
-    lines += [f"{mark} {known}: {meaning}." for known, (mark, meaning) in KNOWN.items() if mark and known in occurring]
-    return lines
+    return lines + [f"{mark} {known}: {text}." for known, (mark, text) in KNOWN.items() if mark and known in occurring]
 
 
 def reported_sources(cells: Sequence[CellState]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,18 @@ def words_of() -> Callable[[Figure], str]:
         return " ".join(" ".join(texts).split())
 
     return words
+
+
+@pytest.fixture
+def compiled() -> Callable[[str, Path], str]:
+    """Has pdflatex set a file of a folder, which it must do without an error; what it says."""
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is absent")
+
+    def compile_it(name: str, folder: Path) -> str:
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
+        assert done.returncode == 0, done.stdout[-2000:]
+        return done.stdout
+
+    return compile_it

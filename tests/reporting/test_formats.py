@@ -6,8 +6,7 @@ import csv
 import io
 import json
 import re
-import shutil
-import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -224,19 +223,9 @@ def test_latex_sets_text_letter_for_letter(text: str, escaped: str) -> None:
     assert latex.escape(text) == escaped
 
 
-def compiled(name: str, folder: Path) -> str:
-    """What pdflatex says of a file that it must set without an error."""
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
-    assert done.returncode == 0, done.stdout[-2000:]
-    return done.stdout
-
-
-needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is absent")
-
-
-@needs_latex
-def test_latex_compiles_alone_and_within_a_paper(rich_report: Report, tmp_path: Path) -> None:
+def test_latex_compiles_alone_and_within_a_paper(
+    rich_report: Report, tmp_path: Path, compiled: Callable[[str, Path], str]
+) -> None:
     (tmp_path / "rich.tex").write_text(latex.document(rich_report))
     (tmp_path / "paper.tex").write_text(
         r"\documentclass{article}\usepackage{amssymb,booktabs,graphicx}"
@@ -265,9 +254,8 @@ ODD += [
 ]
 
 
-@needs_latex
 def test_latex_compiles_whatever_labels_and_files_are_called(
-    rich_table: Table, rich_store: Store, tmp_path: Path
+    rich_table: Table, rich_store: Store, tmp_path: Path, compiled: Callable[[str, Path], str]
 ) -> None:
     labels = dict(zip(rich_table.rows, ODD, strict=False))
     cells = tuple(replace(cell, label=labels[cell.row]) for cell in rich_table.cells)
