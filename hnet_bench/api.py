@@ -18,19 +18,21 @@ pandas is loaded only where somebody asks for a frame.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hnet_bench import arguments as given
 from hnet_bench import catalog
 from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
+from hnet_bench.config import did_you_mean
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
-from hnet_bench.papers.table import Cell, Table, load_table, table_names
+from hnet_bench.papers.table import Cell, Table, load_table, table_file, table_names
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.files import write_atomically
@@ -60,6 +62,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Reports",
+    "Shown",
     "SweepResult",
     "benchmarks",
     "cells",
@@ -77,6 +80,7 @@ __all__ = [
     "rerun",
     "run",
     "scores",
+    "show",
     "status",
     "strategies",
     "tables",
@@ -110,6 +114,43 @@ def strategies() -> list[str]:
 def benchmarks() -> list[str]:
     """Names of the benchmarks, those of plug-ins included."""
     return list(catalog.names("benchmarks"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A table, a strategy or a benchmark, as its file has it."""
+
+    kind: Literal["table", "strategy", "benchmark"]
+    name: str
+    file: Path
+    text: str  # the TOML of a table; of a class what its file and the class say of themselves
+    scenarios: tuple[str, ...] = ()  # that a strategy learns
+    settings: tuple[catalog.Setting, ...] = ()  # that a class has: name, type, default and comment
+
+
+def show(name: PathLike) -> Shown:
+    """What there is to know of a table, a strategy or a benchmark, given by its name, as `path.py:Class` or
+    `name.toml`. Raises UserError if it is unknown or broken."""
+    name = given.table_name(name)
+    if name.endswith(".toml") or name in table_names():
+        load_table(name)  # which raises if it is broken
+        path = table_file(name)
+        return Shown(kind="table", name=name, file=path, text=path.read_text(encoding="utf-8"))
+    kind = catalog.kind_of(name)
+    if kind is None:
+        raise UserError(
+            f"There is no table, strategy or benchmark '{name}': `hnet-bench list` names them, or give a file, "
+            f"name.toml or path.py:Class.{did_you_mean(name, [*table_names(), *strategies(), *benchmarks()])}"
+        )
+    found: Any = catalog.strategy_class(name) if kind == "strategies" else catalog.benchmark_class(name)
+    return Shown(
+        kind="strategy" if kind == "strategies" else "benchmark",
+        name=name,
+        file=Path(inspect.getfile(found)),
+        text=catalog.documentation(found),
+        scenarios=tuple(one.label for one in getattr(found, "scenarios", ())),
+        settings=tuple(catalog.settings_of(found)),
+    )
 
 
 def progress(*, results: PathLike = "results") -> list[Progress]:

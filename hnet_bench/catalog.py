@@ -9,15 +9,21 @@ its strategies with one entry point to such a table:
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import io
+import json
 import os
 import sys
+import textwrap
+import tokenize
 import types
+import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -28,6 +34,16 @@ from hnet_bench.config import did_you_mean, from_settings
 from hnet_bench.interfaces import Benchmark, Settings, Strategy, UserError
 
 Kind = Literal["strategies", "benchmarks"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A field of a strategy or a benchmark, as its source has it."""
+
+    name: str
+    type: str
+    default: str  # as a table writes it; "" if there is none
+    comment: str
 
 
 @cache
@@ -61,6 +77,82 @@ def is_known(kind: Kind, name: str) -> bool:
 def plain_name(name: str) -> str:
     """A name as specs hold it: of `some/where/my.py:Mine` what does not depend on where the file is, `my.py:Mine`."""
     return Path(name).name if ".py:" in name else name
+
+
+def kind_of(name: str) -> Kind | None:
+    """What has this name, strategies first; a class of a file is a benchmark if it has what only benchmarks have."""
+    if ".py:" in name:
+        path, _, attribute = name.rpartition(":")
+        found = _attribute(_module_from_file(Path(path)), attribute, name)
+        return "benchmarks" if hasattr(found, "datasets") or hasattr(found, "facts") else "strategies"
+    kinds: tuple[Kind, ...] = typing.get_args(Kind)
+    return next((kind for kind in kinds if name in names(kind)), None)
+
+
+def summaries(kind: Kind) -> dict[str, str]:
+    """What each class of a kind is: the first paragraph of its file. A plug-in's that is broken says how."""
+    found = {}
+    for name in names(kind):
+        try:
+            found[name] = " ".join(documentation(_load(kind, name)).partition("\n\n")[0].split())
+        except Exception as error:
+            found[name] = f"cannot be loaded: {type(error).__name__}: {error}"
+    return found
+
+
+def documentation(found: type) -> str:
+    """What the file of a class says of itself, and then the class."""
+    module = sys.modules[found.__module__].__doc__ or ""
+    own = found.__doc__ or ""
+    generated = own.startswith(f"{found.__name__}(")  # by `dataclass`, where there is none
+    return "\n\n".join(inspect.cleandoc(text).strip() for text in (module, "" if generated else own) if text)
+
+
+def settings_of(found: type) -> list[Setting]:
+    """The fields of a strategy or a benchmark in order, each with the comment in the source."""
+    hints, comments = typing.get_type_hints(found), _comments(found)
+    return [
+        Setting(
+            name=one.name,
+            type=inspect.formatannotation(hints[one.name]),
+            default=_default(one),
+            comment=comments.get(one.name, ""),
+        )
+        for one in fields(found)
+    ]
+
+
+def _default(one: Any) -> str:
+    if one.default_factory is not MISSING:
+        return json.dumps(one.default_factory(), default=str)
+    if one.default is MISSING:
+        return ""
+    return "None" if one.default is None else json.dumps(one.default, default=str)
+
+
+def _comments(found: type) -> dict[str, str]:
+    """The comment behind each field, or else the lines of comments above it, of a class and those that it extends."""
+    comments: dict[str, str] = {}
+    for cls in reversed([cls for cls in found.__mro__ if is_dataclass(cls)]):
+        try:
+            source = textwrap.dedent(inspect.getsource(cls))
+        except OSError:  # no file has it
+            continue
+        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+        texts = {token.start: token.string.strip("# ") for token in tokens if token.type == tokenize.COMMENT}
+        lines = source.splitlines()
+        alone = {row: text for (row, _), text in texts.items() if lines[row - 1].lstrip().startswith("#")}
+        behind = {row: text for (row, _), text in texts.items() if row not in alone}
+        (definition,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+        for node in definition.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                above: list[str] = []
+                row = node.lineno - 1
+                while row in alone:
+                    above.insert(0, alone[row])
+                    row -= 1
+                comments[node.target.id] = behind.get(node.end_lineno or node.lineno) or " ".join(above)
+    return comments
 
 
 def user_file(name: str, folders: Iterable[Path] = ()) -> Path | None:

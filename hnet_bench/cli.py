@@ -16,7 +16,7 @@ import traceback
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -635,14 +635,60 @@ def merge(
 
 
 @app.command("list")
-def list_all(results: Results = Path("results")) -> None:
-    """List the tables with their runs done and planned, the strategies and the benchmarks."""
+def list_all(
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object with three lists.")] = False,
+) -> None:
+    """List the tables with their runs done and planned, the strategies and the benchmarks.
+
+    `hnet-bench show NAME` says more of each.
+    """
     from hnet_bench.reporting.columns import text_table
     from hnet_bench.reporting.terminal import BENCHMARKS, STRATEGIES, TABLES, print_table
 
-    print_table(text_table(TABLES, api.progress(results=results)))
-    print_table(text_table(STRATEGIES, catalog.names("strategies").items()))
-    print_table(text_table(BENCHMARKS, catalog.names("benchmarks").items()))
+    tables, kinds = api.progress(results=results), {kind: catalog.summaries(kind) for kind in get_args(catalog.Kind)}
+    if as_json:
+        listed = {
+            kind: [{"name": name, "class": catalog.names(kind)[name], "description": text} for name, text in of.items()]
+            for kind, of in kinds.items()
+        }
+        typer.echo(json.dumps({"tables": [asdict(one) for one in tables], **listed}, indent=2))
+        return
+    print_table(text_table(TABLES, tables))
+    print_table(text_table(STRATEGIES, kinds["strategies"].items()))
+    print_table(text_table(BENCHMARKS, kinds["benchmarks"].items()))
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Of a table, a strategy or a benchmark; or my_table.toml, my.py:MyClass."),
+    ],
+) -> None:
+    """Show a table's TOML, or what a strategy or benchmark is and which settings it has.
+
+    [bold]Examples[/bold]
+
+    hnet-bench show hnet_ent
+
+    hnet-bench show quick > my_table.toml
+    """
+    from hnet_bench.reporting.columns import text_table
+    from hnet_bench.reporting.terminal import SETTINGS, print_table, print_toml
+
+    shown = api.show(name)
+    if shown.kind == "table":
+        print_toml(shown.text)
+        return
+    typer.echo(f"{shown.kind.capitalize()} {shown.name}, in {shown.file}")
+    if shown.scenarios:
+        typer.echo(f"Learns {', '.join(shown.scenarios)}")
+    typer.echo(f"\n{shown.text}")
+    if shown.settings:
+        print_table(text_table(SETTINGS, shown.settings))
+    else:
+        typer.echo("\nNo settings.")
 
 
 @app.command("data")

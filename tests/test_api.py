@@ -13,6 +13,7 @@ import typer
 from hnet_bench import api
 from hnet_bench.cli import app
 from hnet_bench.interfaces import UserError
+from hnet_bench.papers.table import load_table
 
 TABLE = """
 title = "A table of my own"
@@ -234,6 +235,10 @@ def test_reports_and_figures_are_written_and_checked():
 def test_a_strategy_is_begun_and_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert api.new("mine") == [Path("mine.py"), Path("mine.toml")]
+    assert {cell.row for cell in load_table("mine.toml").cells if cell.reference} == {"joint"}
+    shown = api.show("mine.py:Mine")
+    assert (shown.kind, shown.file, shown.scenarios) == ("strategy", tmp_path / "mine.py", ("CL1", "CL2", "CL3"))
+    assert [one.name for one in shown.settings] == ["memory"]
     told = []
     found = api.check("mine.py:Mine", {"memory": 6}, on_finding=lambda *line: told.append(line))
     assert found.passed.all()

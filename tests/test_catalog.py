@@ -54,6 +54,42 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         catalog.benchmark_class("mnist")
 
 
+def test_settings_have_the_comments_of_the_source(tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text(
+        "from dataclasses import dataclass, field\n"
+        "@dataclass\n"
+        "class Base:\n"
+        "    strength: float  # of the base\n"
+        "    depth: int = 1  # layers\n"
+        "@dataclass\n"
+        "class Mine(Base):\n"
+        "    scenarios = ()\n"
+        "    # Of each layer,\n"
+        "    # from below.\n"
+        "    widths: tuple[int, ...] = (5, 5)\n"
+        "    bare: int | None = None\n"
+        "    depth: int = field(\n"
+        "        default=2,\n"
+        "    )  # other layers\n"
+        "    def build(self): ...\n"
+    )
+    found = catalog.strategy_class(f"{tmp_path}/my.py:Mine")
+    assert [(one.name, one.type, one.default, one.comment) for one in catalog.settings_of(found)] == [
+        ("strength", "float", "", "of the base"),
+        ("depth", "int", "2", "other layers"),
+        ("widths", "tuple[int, ...]", "[5, 5]", "Of each layer, from below."),
+        ("bare", "int | None", "None", ""),
+    ]
+    assert catalog.documentation(found) == ""
+
+
+def test_the_summary_of_a_broken_plug_in_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plug_in: Any) -> None:
+    (tmp_path / "hnet_bench_test_broken.py").write_text("TABLE = {'broken': 'absent_module:Mine'}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plug_in(("mine", "hnet_bench_test_broken:TABLE"))
+    assert "could not be loaded from absent_module:Mine" in catalog.summaries("strategies")["broken"]
+
+
 def test_a_class_is_loaded_from_a_users_file(tmp_path: Path) -> None:
     path = tmp_path / "my.py"
     path.write_text(

@@ -487,9 +487,39 @@ def test_verify_looks_at_the_chosen_part_alone(user_table, stored, said):
 def test_list_and_data_show_what_is_there(user_table, said):
     out = said("list").out
     assert all(name in out for name in ("quick", "von_oswald_2020_table_1", "finetune", "hnet_ent", "split_mnist"))
+    assert "Fine-tuning" in out
+    listed = json.loads(said("list --json").out)
+    assert {kind: list(entries[0]) for kind, entries in listed.items()} == {
+        "tables": ["name", "title", "done", "planned"],
+        "strategies": ["name", "class", "description"],
+        "benchmarks": ["name", "class", "description"],
+    }
+    assert all(one["description"] for one in (*listed["strategies"], *listed["benchmarks"]))
     out = said("data --data here").out
     assert "Data folder: here\n" in out
     assert out.count("missing") == 3
+
+
+def test_show_prints_the_toml_of_a_table_which_can_be_written_to_a_file(user_table, said, refused):
+    shipped = Path(api.__file__).parent / "papers" / "quick.toml"
+    assert said("show quick").out == shipped.read_text()
+    assert said("show mine.toml").out == user_table.read_text()
+    user_table.write_text("rows = 3\n")
+    assert "missing in table 'mine'" in refused("show mine.toml")
+
+
+def test_show_says_what_a_class_is_where_it_stands_and_what_can_be_set(user_table, said, refused):
+    out = said("show online_ewc").out
+    assert re.search(r"Strategy online_ewc, in .*ewc\.py\nLearns CL1, CL2, CL3\n", out)
+    assert "Schwarz et al. 2018" in out
+    assert re.search(r"strength +float +100000000\.0 +lambda, of the half sum", out)
+    assert re.search(
+        r"class_order +Literal\['fixed', 'per_seed'\] +\"fixed\" +fixed: \(0, 1\)", said("show split_mnist").out
+    )
+    said("new other")
+    assert re.search(r"memory +int +500 +samples that are stored in all", said("show other.py:Other").out)
+    assert "There is no table, strategy or benchmark 'onlin_ewc'" in (line := refused("show onlin_ewc"))
+    assert line.endswith("Did you mean 'online_ewc'?")
 
 
 def test_the_true_mnist_is_verified(mnist_folder, said):

@@ -47,7 +47,7 @@ def test_status_report_and_list_answer_without_the_heavy_libraries(tmp_path: Pat
     code = f"""{BLOCK}
 from hnet_bench.cli import main
 for arguments in (["--help"], ["list"], ["status", "quick"], ["status", "von_oswald_2020_table_1", "--json"],
-                  ["report", "quick"]):
+                  ["report", "quick"], ["show", "hnet_ent"], ["show", "split_mnist"]):
     assert main(arguments) == 0, arguments
 """
     python(code, tmp_path)

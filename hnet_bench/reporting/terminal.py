@@ -15,6 +15,7 @@ from typing import Any
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
+from rich.syntax import Syntax
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -37,9 +38,16 @@ TABLES: tuple[Column[Any], ...] = (
 )
 STRATEGIES: tuple[Column[Any], ...] = (
     Column("Strategy", itemgetter(0), "left"),
-    Column("Class", itemgetter(1), "left", spare=1),
+    Column("What it is", itemgetter(1), "left", spare=1, prose=True),
 )
 BENCHMARKS = (replace(STRATEGIES[0], heading="Benchmark"), STRATEGIES[1])
+# Of `show`.
+SETTINGS: tuple[Column[Any], ...] = (
+    Column("Setting", lambda one: one.name, "left"),
+    Column("Type", lambda one: one.type, "left", spare=1, prose=True),
+    Column("Default", lambda one: one.default or "required", "left"),
+    Column("What it is", lambda one: one.comment, "left", prose=True),
+)
 DATA_SETS: tuple[Column[Any], ...] = (
     Column("Data set", lambda one: one.name, "left"),
     Column("State", lambda one: one.state, "left"),
@@ -55,6 +63,15 @@ def console() -> Console:
 
 # The row as reports print it: the first to go, since its name says as much.
 _LABEL: Column[CellState] = Column("Label", lambda state: state.cell.label, "left", spare=9)
+
+
+def print_toml(text: str) -> None:
+    """Prints a TOML, in colours where there are any, else as it is."""
+    output = console()
+    if output.color_system and not output.no_color:
+        output.print(Syntax(text, "toml", theme="ansi_dark", background_color="default", word_wrap=True))
+    else:
+        print(text, end="")
 
 
 def print_results(table: Table, states: Sequence[CellState]) -> None:
