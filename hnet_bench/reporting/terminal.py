@@ -151,7 +151,12 @@ def _grid(table: TextTable, output: Console) -> tuple[RichTable, int]:
         grid.add_section()
         for row in rows:
             grid.add_row(*map(_text, row))
-    return grid, output.measure(grid, options=output.options.update(max_width=10_000)).minimum
+    measured = output.measure(grid, options=output.options.update(max_width=10_000))
+    if measured.maximum > output.width:
+        for shown, column in zip(grid.columns, table.columns, strict=True):
+            # Rich would take from the widest column what all others lack, and cut where that is not enough.
+            shown.width = None if column.prose else shown.min_width
+    return grid, measured.minimum
 
 
 def _text(field: Field) -> Text:
