@@ -8,7 +8,9 @@ in time with something left; 130 interrupted; 141 whoever read the output went a
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import shlex
 import statistics
 import sys
@@ -23,9 +25,9 @@ import typer
 from hnet_bench import FAULT, __version__, api, catalog
 from hnet_bench.arguments import Bold, Device, Spread
 from hnet_bench.config import parse_value
-from hnet_bench.interfaces import NetworkName, UserError
+from hnet_bench.interfaces import NetworkName, Scenario, UserError
 from hnet_bench.metrics import average_accuracy
-from hnet_bench.papers.table import load_table
+from hnet_bench.papers.table import load_table, table_names
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.process import Failed
@@ -43,6 +45,10 @@ INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
 _PIPE_CLOSED = 141  # what shells report of a process that SIGPIPE ended
 
+# With which a shell asks how a word may go on, and the options with which it learns to; all of them Typer's.
+COMPLETE = "_HNET_BENCH_COMPLETE"
+_COMPLETION = {"--install-completion", "--show-completion"}
+
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
 SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats", "--kinds")
 
@@ -50,17 +56,52 @@ SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "
 _UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+# What a shell offers for a word that is begun. Nothing of it may be slow, nor say anything.
+
+
+def _tables(incomplete: str) -> list[str]:
+    return [*table_names(), *sorted(glob.glob(f"{glob.escape(incomplete)}*.toml"))]
+
+
+def _rows(ctx: typer.Context, incomplete: str) -> list[str]:
+    # Behind an option without its value nothing is parsed, and what came before it is left as it was.
+    table = ctx.params.get("table") or next(iter(ctx.args), "")
+    try:
+        rows = load_table(table).rows
+    except UserError:
+        return []
+    return [incomplete[: incomplete.rfind(",") + 1] + row for row in rows]
+
+
+def _names(incomplete: str) -> list[str]:
+    return [*_tables(incomplete), *api.strategies(), *api.benchmarks()]
+
+
+def _scenarios() -> list[str]:
+    return [scenario.label for scenario in Scenario]
+
+
 TableName = Annotated[
-    str, typer.Argument(metavar="TABLE", help="A name that `hnet-bench list` shows, or a file of your own, name.toml.")
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="A name that `hnet-bench list` shows, or a file of your own, name.toml.",
+        autocompletion=_tables,
+    ),
 ]
-Rows = Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these rows of the table.")]
-Scenarios = Annotated[list[str] | None, typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.")]
+Rows = Annotated[
+    list[str] | None, typer.Option(metavar="ROW...", help="Only these rows of the table.", autocompletion=_rows)
+]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.", autocompletion=_scenarios),
+]
 Seeds = Annotated[
     list[str] | None, typer.Option(metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.")
 ]
@@ -95,6 +136,8 @@ def main(argv: list[str] | None = None) -> int:
     except typer.Abort:
         return INTERRUPTED
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and (COMPLETE in os.environ or _COMPLETION & set(arguments)):
+            return error.code if isinstance(error.code, int) else 0  # a shell asked, and Typer has answered
         # Typer and rich leave with 1 if the reader of a pipe, such as `head`, has had enough.
         if isinstance(error.__context__, BrokenPipeError):
             return _PIPE_CLOSED
@@ -331,6 +374,7 @@ def report(
             help="Names that `hnet-bench list` shows, or files of your own. Default: every shipped table that has "
             "a record, but for those that are for trying things out (quick).",
             show_default=False,
+            autocompletion=_tables,
         ),
     ] = None,
     html: Annotated[
@@ -502,8 +546,10 @@ def latex(
 @app.command()
 def trace(
     table: TableName,
-    row: Annotated[str, typer.Argument(metavar="ROW", help="A row of the table.")],
-    scenario: Annotated[str, typer.Argument(metavar="CL1|CL2|CL3", help="A scenario of the row.")],
+    row: Annotated[str, typer.Argument(metavar="ROW", help="A row of the table.", autocompletion=_rows)],
+    scenario: Annotated[
+        str, typer.Argument(metavar="CL1|CL2|CL3", help="A scenario of the row.", autocompletion=_scenarios)
+    ],
     seeds: Seeds = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per record.")] = False,
@@ -663,7 +709,11 @@ def list_all(
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="Of a table, a strategy or a benchmark; or my_table.toml, my.py:MyClass."),
+        typer.Argument(
+            metavar="NAME",
+            help="Of a table, a strategy or a benchmark; or my_table.toml, my.py:MyClass.",
+            autocompletion=_names,
+        ),
     ],
 ) -> None:
     """Show a table's TOML, or what a strategy or benchmark is and which settings it has.
@@ -734,7 +784,12 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Such as my_met
 @app.command()
 def check(
     strategy: Annotated[
-        str, typer.Argument(metavar="STRATEGY", help="A name that `hnet-bench list` shows, or my.py:MyStrategy.")
+        str,
+        typer.Argument(
+            metavar="STRATEGY",
+            help="A name that `hnet-bench list` shows, or my.py:MyStrategy.",
+            autocompletion=api.strategies,
+        ),
     ],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, values as in TOML.")

@@ -36,6 +36,8 @@ class $class_name:
 _TABLE = Template("""\
 title = "$name beside the lower and the upper bound"
 seeds = "1-3"
+# To put your row below those of a paper, with their numbers, write in the place of these settings and the other rows:
+# extends = "van_de_ven_2019_split_mnist"
 
 [settings.split]
 benchmark = { name = "split_mnist", class_order = "per_seed" }

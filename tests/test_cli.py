@@ -500,6 +500,28 @@ def test_list_and_data_show_what_is_there(user_table, said):
     assert out.count("missing") == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run van_de_ven_2022", ["van_de_ven_2022_split_mnist"]),
+        ("report mi", ["mine.toml"]),
+        ("status mine.toml --rows fi", ["finetune"]),
+        ("status mine.toml --rows finetune,jo", ["finetune,joint"]),
+        ("run mine.toml -j 2 --seeds 1-2 --rows j", ["joint"]),
+        ("trace mine.toml j", ["joint"]),
+        ("verify quick --scenarios CL", ["CL1", "CL2", "CL3"]),
+        ("check hnet_e", ["hnet_embedding_space", "hnet_ent"]),
+        ("show split_m", ["split_mnist"]),
+        ("status absent.toml --rows f", []),
+    ],
+)
+def test_a_shell_is_offered_what_a_word_may_become(words, offered, user_table, said, monkeypatch):
+    monkeypatch.setenv("_HNET_BENCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"hnet-bench {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert said("").out.split() == offered
+
+
 def test_show_prints_the_toml_of_a_table_which_can_be_written_to_a_file(user_table, said, refused):
     shipped = Path(api.__file__).parent / "papers" / "quick.toml"
     assert said("show quick").out == shipped.read_text()

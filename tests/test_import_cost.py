@@ -89,6 +89,17 @@ assert main({arguments!r}) == 2
     assert "This needs torch, which is not installed: pip install hnet_bench[train]." in python(code, tmp_path)
 
 
+def test_a_shell_is_answered_without_the_heavy_libraries(tmp_path: Path) -> None:
+    words = {"_HNET_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": "hnet-bench show hnet_t", "COMP_CWORD": "2"}
+    code = f"""{BLOCK}
+import os
+os.environ.update({words!r})
+from hnet_bench.cli import main
+assert main([]) == 0
+"""
+    assert python(code, tmp_path).split() == ["hnet_tir"]
+
+
 def test_status_as_json_does_without_numpy_and_jinja2(tmp_path: Path) -> None:
     code = """
 import sys
