@@ -255,4 +255,7 @@ def _attribute(module: Any, attribute: str, name: str) -> Any:
     except AttributeError:
         members = vars(module).values()
         own = [value.__name__ for value in members if inspect.isclass(value) and value.__module__ == module.__name__]
-        raise UserError(f"'{name}' names no class: {module.__file__} has {', '.join(own) or 'no classes'}.") from None
+        raise UserError(
+            f"'{name}' names no class: {module.__file__} has {', '.join(own) or 'no classes'}."
+            f"{did_you_mean(attribute, own)}"
+        ) from None

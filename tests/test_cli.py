@@ -540,6 +540,7 @@ def test_show_says_what_a_class_is_where_it_stands_and_what_can_be_set(user_tabl
     )
     said("new other")
     assert re.search(r"memory +int +500 +samples that are stored in all", said("show other.py:Other").out)
+    assert refused("show other.py:Othr").endswith("other.py has Other. Did you mean 'Other'?")
     assert "There is no table, strategy or benchmark 'onlin_ewc'" in (line := refused("show onlin_ewc"))
     assert line.endswith("Did you mean 'online_ewc'?")
 
