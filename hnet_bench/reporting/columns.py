@@ -55,8 +55,8 @@ _RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 
 
 @dataclass(frozen=True)
-class Field:
-    """One field of a table."""
+class Entry:
+    """One entry of a table."""
 
     text: str
     best: bool = False  # to be set in bold
@@ -88,12 +88,12 @@ class TextTable:
     name: str  # short, fit for a label
     title: str
     columns: tuple[Column[Any], ...]
-    rows: tuple[tuple[Field, ...], ...]
+    rows: tuple[tuple[Entry, ...], ...]
     sections: tuple[int, ...] = ()  # indices of rows before which a new section begins
     notes: tuple[str, ...] = ()
 
     @property
-    def bodies(self) -> list[tuple[tuple[Field, ...], ...]]:
+    def bodies(self) -> list[tuple[tuple[Entry, ...], ...]]:
         """The rows of each section."""
         ends = (*self.sections, len(self.rows))
         return [self.rows[first:last] for first, last in zip((0, *self.sections), ends, strict=True)]
@@ -122,15 +122,15 @@ def text_table(
     )
 
 
-def _field(column: Column[Any], item: Any) -> Field:
+def _field(column: Column[Any], item: Any) -> Entry:
     if column.scenario:
         item = item.get(column.scenario)
         if item is None:
-            return Field("")
+            return Entry("")
     if not isinstance(item, ReportCell):
-        return Field(column.of(item))
+        return Entry(column.of(item))
     outcome = item.verdict.outcome if item.verdict and column.shows == "verdict" else ""
-    return Field(column.of(item), best=column.shows == "rank" and item.rank == "best", outcome=outcome, cell=item.key)
+    return Entry(column.of(item), best=column.shows == "rank" and item.rank == "best", outcome=outcome, cell=item.key)
 
 
 Row: TypeAlias = "dict[str, ReportCell]"  # the cells of a row by their scenario

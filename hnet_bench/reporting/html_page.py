@@ -15,7 +15,7 @@ from hnet_bench.metrics import average_accuracy, during_accuracy
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import Column, Field, TextTable, interval_text, reason_of, tables_of, text_table
+from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_text, reason_of, tables_of, text_table
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
 from hnet_bench.reporting.statistics import INTERVAL
@@ -199,7 +199,7 @@ def groups(columns: tuple[Column[Any], ...]) -> list[tuple[str, int]]:
     return [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
 
 
-def classes_of(column: Column[Any], field: Field) -> str:
+def classes_of(column: Column[Any], field: Entry) -> str:
     """The classes of a field in the style sheet."""
     outcome = "not run" if field.text == NOT_RUN else field.outcome
     return " ".join(filter(None, ("" if column.align == "right" else column.align, css(outcome))))

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import Column, Field, TextTable, tables_of
+from hnet_bench.reporting.columns import Column, Entry, TextTable, tables_of
 from hnet_bench.reporting.provenance import made_with
 from hnet_bench.reporting.text import reported_sources
 from hnet_bench.reporting.verdicts import VERDICTS
@@ -157,7 +157,7 @@ def _body(table: TextTable) -> Iterable[str]:
         yield from (" & ".join(_field(field) for field in row) + r" \\" for row in rows)
 
 
-def _field(field: Field) -> str:
+def _field(field: Entry) -> str:
     if not field.best:
         return escape(field.text)
     # Bold is for text; mathematical signs have a switch of their own.

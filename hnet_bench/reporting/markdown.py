@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import Field, TextTable, tables_of
+from hnet_bench.reporting.columns import Entry, TextTable, tables_of
 from hnet_bench.reporting.provenance import made_with
 from hnet_bench.reporting.text import reported_sources
 
@@ -73,7 +73,7 @@ def table(shown: TextTable) -> str:
     return "\n".join(_line(line) for line in ([escape(text) for text in header], rule, *body))
 
 
-def _field(field: Field) -> str:
+def _field(field: Entry) -> str:
     return f"**{escape(field.text)}**" if field.best else escape(field.text)
 
 

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import NAME, VERDICT_COLUMNS, Column, Field, TextTable, text_table, verdicts_table
+from hnet_bench.reporting.columns import NAME, VERDICT_COLUMNS, Column, Entry, TextTable, text_table, verdicts_table
 from hnet_bench.reporting.text import legend, measured_text, reported_text
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
@@ -159,7 +159,7 @@ def _grid(table: TextTable, output: Console) -> tuple[RichTable, int]:
     return grid, measured.minimum
 
 
-def _text(field: Field) -> Text:
+def _text(field: Entry) -> Text:
     # Text, not str: a label may hold square brackets, which rich would take for markup.
     return Text(field.text, style=VERDICTS[field.outcome].terminal if field.outcome else "")
 
