@@ -131,7 +131,8 @@ def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps([progress.untrained, progress.score, progress.task_inference]).encode())
     digest.update(json.dumps(sorted(batches.items())).encode())
-    _add(digest, last.predictions)
+    # Trees from before this file have another word for them.
+    _add(digest, last.predictions if hasattr(last, "predictions") else last.answers)
     # In any order: names of attributes are spelling.
     parameters = [parameter.detach() for parameter in template.model.parameters()]
     digest.update("".join(sorted(_sum(parameter) for parameter in parameters)).encode())
