@@ -101,7 +101,9 @@ def benchmark_cases() -> Iterator[tuple[str, dict[str, Any]]]:
     for text in sorted(settings):
         benchmark = json.loads(text)
         regression = catalog.build("benchmarks", benchmark["name"], _without_name(benchmark), where="golden")
-        strategy = "multi_task" if regression.facts.problem_type == "regression" else "finetune"
+        facts = regression.facts
+        problem = facts.problem_type if hasattr(facts, "problem_type") else facts.goal  # an older tree's word
+        strategy = "multi_task" if problem == "regression" else "finetune"
         for scenario in [Scenario.TASK] if strategy == "multi_task" else list(Scenario):
             arguments = _arguments(strategy, scenario)
             protocol = {**arguments["protocol"], "iterations": 3}
@@ -131,8 +133,7 @@ def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps([progress.untrained, progress.score, progress.task_inference]).encode())
     digest.update(json.dumps(sorted(batches.items())).encode())
-    # Trees from before this file have another word for them.
-    _add(digest, last.predictions if hasattr(last, "predictions") else last.answers)
+    _add(digest, last.predictions if hasattr(last, "predictions") else last.answers)  # an older tree's word
     # In any order: names of attributes are spelling.
     parameters = [parameter.detach() for parameter in template.model.parameters()]
     digest.update("".join(sorted(_sum(parameter) for parameter in parameters)).encode())
