@@ -116,7 +116,8 @@ def committed() -> list[tuple[Record, Timing]]:
     return [(record, timing) for record in records if (timing := timing_of(record))]
 
 
-@pytest.mark.parametrize(("unseen", "width", "factor"), [("record", 4, 1.5), ("cell", 4, 1.5), ("strategy", 12, 2.5)])
+# An unseen strategy is to be known within a factor of four either way: records made beside much other work count, too.
+@pytest.mark.parametrize(("unseen", "width", "factor"), [("record", 4, 1.5), ("cell", 4, 1.5), ("strategy", 16, 2.5)])
 def test_for_the_committed_records_the_range_holds_mostly_and_is_of_use(
     committed: list[tuple[Record, Timing]], unseen: str, width: float, factor: float
 ) -> None:
