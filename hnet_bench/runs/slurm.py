@@ -125,6 +125,8 @@ class _Watch(SchedulerPlugin):  # type: ignore[misc]
     says why, and the client is closed, which ends whatever waits for it.
     """
 
+    name = "hnet-bench-watch"  # by which Dask knows a plugin
+
     def __init__(self, cluster: Any, client: Client, announce: Callable[[str], None]) -> None:
         self.hopeless = ""
         self._cluster, self._client, self._announce = cluster, client, announce
@@ -144,6 +146,8 @@ class _Watch(SchedulerPlugin):  # type: ignore[misc]
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+        # Whatever held the cluster would keep its TLS key on disk: the file goes with the object.
+        self._cluster.scheduler.remove_plugin(self.name)
 
     def add_worker(self, scheduler: Any, worker: str) -> None:
         """Dask tells of every worker that comes, however short it stays."""
