@@ -581,7 +581,6 @@ def _estimator(
             return known[spec.cell_key]
         found = costs.estimate(spec)
         if probe_unless is not None and (found is None or found.basis not in probe_unless):
-            _require_extra_train()
             _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
             try:
                 found = in_own_process(_probed, spec, device, folder)

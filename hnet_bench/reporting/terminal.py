@@ -29,7 +29,7 @@ from hnet_bench.runs.plan import CellState
 _WIDTH_OF_FILES = 200  # where there is no terminal to fit in, nothing should be wrapped
 _LEAST_PROSE = 16  # characters of a line
 
-# Of `list` and `data`.
+# Of `list`, `show` and `data`.
 TABLES: tuple[Column[Any], ...] = (
     Column("Table", lambda one: one.name, "left"),
     Column("Title", lambda one: one.title, "left", spare=1, prose=True),
@@ -41,7 +41,6 @@ STRATEGIES: tuple[Column[Any], ...] = (
     Column("What it is", itemgetter(1), "left", spare=1, prose=True),
 )
 BENCHMARKS = (replace(STRATEGIES[0], heading="Benchmark"), STRATEGIES[1])
-# Of `show`.
 SETTINGS: tuple[Column[Any], ...] = (
     Column("Setting", lambda one: one.name, "left"),
     Column("Type", lambda one: one.type, "left", spare=1, prose=True),
