@@ -1,8 +1,9 @@
 """Records of earlier schemas as those of the present one, in memory: what is committed is never edited.
 
 In schema 2 every cell of a matrix was a number. Schema 3 had no revisions and nothing that was measured of the
-strategy, and did not name the arrays beside a record. Schema 1 had no checksum, so that nothing would say whether such
-a record was changed since: it is refused, and ours were written anew as those of schema 2.
+strategy, and did not name the arrays beside a record. Schema 4 did not say which trainings a run shared, and measured
+no bytes and no operations, which stay absent. Schema 1 had no checksum, so that nothing would say whether such a record
+was changed since: it is refused, and ours were written anew as those of schema 2.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ def _new_in_4(content: Settings) -> Settings:
 
 
 # From which schema -> the fields that are new in the next. Add a line with each new schema.
-_STEPS: dict[int, Callable[[Settings], Settings]] = {2: lambda content: {}, 3: _new_in_4}
+_STEPS: dict[int, Callable[[Settings], Settings]] = {
+    2: lambda content: {},
+    3: _new_in_4,
+    4: lambda content: {"trainings": None},
+}
 
 
 def migrated(content: Settings, schema: int, *, where: str) -> Settings:

@@ -19,7 +19,7 @@ from hnet_bench.interfaces import LARGEST, EvaluationSchedule, Settings, UserErr
 from hnet_bench.runs.canonical import checksum, folder_of, run_id_of
 from hnet_bench.runs.migration import migrated
 
-SCHEMA = 4
+SCHEMA = 5
 NO_ARRAYS = "none"
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
@@ -40,6 +40,7 @@ class Record:
     revisions: Settings  # see `runs.revisions`
     diagnostics: Settings
     measured: Settings | None = None  # see `runs.departures`
+    trainings: list[Settings] | None = None  # those that other runs may share; None where nothing says
     provenance: Settings = field(repr=False)  # see `runs.provenance`
     arrays: str | None = None  # `NO_ARRAYS` if no archive belongs beside the record
 

@@ -64,7 +64,7 @@ def test_a_record_of_schema_1_is_refused_since_nothing_says_whether_it_was_chang
 
 
 def test_a_record_of_schema_2_keeps_its_checksum(spec_of, record_of):
-    new = {"revisions", "arrays", "measured"}
+    new = {"revisions", "arrays", "measured", "trainings"}
     content = {key: value for key, value in record_of(spec_of()).to_json().items() if key not in new}
     old = sealed({**content, "schema": 2})
     before = copy.deepcopy(old)
@@ -78,6 +78,43 @@ def test_a_record_of_schema_2_keeps_its_checksum(spec_of, record_of):
         Record.from_json(old, where="a test")
     with pytest.raises(UserError, match="schema 2 has no revisions"):
         Record.from_json(sealed({**old, "revisions": {}}), where="a test")
+
+
+MEASURED = {
+    "steps": [5, 5],
+    "updates": [500, 500],
+    "samples": [80, 80],
+    "learning_rates": [0.001, 0.001],
+    "optimisers": ["Adam"],
+    "given": [20, 20],
+    "kept": [{"networks": 100, "other": 0, "samples": 0}, {"networks": 100, "other": 0, "samples": 0}],
+    "inputs": 12,
+    "network": 100,
+    "trained": 100,
+    "answers_with": 100,
+}
+
+
+def test_a_record_of_schema_4_has_no_trainings_and_may_have_measured_no_bytes(spec_of, record_of):
+    now = record_of(spec_of(), measured=MEASURED)
+    content = {key: value for key, value in now.to_json().items() if key != "trainings"}
+    old = sealed({**content, "schema": 4})
+    assert Record.from_json(old, where="a test") == now
+    assert now.trainings is None
+    with pytest.raises(UserError, match="schema 4 has no trainings"):
+        Record.from_json(sealed({**old, "trainings": []}), where="a test")
+
+
+def test_a_record_says_which_trainings_it_shares_and_what_it_keeps_in_bytes(spec_of, record_of):
+    training = {"name": "replay", "digest": "0123456789ab", "shared": True}
+    kept = [{"networks": 100, "other": 24, "samples": 2, "bytes": 496, "sample_bytes": 96}] * 2
+    new = {"kept": kept, "held_bytes": [496, 896], "operations": [10**12, 0], "step_operations": 10**9}
+    measured = {**MEASURED, **new}
+    record = record_of(spec_of(), measured=measured, trainings=[training, {**training, "seconds": 1.5}])
+    assert Record.from_json(json.loads(json.dumps(record.to_json())), where="a test") == record
+    for wrong in ({**training, "more": 1}, {"name": "replay", "digest": "0"}, {**training, "seconds": "1"}):
+        with pytest.raises(UserError, match="trainings"):
+            Record.from_json(record_of(spec_of(), trainings=[wrong]).to_json(), where="a test")
 
 
 GAPS = [[0.9, None], [0.5, 0.7]]

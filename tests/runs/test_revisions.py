@@ -75,7 +75,7 @@ def test_a_raised_revision_makes_all_affected_records_stale_and_only_those(
 
 def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files_unknown(spec_of, record_of):
     def lifted(spec):
-        later = ("revisions", "arrays", "measured", "sha256")
+        later = ("revisions", "arrays", "measured", "trainings", "sha256")
         content = {key: value for key, value in record_of(spec).to_json().items() if key not in later}
         old = {**content, "schema": 3}
         return Record.from_json({**old, "sha256": checksum(old)}, where="an old record")
