@@ -1,4 +1,4 @@
-"""What the README says works: its strategy, its commands' names, its links."""
+"""What the README and the pages that it leads to say works: strategies, names of commands and tables, links."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,10 @@ from hnet_bench.papers.table import load_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = {page.name: page.read_text() for page in (ROOT / "docs").glob("*.md")}
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", *[f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")]]
-)
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *[f"docs/{name}" for name in PAGES]])
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
     targets = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if not link.startswith("http")]
@@ -38,20 +37,26 @@ def test_the_strategy_in_the_readme_runs_in_every_scenario(tmp_path, monkeypatch
         assert record.score[-1][0] > 0.9
 
 
-def test_the_commands_in_the_readme_exist(capsys):
-    for command in set(re.findall(r"hnet-bench (\w+)", README)):
-        assert main([command, "--help"]) == 0
-    capsys.readouterr()
+def test_the_page_of_commands_names_all_and_only_those_that_exist(capsys):
+    """Whatever else a page calls with `hnet-bench` exists, too."""
+    assert main(["--help"]) == 0
+    every = re.findall(r"^│ (\w+) ", capsys.readouterr().out.partition("Commands")[2], re.MULTILINE)
+    named = set(re.findall(r"^\| `hnet-bench (\w+)", PAGES["commands.md"], re.MULTILINE))
+    assert sorted(named) == sorted(every)
+    assert set(re.findall(r"hnet-bench (\w+)", "".join([README, *PAGES.values()]))) <= set(every)
 
 
-def test_the_readme_names_all_strategies_and_no_others():
-    (chapter,) = re.findall(r"^### Strategies$(.*?)^#", README, re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("kind", ["strategies", "benchmarks"])
+def test_the_page_of_strategies_and_benchmarks_names_all_and_no_others(kind):
+    (chapter,) = re.findall(rf"^## {kind.title()}$(.*?)(?=^#|\Z)", PAGES["strategies.md"], re.DOTALL | re.MULTILINE)
     listed = [line.split("|")[1] for line in chapter.splitlines() if line.startswith("| `")]
-    assert sorted(re.findall(r"`(\w+)`", " ".join(listed))) == list(catalog.names("strategies"))
+    assert sorted(re.findall(r"`(\w+)`", " ".join(listed))) == list(catalog.names(kind))
 
 
-def test_the_tables_in_the_readme_exist():
-    for command in re.findall(r"hnet-bench (?:run|report|status) (\w+)", README):
+def test_the_tables_in_the_pages_exist():
+    for command in re.findall(
+        r"hnet-bench (?:run|report|status|plan|trace|verify) (\w+)", "".join([README, *PAGES.values()])
+    ):
         if command not in ("TABLE", "my_table", "my_method"):
             load_table(command)
 
