@@ -217,8 +217,9 @@ class Benchmark(Protocol):
     def facts(self) -> BenchmarkFacts: ...
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> Any:
-        """The stream, an `avalanche_adapter.benchmark.InMemoryBenchmark`, drawn with the run's seed; `folder` holds the
-        data sets (default: the user's data folder)."""
+        """The stream, an `avalanche_adapter.benchmark.InMemoryBenchmark` or a benchmark of Avalanche's, which is
+        converted (`avalanche_adapter.conversion`), drawn with the run's seed; `folder` holds the data sets (default:
+        the user's data folder)."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -122,6 +123,15 @@ def stored_tensors(parts: Sequence[Samples], device: torch.device) -> dict[str, 
             if isinstance(value, Tensor):
                 named[f"{index}.{name}"] = value
     return named
+
+
+def content_sum(parts: Sequence[Samples]) -> str:
+    """SHA-256, in hex, over the content of samples and their labels, each tensor once."""
+    digest = hashlib.sha256()
+    unique = {id(tensor): tensor for tensor in stored_tensors(parts, torch.device("cpu")).values()}
+    for tensor in unique.values():
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def avalanche_one_by_one(samples: Samples, task_label: int) -> Any:

@@ -14,6 +14,7 @@ import torch
 
 from hnet_bench.avalanche_adapter.benchmark import stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
+from hnet_bench.avalanche_adapter.conversion import in_memory
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.measured import Meter
@@ -48,7 +49,7 @@ class Learning:
         self._began = time.perf_counter()
         self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
         _seed_everything(spec.seed, "initialisation")
-        benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
+        benchmark = in_memory(spec.build_benchmark(), scenario=spec.scenario, seed=spec.seed, folder=folder)
         self.data_sums = benchmark.data_sums
         self._benchmark = benchmark
         self._experiences = benchmark.facts.experiences

@@ -19,6 +19,7 @@ import numpy.typing
 import torch
 
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark
+from hnet_bench.avalanche_adapter.conversion import in_memory
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.interfaces import Setup, TrainingProtocol, evaluated
@@ -73,7 +74,7 @@ def walk(spec: RunSpec, *, device: str, folder: Path | None, seconds: float = _S
     """Go as far as time allows, and through the first two experiences in any case."""
     torch.set_num_threads(1)
     begun = time.perf_counter()
-    whole = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
+    whole = in_memory(spec.build_benchmark(), scenario=spec.scenario, seed=spec.seed, folder=folder)
     small, evaluator, experiences = _small(whole), Evaluator(whole), whole.facts.experiences
     setup = Setup(scenario=spec.scenario, facts=whole.facts, protocol=spec.protocol, seed=spec.seed, device=device)
     template = build_template(spec.build_strategy(), setup)
