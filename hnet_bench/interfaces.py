@@ -113,6 +113,9 @@ class TrainingProtocol:
     # `learning_rate`. In ascending order.
     learning_rate_steps: tuple[tuple[float, float], ...] = field(default=(), metadata=ADDED_LATER)
     beta1: float = field(default=0.9, metadata=ADDED_LATER)  # of Adam
+    # Share of the training samples of each experience that is held out and evaluated on in place of the test data
+    # (`avalanche_adapter.benchmark.held_out`); 0: all are trained on. Only trials of a search have one.
+    validation: float = field(default=0.0, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate"):
@@ -130,6 +133,8 @@ class TrainingProtocol:
             )
         if not 0 <= self.beta1 < 1:
             raise UserError(f"The protocol's beta1 must be at least 0 and below 1, found {self.beta1}.")
+        if not 0 <= self.validation < 1:
+            raise UserError(f"The protocol's validation must be at least 0 and below 1, found {self.validation}.")
 
     def steps(self, experience: int) -> int:
         """Optimiser steps on this experience, counted from 0."""
