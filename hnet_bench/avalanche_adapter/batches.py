@@ -79,7 +79,7 @@ class FixedIterations:
 
     def __init__(self, batches: Iterable[Any], count: int) -> None:
         self.done = 0  # items that were given
-        self._count = count
+        self.left = count  # those that are still to come
         self._batches = batches
         self._iterator: Iterator[Any] | None = None
 
@@ -87,10 +87,11 @@ class FixedIterations:
         return self
 
     def __next__(self) -> Any:
-        if self.done >= self._count:
+        if self.left <= 0:
             raise StopIteration
         item = self._next()
         self.done += 1
+        self.left -= 1
         return item
 
     def _next(self) -> Any:

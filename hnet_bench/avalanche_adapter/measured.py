@@ -1,4 +1,4 @@
-"""What a strategy does and keeps, measured from outside: steps, samples, rates, networks, stored samples.
+"""What a strategy does and keeps, measured from outside: steps, samples, operations, rates, networks, stored samples.
 
 Steps and learning rates are seen at every optimiser there is, through torch's own hook for all of them; what is kept is
 found by following attributes, and what answers depend on by changing it. What a strategy says of itself plays no part.
@@ -25,6 +25,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from hnet_bench.avalanche_adapter.benchmark import Samples
 from hnet_bench.avalanche_adapter.checkpoint import kept_attributes
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
+from hnet_bench.avalanche_adapter.operations import OperationCounter, Operations, operations_of_a_step
 from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
 from hnet_bench.interfaces import Settings, Setup
@@ -40,6 +41,16 @@ _OPTIMISERS = 100
 
 
 @dataclass
+class Present:
+    """What is measured of the present experience, which a run may be stopped within."""
+
+    updates: int = 0
+    samples: int = 0
+    held_bytes: int = 0
+    operations: Settings = field(default_factory=dict)  # fields of `Operations`
+
+
+@dataclass
 class Amounts:
     """What is measured of a run while it learns; lists but those of rates and optimisers have a number, or `kept` a
     table, for each experience that is over."""
@@ -51,8 +62,9 @@ class Amounts:
     optimisers: list[str] = field(default_factory=list)  # their classes
     given: list[int] = field(default_factory=list)  # training samples of the experience
     kept: list[Settings] = field(default_factory=list)  # `Retained.sizes`
-    # Updates and samples of the present experience, which a run may be stopped within.
-    present: list[int] = field(default_factory=lambda: [0, 0])
+    held_bytes: list[int] = field(default_factory=list)  # the most after the last step of a loop, `Retained.bytes`
+    operations: list[int] = field(default_factory=list)  # `Operations.total`
+    present: Settings = field(default_factory=lambda: asdict(Present()))
 
 
 class Meter:
@@ -61,12 +73,15 @@ class Meter:
     def __init__(self, amounts: Settings | None = None) -> None:
         """Goes on with the amounts of an earlier process, as `to_json` gave them."""
         self._amounts = Amounts(**(amounts or {}))
+        self._present = Present(**self._amounts.present)
+        self._operations = OperationCounter(Operations(**self._present.operations))
         self._counts: list[_Count] = []  # of the present experience
         self._stepped: list[Tensor] = []  # what took steps in earlier experiences and is still kept
 
     def to_json(self) -> Settings:
         """The amounts so far."""
-        return asdict(self._amounts)
+        present = {**asdict(self._present), "operations": asdict(self._operations.operations)}
+        return {**asdict(self._amounts), "present": present}
 
     @property
     def state(self) -> list[Any]:
@@ -80,17 +95,29 @@ class Meter:
         self._counts = [_Count(None, parameters, steps) for parameters, steps in state[1]]
 
     @contextmanager
-    def training(self) -> Iterator[None]:
-        """Counts the steps of all optimisers meanwhile."""
+    def training(self, template: InMemoryTemplate) -> Iterator[None]:
+        """Counts the steps of all optimisers, and operations, while the template learns an experience, or goes on with
+        it."""
         hook = register_optimizer_step_post_hook(self._after_step)
+        self._operations.begin(template.present_loop)
         try:
             yield
         finally:
             hook.remove()
+            self._operations.end(None)
 
-    def saw(self, samples: int) -> None:
-        """Counts the samples of a batch of the main loop."""
-        self._amounts.present[1] += samples
+    @contextmanager
+    def between_steps(self, template: InMemoryTemplate) -> Iterator[None]:
+        """Counts the step that is over, of the main loop or a phase; what is done meanwhile belongs to none."""
+        loop = template.present_loop
+        assert loop is not None
+        self._operations.end(loop)
+        if template.in_main_loop:
+            self._present.samples += len(template.mb_y)
+        if not loop.left:
+            self._present.held_bytes = max(self._present.held_bytes, Retained(template, without=[loop]).bytes)
+        yield
+        self._operations.begin(loop)
 
     def experience_is_over(self, template: InMemoryTemplate, learnt: Sequence[Samples]) -> None:
         """Adds what an experience took; `learnt` are the samples of all experiences until now."""
@@ -101,11 +128,13 @@ class Meter:
         kept = Retained(template)
         amounts = self._amounts
         amounts.steps.append(max(totals.values(), default=0))
-        amounts.updates.append(amounts.present[0])
-        amounts.samples.append(amounts.present[1])
+        amounts.updates.append(self._present.updates)
+        amounts.samples.append(self._present.samples)
+        amounts.held_bytes.append(max(self._present.held_bytes, kept.bytes))
+        amounts.operations.append(self._operations.operations.total)
         amounts.given.append(len(learnt[-1]))
         amounts.kept.append(kept.sizes(learnt))
-        amounts.present = [0, 0]
+        self._present, self._operations = Present(), OperationCounter(Operations())
         stepped = chain(self._stepped, *(count.parameters for count in self._counts))
         self._stepped = [one for one in unique(stepped) if id(one) in kept.networks]
         self._counts = []
@@ -120,6 +149,7 @@ class Meter:
             **amounts,
             "inputs": setup.facts.inputs,
             "network": protocol_network(setup),
+            "step_operations": operations_of_a_step(setup),
             "trained": trained,
             "answers_with": trained + _decisive_beside(self._stepped, template, evaluator),
         }
@@ -133,7 +163,7 @@ class Meter:
             self._counts.append(count)
             self._amounts.optimisers = sorted({*self._amounts.optimisers, type(optimiser).__name__})
         count.steps += 1
-        self._amounts.present[0] += count.numbers
+        self._present.updates += count.numbers
         for group in optimiser.param_groups:
             rates = [float(group["lr"]), *self._amounts.learning_rates]
             self._amounts.learning_rates = [min(rates), max(rates)]
@@ -163,10 +193,11 @@ class Retained:
     Networks are parameters, and buffers of modules, copies included. Of optimisers only what they train counts.
     """
 
-    def __init__(self, template: InMemoryTemplate) -> None:
+    def __init__(self, template: InMemoryTemplate, without: Sequence[Any] = ()) -> None:
+        """But for what is kept by these alone."""
         roots = (kept_attributes(template), *map(vars, template.method_plugins))
         leaves = (Optimizer, Samples, AvalancheDataset, DatasetExperience)
-        found = list(reached(*roots, without=[template], leaves=leaves))
+        found = list(reached(*roots, without=[template, *without], leaves=leaves))
         modules = [one for one in found if isinstance(one, nn.Module)]
         optimisers = [one for one in found if isinstance(one, Optimizer)]
         trained = [one for optimiser in optimisers for group in optimiser.param_groups for one in group["params"]]
@@ -183,14 +214,32 @@ class Retained:
         self.datasets: list[Any] = [one for one in found if isinstance(one, (Samples, AvalancheDataset))]
         self.datasets += [one.dataset for one in found if isinstance(one, DatasetExperience)]
 
+    @property
+    def bytes(self) -> int:
+        """Of all of it, each memory once; datasets count by their inputs."""
+        return _bytes([*self.networks.values(), *self.others]) + self._bytes_of_datasets
+
+    @property
+    def _bytes_of_datasets(self) -> int:
+        return sum(_input_bytes(dataset) * len(dataset) for dataset in self.datasets)
+
     def sizes(self, learnt: Sequence[Samples]) -> Settings:
         """Numbers in "networks" and in "other" tensors, and how many training "samples" stand in these and in datasets;
-        None if samples have so few values that they could not be told from other numbers."""
+        "bytes" of all of it, and of the samples. None if samples have so few values that they could not be told from
+        other numbers."""
         values = learnt[0].x[:1].numel()
-        samples = None
+        samples = sample_bytes = None
         if values >= _LEAST_VALUES:
-            samples = sum(map(len, self.datasets)) + _samples_among(self.others, learnt, values)
-        return {"networks": _numbers(self.networks.values()), "other": _numbers(self.others), "samples": samples}
+            found = _samples_among(self.others, learnt, values)
+            samples = sum(map(len, self.datasets)) + sum(count for count, _ in found)
+            sample_bytes = self._bytes_of_datasets + sum(count * values * size for count, size in found)
+        return {
+            "networks": _numbers(self.networks.values()),
+            "other": _numbers(self.others),
+            "samples": samples,
+            "bytes": self.bytes,
+            "sample_bytes": sample_bytes,
+        }
 
 
 def protocol_network(setup: Setup) -> int:
@@ -209,13 +258,27 @@ def _numbers(tensors: Iterable[Tensor]) -> int:
     return sum(memories.values())
 
 
-def _samples_among(tensors: Sequence[Tensor], learnt: Sequence[Samples], values: int) -> int:
-    """How many rows of tensors are training samples, as the strategy is given them or as they are stored."""
-    rows = [one.detach().reshape(-1, values) for one in tensors if one.numel() and one.numel() % values == 0]
-    if not rows:
-        return 0
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """As `_numbers`, in bytes."""
+    return sum({one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}.values())
+
+
+def _input_bytes(dataset: Any) -> int:
+    """Of one input of a dataset, as it is stored by us or given by Avalanche; 0 for what is no tensor."""
+    if isinstance(dataset, Samples):
+        return dataset.input_bytes
+    one = dataset[0][0] if len(dataset) else None
+    return int(one.nbytes) if isinstance(one, Tensor) else 0
+
+
+def _samples_among(tensors: Sequence[Tensor], learnt: Sequence[Samples], values: int) -> list[tuple[int, int]]:
+    """How many rows of each tensor are training samples, as the strategy is given them or as they are stored; and the
+    bytes of one of its numbers."""
+    suiting = [one.detach() for one in tensors if one.numel() and one.numel() % values == 0]
+    if not suiting:
+        return []
     known = torch.cat([_hashes(part) for samples in learnt for part in _stored(samples, values)]).unique()
-    return sum(int(torch.isin(_hashes(one), known).sum()) for one in rows)
+    return [(int(torch.isin(_hashes(one.reshape(-1, values)), known).sum()), one.itemsize) for one in suiting]
 
 
 def _stored(samples: Samples, values: int) -> Iterator[Tensor]:

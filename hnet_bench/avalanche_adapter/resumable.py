@@ -70,6 +70,15 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         """Whether the main loop of the present experience is not over."""
         return not self._main_loop_over
 
+    @property
+    def present_loop(self) -> FixedIterations | None:
+        """The main loop, or that of the phase that was begun last; None outside them."""
+        if not self.within_experience:
+            return None
+        if self.in_main_loop:
+            return self.main_loop
+        return self._phase.batches if self._phase else None
+
     def _prepare_experience(self) -> None:
         """Called first of all on an experience, before Avalanche adapts data and model to it."""
 

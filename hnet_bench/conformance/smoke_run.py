@@ -5,20 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hnet_bench.avalanche_adapter.benchmark import (
-    InMemoryBenchmark,
-    Samples,
-    held_out,
-    in_memory_benchmark,
-    stored_tensors,
-)
+from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark, stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import (
     CheckpointError,
     kept_attributes,
@@ -68,11 +62,8 @@ class SmokeRun:
     stop_every: int | None = None  # steps within an experience after which one does, if the state can be saved there
 
     def benchmark(self) -> InMemoryBenchmark:
-        """The stream; always the same training data, so that a seed changes the strategy alone. Where the protocol has
-        validation data, these are its test data."""
+        """The stream; always the same training data, so that a seed changes the strategy alone."""
         built = self.stream.build(scenario=self.scenario, seed=0)
-        if self.protocol.validation:
-            built = held_out(built, self.protocol.validation, seed=0)
         if not self.other_test_data:
             return built
         test = [Samples(1 - samples.x, samples.y) for samples in built.test]
@@ -106,7 +97,7 @@ class SmokeRun:
         if self.measure:
             after_every_step(template, lambda: _count(meter, template))
         for index in range(benchmark.facts.experiences):
-            with meter.training():
+            with meter.training(template) if self.measure else nullcontext():
                 template = self._learnt(template, benchmark.training(index), benchmark)
             if self.measure:
                 meter.experience_is_over(template, benchmark.train[: index + 1])
@@ -139,8 +130,8 @@ class SmokeRun:
 
 
 def _count(meter: Meter, template: InMemoryTemplate) -> None:
-    if template.in_main_loop:
-        meter.saw(len(template.mb_y))
+    with meter.between_steps(template):
+        pass
 
 
 class _Stopped(Exception):

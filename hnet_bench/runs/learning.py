@@ -12,9 +12,8 @@ import numpy
 import psutil
 import torch
 
-from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, held_out, stored_tensors
+from hnet_bench.avalanche_adapter.benchmark import stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
-from hnet_bench.avalanche_adapter.conversion import in_memory
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.measured import Meter
@@ -49,7 +48,7 @@ class Learning:
         self._began = time.perf_counter()
         self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
         _seed_everything(spec.seed, "initialisation")
-        benchmark = build_stream(spec, folder)
+        benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
         self.data_sums = benchmark.data_sums
         self._benchmark = benchmark
         self._experiences = benchmark.facts.experiences
@@ -116,7 +115,7 @@ class Learning:
         progress = self.progress
         self._experience_begun = time.perf_counter() - progress.in_experience
         index = len(progress.score)
-        with self._meter.training():
+        with self._meter.training(self.template):
             self.template.train(self._benchmark.training(index), eval_streams=[])
         self._meter.experience_is_over(self.template, self._benchmark.train[: index + 1])
         progress.train.append(round(time.perf_counter() - self._experience_begun, 3))
@@ -176,8 +175,10 @@ class Learning:
 
     def _after_step(self) -> None:
         self.progress.steps += 1
-        if self.template.in_main_loop:
-            self._meter.saw(len(self.template.mb_y))
+        with self._meter.between_steps(self.template):
+            self._between_steps()
+
+    def _between_steps(self) -> None:
         now = time.perf_counter()
         if now - self._last_event >= _SECONDS_BETWEEN_EVENTS:
             self._last_event = now
@@ -233,13 +234,6 @@ def _peak_bytes() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # it has kibibytes on Linux, bytes on macOS
-
-
-def build_stream(spec: RunSpec, folder: Path | None) -> InMemoryBenchmark:
-    """The benchmark of a run, with validation data in place of test data where its protocol holds any out."""
-    whole = in_memory(spec.build_benchmark(), scenario=spec.scenario, seed=spec.seed, folder=folder)
-    share = spec.protocol.validation
-    return held_out(whole, share, spec.seed) if share else whole
 
 
 def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:
