@@ -16,6 +16,7 @@ from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_text, reason_of, tables_of, text_table
+from hnet_bench.reporting.inline_svg import InlineSvgs
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
 from hnet_bench.reporting.statistics import INTERVAL
@@ -34,7 +35,7 @@ from hnet_bench.reporting.text import (
 from hnet_bench.reporting.verdicts import VERDICTS, Verdict
 from hnet_bench.runs.record import Record
 
-_LEFT_OUT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+_IN_WORDS = "its numbers stand in the tables and records of this page"
 
 
 def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], appendix: Sequence[Section]) -> str:
@@ -52,8 +53,14 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
     )
     files = resources.files("hnet_bench.reporting") / "templates"
     style, script = ((files / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    svgs = InlineSvgs()
+    drawings = {
+        name: {title: Markup(svgs.markup(svg, f"{title}; {_IN_WORDS}")) for title, svg in those.items()}
+        for name, those in figures.items()
+    }
+    style += svgs.style()
     style += "".join(f".{css(name)}, .{css(name)} a {{ {kind.css}; }}\n" for name, kind in VERDICTS.items() if kind.css)
-    # What the page may load: its own style and script, known by their sums, and pictures that stand in it.
+    # What the page may load: its own style and script, known by their sums, and images that stand in its figures.
     sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{sums[0]}'; script-src 'sha256-{sums[1]}'; "
@@ -61,7 +68,7 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
     )
     return environment.get_template("page.html").render(
         reports=reports,
-        figures=figures,
+        drawings=drawings,
         appendix=appendix,
         appendix_title=TITLE,
         style=Markup(style),
@@ -69,7 +76,6 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
         policy=policy,
         verdicts=VERDICTS,
         command=lambda report: shlex.join(["hnet-bench", "run", report.command]),
-        picture=lambda svg: {"uri": Markup(data_uri(svg)), "size": size_of(svg)},
         **{function.__name__: function for function in _FUNCTIONS},
     )
 
@@ -95,14 +101,12 @@ def runs(cell: ReportCell) -> TextTable:
         Column(
             "Finished",
             lambda run: str(run[0].provenance.get("finished", "not recorded")).replace("T", " ").removesuffix("+00:00"),
-            "left",
         ),
         Column(
             "Commit",
             lambda run: commit(run[0])[:8] + (" with changes" if run[0].provenance.get("dirty") else ""),
-            "left",
         ),
-        Column("Record", lambda run: run[1], "left"),
+        Column("Record", lambda run: run[1]),
     )
     return text_table(columns, zip(cell.records, cell.paths, strict=True))
 
@@ -173,25 +177,6 @@ def made_with(cell: ReportCell) -> Iterable[tuple[str, str, str]]:
         for value, those in groups.items():
             seeds = format_seeds(tuple(record.spec["seed"] for record in those))
             yield kind, value, seeds if len(groups) > 1 else ""
-
-
-def data_uri(svg: bytes) -> str:
-    """An SVG as a data URI, to be set between double quotes as it is: readable text, a third smaller than base64."""
-    # A URI keeps no line breaks, and where tags meet blanks mean nothing.
-    text = re.sub(r">\s+<", "><", " ".join(_LEFT_OUT.sub("", svg.decode()).split()))
-    text = text.replace("%", "%25").replace("#", "%23")
-    text = text.replace('"', "%22" if "'" in text else "'")
-    return "data:image/svg+xml," + text.replace("&", "&amp;")
-
-
-def size_of(svg: bytes) -> tuple[int, int]:
-    """Width and height in CSS pixels, of which there are four to three points. Raises ValueError if the file declares
-    no size in points."""
-    opening = re.search(rb"<svg[^>]*>", svg)
-    found = dict(re.findall(rb' (width|height)="([\d.]+)pt"', opening[0])) if opening else {}
-    if len(found) != 2:
-        raise ValueError("The SVG declares no size in points.")
-    return round(float(found[b"width"]) * 4 / 3), round(float(found[b"height"]) * 4 / 3)
 
 
 def groups(columns: tuple[Column[Any], ...]) -> list[tuple[str, int]]:

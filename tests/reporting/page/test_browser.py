@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+from PIL import Image
 
 from hnet_bench.papers.table import load_table
 from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.inline_svg import InlineSvgs
 from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
@@ -67,12 +72,8 @@ def test_it_opens_without_errors_and_without_asking_for_anything(opened: Browser
     opened.settle()
     assert opened.problems == []
     assert [address for address in opened.requests if not address.startswith("data:")] == written
-    loaded = "[...document.images].every(picture => picture.complete && picture.naturalWidth > 100)"
-    opened.run(
-        "Promise.all([...document.images].map(picture => { picture.loading = 'eager'; return picture.decode(); }))"
-    )
-    assert opened.run(loaded)
-    assert opened.run("document.images.length") == 6
+    wide = "[...document.querySelectorAll('.drawing')].map(figure => figure.getBBox().width > 100)"
+    assert opened.run(wide) == [True] * 6
 
 
 def test_the_overview_has_the_state_of_every_table(opened: Browser) -> None:
@@ -205,6 +206,33 @@ def test_light_and_dark_follow_the_system_or_the_choice(opened: Browser, written
     assert opened.run(colours) == light
     opened.open(written[0])
     assert opened.run(colours) == light  # remembered
+
+
+def test_a_figure_looks_as_its_file_does(
+    opened: Browser, rich_report: Report, rich_store: Store, drawn: Any, tmp_path: Path
+) -> None:
+    for kind, svg in drawn(rich_report, rich_store)["rich"].items():
+        svgs, shown = InlineSvgs(), []
+        markup = svgs.markup(svg, kind)
+        assert len(markup) < len(svg) / 2
+        size = re.findall(r' (width|height)="(\d+)"', markup)
+        original = svg.decode().partition("<svg")[2]
+        for side, pixels in size:
+            original = re.sub(rf' {side}="[\d.]+pt"', f' {side}="{pixels}"', original, count=1)
+        for text in (f"<style>{svgs.style()}</style>{markup}", f"<svg{original}"):
+            (tmp_path / "one.html").write_text(f"<!doctype html><meta charset=utf-8>{text}")
+            opened.open((tmp_path / "one.html").as_uri())
+            shown.append(numpy.asarray(Image.open(io.BytesIO(opened.screenshot())).convert("L"), float))
+        # Letters may stand a pixel higher.
+        assert numpy.mean(numpy.abs(shown[0] - shown[1]) > 64) < 0.005
+
+
+def test_figures_are_dark_on_dark_paper(opened: Browser) -> None:
+    colours = """(figure => [figure.querySelector('path'), figure.querySelector('text')]
+        .map(element => getComputedStyle(element).fill))(document.querySelector('.drawing'))"""
+    assert opened.run(colours) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
+    choose(opened, "look", "dark")
+    assert opened.run(colours) == ["rgb(20, 24, 29)", "rgb(230, 237, 243)"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
