@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hnet_bench import arguments as given
@@ -38,6 +39,7 @@ from hnet_bench.reporting.text import count
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
+from hnet_bench.runs.shipped import SUM_FILE, installed_records, sum_of, sums_of, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.scaffold import first_files
@@ -155,7 +157,7 @@ def show(name: PathLike) -> Shown:
 
 def progress(*, results: PathLike = "results") -> list[Progress]:
     """Runs done and planned of each table that ships with the package."""
-    store, found = Store(Path(results)), []
+    store, found = _store(Path(results)), []
     for name in table_names():
         table = load_table(name)
         specs = [spec for cell in table.cells if (spec := cell_spec(cell))]
@@ -194,6 +196,12 @@ class Selection:
         keys = {state.spec.with_seed(seed).key for state in self.states if state.spec for seed in state.planned_seeds}
         return len(keys)
 
+    @property
+    def shipped(self) -> int:
+        """Number of different records that do not stand in the results folder, but were installed."""
+        files = {path for state in self.states for path in state.files.values()}
+        return len([path for path in files if not path.is_relative_to(self.store.root)])
+
     def again(self) -> Selection:
         """The same with what the store holds now."""
         return replace(self, states=_states(self.table, self.store, self.seeds))
@@ -213,7 +221,7 @@ def select(
     name, folder = given.table_name(table), Path(results) if new else _existing(results)
     chosen = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     selected = load_table(name).select(given.names(rows, "rows"), chosen or None)
-    store, only = Store(folder), given.seeds(seeds)
+    store, only = _store(folder), given.seeds(seeds)
     states = _states(selected, store, only)
     _report_damage(states)
     return Selection(name=name, table=selected, seeds=only, store=store, states=states)
@@ -316,9 +324,7 @@ def traced(selection: Selection, state: CellState) -> list[TracedRecord]:
     if state.spec is None:
         return []
     return [
-        TracedRecord(
-            record=record, path=selection.store.path(state.spec.with_seed(record.spec["seed"])), freshness=fresh
-        )
+        TracedRecord(record=record, path=state.files[record.spec["seed"]], freshness=fresh)
         for record, fresh in zip(state.records, state.freshness, strict=True)
     ]
 
@@ -395,7 +401,7 @@ def run(
     )
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     if rerun_stale:
-        chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states, chosen.store)))
+        chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
     _report_missing(chosen)
     todo = runs_to_do(chosen.states, chosen.store)
     if not todo:
@@ -573,7 +579,7 @@ def _estimator(
     from hnet_bench.runs.cost import costs_of_store
     from hnet_bench.runs.provenance import cpu_name
 
-    costs = costs_of_store(store.root, gpu=_expects_gpu(device), cpu=cpu_name())
+    costs = costs_of_store(store, gpu=_expects_gpu(device), cpu=cpu_name())
     known: dict[str, Estimate | None] = {}
 
     def estimate(spec: RunSpec) -> Estimate | None:
@@ -627,7 +633,7 @@ def rerun(
     from hnet_bench.runs import repeat
     from hnet_bench.runs.compare import TOLERANCE, compare
 
-    path = repeat.find(str(run), _existing(results))
+    path = repeat.find(str(run), _store(_existing(results)))
     record = read_record(path)
     spec = repeat.spec_of(record, path)
     errors = spec.build_benchmark().facts.problem_type == "regression"
@@ -644,15 +650,24 @@ def draw_records(number: int, *, seed: int = 0, results: PathLike = "results") -
     """Files of so many records, drawn at random: what `rerun` may be given. The same seed draws the same."""
     from hnet_bench.runs import repeat
 
-    return repeat.draw(number, seed, _existing(results))
+    return repeat.draw(number, seed, _store(_existing(results)))
 
 
-def merge(other: PathLike, *, results: PathLike = "results") -> Merged:
-    """Adds the records of another results folder: how many came, what conflicts, what is damaged."""
+def merge(other: PathLike, *, results: PathLike = "results", sha256: str | None = None) -> Merged:
+    """Adds the records of another results folder, or of an archive of one: how many came, what conflicts, what is
+    damaged.
+
+    An archive is a zip, such as the wheel of the records of this release; others need the SHA-256 of the file. Nothing
+    in it is executed.
+    """
     from hnet_bench.runs import merge
 
     Store(Path(results)).check_writable()
-    return merge.merge(Path(other), Path(results))
+    if not Path(other).is_file():
+        return merge.merge(Path(other), Path(results))
+    with TemporaryDirectory() as folder:
+        unpack(Path(other), Path(folder), sha256)
+        return merge.merge(Path(folder), Path(results))
 
 
 # Files
@@ -685,14 +700,14 @@ def report(
     from hnet_bench.reporting.report_files import OWNERS, differing, outdated, owners, stale
 
     print_anything()
-    folder, store = Path(reports), Store(_existing(results))
+    folder, store = Path(reports), _store(_existing(results))
     asked = [given.table_name(table) for table in tables]
     owners(folder, asked)  # before anything is drawn for nothing
     drawn = KeptFigures(folder, check=check)
     made, files = _made(asked, store, drawn, html=html)
     names = [one.name for one in made]
     note = owners(folder, [one.command for one in made])
-    beside = {} if tables else documents(made, folder)
+    beside = {} if tables else {**documents(made, folder), **_sum_of_records(store.root, folder)}
     problems = []
     if check:
         trials = [] if tables else [name for name in table_names() if load_table(name).trial]
@@ -706,6 +721,12 @@ def report(
         for path in outdated(files, folder, names):
             path.unlink()
     return Reports(made=made, files=[*(folder / name for name in files), *beside], problems=problems)
+
+
+def _sum_of_records(records: Path, folder: Path) -> dict[Path, bytes]:
+    """In a checkout, which has the file beside the folder of reports: what says which records a release has."""
+    path = folder.parent / SUM_FILE.parent.name / SUM_FILE.name
+    return {path: f"{sum_of(sums_of(records))}\n".encode()} if path.is_file() else {}
 
 
 def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) -> tuple[list[Report], dict[str, bytes]]:
@@ -722,7 +743,7 @@ def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) ->
         one = build_report(loaded[name], _states(loaded[name], store), command=name)
         built.append(one)
         if one.measured:
-            drawn.add(Subject(table=one.table, states=one.cells, store=store, command=name))
+            drawn.add(Subject(table=one.table, states=one.cells, command=name))
     made = [one for one in built if tables or one.measured]
     for one in made:
         _report_damage(list(one.cells))
@@ -768,7 +789,7 @@ def figures(
     note = owners(folder, [given.table_name(table)])
     found = select(table, results=results)
     drawn = found.table.select(given.names(rows, "rows"), None).rows if rows else None
-    subject = Subject(table=found.table, states=found.states, store=found.store, command=found.name, rows=drawn)
+    subject = Subject(table=found.table, states=found.states, command=found.name, rows=drawn)
     texts: Any = {name: text for name, text in (("heading", title), ("caption", caption)) if text is not None}
     shown = {kind: replace(page, **texts) for kind, page in pages(subject, chosen).items()}
     if asked and not shown:
@@ -881,6 +902,15 @@ def _existing(results: PathLike) -> Path:
     return Path(results)
 
 
+def _store(results: Path) -> Store:
+    """A results folder, with the records behind it that are installed."""
+    try:
+        return Store(results, shipped=installed_records())
+    except UserError as error:
+        _say(str(error), file=sys.stderr)
+        return Store(results)
+
+
 def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """What a store holds of each cell. Raises UserError as `resolve` does."""
     # A sweep of hours must not end in a report that cannot be made.
@@ -914,7 +944,7 @@ def _report_damage(states: list[CellState]) -> None:
     for one in dict.fromkeys(one for state in states for one in state.lacking):
         _say(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.", file=sys.stderr)
     for path in dict.fromkeys(path for state in states for path in state.conflicts):
-        _say(f"Conflict, not counted: {path} has other scores than the record beside it.", file=sys.stderr)
+        _say(f"Conflict, not counted: {path} has other scores than the record that counts.", file=sys.stderr)
 
 
 def _named(cell: Cell) -> Settings:

@@ -34,6 +34,7 @@ from hnet_bench.runs.process import Failed
 from hnet_bench.runs.provenance import surroundings
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import freshness
+from hnet_bench.runs.shipped import DISTRIBUTION
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.scaffold import class_name_of
 
@@ -246,6 +247,7 @@ def run(
     name, chosen = done.selection.table.name, done.selection
     if not done.todo:
         typer.echo(f"Nothing to do: all {chosen.planned} runs of {name} are done.")
+        _say_what_was_shipped(chosen)
         return
     print_results(chosen.table, chosen.again().states)
     typer.echo(f"For the page with all details: {_suggested('report', table, results=results)}")
@@ -363,6 +365,7 @@ def status(
         from hnet_bench.reporting.terminal import print_results
 
         print_results(chosen.table, chosen.states)
+        _say_what_was_shipped(chosen)
 
 
 @app.command()
@@ -654,20 +657,29 @@ def rerun(
 
 @app.command()
 def merge(
-    other: Annotated[Path, typer.Argument(metavar="OTHER", help="A results folder, as from another machine.")],
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", help="A results folder, as from another machine, or an archive of one.")
+    ],
     results: Results = Path("results"),
+    sha256: Annotated[
+        str | None,
+        typer.Option("--sha256", metavar="HEX", help="Of an archive that is not of this release's records."),
+    ] = None,
 ) -> None:
     """Add the records of another results folder to yours.
 
     Any order and any repetition give the same files. Records of the same
     run with the same scores become one; if the scores differ, all are
     kept, they are named, and the exit code is 1. OTHER stays as it is.
+    It may be an archive, such as the wheel of the records of this release.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     hnet-bench merge from_the_cluster/results
+
+    hnet-bench merge hnet_bench_records-0.1.0-py3-none-any.whl
     """
-    merged = api.merge(other, results=results)
+    merged = api.merge(other, results=results, sha256=sha256)
     for path, problem in merged.damaged:
         typer.echo(f"Damaged, set aside as {path}: {problem}", err=True)
     for path, problem in merged.unreadable:
@@ -825,6 +837,11 @@ def check(
     typer.echo(f"{strategy}: {count(len(found), 'check')}, {failed or 'none'} failed.")
     if failed:
         raise typer.Exit(1)
+
+
+def _say_what_was_shipped(chosen: api.Selection) -> None:
+    if chosen.shipped:
+        typer.echo(f"{chosen.shipped} of these records were installed with {DISTRIBUTION}, and are only read.")
 
 
 def _print_repetition(repeated: Repetition, tolerance: float) -> None:

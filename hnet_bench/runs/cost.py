@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy
 
@@ -17,7 +16,7 @@ from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.canonical import spec_digest
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import read_record
+from hnet_bench.runs.store import Store, read_record
 
 # Which records an estimate may come from, nearest first, and the least factor either way of its range: records of the
 # same cell; of the same strategy on the same benchmark; of any strategy on that; any. A benchmark here is one with so
@@ -88,10 +87,10 @@ class Costs:
         return None
 
 
-def costs_of_store(root: Path, *, gpu: bool, cpu: str | None = None) -> Costs:
-    """What the records below a results folder say of costs; damaged ones say nothing."""
+def costs_of_store(store: Store, *, gpu: bool, cpu: str | None = None) -> Costs:
+    """What the records of a store say of costs; damaged ones say nothing."""
     timings = []
-    for path in sorted(root.glob("*/*/*/seed*.json")):
+    for path in store.record_files():
         try:
             timing = timing_of(read_record(path))
         except UserError:

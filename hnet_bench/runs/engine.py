@@ -84,7 +84,7 @@ def run_all(
         if link := dashboard(client):
             announce(f"Dashboard: {link}")
         context = SweepContext(
-            store=replace(store, root=store.root.resolve()),
+            store=replace(store, root=store.root.resolve(), shipped=None),  # whose runs are not handed out
             options=replace(options, device=device),
             command=command_line(),
             topic=f"hnet_bench-{uuid.uuid4().hex}",

@@ -166,7 +166,7 @@ def _chosen(pool: _Pool) -> list[_Candidate]:
     found = [one for one in everything if one.content not in pool.superseded] or everything
     best: dict[str, _Candidate] = {}
     for candidate in sorted(found, key=order):
-        best.setdefault(checksum([candidate.record.score, candidate.record.task_inference]), candidate)
+        best.setdefault(checksum(candidate.record.scores), candidate)
     return list(best.values())
 
 

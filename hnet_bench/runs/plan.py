@@ -68,7 +68,7 @@ class CellState(CellFiles):
 def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
     seed that has a record counts as done."""
-    listing = Listing(store.root)
+    listing = Listing()
     states = []
     for cell in table.cells:
         spec = cell_spec(cell)
@@ -81,6 +81,7 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
             planned_seeds=table.seeds if seeds is None else seeds,
             failed_seeds=tuple(seed for seed in found.failed_seeds if seeds is None or seed in seeds),
             records=records,
+            files=found.files,
             damaged=found.damaged,
             conflicts=found.conflicts,
             lacking=found.lacking,
@@ -90,14 +91,9 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
     return states
 
 
-def stale_files(states: list[CellState], store: Store) -> frozenset[str]:
+def stale_files(states: list[CellState]) -> frozenset[str]:
     """SHA-256 of the file of every stale record: what `Store.renew` takes."""
-    return frozenset(
-        file_sum(store.path(state.spec.with_seed(seed)))
-        for state in states
-        if state.spec is not None
-        for seed in state.stale_seeds
-    )
+    return frozenset(file_sum(state.files[seed]) for state in states for seed in state.stale_seeds)
 
 
 def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:

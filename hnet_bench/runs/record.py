@@ -49,6 +49,11 @@ class Record:
         """Tells the runs of a store apart; equals `RunSpec.key`."""
         return f"{folder_of(self.spec)}/{self.run_id}"
 
+    @property
+    def scores(self) -> tuple[Any, Any]:
+        """What two records of the same run may not differ in: scores, and how well tasks were inferred."""
+        return self.score, self.task_inference
+
     def to_json(self) -> Settings:
         """The record as JSON. Raises ValueError for NaN and infinities."""
         content = {"schema": SCHEMA, **self.__dict__}

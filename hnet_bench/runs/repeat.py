@@ -13,7 +13,7 @@ from hnet_bench.runs.events import Observer
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
-from hnet_bench.runs.store import RUN_ID
+from hnet_bench.runs.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,35 +33,30 @@ class Repetition:
         return self.found.verdict
 
 
-def record_files(results: Path) -> list[Path]:
-    """The files of all records below a folder."""
-    return [path for path in sorted(results.glob("*/*/*/seed*.json")) if RUN_ID.fullmatch(path.stem)]
-
-
-def draw(number: int, seed: int, results: Path) -> list[Path]:
+def draw(number: int, seed: int, store: Store) -> list[Path]:
     """Files of so many different records, each as likely as any other; the same for the same seed and file names.
 
     Raises UserError if there are not so many.
     """
-    paths = record_files(results)
+    paths = store.record_files()
     if len(paths) < number:
         found = f"{len(paths)} record{'' if len(paths) == 1 else 's'}"
-        raise UserError(f"Below {results} {number} cannot be drawn: found {found}.")
+        raise UserError(f"Below {store.root} {number} cannot be drawn: found {found}.")
     return random.Random(seed).sample(paths, number)
 
 
-def find(run: str, results: Path) -> Path:
+def find(run: str, store: Store) -> Path:
     """The file of a record, from its path or the beginning of its run id. Raises UserError if that is not one."""
     if run.endswith(".json"):
         if not Path(run).is_file():
             raise UserError(f"There is no record {run}.")
         return Path(run)
     start = run.rstrip(".")
-    matching = [path for path in record_files(results) if path.stem.startswith(start)]
+    matching = [path for path in store.record_files() if path.stem.startswith(start)]
     # A whole run id is meant as it stands, though the digits of another might begin like it.
     matching = [path for path in matching if path.stem == start] or matching
     if not matching:
-        raise UserError(f"There is no record of a run '{run}' below {results}: hnet-bench trace shows the run ids.")
+        raise UserError(f"There is no record of a run '{run}' below {store.root}: hnet-bench trace shows the run ids.")
     if len(matching) > 1:
         shown = ", ".join(str(path) for path in matching[:5]) + (" ..." if len(matching) > 5 else "")
         raise UserError(f"{len(matching)} records are of a run '{run}...': give more digits or one of {shown}.")

@@ -15,6 +15,9 @@ What is no sound record does not count, but is kept, under a name that ends in 8
 
 A file is written under a temporary name, flushed and renamed, so a reader never sees half a record. No time stamp
 decides anything.
+
+Behind the folder may stand records that were shipped (`shipped.py`), of which nothing is ever written: what the folder
+has of a run comes before them.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hnet_bench.interfaces import Settings, UserError
@@ -62,6 +65,7 @@ class CellFiles:
     """What the store holds of the seeds of one cell, by seed, ascending."""
 
     records: tuple[Record, ...] = ()
+    files: Mapping[int, Path] = field(default_factory=dict, repr=False)  # where the record of each seed stands
     failed_seeds: tuple[int, ...] = ()  # those whose last try failed
     damaged: tuple[Damaged, ...] = ()  # files in the place of records that are none; they do not count
     lacking: tuple[Damaged, ...] = ()  # archives of arrays that records have lost; the records count
@@ -69,14 +73,24 @@ class CellFiles:
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """Records below a folder that nothing is written to. Those count whose files are as they were shipped."""
+
+    root: Path
+    sums: Mapping[str, str]  # SHA-256 of each file, by its path below the folder
+
+
+@dataclass(frozen=True)
 class Store:
-    """The records below one folder. Those whose files have a SHA-256 in `renew` do not count as done."""
+    """The records below one folder, and behind them those that were `shipped`. Those whose files have a SHA-256 in
+    `renew` do not count as done."""
 
     root: Path
     renew: frozenset[str] = field(default=frozenset(), kw_only=True)
+    shipped: Shipped | None = field(default=None, kw_only=True)
 
     def path(self, spec: RunSpec) -> Path:
-        """Where the record of a run is or will be."""
+        """Where the record of a run will be written."""
         return self.root / f"{spec.key}.json"
 
     def failure_path(self, spec: RunSpec) -> Path:
@@ -93,13 +107,28 @@ class Store:
 
     def has(self, spec: RunSpec) -> bool:
         """Whether the run is done: it has a sound record and the arrays that belong to it, and need not be renewed."""
-        path = self.path(spec)
-        if not path.exists():  # the records of other seeds, which may show that it is damaged, need not be read
+        # Unless it is there the records of other seeds, which may show that it is damaged, need not be read.
+        if not any((root / f"{spec.key}.json").exists() for root in self._roots()):
             return False
         found = self.examine(spec)
-        if path.with_suffix(".npz") in [one.path for one in found.lacking]:
+        path = found.files.get(spec.seed)
+        if path is None or path.with_suffix(".npz") in [one.path for one in found.lacking]:
             return False
-        return spec.seed in _seeds(found.records) and (not self.renew or file_sum(path) not in self.renew)
+        return not self.renew or file_sum(path) not in self.renew
+
+    def record_files(self) -> list[Path]:
+        """The files of all records, of each run one, sorted by where they stand below their folder."""
+        found = {
+            path.relative_to(root).as_posix(): path
+            for root in self._roots()
+            for path in root.glob("*/*/*/seed*.json")
+            if RUN_ID.fullmatch(path.stem)
+        }
+        return [found[key] for key in sorted(found)]
+
+    def _roots(self) -> list[Path]:
+        """The folders of records, the one that counts before the others last."""
+        return [self.shipped.root, self.root] if self.shipped else [self.root]
 
     def done_seeds(self, spec: RunSpec) -> tuple[int, ...]:
         """Seeds of this spec's cell that have a sound record, ascending."""
@@ -111,38 +140,11 @@ class Store:
 
     def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
         """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
-        folder = self.root / spec.folder
-        found: dict[Path, Record] = {}
-        conflicts, failed = [], []
-        names, damaged = (listing or Listing(self.root)).of(spec)
-        for name in names:
-            path, (stem, _, suffix) = folder / name, name.rpartition(".")
-            if suffix == "json" and ".conflict-" in stem:
-                conflicts.append(path)
-            elif not (match := RUN_ID.fullmatch(stem)):
-                continue
-            elif suffix == "json":
-                try:
-                    found[path] = read_record(path)
-                except UserError as error:
-                    damaged.append(Damaged(path, str(error)))
-            elif suffix == "npz":
-                damaged += _damaged_arrays(path)
-            elif suffix == "failed":
-                failed.append(int(match[1]))
-        expected = _experiences(spec, found.values())
-        for path, record in list(found.items()):
-            if problem := _misfit(record, spec, expected):
-                del found[path]
-                damaged.append(Damaged(path, f"The record {path} has {problem}."))
-        records = tuple(found.values())
-        return CellFiles(
-            records=records,
-            failed_seeds=tuple(seed for seed in failed if seed not in _seeds(records)),
-            damaged=tuple(damaged),
-            conflicts=tuple(conflicts),
-            lacking=tuple(one for path, record in found.items() for one in lost_arrays(path, record)),
-        )
+        listing = listing or Listing()
+        own = _examine(self.root, spec, listing)
+        if self.shipped is None:
+            return own
+        return _united(own, _examine(self.shipped.root, spec, listing, self.shipped.sums))
 
     def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
         """Adds the record of a run and forgets its earlier failures; a sound record that is there already is kept.
@@ -151,7 +153,7 @@ class Store:
         content of a NumPy archive that is kept beside the record, written before it. Raises UserError if the disk does
         not take them; then no part of them is left.
         """
-        path = self.path(spec)
+        path, own = self.path(spec), replace(self, shipped=None)
         content = to_bytes(record)
         for name, size, most in (
             ("record", len(content), MOST_BYTES),
@@ -161,8 +163,8 @@ class Store:
                 raise UserError(f"The {name} of {path} has {size:,} bytes: expected at most {most:,}.")
         try:
             with alone(path.parent):
-                if not self.has(spec):
-                    _keep_aside(path, sound=spec.seed in self.done_seeds(spec))
+                if not own.has(spec):
+                    _keep_aside(path, sound=spec.seed in own.done_seeds(spec))
                     if artefacts:
                         write_atomically(path.with_suffix(".npz"), artefacts)
                     else:
@@ -199,23 +201,23 @@ class Store:
 class Listing:
     """What a store's folders held when they were first looked at: each is read once, however many cells it has."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folders: dict[str, tuple[dict[str, list[str]], list[Damaged]]] = {}
+    def __init__(self) -> None:
+        self._folders: dict[Path, tuple[dict[str, list[str]], list[Damaged]]] = {}
 
-    def of(self, spec: RunSpec) -> tuple[list[str], list[Damaged]]:
+    def of(self, spec: RunSpec, root: Path) -> tuple[list[str], list[Damaged]]:
         """Names of the files of this spec's cell, by seed; and its folder, if it is there and cannot be read."""
-        if spec.folder not in self._folders:
-            self._folders[spec.folder] = self._read(self._root / spec.folder)
-        by_digest, unreadable = self._folders[spec.folder]
+        folder = root / spec.folder
+        if folder not in self._folders:
+            self._folders[folder] = self._read(folder, root)
+        by_digest, unreadable = self._folders[folder]
         return by_digest.get(spec.digest, []), [*unreadable]
 
-    def _read(self, folder: Path) -> tuple[dict[str, list[str]], list[Damaged]]:
+    def _read(self, folder: Path, root: Path) -> tuple[dict[str, list[str]], list[Damaged]]:
         try:
             matches = [match for name in os.listdir(folder) if (match := RUN_ID.match(name))]
         except OSError as error:
             # If there is no store at all, whoever needs one says so.
-            if isinstance(error, FileNotFoundError) or not self._root.is_dir():
+            if isinstance(error, FileNotFoundError) or not root.is_dir():
                 return {}, []
             return {}, [Damaged(folder, f"The folder {folder} could not be read ({error.strerror}).")]
         by_digest: dict[str, list[str]] = {}
@@ -224,12 +226,71 @@ class Listing:
         return by_digest, []
 
 
-def read_record(path: Path) -> Record:
-    """The record in a file of a store. Raises UserError that names the file if it is damaged or misplaced."""
+def _examine(root: Path, spec: RunSpec, listing: Listing, sums: Mapping[str, str] | None = None) -> CellFiles:
+    """What stands below one folder; with `sums` no file counts that has another."""
+    found: dict[Path, Record] = {}
+    conflicts, failed = [], []
+    names, damaged = listing.of(spec, root)
+    for name in names:
+        path, (stem, _, suffix) = root / spec.folder / name, name.rpartition(".")
+        if suffix == "json" and ".conflict-" in stem:
+            conflicts.append(path)
+        elif not (match := RUN_ID.fullmatch(stem)):
+            continue
+        elif suffix == "json":
+            try:
+                found[path] = read_record(path, None if sums is None else sums.get(f"{spec.folder}/{name}", "none"))
+            except UserError as error:
+                damaged.append(Damaged(path, str(error)))
+        elif suffix == "npz":
+            damaged += _damaged_arrays(path)
+        elif suffix == "failed":
+            failed.append(int(match[1]))
+    expected = _experiences(spec, found.values())
+    for path, record in list(found.items()):
+        if problem := _misfit(record, spec, expected):
+            del found[path]
+            damaged.append(Damaged(path, f"The record {path} has {problem}."))
+    records = tuple(found.values())
+    return CellFiles(
+        records=records,
+        files={record.spec["seed"]: path for path, record in found.items()},
+        failed_seeds=tuple(seed for seed in failed if seed not in _seeds(records)),
+        damaged=tuple(damaged),
+        conflicts=tuple(conflicts),
+        lacking=tuple(one for path, record in found.items() for one in lost_arrays(path, record)),
+    )
+
+
+def _united(own: CellFiles, shipped: CellFiles) -> CellFiles:
+    """What is there of a cell: of each seed the own record, or else the one that was shipped."""
+    ours, theirs = ({one.spec["seed"]: one for one in found.records} for found in (own, shipped))
+    files = {**shipped.files, **own.files}
+    others = [
+        shipped.files[seed]
+        for seed in ours.keys() & theirs.keys()
+        # If code has changed in between they may well differ.
+        if ours[seed].revisions == theirs[seed].revisions and ours[seed].scores != theirs[seed].scores
+    ]
+    return CellFiles(
+        records=tuple(record for _, record in sorted({**theirs, **ours}.items())),
+        files=files,
+        failed_seeds=tuple(seed for seed in own.failed_seeds if seed not in files),
+        damaged=own.damaged + shipped.damaged,
+        conflicts=(*own.conflicts, *sorted(others)),
+        lacking=own.lacking + tuple(one for one in shipped.lacking if one.path.with_suffix(".json") in files.values()),
+    )
+
+
+def read_record(path: Path, sha256: str | None = None) -> Record:
+    """The record in a file of a store. Raises UserError that names the file if it is damaged or misplaced, or has
+    another SHA-256 than the one that is given."""
     try:
         content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"The record {path} could not be read ({error}).") from error
+    if sha256 and (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise UserError(f"The record {path} is not as it was shipped: expected SHA-256 {sha256}, found {found}.")
     return record_in(content, path)
 
 

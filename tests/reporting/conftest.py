@@ -89,7 +89,7 @@ def drawn() -> Callable[[Report, Store], dict[str, dict[str, bytes]]]:
 
     def draw(report: Report, store: Store) -> dict[str, dict[str, bytes]]:
         figures = KeptFigures(None)
-        figures.add(Subject(table=report.table, states=report.cells, store=store, command=report.command))
+        figures.add(Subject(table=report.table, states=report.cells, command=report.command))
         return figures.by_table()
 
     return draw

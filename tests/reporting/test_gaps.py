@@ -55,7 +55,7 @@ def subject(tmp_path: Path, record_of: Callable[..., Record]) -> Subject:
             matrix = score(ROWS[cell.row], 0.5 + seed / 10)
             seconds = {"train": [1.0] * EXPERIENCES, "evaluate": [0.1] * EXPERIENCES, "total": 23.1}
             store.write(spec, record_of(spec, score=matrix, seconds=seconds))
-    return Subject(table=table, states=table_state(table, store), store=store, command="many.toml")
+    return Subject(table=table, states=table_state(table, store), command="many.toml")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_figures_show_what_there_is(subject: Subject) -> None:
 
 
 def test_without_any_whole_matrix_there_are_neither_curves_nor_matrices(subject: Subject) -> None:
-    only = Subject(table=subject.table, states=subject.states[1:], store=subject.store, command="many.toml")
+    only = Subject(table=subject.table, states=subject.states[1:], command="many.toml")
     assert list(pages(only)) == ["comparison", "many-tasks", "step-time"]
 
 

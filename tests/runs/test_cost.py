@@ -105,7 +105,7 @@ def test_a_gpu_is_not_a_cpu_and_damaged_records_say_nothing(
     store.write(spec, record_of(spec, provenance={"device": "cpu"}))
     store.write(spec.with_seed(2), record_of(spec.with_seed(2), provenance={"device": "NVIDIA H200"}))
     store.write(spec.with_seed(3), record_of(spec.with_seed(3))).write_text("{")
-    assert [len(costs_of_store(tmp_path, gpu=gpu).timings) for gpu in (False, True)] == [1, 1]
+    assert [len(costs_of_store(Store(tmp_path), gpu=gpu).timings) for gpu in (False, True)] == [1, 1]
 
 
 @pytest.fixture(scope="module")

@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_read_is_set_aside_by_name(tmp_path, spec_of, re
     store.write(other, record_of(other))
     assert store.examine(spec).damaged == ()  # it is not there yet
     (tmp_path / spec.folder).write_text("")
-    listing = Listing(tmp_path)
+    listing = Listing()
     for _ in range(2):
         (damaged,) = store.examine(spec.with_seed(3), listing).damaged
         assert damaged.path == tmp_path / spec.folder

@@ -1,6 +1,6 @@
 """Pages: what the figures of a table show, before anything is drawn, and the hash of it that their files name.
 
-    for kind, page in pages(Subject(table=table, states=states, store=store, command="quick")).items():
+    for kind, page in pages(Subject(table=table, states=states, command="quick")).items():
         file_name(table.name, kind, "svg"), encode(page)
 
 A kind has a page where the records have what it shows. The averages always have one, and so has what the table asks for
@@ -29,7 +29,7 @@ from hnet_bench.reporting.figures.kinds import KINDS, MAIN, check_kinds
 from hnet_bench.reporting.figures.panels import Array, Kept, Panel
 from hnet_bench.runs.files import read_regular
 from hnet_bench.runs.plan import CellState
-from hnet_bench.runs.store import MOST_BYTES_OF_ARRAYS, Store
+from hnet_bench.runs.store import MOST_BYTES_OF_ARRAYS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,7 +44,6 @@ class Subject:
 
     table: Table
     states: Sequence[CellState]
-    store: Store
     command: str
     rows: Sequence[str] | None = None  # only these: colours are those of the whole table
 
@@ -66,7 +65,7 @@ class Subject:
             if not state.spec or (self.rows is not None and state.cell.row not in self.rows):
                 continue
             for seed in (record.spec["seed"] for record in state.records):
-                path = self.store.path(state.spec.with_seed(seed)).with_suffix(".npz")
+                path = state.files[seed].with_suffix(".npz")
                 try:
                     found.append((state, seed, path, read_regular(path, MOST_BYTES_OF_ARRAYS)))
                 except OSError:  # named where records are read

@@ -67,7 +67,7 @@ def subject_of(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[...
                 record = record_of(spec, score=score, parameters=parameters, task_inference=inferred, seconds=took)
                 store.write(spec, record, _archive(arrays) if arrays and seed == 1 else None)
         states = table_state(table, store)
-        return Subject(table=replace(table, **(on_table or {})), states=states, store=store, command="made_up")
+        return Subject(table=replace(table, **(on_table or {})), states=states, command="made_up")
 
     return make
 

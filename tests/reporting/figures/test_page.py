@@ -250,7 +250,7 @@ from hnet_bench.reporting.figures.page import Subject, pages
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
 table, store = load_table("mine.toml"), Store(Path(sys.argv[1]))
-subject = Subject(table=table, states=table_state(table, store), store=store, command="mine.toml")
+subject = Subject(table=table, states=table_state(table, store), command="mine.toml")
 if sys.argv[2] == "sums":
     print(json.dumps([page.data_sum() for page in pages(subject).values()]))
 else:
