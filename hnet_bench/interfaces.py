@@ -113,6 +113,9 @@ class TrainingProtocol:
     # `learning_rate`. In ascending order.
     learning_rate_steps: tuple[tuple[float, float], ...] = field(default=(), metadata=ADDED_LATER)
     beta1: float = field(default=0.9, metadata=ADDED_LATER)  # of Adam
+    # Share of the training samples of each experience that is held out and evaluated on in place of the test data
+    # (`avalanche_adapter.benchmark.held_out`); 0: all are trained on. Only trials of a search have one.
+    validation: float = field(default=0.0, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate"):
@@ -130,6 +133,8 @@ class TrainingProtocol:
             )
         if not 0 <= self.beta1 < 1:
             raise UserError(f"The protocol's beta1 must be at least 0 and below 1, found {self.beta1}.")
+        if not 0 <= self.validation < 1:
+            raise UserError(f"The protocol's validation must be at least 0 and below 1, found {self.validation}.")
 
     def steps(self, experience: int) -> int:
         """Optimiser steps on this experience, counted from 0."""
@@ -217,8 +222,9 @@ class Benchmark(Protocol):
     def facts(self) -> BenchmarkFacts: ...
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> Any:
-        """The stream, an `avalanche_adapter.benchmark.InMemoryBenchmark`, drawn with the run's seed; `folder` holds the
-        data sets (default: the user's data folder)."""
+        """The stream, an `avalanche_adapter.benchmark.InMemoryBenchmark` or a benchmark of Avalanche's, which is
+        converted (`avalanche_adapter.conversion`), drawn with the run's seed; `folder` holds the data sets (default:
+        the user's data folder)."""
         ...
 
 

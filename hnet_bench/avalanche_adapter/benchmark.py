@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,7 +26,7 @@ from torch.utils.data import Dataset
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from hnet_bench.avalanche_adapter.objective import objective_of
-from hnet_bench.interfaces import BenchmarkFacts, Scenario
+from hnet_bench.interfaces import BenchmarkFacts, Scenario, UserError, stream_seed
 
 # Final answers on the test samples of each experience -> arrays to keep beside the record, by name.
 Keep: TypeAlias = Callable[[Sequence[Tensor]], dict[str, numpy.ndarray]]
@@ -129,6 +130,15 @@ def stored_tensors(parts: Sequence[Samples], device: torch.device) -> dict[str, 
     return named
 
 
+def content_sum(parts: Sequence[Samples]) -> str:
+    """SHA-256, in hex, over the content of samples and their labels, each tensor once."""
+    digest = hashlib.sha256()
+    unique = {id(tensor): tensor for tensor in stored_tensors(parts, torch.device("cpu")).values()}
+    for tensor in unique.values():
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
 def avalanche_one_by_one(samples: Samples, task_label: int) -> Any:
     """A dataset of Avalanche's that takes samples when they are asked for."""
     return _make_taskaware_classification_dataset(_OneByOne(samples), task_labels=task_label)
@@ -207,6 +217,63 @@ def in_memory_benchmark(
         for experience, samples in zip(stream, parts, strict=True):
             experience.in_memory = samples
     return InMemoryBenchmark(facts, scenario, tuple(train), tuple(test), data_sums, avalanche, keep)
+
+
+def held_out(benchmark: InMemoryBenchmark, share: float, seed: int) -> InMemoryBenchmark:
+    """The benchmark with validation data in place of its test data: about this share of the training samples of each
+    experience, which are trained on no longer.
+
+    Whether a sample is held out follows from its content and the seed alone. So a sample that occurs again, in the
+    same experience, in another or permuted in another way, is on the same side each time. Both sides are copies, so
+    what is trained on leads to nothing that is held out, and nothing leads to the test data. Raises UserError if an
+    experience has too few samples for both sides, and for samples that cannot be divided.
+    """
+    key = stream_seed(seed, "validation").to_bytes(8, "big")
+    divided: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # what is held out of it, and both sides
+    train, validation = [], []
+    for number, samples in enumerate(benchmark.train, start=1):
+        stored = samples._stored
+        if id(stored) not in divided:  # experiences may share it
+            chosen = torch.tensor([_drawn(row.tobytes(), key) < share for row in stored.contiguous().numpy()])
+            divided[id(stored)] = chosen, stored[~chosen], stored[chosen]
+        chosen, rest, held = divided[id(stored)]
+        train.append(_of_rows(samples, ~chosen, rest))
+        validation.append(_of_rows(samples, chosen, held))
+        if not (len(train[-1]) and len(validation[-1])):
+            raise UserError(
+                f"Experience {number} has {len(samples)} training samples, and with validation = {share:g} "
+                f"{len(validation[-1])} of them are held out: expected at least one on either side."
+            )
+    return in_memory_benchmark(
+        facts=benchmark.facts,
+        scenario=benchmark.scenario,
+        train=train,
+        test=validation,
+        data_sums=benchmark.data_sums,
+    )
+
+
+def _drawn(content: bytes, key: bytes) -> float:
+    """A number in [0, 1) that is the same for the same content."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=6, key=key).digest(), "big") / 2**48
+
+
+def _of_rows(samples: Samples, chosen: Tensor, stored: Tensor) -> Samples:
+    """Those samples that lie in the chosen rows of what is stored, which `stored` is a copy of."""
+    part = copy.copy(samples)
+    inside = chosen if samples._rows is None else chosen[samples._rows]
+    part.y, part._stored = samples.y[inside], stored
+    if samples._rows is not None and samples._which is not None:
+        part._rows = (chosen.cumsum(0) - 1)[samples._rows[inside]]
+        part._which = samples._which[inside]
+    ends = torch.tensor([0, len(part) - 1]) if len(part) else torch.tensor([], dtype=torch.int64)
+    # A class of a user's may keep its inputs elsewhere, and would go on giving all of them.
+    if not torch.equal(part.take(ends), samples.take(inside.nonzero()[ends, 0])):
+        raise UserError(
+            f"{type(samples).__name__} cannot be divided into training and validation data, which would overlap: it "
+            "does not take its inputs from what Samples stores."
+        )
+    return part
 
 
 def avalanche_streams(facts: BenchmarkFacts, **datasets: list[Any]) -> CLScenario:

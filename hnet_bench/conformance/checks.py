@@ -28,6 +28,8 @@ MARGIN = 0.2
 STEPS_BETWEEN_STOPS = 25
 # More than what a method does only every so many steps takes: RWalk scores its parameters every 10.
 FEW_STEPS = 12
+# Share of the training samples that is held out where it is asked what reaches the training of a trial.
+HELD_OUT = 0.3
 # Of each class, where it is asked what is kept.
 MANY_SAMPLES = 1500
 # A learning rate and a noise with which a classifier is soon certain of what is wrong: probabilities are 0 and 1.
@@ -180,10 +182,17 @@ def evaluates_without_trace(subject: StrategyUnderTest) -> str | None:
 
 
 def learns_from_training_data_alone(subject: StrategyUnderTest) -> str | None:
-    """Whether other test data lead to the same parameters."""
-    if replace(subject.smoke_run, other_test_data=True).run().same_parameters(subject.first):
-        return None
-    return "Test data reach the training: with other test data the parameters differ; keep none of what eval shows."
+    """Whether other test data lead to the same parameters, and in a trial other validation data."""
+    whole = subject.smoke_run
+    short = replace(whole.protocol, iterations=FEW_STEPS, validation=HELD_OUT)
+    trial = replace(whole, protocol=short)
+    for data, smoke_run, expected in (("Test", whole, subject.first), ("Validation", trial, trial.run())):
+        if not replace(smoke_run, other_test_data=True).run().same_parameters(expected):
+            return (
+                f"{data} data reach the training: with other {data.lower()} data the parameters differ; keep none of "
+                "what eval shows."
+            )
+    return None
 
 
 def infers_from_inputs_alone(subject: StrategyUnderTest) -> str | None:

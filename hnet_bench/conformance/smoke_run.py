@@ -12,7 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, Samples, in_memory_benchmark, stored_tensors
+from hnet_bench.avalanche_adapter.benchmark import (
+    InMemoryBenchmark,
+    Samples,
+    held_out,
+    in_memory_benchmark,
+    stored_tensors,
+)
 from hnet_bench.avalanche_adapter.checkpoint import (
     CheckpointError,
     kept_attributes,
@@ -62,8 +68,11 @@ class SmokeRun:
     stop_every: int | None = None  # steps within an experience after which one does, if the state can be saved there
 
     def benchmark(self) -> InMemoryBenchmark:
-        """The stream; always the same training data, so that a seed changes the strategy alone."""
+        """The stream; always the same training data, so that a seed changes the strategy alone. Where the protocol has
+        validation data, these are its test data."""
         built = self.stream.build(scenario=self.scenario, seed=0)
+        if self.protocol.validation:
+            built = held_out(built, self.protocol.validation, seed=0)
         if not self.other_test_data:
             return built
         test = [Samples(1 - samples.x, samples.y) for samples in built.test]

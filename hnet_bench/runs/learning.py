@@ -12,8 +12,9 @@ import numpy
 import psutil
 import torch
 
-from hnet_bench.avalanche_adapter.benchmark import stored_tensors
+from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, held_out, stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
+from hnet_bench.avalanche_adapter.conversion import in_memory
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.measured import Meter
@@ -48,7 +49,7 @@ class Learning:
         self._began = time.perf_counter()
         self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
         _seed_everything(spec.seed, "initialisation")
-        benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
+        benchmark = build_stream(spec, folder)
         self.data_sums = benchmark.data_sums
         self._benchmark = benchmark
         self._experiences = benchmark.facts.experiences
@@ -234,6 +235,13 @@ def _peak_bytes() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # it has kibibytes on Linux, bytes on macOS
+
+
+def build_stream(spec: RunSpec, folder: Path | None) -> InMemoryBenchmark:
+    """The benchmark of a run, with validation data in place of test data where its protocol holds any out."""
+    whole = in_memory(spec.build_benchmark(), scenario=spec.scenario, seed=spec.seed, folder=folder)
+    share = spec.protocol.validation
+    return held_out(whole, share, spec.seed) if share else whole
 
 
 def build_template(strategy: Strategy, setup: Setup) -> InMemoryTemplate:

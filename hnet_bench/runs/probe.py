@@ -23,7 +23,7 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.resumable import after_every_step
 from hnet_bench.interfaces import Setup, TrainingProtocol, evaluated
 from hnet_bench.runs.cost import Estimate
-from hnet_bench.runs.learning import build_template
+from hnet_bench.runs.learning import build_stream, build_template
 from hnet_bench.runs.spec import RunSpec
 
 # The first step is not timed. What replays makes its samples for eight steps at a time.
@@ -73,7 +73,7 @@ def walk(spec: RunSpec, *, device: str, folder: Path | None, seconds: float = _S
     """Go as far as time allows, and through the first two experiences in any case."""
     torch.set_num_threads(1)
     begun = time.perf_counter()
-    whole = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=folder)
+    whole = build_stream(spec, folder)
     small, evaluator, experiences = _small(whole), Evaluator(whole), whole.facts.experiences
     setup = Setup(scenario=spec.scenario, facts=whole.facts, protocol=spec.protocol, seed=spec.seed, device=device)
     template = build_template(spec.build_strategy(), setup)

@@ -132,6 +132,17 @@ class BuffersTestData(ClassifierTemplate):
 
 
 @mutant
+class BuffersValidationData(BuffersTestData.template):
+    """Does so in trials of a search alone, where there is no test data."""
+
+    def forward(self):
+        outputs = super().forward()
+        if not self.setup.protocol.validation:
+            self.hoard = []
+        return outputs
+
+
+@mutant
 class CountsEvaluations(ClassifierTemplate):
     def __init__(self, setup):
         super().__init__(setup=setup)

@@ -53,6 +53,7 @@ def test_a_sound_strategy_has_no_problem(name):
         ("SharesState", "same seed, same parameters; another seed, others", "from one run to the next"),
         ("KnowsOneSeed", "same seed, same parameters; another seed, others", "Another seed gives the same"),
         ("BuffersTestData", "no test data in training", "Test data reach the training"),
+        ("BuffersValidationData", "no test data in training", "Validation data reach the training"),
         ("CountsEvaluations", "evaluating leaves no trace", "changes what it learns afterwards"),
         ("Miscounts", "counts its parameters", "trains 462 parameters, and counts 10"),
         ("CountsOne", "counts its parameters", "trains 462 parameters, and counts 1 in parameter_counts()"),
