@@ -105,6 +105,7 @@ class TrainingProtocol:
     # What of the score matrix is measured, see `evaluated`. With many experiences, evaluating on all of them after each
     # costs more than training, while a mean "during" and a mean "final" need the diagonal and the last row alone.
     evaluation: EvaluationSchedule = field(default="all", metadata=ADDED_LATER)
+    # That solves the tasks, whether its weights are its own or generated; `mlp` has `hidden_units`.
     network: NetworkName = field(default="mlp", metadata=ADDED_LATER)
     # Optimiser steps on every experience but the first, where these are smaller; None: as many as on the first.
     later_iterations: int | None = field(default=None, metadata=ADDED_LATER)
