@@ -33,6 +33,8 @@ from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
+from hnet_bench.papers.search import RuleName, choices_bytes, read_choices
+from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Cell, Table, load_table, table_file, table_names
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
@@ -40,8 +42,9 @@ from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import SUM_FILE, installed_records, sum_of, sums_of, unpack
-from hnet_bench.runs.spec import RunSpec, cell_spec, resolve_cell
+from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
+from hnet_bench.runs.tuning import RULES, Tuned, check_search, chosen, trials_table, with_rule
 from hnet_bench.scaffold import first_files
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ __all__ = [
     "Reports",
     "Shown",
     "SweepResult",
+    "TuningResult",
     "benchmarks",
     "cells",
     "check",
@@ -87,6 +91,7 @@ __all__ = [
     "strategies",
     "tables",
     "trace",
+    "tune",
     "verify",
 ]
 
@@ -222,6 +227,12 @@ def select(
     chosen = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     selected = load_table(name).select(given.names(rows, "rows"), chosen or None)
     store, only = _store(folder), given.seeds(seeds)
+    of_trials = selected.cells[0].trial_seeds
+    if shared := [seed for seed in only or () if seed in of_trials]:
+        raise UserError(
+            f"Seed {shared[0]} is one of the trials of table '{selected.name}' ({format_seeds(of_trials)}), by which "
+            "hyperparameters are chosen: choose other seeds."
+        )
     states = _states(selected, store, only)
     _report_damage(states)
     return Selection(name=name, table=selected, seeds=only, store=store, states=states)
@@ -409,16 +420,7 @@ def run(
     if budget:
         todo = _within_budget(todo, chosen, budget, cluster, options)
     before = _steps(todo, chosen.store)
-    try:
-        sweep, others = _sweep(todo, chosen, cluster, options)
-    except KeyboardInterrupt:
-        done = sum(chosen.store.has(spec) for spec in todo)
-        _say(
-            f"Interrupted: {done} of {count(len(todo), 'run')} finished, and their records are kept in {results}; "
-            "the same command does the rest.",
-            file=sys.stderr,
-        )
-        raise
+    sweep, others = _swept(todo, chosen, cluster, options)
     failed = [spec for spec in todo if spec.key in sweep.failures]
     left = [spec for spec in todo if spec not in failed and not chosen.store.has(spec)]
     after = _steps(left, chosen.store)
@@ -431,6 +433,20 @@ def run(
         )
     begun = sum(steps > 0 for steps in after.values())
     return SweepResult(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
+
+
+def _swept(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[SweepState, bool]:
+    """As `_sweep`, and says what is kept of a sweep that is interrupted."""
+    try:
+        return _sweep(todo, chosen, cluster, options)
+    except KeyboardInterrupt:
+        done = sum(chosen.store.has(spec) for spec in todo)
+        _say(
+            f"Interrupted: {done} of {count(len(todo), 'run')} finished, and their records are kept in "
+            f"{chosen.store.root}; the same command does the rest.",
+            file=sys.stderr,
+        )
+        raise
 
 
 def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[SweepState, bool]:
@@ -470,6 +486,106 @@ def _steps(runs: list[RunSpec], store: Store) -> dict[str, int]:
     from hnet_bench.runs.checkpoint import steps_kept
 
     return {spec.key: steps_kept(store.checkpoint_path(spec)) for spec in runs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningResult:
+    """What the trials of a table came to."""
+
+    chosen: list[Tuned]
+    failed: list[RunSpec]  # trials, without which nothing is chosen
+    files: list[Path]  # that hold the choices
+
+    @property
+    def frame(self) -> DataFrame:
+        """One line for each trial of each cell: the values, what the rule makes of its scores, whether it is chosen."""
+        from pandas import DataFrame
+
+        return DataFrame(
+            {
+                **_named(one.cell),
+                "rule": one.choice.search["rule"],
+                **trial.values,
+                "score": trial.score,
+                "chosen": trial.values == one.choice.values,
+            }
+            for one in self.chosen
+            for trial in one.choice.trials
+        )
+
+
+def tune(
+    table: PathLike,
+    *,
+    rows: Names = None,
+    scenarios: Names = None,
+    rule: RuleName | None = None,
+    jobs: int | None = None,
+    device: Device = "auto",
+    gpu_slots: int | None = None,
+    scheduler: str | None = None,
+    slurm: PathLike | None = None,
+    checkpoint_every: float = 120,
+    results: PathLike = "results",
+    data: PathLike | None = None,
+) -> TuningResult:
+    """Does the trials of the rows that have a search, as `run` does runs, and writes what their rules choose into the
+    file of choices beside the table, which `run` needs.
+
+    With a `rule` it is said what that would choose, and nothing is written. Raises UserError if no row has a search.
+    """
+    _require_extra_train()
+    from hnet_bench.runs.cluster import Cluster
+    from hnet_bench.runs.engine import Options
+
+    print_anything()
+    cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
+    options = Options(
+        device=given.device(device), folder=given.path(data), seconds_between_checkpoints=checkpoint_every
+    )
+    name, store = given.table_name(table), _store(Path(results))
+    only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
+    selected = load_table(name).select(given.names(rows, "rows"), only or None)
+    searched = tuple(cell for cell in selected.cells if cell.search)
+    if not searched:
+        raise UserError(f"Nothing to tune: none of the chosen rows of table '{selected.name}' has a search.")
+    if rule:
+        known(rule, RULES, "rule")
+        searched = tuple(with_rule(cell, rule) for cell in searched)
+    for cell in searched:
+        check_search(cell)
+    failed: list[RunSpec] = []
+    while not failed:  # what a sampler draws next depends on what came before
+        trials = trials_table(replace(selected, cells=searched), store)
+        asked = Selection(name=name, table=trials, seeds=None, store=store, states=table_state(trials, store))
+        _report_damage(asked.states)
+        todo = runs_to_do(asked.states, store)
+        if not todo:
+            break
+        _swept(todo, asked, cluster, options)
+        failed = [spec for spec in todo if not store.has(spec)]
+    if failed:
+        return TuningResult(chosen=[], failed=failed, files=[])
+    found = [Tuned(cell=cell, choice=chosen(cell, store)) for cell in searched]
+    return TuningResult(chosen=found, failed=[], files=[] if rule else _write_choices(found))
+
+
+def _write_choices(tuned: list[Tuned]) -> list[Path]:
+    """Adds choices to the files of their tables, in place of what stood there for the same cells."""
+    files: dict[Path, bytes] = {}
+    for search in {one.cell.search.file: one.cell.search for one in tuned if one.cell.search}.values():
+        mine = {
+            f"{one.cell.row}/{one.cell.scenario.label}": one.choice
+            for one in tuned
+            if one.cell.search and one.cell.search.file == search.file
+        }
+        try:
+            others = read_choices(search)
+        except UserError:
+            others = {}  # no choices of this table's
+        files[search.file] = choices_bytes(search.table, {**others, **mine})
+    _write(files, "file of choices")
+    return list(files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -917,13 +1033,20 @@ def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) ->
     check_kinds(table.figures, table.name)
     # Our tables may be ahead of our strategies; in a user's rows an unknown name is a slip.
     for cell in table.cells:
-        if not cell.shipped:
+        if cell.search:
+            if cell.search.problem:
+                check_chosen(cell)
+            check_search(cell)
+        elif not cell.shipped:
             resolve_cell(cell)
     return table_state(table, store, seeds)
 
 
 def _report_missing(chosen: Selection) -> None:
-    """Says which cells cannot be run because a strategy or a benchmark is not there."""
+    """Says which cells cannot be run because a strategy or a benchmark is not there. Raises UserError if
+    hyperparameters of one are still to be chosen."""
+    for state in chosen.states:
+        check_chosen(state.cell)
     missing = [state.cell for state in chosen.states if state.spec is None]
     if missing:
         unknown = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}

@@ -27,8 +27,8 @@ from hnet_bench.arguments import Bold, Device, Spread
 from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, Scenario, UserError
 from hnet_bench.metrics import average_accuracy
-from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.papers.table import Table, load_table, table_names
+from hnet_bench.papers.search import RuleName
+from hnet_bench.papers.table import load_table, table_names
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.process import Failed
@@ -71,24 +71,14 @@ def _tables(incomplete: str) -> list[str]:
     return [*table_names(), *sorted(glob.glob(f"{glob.escape(incomplete)}*.toml"))]
 
 
-def _begun_table(ctx: typer.Context) -> Table | None:
-    # Behind an option without its value nothing is parsed, and what came before it is left as it was.
-    try:
-        return load_table(ctx.params.get("table") or next(iter(ctx.args), ""))
-    except UserError:
-        return None
-
-
 def _rows(ctx: typer.Context, incomplete: str) -> list[str]:
-    table = _begun_table(ctx)
-    return [incomplete[: incomplete.rfind(",") + 1] + row for row in table.rows] if table else []
-
-
-def _seeds(ctx: typer.Context, incomplete: str) -> list[str]:
-    """All seeds of the table as one word, and each by itself."""
-    table = _begun_table(ctx)
-    offered = dict.fromkeys([format_seeds(table.seeds), *map(str, table.seeds)]) if table else {}
-    return [incomplete[: incomplete.rfind(",") + 1] + seeds for seeds in offered]
+    # Behind an option without its value nothing is parsed, and what came before it is left as it was.
+    table = ctx.params.get("table") or next(iter(ctx.args), "")
+    try:
+        rows = load_table(table).rows
+    except UserError:
+        return []
+    return [incomplete[: incomplete.rfind(",") + 1] + row for row in rows]
 
 
 def _names(incomplete: str) -> list[str]:
@@ -115,10 +105,7 @@ Scenarios = Annotated[
     typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.", autocompletion=_scenarios),
 ]
 Seeds = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.", autocompletion=_seeds
-    ),
+    list[str] | None, typer.Option(metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.")
 ]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
 Data = Annotated[
@@ -274,6 +261,54 @@ def run(
         raise typer.Exit(LEFT)
     if done.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def tune(
+    table: TableName,
+    rows: Rows = None,
+    scenarios: Scenarios = None,
+    rule: Annotated[
+        RuleName | None, typer.Option(help="Show what this rule would choose instead, and write nothing.")
+    ] = None,
+    jobs: Jobs = None,
+    device: Where = "auto",
+    gpu_slots: GpuSlots = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
+    ] = 120,
+    results: Results = Path("results"),
+    data: Data = None,
+) -> None:
+    """Choose hyperparameters for the rows of a table that have a search.
+
+    Does the trials that have no record yet, on validation data and with
+    seeds of their own, and writes what the rules choose into
+    TABLE.chosen.json beside the table, which `run` needs (docs/tuning.md).
+    Another rule takes the same trials, but for `test`, which judges them on
+    test data, as many papers did.
+
+    [bold]Examples[/bold]
+
+    hnet-bench tune my_table.toml -j 4
+
+    hnet-bench tune my_table.toml --rows ewc --rule first_experiences
+    """
+    try:
+        done = api.tune(**locals())  # whose arguments these are
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    from hnet_bench.reporting.columns import TUNED_COLUMNS, text_table
+    from hnet_bench.reporting.terminal import print_table
+
+    if done.failed:
+        typer.echo(f"Nothing is chosen, since {count(len(done.failed), 'trial')} failed; the same command tries again.")
+        raise typer.Exit(1)
+    print_table(text_table(TUNED_COLUMNS, done.chosen))
+    for path in done.files:
+        typer.echo(f"Written: {path}")
 
 
 @app.command()

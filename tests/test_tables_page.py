@@ -10,6 +10,7 @@ import pytest
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.papers import table
+from hnet_bench.papers.search import Range, Tuning
 from hnet_bench.papers.table import Reported, load_table
 from hnet_bench.runs.spec import cell_spec
 
@@ -30,6 +31,7 @@ def keys_below(heading):
         ("Of a table that extends another", [table._Extends]),
         ("Of settings", [table._Group, TrainingProtocol]),
         ("Of a row", [table._Row, table._CellEntry]),
+        ("Of a search", [Tuning, Range]),
         ("Of a reported number", [Reported]),
     ],
 )

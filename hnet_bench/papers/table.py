@@ -26,6 +26,9 @@ once somebody knows.
 them as `extends = { table = "quick", rows = ["joint"] }`. The rows of the base come first, with all that they have, and
 so they share its records; new rows may use its settings and its shared hyperparameters.
 
+`search = { strength = [1.0, 10.0] }` of a row or a cell says what to try for hyperparameters, and `[tuning]` how (see
+`papers.search`); what `hnet-bench tune` chose stands in a file beside the table.
+
 `reduced = "500 iterations where the paper has 5000"` says that a table has less than the paper's budget; its pages and
 figures repeat it, and what it measures is no reproduction. `figures = ["compression"]` asks for a kind of figure that
 says what to run as long as there is no record for it.
@@ -42,7 +45,8 @@ from typing import Any, Literal, TypeAlias
 from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import Better
-from hnet_bench.papers.seeds import parse_seeds
+from hnet_bench.papers.search import Choice, RuleName, Search, Tuning, check_choice, check_space, read_choices
+from hnet_bench.papers.seeds import format_seeds, parse_seeds
 
 PAPERS = Path(__file__).parent
 # Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
@@ -97,6 +101,15 @@ class Cell:
     # A bound that the methods of the table are held against, such as joint training: never counted as its best.
     reference: bool = False
     folder: Path | None = None  # of the table, below which files of `path.py:Class` are looked for first
+    search: Search | None = None  # by which hyperparameters are chosen; those that are stand in `hyperparameters`
+    # Where the hyperparameters of a cell without a search are from; "" in a table that has no search at all.
+    origin: Literal["", "published", "given"] = ""
+    trial_seeds: tuple[int, ...] = ()  # of the table's trials: their records count in none of its cells
+
+    @property
+    def untuned(self) -> bool:
+        """Whether its hyperparameters are still to be chosen."""
+        return self.search is not None and self.search.choice is None
 
     @property
     def where(self) -> str:
@@ -172,6 +185,8 @@ class _File:
     reduced: str = ""
     figures: tuple[str, ...] = ()
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    search: dict[str, Any] = field(default_factory=dict)
+    tuning: dict[str, Any] | None = None
     reported: dict[str, Any] = field(default_factory=dict)
 
 
@@ -193,6 +208,9 @@ class _Row:
     settings: str
     label: str = ""
     hyperparameters: str | dict[str, Any] = field(default_factory=dict)
+    search: str | dict[str, Any] = field(default_factory=dict)
+    rule: RuleName | None = None
+    published: bool | None = None
     reported: dict[str, Any] = field(default_factory=dict)
     reference: bool = False
     CL1: dict[str, Any] | None = None
@@ -204,6 +222,7 @@ class _Row:
 class _CellEntry:
     strategy: str
     hyperparameters: str | dict[str, Any] = field(default_factory=dict)
+    search: str | dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] | None = None
 
 
@@ -282,13 +301,13 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
     repeated = {row.name for row in rows if sum(other.name == row.name for other in rows) > 1}
     if repeated:
         raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
-    own = (
-        replace(_cell(name, file, groups, row, scenario), folder=folder)
+    own = [
+        _cell(name, file, groups, row, scenario, folder)
         for row in rows
         for scenario in Scenario
         if getattr(row, scenario.label) is not None
-    )
-    cells = (*inherited, *own)
+    ]
+    cells = _tuned((*inherited, *_with_choices(own)), parse_seeds(file.seeds), f"Table '{name}'")
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
@@ -319,9 +338,10 @@ def _extended(
         base.select(list(extends.rows), None)  # which knows each of them
         base = replace(base, cells=tuple(cell for cell in base.cells if cell.row in extends.rows))
     keys = ("title", "source", "note", "seeds", "unit", "better", "reduced", "figures")
-    file = from_settings(
-        _File, {"settings": {}, "rows": [], **{key: getattr(above, key) for key in keys}, **content}, where=where
-    )
+    from_above = {key: getattr(above, key) for key in keys}
+    if above.tuning:
+        from_above["tuning"] = {key: value for key, value in above.tuning.items() if key != "chosen"}
+    file = from_settings(_File, {"settings": {}, "rows": [], **from_above, **content}, where=where)
     # A reduced budget stays one, whatever is added.
     for key in ("unit", "better", *(["reduced"] if above.reduced else [])):
         if (found := getattr(file, key)) != (expected := getattr(above, key)):
@@ -329,7 +349,7 @@ def _extended(
                 f"'{key}' of {where} must be that of the table '{base.name}' which it extends, {expected!r}, "
                 f"found {found!r}."
             )
-    for key in ("settings", "hyperparameters"):
+    for key in ("settings", "hyperparameters", "search"):
         if both := set(getattr(file, key)) & set(getattr(above, key)):
             raise UserError(
                 f"Table '{name}' has {key} '{min(both)}', as the table '{base.name}' has, which it extends: "
@@ -339,10 +359,13 @@ def _extended(
         file,
         settings={**above.settings, **file.settings},
         hyperparameters={**above.hyperparameters, **file.hyperparameters},
+        search={**above.search, **file.search},
     )
 
 
-def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenario: Scenario) -> Cell:
+def _cell(
+    table: str, file: _File, groups: dict[str, _Group], row: _Row, scenario: Scenario, folder: Path | None
+) -> Cell:
     where = f"row '{row.name}' ({scenario.label}) of table '{table}'"
     entry = from_settings(_CellEntry, getattr(row, scenario.label), where=where)
     group = _named(groups, row.settings, "settings", where)
@@ -351,6 +374,17 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
         raise UserError(f"Key 'name' is missing in {benchmark}.")
     if not isinstance(group.benchmark["name"], str):
         raise UserError(f"'name' in {benchmark} must be a text, found {group.benchmark['name']!r}.")
+    if "validation" in group.protocol:
+        raise UserError(
+            f"The protocol of settings '{row.settings}' of table '{table}' holds out validation data, which are for "
+            "trials, and what a table shows is measured on test data: write `validation` into [tuning]."
+        )
+    hyperparameters = {
+        **_shared(file.hyperparameters, row.hyperparameters, "hyperparameters", where),
+        **_shared(file.hyperparameters, entry.hyperparameters, "hyperparameters", where),
+    }
+    reported = _reported(file, row, entry, where)
+    published = reported is not None if row.published is None else row.published
     return Cell(
         table=table,
         row=row.name,
@@ -359,15 +393,109 @@ def _cell(table: str, file: _File, groups: dict[str, _Group], row: _Row, scenari
         benchmark=group.benchmark,
         protocol=group.protocol,
         strategy=entry.strategy,
-        hyperparameters={
-            **_hyperparameters(file, row.hyperparameters, where),
-            **_hyperparameters(file, entry.hyperparameters, where),
-        },
-        reported=_reported(file, row, entry, where),
+        hyperparameters=hyperparameters,
+        reported=reported,
         unit=file.unit,
         better=file.better,
         reference=row.reference,
+        folder=folder,
+        search=_search(table, file, row, entry, hyperparameters, folder, where),
+        origin="published" if published else "given",
     )
+
+
+def _search(
+    table: str,
+    file: _File,
+    row: _Row,
+    entry: _CellEntry,
+    hyperparameters: Settings,
+    folder: Path | None,
+    where: str,
+) -> Search | None:
+    """What is tried for a cell, None if nothing is."""
+    space = {
+        **_shared(file.search, row.search, "search", where),
+        **_shared(file.search, entry.search, "search", where),
+    }
+    if not space:
+        if row.rule:
+            raise UserError(f"The {where} has a rule, '{row.rule}', and no search whose trials that could choose from.")
+        return None
+    if file.tuning is None:
+        raise UserError(
+            f"The {where} has a search, and the table does not say with which seeds its trials are run: write "
+            '`tuning = { seeds = "101-103" }`.'
+        )
+    tuning = from_settings(Tuning, file.tuning, where=f"'tuning' of table '{table}'")
+    if both := sorted(space.keys() & hyperparameters.keys()):
+        raise UserError(
+            f"The {where} searches '{both[0]}' and also sets it, to {hyperparameters[both[0]]!r}: leave one of the two."
+        )
+    rule = row.rule or tuning.rule
+    check_space(space, tuning, rule, f"The {where}")
+    place = folder or Path()
+    return Search(
+        space=space,
+        rule=rule,
+        tuning=tuning,
+        seeds=parse_seeds(tuning.seeds),
+        file=place / (tuning.chosen or f"{table}.chosen.json"),
+        table=table,
+        command=table if folder is None or place.resolve() == PAPERS.resolve() else str(place / f"{table}.toml"),
+    )
+
+
+def _with_choices(cells: list[Cell]) -> list[Cell]:
+    """Cells of one table with what was chosen for those that have a search."""
+    found: dict[Path, dict[str, Choice] | UserError] = {}
+    for index, cell in enumerate(cells):
+        if (search := cell.search) is None:
+            continue
+        if search.file not in found:
+            try:
+                found[search.file] = read_choices(search)
+            except UserError as error:
+                found[search.file] = error
+        choices = found[search.file]
+        try:
+            if isinstance(choices, UserError):
+                raise choices
+            if choice := choices.get(f"{cell.row}/{cell.scenario.label}"):
+                check_choice(choice, search, search_question(cell), f"the {cell.where}")
+                cells[index] = replace(
+                    cell,
+                    hyperparameters={**cell.hyperparameters, **choice.values},
+                    search=replace(search, choice=choice),
+                )
+        except UserError as error:
+            cells[index] = replace(cell, search=replace(search, problem=str(error)))
+    return cells
+
+
+def search_question(cell: Cell) -> Settings:
+    """All that the choice of a cell's hyperparameters depends on, as the file of choices has it."""
+    assert cell.search is not None
+    fixed = {name: value for name, value in cell.hyperparameters.items() if name not in cell.search.space}
+    return cell.search.question(
+        benchmark=cell.benchmark,
+        protocol=cell.protocol,
+        strategy=cell.strategy,
+        hyperparameters=fixed,
+    )
+
+
+def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple[Cell, ...]:
+    """The cells of a table with the seeds of its trials. Raises UserError if one of these is also the table's."""
+    of_trials = tuple(sorted({seed for cell in cells if cell.search for seed in cell.search.seeds}))
+    if shared := [seed for seed in seeds if seed in of_trials]:
+        raise UserError(
+            f"{where} has seeds {format_seeds(seeds)}, and its trials, by which hyperparameters are chosen, "
+            f"{format_seeds(of_trials)}: seed {shared[0]} cannot serve both."
+        )
+    if not of_trials:
+        return tuple(replace(cell, origin="") for cell in cells)
+    return tuple(replace(cell, trial_seeds=of_trials, origin="" if cell.search else cell.origin) for cell in cells)
 
 
 def _can_be_typed(row: str) -> bool:
@@ -391,12 +519,13 @@ def _check_files(cells: tuple[Cell, ...], where: str) -> None:
             )
 
 
-def _hyperparameters(file: _File, given: str | dict[str, Any], where: str) -> dict[str, Any]:
+def _shared(known: dict[str, Any], given: str | dict[str, Any], kind: str, where: str) -> dict[str, Any]:
+    """Settings of a row or a cell, or those that it names."""
     if isinstance(given, dict):
         return given
-    named = _named(file.hyperparameters, given, "hyperparameters", where)
+    named = _named(known, given, kind, where)
     if not isinstance(named, dict):
-        raise UserError(f"Hyperparameters '{given}' of {where} must be a table, found {named!r}.")
+        raise UserError(f"{kind.capitalize()} '{given}' of {where} must be a table, found {named!r}.")
     return named
 
 

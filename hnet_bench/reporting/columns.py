@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import (
     Better,
     Summary,
@@ -16,6 +17,7 @@ from hnet_bench.metrics import (
     forward_transfer,
     summarise,
 )
+from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.provenance import TracedRecord
@@ -25,9 +27,11 @@ from hnet_bench.reporting.text import (
     KNOWN,
     PERCENT,
     Scale,
+    count,
     legend,
     listed,
     measured_text,
+    one_line,
     record_legend,
     record_marks,
     reported_text,
@@ -41,6 +45,7 @@ from hnet_bench.reporting.verdicts import (
 )
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.tuning import Tuned
 
 Item = TypeVar("Item")
 Align: TypeAlias = Literal["left", "right", "center"]
@@ -51,7 +56,7 @@ _GAPS = (
     "Forgetting is not measured where a run evaluates after each experience on that one alone, and on all of them "
     "after the last: the best earlier score is then not known."
 )
-RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
+_RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ Row: TypeAlias = "dict[str, ReportCell]"  # the cells of a row by their scenario
 
 ROW: Column[Row] = Column("", lambda row: next(iter(row.values())).label, "left")
 MEASURED: Column[ReportCell] = Column(
-    "measured", lambda cell: f"{measured_text(cell)}{RANK_MARKS[cell.rank]}", shows="rank"
+    "measured", lambda cell: f"{measured_text(cell)}{_RANK_MARKS[cell.rank]}", shows="rank"
 )
 REPORTED: Column[ReportCell] = Column("reported", lambda cell: reported_text(cell.reported, cell.cell.unit))
 SYMBOL: Column[ReportCell] = Column(
@@ -351,8 +356,32 @@ def _plain(form: str) -> Callable[[Any, Scale], str]:
     return lambda value, _: format(value, form)
 
 
+def _chosen(cell: ReportCell) -> Settings | None:
+    """How the hyperparameters of a cell were chosen, in tables that have a search."""
+    search = cell.cell.search
+    if search is None or search.choice is None:
+        return {"how": cell.cell.origin} if cell.cell.origin else None
+    how = "selected on test data" if search.rule == ON_TEST_DATA else f"selected by {search.rule}"
+    return {"how": how, "trials": len(search.choice.trials), "values": search.choice.values}
+
+
+def _chosen_text(value: Settings, _: Scale) -> str:
+    if "trials" not in value:
+        return str(value["how"])
+    return f"{value['how']}, {count(value['trials'], 'trial')}: {one_line(value['values'])}"
+
+
 # In the order of the details; a new metric is a function in `metrics` and an entry here, with its legend.
 MEASURES = (
+    Measure(
+        "settings",
+        "Settings",
+        _chosen,
+        _chosen_text,
+        align="left",
+        over_seeds=False,
+        legend="Settings: published by a paper, given by whoever wrote the table, or selected among trials.",
+    ),
     Measure(
         "during",
         "During",
@@ -421,6 +450,13 @@ MEASURES = (
         align="left",
         over_seeds=False,
     ),
+)
+TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
+    Column("Row", lambda one: one.cell.row, "left"),
+    Column("Scenario", lambda one: one.cell.scenario.label, "left"),
+    Column("Rule", lambda one: one.choice.search["rule"], "left", spare=1),
+    Column("Trials", lambda one: str(len(one.choice.trials)), spare=2),
+    Column("Chosen", lambda one: one_line(one.choice.values), "left"),
 )
 SEEDS: Column[ReportCell] = Column("Seeds", lambda cell: format_seeds(cell.seeds))
 DETAIL_COLUMNS = (LABEL, SCENARIO, SEEDS, *(measure.column() for measure in MEASURES if measure.heading))

@@ -66,6 +66,7 @@ _CHARACTERS = {
     "≥": r"$\ge$",
     "≠": r"$\neq$",
     "∞": r"$\infty$",
+    "⊗": r"$\otimes$",
     **{kind.symbol: kind.latex for kind in VERDICTS.values() if len(kind.symbol) == 1},
 }
 # As they stand in Unicode, from U+03B1 and U+0391 on.

@@ -87,6 +87,13 @@ RECORD_MARKS = (
         "it has, or kept or trained more than they count, as measured; hnet-bench trace says what.",
         name="Outside the protocol",
     ),
+    RecordMark(
+        sign="⊗",
+        seeds=lambda cell: cell.seeds_tuned_on_test_data,
+        meaning="hyperparameters selected on test data, as many papers did: a reproduction of that, which flatters the "
+        "method.",
+        name="Hyperparameters selected on test data",
+    ),
 )
 
 # How a reported number is known: its mark, and what that means.

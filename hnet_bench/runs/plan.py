@@ -7,6 +7,7 @@ from functools import cached_property
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
+from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.table import Cell, Table, reported_json
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
@@ -44,6 +45,12 @@ class CellState(CellFiles):
         """Seeds whose run left the protocol, or did something else than its strategy says."""
         return tuple(record.spec["seed"] for record in self.records if departures_of(record))
 
+    @property
+    def seeds_tuned_on_test_data(self) -> tuple[int, ...]:
+        """Seeds that have a record, if the rule that chose the hyperparameters looked at test data."""
+        search = self.cell.search
+        return tuple(one.spec["seed"] for one in self.records) if search and search.rule == ON_TEST_DATA else ()
+
     def _seeds(self, state: str) -> tuple[int, ...]:
         pairs = zip(self.records, self.freshness, strict=False)
         return tuple(record.spec["seed"] for record, found in pairs if found.state == state)
@@ -67,19 +74,24 @@ class CellState(CellFiles):
 
 def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
-    seed that has a record counts as done."""
+    seed that has a record counts as done. Those of its trials count in neither case: by them it was chosen what to run.
+    """
     listing = Listing()
     states = []
     for cell in table.cells:
         spec = cell_spec(cell)
         found = store.examine(spec, listing) if spec else CellFiles()
-        records = tuple(one for one in found.records if seeds is None or one.spec["seed"] in seeds)
+
+        def counts(seed: int, cell: Cell = cell) -> bool:
+            return seed not in cell.trial_seeds and (seeds is None or seed in seeds)
+
+        records = tuple(one for one in found.records if counts(one.spec["seed"]))
         present = revisions_of(spec) if spec and records else {}
         state = CellState(
             cell=cell,
             spec=spec,
             planned_seeds=table.seeds if seeds is None else seeds,
-            failed_seeds=tuple(seed for seed in found.failed_seeds if seeds is None or seed in seeds),
+            failed_seeds=tuple(filter(counts, found.failed_seeds)),
             records=records,
             files=found.files,
             damaged=found.damaged,

@@ -188,14 +188,30 @@ def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], wher
 
 
 def cell_spec(cell: Cell, seed: int = 0) -> RunSpec | None:
-    """Spec of a cell of a table, or None if its strategy or benchmark does not exist (yet)."""
-    if not catalog.is_known("strategies", cell.strategy) or not catalog.is_known("benchmarks", cell.benchmark["name"]):
+    """Spec of a cell of a table, or None if its strategy or benchmark does not exist (yet), or if its hyperparameters
+    are still to be chosen."""
+    if (
+        cell.untuned
+        or not catalog.is_known("strategies", cell.strategy)
+        or not catalog.is_known("benchmarks", cell.benchmark["name"])
+    ):
         return None
     return resolve_cell(cell, seed)
 
 
+def check_chosen(cell: Cell) -> None:
+    """Raises UserError if the hyperparameters of a cell are still to be chosen."""
+    if cell.search and cell.untuned:
+        raise UserError(
+            cell.search.problem
+            or f"Nothing is chosen yet for the {cell.where}, which has a search: hnet-bench tune {cell.search.command} "
+            "does its trials and chooses."
+        )
+
+
 def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
-    """Spec of a cell of a table. Raises UserError as `resolve` does."""
+    """Spec of a cell of a table. Raises UserError as `resolve` does, and if its hyperparameters are to be chosen."""
+    check_chosen(cell)
     return resolve(
         benchmark=cell.benchmark,
         scenario=cell.scenario,

@@ -1,0 +1,230 @@
+"""What a table says of the search for hyperparameters, and the file with what was chosen.
+
+    [tuning]
+    seeds = "101-103"
+
+    [[rows]]
+    name = "ewc"
+    settings = "split"
+    search = { strength = [1.0, 100.0, 10_000.0] }
+
+`hnet-bench tune TABLE` runs the trials and writes TABLE.chosen.json beside the table, which is committed with it. What
+was asked stands there too, so that a choice counts only for the search that it was made by. See docs/tuning.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from hnet_bench.config import from_settings
+from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.runs.canonical import checksum
+
+# How one of the trials is chosen; `runs.tuning.RULES` has what each computes, and where it is from.
+RuleName: TypeAlias = Literal["final_validation", "first_experiences", "per_experience", "test"]
+
+ON_TEST_DATA = "test"
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How the hyperparameters of a table's rows are searched for."""
+
+    seeds: str | int | tuple[int | str, ...]  # of the trials, none of the table's
+    rule: RuleName = "final_validation"  # of rows that name no other
+    validation: float = 0.1  # share of the training samples that trials are judged on
+    first: int = 3  # experiences that `first_experiences` looks at
+    drop: float = 0.2  # share of the greatest plasticity that `per_experience` gives away
+    trials: int | None = None  # of a search with a range
+    chosen: str = ""  # file of the choices, beside the table; by default TABLE.chosen.json
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation < 1:
+            raise UserError(f"'validation' of trials must lie between 0 and 1, found {self.validation:g}.")
+        if self.first < 1:
+            raise UserError(f"'first' must be a number of experiences, found {self.first}.")
+        if not 0 <= self.drop < 1:
+            raise UserError(f"'drop' must be at least 0 and below 1, found {self.drop:g}.")
+        if self.trials is not None and self.trials < 1:
+            raise UserError(f"'trials' must be at least 1, found {self.trials}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Values from `low` to `high`, both included; whole numbers if both are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False  # drawn evenly on a logarithmic scale
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            above = " above 0" if self.log else ""
+            raise UserError(f"A range to search must go from a number{above} up to a greater, found {self}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Values that were tried, the runs that tried them, and what the rule makes of their scores."""
+
+    values: dict[str, Any]
+    runs: tuple[str, ...]  # run ids, one for each seed
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a rule chose, and among what."""
+
+    search: dict[str, Any]  # `Search.question`
+    values: dict[str, Any]
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is tried for a cell, on which data, by which rule one of it is chosen, and what was."""
+
+    space: Settings  # by hyperparameter: a list of values, or the settings of a `Range`
+    rule: RuleName
+    tuning: Tuning
+    seeds: tuple[int, ...]  # of the trials
+    file: Path
+    table: str  # that has the search, also where another one extends it
+    command: str  # how the command line calls that
+    choice: Choice | None = None
+    problem: str = ""  # why what the file has is no choice for this search
+
+    @property
+    def ranges(self) -> bool:
+        """Whether values are drawn; else every combination of them is tried."""
+        return any(isinstance(values, dict) for values in self.space.values())
+
+    @property
+    def validation(self) -> float:
+        """Share of the training samples that trials are judged on, 0 where they are judged on test data."""
+        return 0.0 if self.rule == ON_TEST_DATA else self.tuning.validation
+
+    def grid(self) -> Iterator[Settings]:
+        """Every combination of values; those of the last hyperparameter change first. Of a range its two ends."""
+        ends = {
+            name: [values["low"], values["high"]] if isinstance(values, dict) else values
+            for name, values in self.space.items()
+        }
+        for values in itertools.product(*ends.values()):
+            yield dict(zip(ends, values, strict=True))
+
+    def question(self, **fixed: Any) -> Settings:
+        """All that a choice depends on, as its file has it; `fixed` is what the trials have in common."""
+        asked = {**fixed, "search": self.space, "rule": self.rule, "seeds": format_seeds(self.seeds)}
+        if self.rule != ON_TEST_DATA:
+            asked["validation"] = self.tuning.validation
+        if self.rule == "first_experiences":
+            asked["first"] = self.tuning.first
+        if self.rule == "per_experience":
+            asked["drop"] = self.tuning.drop
+        if self.ranges:
+            asked["trials"] = self.tuning.trials
+        plain: Settings = json.loads(json.dumps(asked))
+        return plain
+
+
+def check_space(space: Settings, tuning: Tuning, rule: RuleName, where: str) -> None:
+    """Raises UserError for values that cannot be tried."""
+    for name, values in space.items():
+        if isinstance(values, dict):
+            from_settings(Range, values, where=f"the search for '{name}' in {where}")
+            if tuning.trials is None:
+                raise UserError(
+                    f"{where} searches '{name}' in a range: say how many trials that may take, in [tuning]."
+                )
+            if rule == "per_experience":
+                raise UserError(
+                    f"{where} searches '{name}' in a range, and the rule per_experience needs a list, from the weakest "
+                    "regularisation to the strongest."
+                )
+        elif not isinstance(values, list) or not values:
+            raise UserError(
+                f"The search for '{name}' in {where} must be a list of values to try, or a range such as "
+                f"{{ low = 1e-4, high = 1e-1, log = true }}, found {values!r}."
+            )
+        elif any(values.count(value) > 1 for value in values):
+            raise UserError(f"The search for '{name}' in {where} has a value twice: {values}.")
+
+
+def read_choices(search: Search) -> dict[str, Choice]:
+    """The choices of the cells of a search's table by row and scenario, as "ewc/CL1"; none if there is no file.
+
+    Raises UserError for a file that is not as `hnet-bench tune` wrote it, or that it wrote for another table.
+    """
+    file, table = search.file, search.table
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"The choices {file} could not be read ({error}).") from error
+    again = f"hnet-bench tune {search.command} writes it anew."
+    if not isinstance(content, dict) or content.get("sha256") != _sum(content):
+        raise UserError(f"The choices {file} were changed after they were written: {again}")
+    if content["table"] != table:
+        raise UserError(f"The choices {file} were made for table '{content['table']}', not for '{table}': {again}")
+    return {
+        key: from_settings(
+            Choice,
+            {**choice, "trials": tuple(from_settings(Trial, trial, where=str(file)) for trial in choice["trials"])},
+            where=str(file),
+        )
+        for key, choice in content["choices"].items()
+    }
+
+
+def choices_bytes(table: str, choices: dict[str, Choice]) -> bytes:
+    """Content of the file of choices."""
+    plain = {
+        key: {**vars(choice), "trials": [vars(trial) for trial in choice.trials]}
+        for key, choice in sorted(choices.items())
+    }
+    content = json.loads(json.dumps({"schema": _SCHEMA, "table": table, "choices": plain}))
+    return (json.dumps({**content, "sha256": _sum(content)}, indent=1) + "\n").encode()
+
+
+def _sum(content: Settings) -> str:
+    return checksum({key: value for key, value in content.items() if key != "sha256"})
+
+
+def check_choice(choice: Choice, search: Search, question: Settings, where: str) -> None:
+    """Raises UserError if a choice was made by another search than a cell has now, or without one of its trials."""
+    again = f"hnet-bench tune {search.command} chooses anew."
+    asked, now = _flat(choice.search), _flat(question)
+    if differing := sorted(key for key in {*asked, *now} if asked.get(key) != now.get(key)):
+        key = differing[0]
+        raise UserError(
+            f"What was chosen for {where} was chosen with {key} = {asked.get(key)!r}, and the table has "
+            f"{now.get(key)!r}: {again}"
+        )
+    tried = [trial.values for trial in choice.trials]
+    expected = search.tuning.trials if search.ranges else len(list(search.grid()))
+    lacks = [] if search.ranges else [values for values in search.grid() if values not in tried]
+    if len(tried) != expected or lacks or any(len(trial.runs) != len(search.seeds) for trial in choice.trials):
+        raise UserError(
+            f"What was chosen for {where} was chosen among {len(tried)} of {expected} trials"
+            f"{f', without {lacks[0]}' if lacks else ''}: {again}"
+        )
+    if choice.values not in tried:
+        raise UserError(f"What was chosen for {where}, {choice.values}, is none of its trials: {again}")
+
+
+def _flat(question: Settings) -> Settings:
+    """What was asked, down to single hyperparameters and settings."""
+    found: Settings = {}
+    for key, value in question.items():
+        found |= {f"{key}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {key: value}
+    return found
