@@ -44,6 +44,7 @@ from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import SUM_FILE, installed_records, sum_of, sums_of, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
+from hnet_bench.runs.trainings import forget_needless
 from hnet_bench.runs.tuning import RULES, Tuned, check_search, chosen, trials_table, with_rule
 from hnet_bench.scaffold import first_files
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from hnet_bench.reporting.plan_costs import CellCost, Total
     from hnet_bench.reporting.progress import SweepState
     from hnet_bench.reporting.provenance import TracedRecord
+    from hnet_bench.runs.budget import Once
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.cost import Estimate
     from hnet_bench.runs.engine import Options
@@ -196,10 +198,15 @@ class Selection:
     states: list[CellState]
 
     @property
+    def runs(self) -> list[RunSpec]:
+        """Every different run, whether it is done or not: cells of the same spec share theirs."""
+        specs = [state.spec.with_seed(seed) for state in self.states if state.spec for seed in state.planned_seeds]
+        return list({spec.key: spec for spec in specs}.values())
+
+    @property
     def planned(self) -> int:
-        """Number of different runs: cells of the same spec share theirs."""
-        keys = {state.spec.with_seed(seed).key for state in self.states if state.spec for seed in state.planned_seeds}
-        return len(keys)
+        """Number of different runs."""
+        return len(self.runs)
 
     @property
     def shipped(self) -> int:
@@ -389,6 +396,7 @@ def run(
     rerun_stale: bool = False,
     budget: str | None = None,
     stop_after: str | None = None,
+    share: bool = True,
 ) -> SweepResult:
     """Does the runs that have no record yet, shows how they go, and says how the sweep ended.
 
@@ -409,12 +417,14 @@ def run(
         loggers=given.loggers(logger),
         logs=Path(logs),
         deadline=Deadline.after(given.seconds_of(stop_after)) if stop_after else None,
+        share=share,
     )
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     if rerun_stale:
         chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
     _report_missing(chosen)
     todo = runs_to_do(chosen.states, chosen.store)
+    forget_needless(chosen.store, chosen.runs, todo)
     if not todo:
         return SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
     if budget:
@@ -457,6 +467,7 @@ def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
     from hnet_bench.data.load import load
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
+    from hnet_bench.runs.budget import Once
     from hnet_bench.runs.engine import run_all
     from hnet_bench.runs.provenance import unnamed_commit
 
@@ -466,7 +477,12 @@ def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
     if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
         for name in dict.fromkeys(name for spec in todo for name in spec.build_benchmark().datasets):
             load(name, folder=options.folder, progress=_say)
-    _say(f"{count(len(todo), 'run')} to do.")
+    once = Once()
+    for spec in todo if options.share else ():
+        once.add(spec, None)
+    all_of_them = once.taken + len(once.trained)
+    common = f" {once.taken} of their {all_of_them} trainings are taken from another run." if once.taken else ""
+    _say(f"{count(len(todo), 'run')} to do.{common}")
     # By its row, since rows may differ in hyperparameters alone.
     rows = {state.spec.cell_key: state.cell.row for state in reversed(chosen.states) if state.spec}
     names = {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
@@ -598,6 +614,10 @@ class Plan:
     jobs: int  # runs at a time
     elapsed: float  # seconds
     gpu: bool  # whether that is time of GPUs
+    shared: int = 0  # trainings that runs are given by another
+    saved: float = (
+        0.0  # seconds that these would take; not in the total, while the cells have what each would take alone
+    )
 
     @property
     def frame(self) -> DataFrame:
@@ -627,6 +647,7 @@ def plan(
     results: PathLike = "results",
     data: PathLike | None = None,
     probe: bool = False,
+    share: bool = True,
 ) -> Plan:
     """What `run` would do with these options, and what that is expected to cost. With `probe` it trains for a few
     iterations what no record of its strategy tells of."""
@@ -648,7 +669,9 @@ def plan(
     for state in chosen.states:
         left = keys.count(state.spec.cell_key) if state.spec else 0
         cells.append(CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None))
-    estimates, workers = [estimate(spec) for spec in todo], runs_at_a_time(cluster, len(todo), place)
+    once = _once(todo, chosen.store) if share else None
+    estimates = [once.add(spec, estimate(spec)) if once else estimate(spec) for spec in todo]
+    workers = runs_at_a_time(cluster, len(todo), place)
     return Plan(
         cells=cells,
         runs=len(todo),
@@ -656,7 +679,16 @@ def plan(
         jobs=workers,
         elapsed=finished_after([one.seconds for one in estimates if one], workers),
         gpu=_expects_gpu(place),
+        shared=once.taken if once else 0,
+        saved=once.saved if once else 0.0,
     )
+
+
+def _once(todo: list[RunSpec], store: Store) -> Once:
+    """Costs with what the store keeps of trainings."""
+    from hnet_bench.runs.budget import Once
+
+    return Once(store.trainings(max((spec.build_benchmark().facts.experiences for spec in todo), default=1)))
 
 
 def _expects_gpu(device: Device) -> bool:
@@ -679,7 +711,8 @@ def _within_budget(
     seconds, device = given.seconds_of(budget), given.device(options.device)
     workers = runs_at_a_time(cluster, len(todo), device)
     estimate = _estimator(chosen.store, device, folder=options.folder, probe_unless=BASES)
-    found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers)
+    once = _once(todo, chosen.store) if options.share else None
+    found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers, once=once)
     if not found.runs:
         raise UserError(f"None of the {count(len(todo), 'run')} to do is expected to end within {budget}.")
     left = f"; {count(found.too_long, 'run')} left out" if found.too_long else ""
@@ -708,8 +741,8 @@ def _estimator(
                 found = in_own_process(_probed, spec, device, folder)
             except Died as death:
                 raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
-        known[spec.cell_key] = found
-        return found
+        known[spec.cell_key] = found and replace(found, shares=costs.shares(spec))
+        return known[spec.cell_key]
 
     return estimate
 

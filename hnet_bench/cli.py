@@ -121,6 +121,9 @@ GpuSlots = Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs tha
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Use this Dask cluster, such as tcp://10.0.0.1:8786.")
 ]
+Share = Annotated[
+    bool, typer.Option("--share/--no-share", help="Have runs take trainings that they have in common from each other.")
+]
 Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
 
 
@@ -217,6 +220,7 @@ def run(
         str | None,
         typer.Option(metavar="TIME", help="End in time, such as 9m, with checkpoints of what is under way."),
     ] = None,
+    share: Share = True,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
@@ -327,6 +331,7 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe", help="Train for a few iterations what no record of its strategy tells of.")
     ] = False,
+    share: Share = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead.")] = False,
 ) -> None:
     """Show what `run` would do, and what it is expected to cost.
@@ -342,7 +347,7 @@ def plan(
     hnet-bench plan my_table.toml --device cuda --gpu-slots 4
     """
     from hnet_bench.reporting.columns import text_table
-    from hnet_bench.reporting.plan_costs import COLUMNS, sentence
+    from hnet_bench.reporting.plan_costs import COLUMNS, hours, sentence
     from hnet_bench.reporting.terminal import print_table
 
     found = api.plan(
@@ -358,6 +363,7 @@ def plan(
         results=results,
         data=data,
         probe=probe,
+        share=share,
     )
     if as_json:
         listed = [
@@ -372,7 +378,8 @@ def plan(
             }
             for cell in found.cells
         ]
-        summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed}
+        shared = {"shared_trainings": found.shared, "saved": found.saved}
+        summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed, **shared}
         typer.echo(json.dumps({"cells": listed, "total": summary}, indent=2))
         return
     print_table(text_table(COLUMNS, found.cells))
@@ -380,6 +387,9 @@ def plan(
         typer.echo("Nothing to do.")
         return
     typer.echo(sentence(found.total, runs=found.runs, elapsed=found.elapsed, jobs=found.jobs, gpu=found.gpu))
+    if found.shared:
+        saved = f", which would take {hours(found.saved)} hours more" if found.saved else ""
+        typer.echo(f"{count(found.shared, 'training')} shared: taken from another run{saved}. Each: without that.")
     if sum(cell.todo for cell in found.cells) > found.runs:
         typer.echo("Cells with the same settings share their runs, which are counted once.")
     if found.total.unknown:

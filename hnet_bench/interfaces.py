@@ -229,7 +229,12 @@ class Benchmark(Protocol):
 
 
 class Strategy(Protocol):
-    """A frozen keyword-only dataclass; its fields are the hyperparameters of the method."""
+    """A frozen keyword-only dataclass; its fields are the hyperparameters of the method.
+
+    A method `trainings(setup)`, of the class itself, may tell the trainings of a run apart which other strategies, or
+    other scenarios, have in common with it: for each name the settings that it depends on, beside benchmark, protocol
+    and seed, and no others (`runs.trainings`). It imports no torch.
+    """
 
     name: ClassVar[str]
     revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`

@@ -94,6 +94,12 @@ class FixedIterations:
         self.left -= 1
         return item
 
+    def skip(self) -> int:
+        """Gives no more items; how many these would have been."""
+        skipped, self.left = self.left, 0
+        self.done += skipped
+        return skipped
+
     def _next(self) -> Any:
         if self._iterator is not None:
             try:

@@ -115,9 +115,19 @@ class Meter:
         if template.in_main_loop:
             self._present.samples += len(template.mb_y)
         if not loop.left:
-            self._present.held_bytes = max(self._present.held_bytes, Retained(template, without=[loop]).bytes)
+            self._loop_is_over(template)
         yield
         self._operations.begin(loop)
+
+    def skipped(self, template: InMemoryTemplate, steps: int) -> None:
+        """Counts the last steps of the present loop, which were taken elsewhere, as alike to those before them; their
+        optimiser is the one that began last."""
+        self._counts[-1].steps += steps
+        self._present.updates += steps * self._counts[-1].numbers
+        if template.in_main_loop:
+            self._present.samples += steps * len(template.mb_y)
+        self._operations.skipped(steps)
+        self._loop_is_over(template)
 
     def experience_is_over(self, template: InMemoryTemplate, learnt: Sequence[Samples]) -> None:
         """Adds what an experience took; `learnt` are the samples of all experiences until now."""
@@ -153,6 +163,10 @@ class Meter:
             "trained": trained,
             "answers_with": trained + _decisive_beside(self._stepped, template, evaluator),
         }
+
+    def _loop_is_over(self, template: InMemoryTemplate) -> None:
+        held = Retained(template, without=[template.present_loop]).bytes
+        self._present.held_bytes = max(self._present.held_bytes, held)
 
     def _after_step(self, optimiser: Optimizer, *_: Any) -> None:
         count = next((count for count in self._counts if count.optimiser is optimiser), None)

@@ -101,5 +101,11 @@ class OperationCounter:
         elif loop.done > 1:
             operations.sampled += found or 0
         if not loop.left:
-            operations.total += operations.sampled * operations.taken // SAMPLED
-            operations.sampled = operations.taken = 0
+            self.skipped(0)
+
+    def skipped(self, steps: int) -> None:
+        """Adds so many steps that were not taken, after those that are counted, and with them those that were not
+        counted: the last of a loop."""
+        operations = self.operations
+        operations.total += operations.sampled * (operations.taken + steps) // SAMPLED
+        operations.sampled = operations.taken = 0

@@ -6,14 +6,18 @@ attributes, so that `checkpoint` can save it; `train`, called once more on the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
 from avalanche.training.templates import SupervisedTemplate
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from hnet_bench.avalanche_adapter.batches import FixedIterations
+
+# Networks and random generators, by name.
+Trained: TypeAlias = "Mapping[str, nn.Module | Generator]"
 
 
 class Phase:
@@ -22,6 +26,7 @@ class Phase:
     What a subclass needs from one step to the next must stand in its attributes.
     """
 
+    training: ClassVar[str] = ""  # its name among the trainings of its strategy, if these are told apart
     # Of the last step, detached, if there is a single one; it is looked at after every step.
     loss: Tensor | None = None
 
@@ -31,6 +36,18 @@ class Phase:
     def step(self, batch: list[Tensor]) -> None:
         """One step with a batch of the present experience: inputs, labels, task labels, as its template makes them."""
         raise NotImplementedError
+
+    def skipped(self, steps: int) -> None:
+        """Called when its last steps are left out: what is held ready for them goes."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an experience is training at present: its main loop or a phase."""
+
+    training: str  # "classifier" for the main loop
+    batches: FixedIterations
+    trained: Trained | None  # all that it changes; None if nobody else trains just this
 
 
 class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
@@ -56,6 +73,30 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
     def further_phases(self) -> list[Callable[[], Phase]]:
         """Makers of the phases of the present experience, in order; each is called when its phase begins."""
         return []
+
+    def trained_by(self) -> dict[str, Trained]:
+        """All that each training changes which other strategies may have in common with this one, by the name that
+        `Strategy.trainings` gives it, but for its optimiser, which starts anew with every experience and takes one step
+        for each batch. The generators of the random numbers that it draws are part of that."""
+        return {}
+
+    @property
+    def part(self) -> Part:
+        """What is being trained, between two steps."""
+        loop = self.present_loop
+        assert loop is not None
+        training = self._phase.training if self._phase else "classifier"
+        return Part(training, loop, self.trained_by().get(training))
+
+    def skip(self) -> int:
+        """Goes to the end of what is being trained, since what it changes is changed; the number of steps left out."""
+        left = self.part.batches.skip()
+        if self._phase:
+            self._phase.skipped(left)
+        else:
+            for count in ("train_epoch_iterations", "train_exp_iterations", "train_iterations", "total_iterations"):
+                setattr(self.clock, count, getattr(self.clock, count) + left)
+        return left
 
     def prepare_main_loop(self) -> None:
         """Called just before the first step: sets `main_loop`."""

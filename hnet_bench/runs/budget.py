@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.trainings import trainings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,27 @@ class WithinBudget:
     unknown: int  # runs that were left out because nothing is known of their cost
 
 
+@dataclass
+class Once:
+    """The costs of runs that are done one after the other, where each training is done once."""
+
+    trained: set[str] = field(default_factory=set)  # digests of those that are there
+    taken: int = 0  # trainings that runs were given
+    saved: float = 0.0  # the seconds that these would take
+
+    def cost(self, spec: RunSpec, alone: Estimate | None) -> Estimate | None:
+        """What a run costs after those that were added, which would cost so much by itself."""
+        return alone and alone.without(one.name for one in trainings_of(spec) if one.digest in self.trained)
+
+    def add(self, spec: RunSpec, alone: Estimate | None) -> Estimate | None:
+        """The same, and that it is done."""
+        found, digests = self.cost(spec, alone), {one.digest for one in trainings_of(spec)}
+        self.taken += len(digests & self.trained)
+        self.trained |= digests
+        self.saved += alone.seconds - found.seconds if alone and found else 0.0
+        return found
+
+
 def fitting(
     todo: list[RunSpec],
     states: list[CellState],
@@ -29,24 +51,28 @@ def fitting(
     *,
     seconds: float,
     jobs: int,
+    once: Once | None = None,
 ) -> WithinBudget:
     """Return the most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
 
     A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
-    first, since more cells fit then.
+    first, since more cells fit then. With `once` they share trainings.
     """
     seeds = Counter({state.spec.cell_key: len(state.records) for state in states if state.spec})
-    ranked: list[tuple[int, float, int, RunSpec]] = []
+    ranked: list[tuple[int, float, int, RunSpec, Estimate]] = []
     for spec in todo:
         if found := estimate(spec):
-            ranked.append((seeds[spec.cell_key], found.seconds, len(ranked), spec))
+            ranked.append((seeds[spec.cell_key], found.seconds, len(ranked), spec, found))
             seeds[spec.cell_key] += 1
     free = [0.0] * jobs  # when each worker is next free
     chosen = []
-    for _, cost, _, spec in sorted(ranked):
-        if free[0] + cost <= seconds:
-            heapq.heapreplace(free, free[0] + cost)
+    for _, _, _, spec, alone in sorted(ranked, key=lambda one: one[:3]):
+        cost = (once and once.cost(spec, alone)) or alone
+        if free[0] + cost.seconds <= seconds:
+            heapq.heapreplace(free, free[0] + cost.seconds)
             chosen.append(spec)
+            if once:
+                once.add(spec, alone)
     return WithinBudget(
         runs=tuple(chosen),
         seconds=max(free),

@@ -38,6 +38,70 @@ class RunProgress:
     peak_memory_bytes: int | None = None
     measured: Settings = field(default_factory=dict)  # see `avalanche_adapter.measured`
     resumes: list[Settings] = field(default_factory=list)  # where earlier processes left off, and on which machine
+    # What the trainings of the run took, by their names; of that what other runs spent.
+    training: dict[str, float] = field(default_factory=dict)
+    saved: dict[str, float] = field(default_factory=dict)
+    part_began: float = 0.0  # seconds into the present experience
+    part_state: str = ""  # after the first steps of the part, see `runs.sharing`
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """A line of JSON and a state. `identity` says what it must have been made by and for, to be used."""
+
+    path: Path
+    identity: Settings
+    name: str  # in the log
+    otherwise: str = "it is made anew"
+
+    def write(self, progress: Settings, state: bytes) -> bool:
+        """Replaces the file; False, with a warning in the log, if the disk does not take it."""
+        header: Settings = {"checkpoint": _FORMAT, "identity": self.identity, "progress": progress}
+        header["sha256"] = _sum(header, state)
+        try:
+            write_atomically(self.path, json.dumps(header).encode() + b"\n" + state)
+        except OSError as error:
+            # The run itself needs none.
+            _log.warning("%s could not be written: %s", self.name, error.strerror)
+            return False
+        return True
+
+    def read(self) -> tuple[Settings, bytes] | None:
+        """What was written, None if there is none that fits; the log says why."""
+        try:
+            check_regular(self.path)
+            with self.path.open("rb") as file:
+                line = file.readline(_MOST_BYTES)
+                # Without an end to its first line it is none of ours, however large it is.
+                state = file.read() if line.endswith(b"\n") else b""
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("%s could not be read: %s", self.name, error.strerror)
+            return None
+        try:
+            return self._progress(line, state), state
+        except _NotUsed as problem:
+            _log.warning("%s is not used, %s: %s", self.name, self.otherwise, problem)
+            return None
+
+    def _progress(self, line: bytes, state: bytes) -> Settings:
+        """What the header says, if it is sound and of this run. Raises _NotUsed."""
+        try:
+            header = json.loads(line)
+            if header["checkpoint"] != _FORMAT:
+                raise _NotUsed(f"it has format {header['checkpoint']}, expected {_FORMAT}")
+            if header.pop("sha256") != _sum(header, state):
+                raise _NotUsed("its content is damaged")
+            identity = header["identity"]
+            differing = [key for key in self.identity if identity.get(key) != self.identity[key]]
+            if differing:
+                raise _NotUsed(f"it was made with another {' and '.join(differing)}")
+            if not isinstance(header["progress"], dict):
+                raise _NotUsed("it is damaged")
+            return header["progress"]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise _NotUsed("it is damaged") from error
 
 
 @dataclass(frozen=True)
@@ -50,14 +114,8 @@ class Checkpoints:
 
     def write(self, progress: RunProgress, state: bytes) -> bool:
         """Replaces the checkpoint; False, with a warning in the log, if the disk does not take it."""
-        header: Settings = {"checkpoint": _FORMAT, "identity": self.identity, "progress": asdict(progress)}
-        header["sha256"] = _sum(header, state)
         began = time.perf_counter()
-        try:
-            write_atomically(self.path, json.dumps(header).encode() + b"\n" + state)
-        except OSError as error:
-            # The run itself needs no checkpoint.
-            _log.warning("checkpoint could not be written: %s", error.strerror)
+        if not self._file.write(asdict(progress), state):
             return False
         size, seconds = len(state) / 2**20, time.perf_counter() - began
         _log.info("checkpoint after step %d: %.1f MiB in %.2f s", progress.steps, size, seconds)
@@ -65,42 +123,22 @@ class Checkpoints:
 
     def read(self) -> tuple[RunProgress, bytes] | None:
         """The checkpoint, None if there is none that fits; the log says why."""
-        try:
-            check_regular(self.path)
-            with self.path.open("rb") as file:
-                line = file.readline(_MOST_BYTES)
-                # Without an end to its first line it is none of ours, however large it is.
-                state = file.read() if line.endswith(b"\n") else b""
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            _log.warning("checkpoint could not be read: %s", error.strerror)
+        found = self._file.read()
+        if found is None:
             return None
         try:
-            return self._progress(line, state), state
-        except _NotUsed as problem:
-            _log.warning("checkpoint is not used, the run begins anew: %s", problem)
+            return RunProgress(**found[0]), found[1]
+        except TypeError:
+            _log.warning("checkpoint is not used, the run begins anew: it is damaged")
             return None
 
     def remove(self) -> None:
         """Forgets the checkpoint."""
         self.path.unlink(missing_ok=True)
 
-    def _progress(self, line: bytes, state: bytes) -> RunProgress:
-        """What the header says, if it is sound and of this run. Raises _NotUsed."""
-        try:
-            header = json.loads(line)
-            if header["checkpoint"] != _FORMAT:
-                raise _NotUsed(f"it has format {header['checkpoint']}, expected {_FORMAT}")
-            if header.pop("sha256") != _sum(header, state):
-                raise _NotUsed("its content is damaged")
-            identity = header["identity"]
-            differing = [key for key in self.identity if identity.get(key) != self.identity[key]]
-            if differing:
-                raise _NotUsed(f"it was made with another {' and '.join(differing)}")
-            return RunProgress(**header["progress"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _NotUsed("it is damaged") from error
+    @property
+    def _file(self) -> StateFile:
+        return StateFile(self.path, self.identity, "checkpoint", "the run begins anew")
 
 
 class _NotUsed(Exception):

@@ -1,13 +1,14 @@
 """What runs cost: seconds per optimiser step, learned from the records that are there.
 
 An estimate is the median over the records that are most like the run. Its range holds the middle eight tenths of them,
-and at least a factor either way, which is the larger, the less alike they are.
+and at least a factor either way, which is the larger, the less alike they are. It is of a run that does all itself, as
+the times in records are (`runs.sharing`); of a run that is given trainings it is the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy
 
@@ -17,12 +18,15 @@ from hnet_bench.runs.canonical import spec_digest
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store, read_record
+from hnet_bench.runs.trainings import trainings_of
 
 # Which records an estimate may come from, nearest first, and the least factor either way of its range: records of the
 # same cell; of the same strategy on the same benchmark; of any strategy on that; any. A benchmark here is one with so
 # many experiences, learnt by networks of one size: steps become dearer with old tasks, and with parameters.
 _FACTORS = {"this cell": 1.4, "this strategy": 1.8, "other strategies": 3.4, "other benchmarks": 10.0}
 BASES = tuple(_FACTORS)
+# Of a run's time that its trainings take together where no record says; the rest is evaluation.
+_OF_TRAININGS = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,12 @@ class Estimate:
     low: float
     high: float
     basis: str  # one of `BASES`, or "a probe"
+    shares: Mapping[str, float] = field(default_factory=dict)  # of the time, by the names of trainings
+
+    def without(self, trainings: Iterable[str]) -> Estimate:
+        """What is left of it for a run that is given these trainings."""
+        left = max(0.0, 1 - sum(self.shares.get(name, 0.0) for name in trainings))
+        return replace(self, seconds=left * self.seconds, low=left * self.low, high=left * self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,7 @@ class Timing:
     gpu: bool
     cpu: str | None
     seconds_per_step: float
+    shares: Mapping[str, float] = field(default_factory=dict)  # as those of an estimate
 
 
 def timing_of(record: Record) -> Timing | None:
@@ -56,6 +67,7 @@ def timing_of(record: Record) -> Timing | None:
         gpu=record.provenance.get("device", "cpu") != "cpu",
         cpu=record.provenance.get("cpu"),
         seconds_per_step=seconds / steps,
+        shares={one["name"]: one["seconds"] / seconds for one in record.trainings or () if "seconds" in one},
     )
 
 
@@ -85,6 +97,16 @@ class Costs:
                     basis=basis,
                 )
         return None
+
+    def shares(self, spec: RunSpec) -> dict[str, float]:
+        """Of a run's time, the part of each of its trainings: medians over the records of its cell, else of its
+        strategy on the same benchmark; where none says, all the same."""
+        names = [one.name for one in trainings_of(spec)]
+        wanted = _alike(spec.to_json(), spec.build_benchmark().facts.experiences)
+        for level in range(2):
+            if known := [one.shares for one in self.timings if one.shares and one.alike[level] == wanted[level]]:
+                return {name: float(numpy.median([one.get(name, 0.0) for one in known])) for name in names}
+        return {name: _OF_TRAININGS / len(names) for name in names}
 
 
 def costs_of_store(store: Store, *, gpu: bool, cpu: str | None = None) -> Costs:

@@ -33,6 +33,7 @@ from hnet_bench.runs.process import Died, Failed, in_own_process
 from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
+from hnet_bench.runs.trainings import Order
 from hnet_bench.runs.worker import Options, Result, SweepContext, do
 
 __all__ = ["Options", "Outcome", "run_all"]
@@ -109,6 +110,8 @@ class Dispatcher:
     _tries: dict[str, int] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)  # of the checkpoint at the last try
     _others: bool = False  # whether another sweep was found at one of the runs
+    _order: Order = field(default_factory=lambda: Order((), share=False))
+    _places: dict[str, int] = field(default_factory=dict)  # of runs in the sweep
 
     def hear(self, message: tuple[float, Settings]) -> None:
         """Takes in what a worker says: an event of a run, or how a task ended, before Dask says that it is done."""
@@ -121,7 +124,9 @@ class Dispatcher:
     def finish(self, specs: list[RunSpec]) -> Outcome:
         """Hands out all runs and waits for them, until the deadline at most."""
         deadline = self.context.options.deadline
-        specs_of = {self._submit(spec): spec for spec in specs}
+        order = self._order = Order(specs, share=self.context.options.share)
+        self._places = {spec.key: place for place, spec in enumerate(specs)}
+        specs_of = {self._submit(spec): spec for spec in order.ready()}
         failed: list[str] = []
         done = 0
         waiting = as_completed(list(specs_of), timeout=deadline.seconds_to_wait if deadline else None)
@@ -132,26 +137,55 @@ class Dispatcher:
                 result = self._result(future, spec)
                 if result.kind == "done":
                     done += 1
+                    self._over(spec, done=True)
                     self.observer(Event(kind="finished", key=spec.key))
                 elif result.kind == "stopped":
+                    order.stopped(spec)
                     self.observer(Event(kind="stopped", key=spec.key))
                 elif result.kind == "waiting":
-                    continue
+                    order.stopped(spec)
                 elif self._is_hopeless(spec, result):
+                    self._over(spec, done=False)
                     failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
                     self.observer(Event(kind="failed", key=spec.key, message=result.problem))
                 else:
-                    again = self._submit(spec)
-                    specs_of[again] = spec
-                    waiting.add(again)
+                    self._hand_out([spec], specs_of, waiting)
+                self._hand_out(order.ready(), specs_of, waiting)
         return Outcome(done, tuple(failed), left=len(specs) - done - len(failed), others=self._others)
+
+    def _hand_out(self, specs: list[RunSpec], specs_of: dict[Any, RunSpec], waiting: Any) -> None:
+        for spec in specs:
+            future = self._submit(spec)
+            specs_of[future] = spec
+            waiting.add(future)
+
+    def _over(self, spec: RunSpec, *, done: bool) -> None:
+        for digest in self._order.over(spec, done=done):
+            self.context.store.forget_training(digest)
 
     def _submit(self, spec: RunSpec) -> Any:
         # What stands before the first hyphen of a name is what Dask takes for the kind of a task: were it not the same
         # for all runs, Dask would guess each one's duration anew and leave workers idle.
         key = f"run-{spec.run_id}-{uuid.uuid4().hex[:8]}"
         content, files = spec.to_json(), dict(spec.files)
-        return self.client.submit(do, content, files, self.context, key=key, pure=False, resources=self.resources)
+        store = self.context.store
+        # What an earlier sweep left is taken, too.
+        shared = {
+            one.name: one.digest
+            for one in self._order.trainings(spec)
+            if one.digest in self._order.shared or store.training_path(one.digest).is_dir()
+        }
+        return self.client.submit(
+            do,
+            content,
+            files,
+            self.context,
+            shared,
+            key=key,
+            pure=False,
+            resources=self.resources,
+            priority=-self._places[spec.key],  # those that waited for another come before those of later seeds
+        )
 
     def _result(self, future: Any, spec: RunSpec) -> Result:
         # What the task returns is never asked for: if its worker is gone, Dask tries to reach it for minutes.

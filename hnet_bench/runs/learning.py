@@ -6,6 +6,7 @@ import logging
 import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -19,13 +20,14 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.measured import Meter
 from hnet_bench.avalanche_adapter.objective import objective_of
-from hnet_bench.avalanche_adapter.resumable import after_every_step
+from hnet_bench.avalanche_adapter.resumable import Part, after_every_step
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
 from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.provenance import machine
+from hnet_bench.runs.sharing import OWN_STEPS, Sharing, state_of
 from hnet_bench.runs.spec import RunSpec
 
 _SECONDS_BETWEEN_EVENTS = 0.5
@@ -45,6 +47,7 @@ class Learning:
         checkpoints: Checkpoints | None,
         loggers: Loggers | None,
         deadline: Deadline | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
@@ -56,6 +59,7 @@ class Learning:
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
         self._deadline = deadline
+        self._sharing = sharing and replace(sharing, identity={**sharing.identity, "data": benchmark.data_sums})
         self._seconds_to_save = 0.0  # what the last checkpoint took
         self._advanced = False  # whether this process has taken a step
         self._setup = Setup(
@@ -120,7 +124,7 @@ class Learning:
             self.template.train(self._benchmark.training(index), eval_streams=[])
         self._meter.experience_is_over(self.template, self._benchmark.train[: index + 1])
         progress.train.append(round(time.perf_counter() - self._experience_begun, 3))
-        progress.in_experience = 0.0
+        progress.in_experience = progress.part_began = 0.0
 
     def _evaluate(self) -> None:
         progress, begun = self.progress, time.perf_counter()
@@ -195,9 +199,33 @@ class Learning:
             )
         self._advanced = True
         self.progress.in_experience = now - self._experience_begun
+        self._share(self.template.part)
         self._stop_unless_there_is_time(0.0)
         if self._checkpoints and now - self._last_checkpoint >= self._checkpoints.seconds_between:
             self._save()
+
+    def _share(self, part: Part) -> None:
+        """After the first steps of a part goes to its end, if another run has been there; at its end leaves it for
+        others. In either case the times are those that it takes, here or there."""
+        progress, sharing, experience = self.progress, self._sharing, len(self.progress.train)
+        taken = None
+        if part.batches.done == OWN_STEPS and part.batches.left and sharing and part.trained is not None:
+            progress.part_state = state_of(part.trained)
+            taken = sharing.take(part, experience, progress.part_state)
+        if taken is not None:
+            left = self.template.skip()
+            progress.steps += left
+            self._meter.skipped(self.template, left)
+            saved = max(0.0, taken - (progress.in_experience - progress.part_began))
+            self._began, self._experience_begun = self._began - saved, self._experience_begun - saved
+            progress.in_experience += saved
+            progress.saved[part.training] = progress.saved.get(part.training, 0.0) + saved
+        if not part.batches.left:
+            seconds = progress.in_experience - progress.part_began
+            progress.training[part.training] = progress.training.get(part.training, 0.0) + seconds
+            if sharing and taken is None and progress.part_state:
+                sharing.leave(part, experience, progress.part_state, seconds)
+            progress.part_began, progress.part_state = progress.in_experience, ""
 
     def _save(self) -> None:
         if self._checkpoints is None:

@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import hnet_bench
+from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Settings
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import revisions_of
+from hnet_bench.runs.spec import RunSpec
 
 _DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
 # Environment variables that choose among the instructions, or the precision, with which a library computes: each can
@@ -241,6 +244,15 @@ def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
     here = Circumstances(strategy=strategy, device=device)
     needed = {one.needed: one.find(here) for one in FIELDS if one.needed}
     return {"spec": spec, "kind of device": device, **needed}
+
+
+def shared_identity(spec: RunSpec, *, device: str) -> Settings:
+    """What two runs must have in common for one to take a training from the other, beside the training itself. Their
+    strategies are ours, and so within the code."""
+    revisions = {part: one for part, one in revisions_of(spec).items() if part != "strategy"}
+    benchmark = {"name": spec.benchmark, **spec.benchmark_settings}
+    common = {"benchmark": benchmark, "protocol": to_settings(spec.protocol), "seed": spec.seed}
+    return {**identity(spec=common, strategy=None, device=device), "revisions": revisions, "processor": cpu_name()}
 
 
 def machine(device: str) -> Settings:

@@ -23,7 +23,7 @@ from hnet_bench.interfaces import Settings, TrainingProtocol
 from hnet_bench.runs.spec import RunSpec
 
 # Packages whose classes have a revision that is guarded.
-_OURS = ("hnet_bench", "baselines")
+OURS = ("hnet_bench", "baselines")
 _HASH_DIGITS = 12
 
 
@@ -70,7 +70,7 @@ def _revision(kind: Kind, name: str, spec: RunSpec) -> int | str:
         file = spec.files.get(catalog.plain_name(name), Path(name.rpartition(":")[0]))
         return _sum(_with_modules_beside(file), file.parent)
     package = catalog.names(kind)[name].partition(":")[0].partition(".")[0]
-    if package not in _OURS:
+    if package not in OURS:
         return _sum_of_package(package)
     chosen = catalog.strategy_class(name) if kind == "strategies" else catalog.benchmark_class(name)
     return chosen.revision

@@ -28,7 +28,9 @@ from hnet_bench.runs.learning import Learning
 from hnet_bench.runs.provenance import Circumstances, command_line, provenance
 from hnet_bench.runs.record import NO_ARRAYS, Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
+from hnet_bench.runs.sharing import Sharing
 from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.trainings import trainings_of
 
 _THREADS = 1
 
@@ -48,12 +50,14 @@ def run_with_artefacts(
     checkpoints: Checkpoints | None = None,
     loggers: Loggers | None = None,
     deadline: Deadline | None = None,
+    sharing: Sharing | None = None,
 ) -> tuple[Record, bytes | None]:
     """Trains and evaluates as the spec says; returns the record, and a NumPy archive of the arrays to keep beside it.
 
     `device` is "cpu" or "cuda"; `folder` holds the data sets (default: the user's data folder); `command` is what the
     record says it was made by (default: this process's). With `checkpoints` it goes on where an earlier process left
-    off, and leaves checkpoints itself. `loggers` are told how it goes.
+    off, and leaves checkpoints itself. `loggers` are told how it goes. With `sharing` it takes trainings from other
+    runs, and leaves its own to them.
     Raises UserError for what the user can mend, and Stopped if it had to leave off at the deadline.
     """
     started = datetime.now(timezone.utc)
@@ -67,6 +71,7 @@ def run_with_artefacts(
         checkpoints=checkpoints,
         loggers=loggers,
         deadline=deadline,
+        sharing=sharing,
     )
     _check_loaded(spec)
     learning.learn()
@@ -88,6 +93,16 @@ def run_with_artefacts(
         revisions=revisions,
         diagnostics=dict(template.diagnostics),
         measured=learning.measured(),
+        trainings=[
+            {
+                "name": one.name,
+                "digest": one.digest,
+                "shared": one.name in progress.saved,
+                "seconds": round(progress.training.get(one.name, 0.0), 3),
+                "saved": round(progress.saved.get(one.name, 0.0), 3),
+            }
+            for one in trainings_of(spec)
+        ],
         provenance={
             **provenance(
                 Circumstances(

@@ -4,6 +4,7 @@
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.npz       small arrays beside it, where there are any
     results/<benchmark>/<scenario>/<strategy>/seed<k>-<digest>.failed    what went wrong, until a later try succeeds
     ... .checkpoint, .log                                                of a run that is under way, or was
+    results/.trainings/<digest>/<experience>.outcome                     what runs of a sweep share, until all have it
 
 What is no sound record does not count, but is kept, under a name that ends in 8 hex digits of its content:
 
@@ -26,6 +27,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -49,6 +52,8 @@ RUN_ID = re.compile(r"seed(\d+)-([0-9a-f]{12})")
 # A record of 1,000 experiences has 40 MiB. Larger files are not read: one with holes can have any size on any disk.
 MOST_BYTES = 2**27
 MOST_BYTES_OF_ARRAYS = 2**30
+_TRAININGS = ".trainings"
+_SECONDS_UNTIL_ABANDONED = 30 * 86_400.0
 _PROBE_BYTES = 2**16  # on a full disk an empty file can still be made
 
 
@@ -104,6 +109,26 @@ class Store:
     def log_path(self, spec: RunSpec) -> Path:
         """Where a run writes what happens to it."""
         return self.path(spec).with_suffix(".log")
+
+    def training_path(self, digest: str) -> Path:
+        """The folder of what a training leaves for other runs, see `runs.sharing`."""
+        return self.root / _TRAININGS / digest
+
+    def trainings(self, experiences: int = 1) -> set[str]:
+        """Digests of the trainings that are kept, as far as runs of so many experiences need them: there is nothing to
+        replay before the first, and nothing that learns it after the last."""
+        folders = (self.root / _TRAININGS).glob("*")
+        return {folder.name for folder in folders if len(list(folder.glob("*.outcome"))) >= experiences - 1}
+
+    def is_abandoned(self, digest: str) -> bool:
+        """Whether no run has added to a training that is kept for a month."""
+        return self.training_path(digest).stat().st_mtime < time.time() - _SECONDS_UNTIL_ABANDONED
+
+    def forget_training(self, digest: str) -> None:
+        """Removes what is kept of a training, and the folder of all with the last."""
+        shutil.rmtree(self.training_path(digest), ignore_errors=True)
+        with suppress(OSError):
+            (self.root / _TRAININGS).rmdir()
 
     def has(self, spec: RunSpec) -> bool:
         """Whether the run is done: it has a sound record and the arrays that belong to it, and need not be renewed."""

@@ -23,7 +23,7 @@ from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.files import check_regular, remove_partials
 from hnet_bench.runs.process import Died, in_own_process
-from hnet_bench.runs.provenance import identity
+from hnet_bench.runs.provenance import identity, shared_identity
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -42,6 +42,7 @@ class Options:
     loggers: tuple[str, ...] = ()  # of Avalanche: "csv", "tensorboard", "wandb"
     logs: Path | None = None  # where these write
     deadline: Deadline | None = None  # when what is not done is left for another sweep
+    share: bool = True  # whether runs take trainings that they have in common from each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,9 @@ class Result:
     problem: str = ""  # one line
 
 
-def do(content: Settings, files: Mapping[str, Path], context: SweepContext) -> None:
-    """In a worker: one try at the run of a spec, in a process of its own. Its result is said under the sweep's topic
+def do(content: Settings, files: Mapping[str, Path], context: SweepContext, shared: Mapping[str, str]) -> None:
+    """In a worker: one try at the run of a spec, in a process of its own. `shared` are the digests of its trainings
+    that are shared, by their names. Its result is said under the sweep's topic
     with the name of the task, since what a task returns stays with its worker and may be lost with it."""
     worker = get_worker()
 
@@ -80,13 +82,21 @@ def do(content: Settings, files: Mapping[str, Path], context: SweepContext) -> N
         result = Result("waiting")
     else:
         try:
-            result = in_own_process(attempt, content, files, context, str(worker.name), hear=tell, wanted=wanted)
+            name = str(worker.name)
+            result = in_own_process(attempt, content, files, context, shared, name, hear=tell, wanted=wanted)
         except Died as death:
             result = Result("died", str(death))
     worker.log_event(context.topic, {"task": worker.get_current_task(), "result": asdict(result)})
 
 
-def attempt(content: Settings, files: Mapping[str, Path], context: SweepContext, worker: str, tell: Observer) -> Result:
+def attempt(
+    content: Settings,
+    files: Mapping[str, Path],
+    context: SweepContext,
+    shared: Mapping[str, str],
+    worker: str,
+    tell: Observer,
+) -> Result:
     """In the process of the run: one try at it. The files of the spec are there or in the worker's own folder; workers
     on a machine with several GPUs take them in turn, by the workers' names."""
     try:
@@ -105,14 +115,15 @@ def attempt(content: Settings, files: Mapping[str, Path], context: SweepContext,
                 return Result("elsewhere")
             tell(Event(kind="started", key=spec.key))
             _log_to(log_file, spec, tell)
-            return _train(spec, context, device, tell)
+            return _train(spec, context, shared, device, tell)
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs
         return Result("mistake", f"{store.log_path(spec)} cannot be written: {error.strerror}")
 
 
-def _train(spec: RunSpec, context: SweepContext, device: str, tell: Observer) -> Result:
+def _train(spec: RunSpec, context: SweepContext, shared: Mapping[str, str], device: str, tell: Observer) -> Result:
     from hnet_bench.avalanche_adapter.loggers import make_loggers
     from hnet_bench.runs.run import run_with_artefacts
+    from hnet_bench.runs.sharing import Sharing
 
     store, options, loggers = context.store, context.options, None
     try:
@@ -132,6 +143,10 @@ def _train(spec: RunSpec, context: SweepContext, device: str, tell: Observer) ->
             checkpoints=checkpoints,
             loggers=loggers,
             deadline=options.deadline,
+            sharing=Sharing(
+                {name: store.training_path(digest) for name, digest in shared.items()},
+                shared_identity(spec, device=options.device),
+            ),
         )
         store.write(spec, record, artefacts)
         checkpoints.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ class Hnet(HypernetworkSettings):
     name: ClassVar[str] = "hnet"
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
+
+    def trainings(self, setup: Setup) -> dict[str, Settings]:
+        """The classifier, which HNET+ENT and HNET+TIR train in the same way."""
+        return {"classifier": self.classifier_training(setup)}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""

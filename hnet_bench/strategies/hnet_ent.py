@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class HnetEnt(HypernetworkSettings):
     # stable: from log-softmax. naive: sum of p * log p as in the authors' code, NaN once a probability underflows to 0;
     # kept to measure what that does.
     entropy: Literal["stable", "naive"] = "stable"
+
+    def trainings(self, setup: Setup) -> dict[str, Settings]:
+        """The classifier, which HNET in CL1 and HNET+TIR train in the same way."""
+        return {"classifier": self.classifier_training(setup)}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 from hnet_bench.strategies.settings import ReplaySettings
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
     from torch import Tensor
 
-    from hnet_bench.avalanche_adapter.resumable import Phase
+    from hnet_bench.avalanche_adapter.resumable import Phase, Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,14 @@ class HnetR(ReplaySettings):
         super().__post_init__()
         if self.temperature <= 0:
             raise UserError(f"temperature must be positive, found {self.temperature}.")
+
+    def trainings(self, setup: Setup) -> dict[str, Settings]:
+        """The replay model, whose initial parameters are drawn after those of a classifier with so many outputs; and
+        the classifier, which no other trains."""
+        return {
+            "classifier": {**to_settings(self), "scenario": setup.scenario.value},
+            "replay_model": {**self.replay_settings(), "outputs": setup.outputs},
+        }
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
@@ -99,6 +108,9 @@ class HnetR(ReplaySettings):
             def end_experience(self) -> None:
                 super().end_experience()
                 self._teacher = self._replay = None
+
+            def trained_by(self) -> dict[str, Trained]:
+                return {"replay_model": self.replay_model.trained(self._more_data_order)}
 
             def further_phases(self) -> list[Callable[[], Phase]]:
                 return [self._replay_learning] if self.task < self.replay_model.tasks else []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
     from torch import Tensor
 
-    from hnet_bench.avalanche_adapter.resumable import Phase
+    from hnet_bench.avalanche_adapter.resumable import Phase, Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,16 @@ class HnetTir(ReplaySettings, HypernetworkSettings):
     def __post_init__(self) -> None:
         HypernetworkSettings.__post_init__(self)
         ReplaySettings.__post_init__(self)
+
+    def trainings(self, setup: Setup) -> dict[str, Settings]:
+        """The classifier, which HNET and HNET+ENT train in the same way; what infers the task, and the replay model,
+        see in no scenario more than inputs."""
+        replay = {**self.replay_settings(), **self.random_numbers(setup)}
+        return {
+            "classifier": self.classifier_training(setup),
+            "inference": {**replay, "replay_weight": self.replay_weight},
+            "replay_model": replay,
+        }
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
@@ -70,6 +80,14 @@ class HnetTir(ReplaySettings, HypernetworkSettings):
 
             def artefacts(self) -> dict[str, numpy.ndarray]:
                 return self.replay_model.artefacts()
+
+            def trained_by(self) -> dict[str, Trained]:
+                order, latent = self._more_data_order, self.replay_model.latent
+                return {
+                    **super().trained_by(),
+                    "inference": {"inference": self.inference, "latent": latent, "data_order": order},
+                    "replay_model": self.replay_model.trained(order),
+                }
 
             def forward(self) -> Tensor:
                 if self.is_training:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from math import ceil
 from typing import Literal
 
-from hnet_bench.interfaces import ADDED_LATER, UserError
+from hnet_bench.interfaces import ADDED_LATER, Settings, Setup, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,19 @@ class HypernetworkSettings:
         if self.regularisation_strength < 0:
             raise UserError(f"regularisation_strength must not be negative, found {self.regularisation_strength}.")
 
+    def classifier_training(self, setup: Setup) -> Settings:
+        """What the training of the generated classifier depends on: as many heads are as many outputs, and where the
+        task is given in training, as it is everywhere, only one of them learns."""
+        own = {one.name: getattr(self, one.name) for one in fields(HypernetworkSettings)}
+        return {**own, "heads": setup.facts.heads(setup.scenario)}
+
+    def random_numbers(self, setup: Setup) -> Settings:
+        """What decides how many random numbers the initial classifier takes, and so what is drawn after it."""
+        widths = (setup.facts.inputs, *setup.protocol.hidden_units, setup.outputs)
+        generated = sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))
+        names = ("chunk_size", "hidden_units", "task_embedding_size", "chunk_embedding_size")
+        return {**{name: getattr(self, name) for name in names}, "chunks": ceil(generated / self.chunk_size)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySettings:
@@ -65,3 +80,8 @@ class ReplaySettings:
             raise UserError(f"replay_regularisation_strength must not be negative, found {found}.")
         if not 0 <= self.replay_weight <= 1:
             raise UserError(f"replay_weight must lie between 0 and 1, found {self.replay_weight}.")
+
+    def replay_settings(self) -> Settings:
+        """What the training of the replay model depends on, beside what was drawn before it was made."""
+        names = [one.name for one in fields(ReplaySettings) if one.name != "replay_weight"]
+        return {name: getattr(self, name) for name in names}

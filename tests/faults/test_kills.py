@@ -24,7 +24,7 @@ SEED = 7
 # The longest time from the first run that starts to a kill, as a share of an undisturbed sweep: runs last about a
 # quarter of it, so kills fall before, between and after checkpoints, experiences and runs.
 LONGEST_WAIT = 0.3
-TIMES = {"seconds", "peak_memory_bytes", "provenance", "sha256"}
+TIMES = {"seconds", "peak_memory_bytes", "trainings", "provenance", "sha256"}
 WHEN_AND_WHERE = {"started", "finished", "resumes"}
 
 

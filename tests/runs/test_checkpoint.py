@@ -12,7 +12,7 @@ from hnet_bench.runs.deadline import Stopped
 from hnet_bench.runs.run import run_with_artefacts
 from hnet_bench.runs.spec import resolve
 
-TIMES = {"seconds", "peak_memory_bytes", "provenance", "sha256"}
+TIMES = {"seconds", "peak_memory_bytes", "trainings", "provenance", "sha256"}
 
 
 # Of two old tasks one is drawn at each step.

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from hnet_bench.avalanche_adapter.resumable import Trained
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.lookahead import AdamLookahead
@@ -125,6 +126,10 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
             strength=settings.regularisation_strength,
             lookahead=settings.lookahead,
         )
+
+    def trained_by(self) -> dict[str, Trained]:
+        drawn = {} if self._draw is None else {"regularised_tasks": self._draw.generator}
+        return {"classifier": {"model": self.model, "data_order": self._data_order, **drawn}}
 
     def new_regulariser(self) -> Regulariser:
         return GramRegulariser(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.batches import FixedIterations
-from hnet_bench.avalanche_adapter.resumable import Phase
+from hnet_bench.avalanche_adapter.resumable import Phase, Trained
 from hnet_bench.interfaces import Settings, Setup
 from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.lookahead import AdamLookahead
@@ -32,7 +32,7 @@ class ReplayModel:
         self._strength = settings.replay_regularisation_strength
         self._device = torch.device(setup.device)
         self._noise = setup.generator("replay_noise")
-        self._latent = setup.generator("replay_latent")
+        self.latent = setup.generator("replay_latent")
         shape = VaeShape(
             inputs=setup.facts.inputs,
             encoder_hidden_units=setup.protocol.hidden_units,
@@ -58,11 +58,15 @@ class ReplayModel:
     def replay(self, old_tasks: int, batch_size: int) -> ReplayedBatches:
         """Batches of samples of the first `old_tasks` tasks, from their decoders as they are now."""
         decoders = FrozenDecoders(self.vae, old_tasks)
-        return ReplayedBatches(decoders, math.ceil(batch_size / old_tasks), self._latent, self._device)
+        return ReplayedBatches(decoders, math.ceil(batch_size / old_tasks), self.latent, self._device)
 
     def samples(self, count: int, generator: torch.Generator) -> Tensor:
         """Samples of every learnt task, (tasks, count, inputs), drawn with the given generator."""
         return FrozenDecoders(self.vae, self.tasks).sample(_normal(generator, self._device, self.tasks, count))
+
+    def trained(self, data_order: torch.Generator) -> Trained:
+        """All that its training changes, with the generator of the order of its batches."""
+        return {"vae": self.vae, "noise": self._noise, "data_order": data_order}
 
     def artefacts(self) -> dict[str, numpy.ndarray]:
         """ "replay_samples": bytes (experiences - 1, 10, *input_shape); nothing where there is nothing to replay."""
@@ -83,6 +87,8 @@ class ReplayModel:
 
 class ReplayLearning(Phase):
     """Learns to replay a task from its inputs; Adam starts anew."""
+
+    training = "replay_model"
 
     def __init__(
         self,
@@ -134,6 +140,10 @@ class ReplayedBatches:
             samples = self._decoders.sample(latent).view(self._decoders.tasks, _STEPS_AT_ONCE, self._count, -1)
             self._next = list(reversed(samples.unbind(1)))
         return self._next.pop().flatten(0, 1), self._tasks
+
+    def skip(self, count: int) -> None:
+        """Gives up what is there of the next so many batches; their random numbers are not drawn."""
+        self._next = self._next[: (len(self._next) - count) % _STEPS_AT_ONCE]
 
 
 def _normal(generator: torch.Generator, device: torch.device, *shape: int) -> Tensor:

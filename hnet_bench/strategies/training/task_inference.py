@@ -27,6 +27,8 @@ class InferenceLearning(Phase):
     """Softmax over the tasks seen so far; real samples are of the present task, replayed ones, which count
     `replay_weight` in the loss, of the tasks before it."""
 
+    training = "inference"
+
     def __init__(
         self,
         setup: Setup,
@@ -53,3 +55,6 @@ class InferenceLearning(Phase):
         loss.backward()
         self._optimiser.step()
         self.loss = loss.detach()
+
+    def skipped(self, steps: int) -> None:
+        self._replay.skip(steps)
