@@ -21,11 +21,12 @@ _EXAMPLES = 40  # for figures
 
 @dataclass(frozen=True, kw_only=True)
 class Dgr:
-    """No hyperparameters. Shin et al. 2017 in the form of van de Ven & Tolias, arXiv 1904.07734.
+    """DGR, Deep Generative Replay: generated inputs are learnt with the classifier's old decisions as labels.
 
-    A symmetric VAE learns beside the classifier. From the second experience on, copies of both as they were before it
-    give as many samples as a batch has, with the most probable old class as label (in CL1 one for every old head), and
-    both learn (1 / t) of the current batch and (1 - 1 / t) of the replayed one.
+    No hyperparameters. Shin et al. 2017 in the form of van de Ven & Tolias, arXiv 1904.07734. A symmetric VAE learns
+    beside the classifier. From the second experience on, copies of both as they were before it give as many samples as
+    a batch has, with the most probable old class as label (in CL1 one for every old head), and both learn (1 / t) of
+    the current batch and (1 - 1 / t) of the replayed one.
     """
 
     name: ClassVar[str] = "dgr"
@@ -39,8 +40,9 @@ class Dgr:
 
 @dataclass(frozen=True, kw_only=True)
 class DgrDistill(DistillationSettings):
-    """DGR whose samples are labelled with the classifier's old outputs, not its old decisions: "DGR+distill" in van de
-    Ven & Tolias, arXiv 1904.07734, Tables 4 and 5.
+    """DGR+distill: generated inputs are learnt with the classifier's old outputs as targets, not its old decisions.
+
+    Van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5.
     """
 
     name: ClassVar[str] = "dgr_distill"

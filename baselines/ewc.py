@@ -44,11 +44,12 @@ class FisherSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Ewc(FisherSettings):
-    """Loss + strength / 2 * sum over earlier experiences k and parameters i of F_ki (theta_i - theta_ki)^2.
+    """EWC, elastic weight consolidation: parameters stay near what each experience left, the more they mattered.
 
-    Kirkpatrick et al. 2017, PNAS 114:3521, equation 3, with one penalty for every experience and all samples in its
-    Fisher matrix as in van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5. The default strength is theirs for split
-    MNIST in CL1; the best ones lie orders of magnitude apart between benchmarks and scenarios.
+    Loss + strength / 2 * sum over earlier experiences k and parameters i of F_ki (theta_i - theta_ki)^2. Kirkpatrick et
+    al. 2017, PNAS 114:3521, equation 3, with one penalty for every experience and all samples in its Fisher matrix as
+    in van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5. The default strength is theirs for split MNIST in CL1; the
+    best ones lie orders of magnitude apart between benchmarks and scenarios.
     """
 
     name: ClassVar[str] = "ewc"
@@ -62,12 +63,13 @@ class Ewc(FisherSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineEwc(FisherSettings):
-    """Loss + strength / 2 * decay * sum over parameters i of F_i (theta_i - theta_i*)^2, theta* the latest weights.
+    """Online EWC: EWC with one penalty around the latest parameters, whose Fisher matrix fades with every experience.
 
-    After each experience F becomes decay * F + the Fisher matrix of that experience. Schwarz et al. 2018, arXiv
-    1805.06370, equation 8; van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5. Their text has no decay in the
-    penalty, the authors' code has it (issue 9 of GMvandeVen/continual-learning): without it, a strength of theirs must
-    be multiplied by the decay. Defaults are theirs for split MNIST in CL1.
+    Loss + strength / 2 * decay * sum over parameters i of F_i (theta_i - theta_i*)^2, theta* the latest weights. After
+    each experience F becomes decay * F + the Fisher matrix of that experience. Schwarz et al. 2018, arXiv 1805.06370,
+    equation 8; van de Ven & Tolias, arXiv 1904.07734, Tables 4 and 5. Their text has no decay in the penalty, the
+    authors' code has it (issue 9 of GMvandeVen/continual-learning): without it, a strength of theirs must be multiplied
+    by the decay. Defaults are theirs for split MNIST in CL1.
     """
 
     name: ClassVar[str] = "online_ewc"

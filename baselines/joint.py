@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Joint:
-    """Not a continual learner: it stores everything.
+    """Joint training, an upper bound: all data seen so far are learnt together, which no continual learner does.
 
     Incremental: every experience continues the training for the protocol's iterations on the union of what was seen
     so far ("Offline" in van de Ven & Tolias, arXiv 1904.07734). Otherwise: one training on all data at the end of the
@@ -28,7 +28,7 @@ class Joint:
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
-    incremental: bool = True
+    incremental: bool = True  # else one training on all data at the end of the stream, for as many iterations in all
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
@@ -37,8 +37,9 @@ class Joint:
 
 @dataclass(frozen=True, kw_only=True)
 class MultiTask:
-    """Not a continual learner. As `joint`, but where one head serves all tasks batches mix them at random, as in
-    DOMAIN (hypercl, toy_example/train_multitask.py, method 0, which is not incremental).
+    """Multi-task learning, an upper bound: joint training, but batches mix all tasks at random where they share a head.
+
+    That is in DOMAIN, as in hypercl, toy_example/train_multitask.py, method 0, which is not incremental.
     """
 
     name: ClassVar[str] = "multi_task"

@@ -22,6 +22,7 @@ import textwrap
 import tokenize
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
@@ -90,11 +91,16 @@ def kind_of(name: str) -> Kind | None:
 
 
 def summaries(kind: Kind) -> dict[str, str]:
-    """What each class of a kind is: the first paragraph of its file. A plug-in's that is broken says how."""
+    """What each class of a kind is: the first paragraph of its file, or where several share a file the first of its
+    own. A plug-in's that is broken says how."""
     found = {}
-    for name in names(kind):
+    files = Counter(reference.partition(":")[0] for reference in names(kind).values())
+    for name, reference in names(kind).items():
         try:
-            found[name] = " ".join(documentation(_load(kind, name)).partition("\n\n")[0].split())
+            cls = _load(kind, name)
+            shared = files[reference.partition(":")[0]] > 1 and cls.__doc__
+            text = inspect.cleandoc(cls.__doc__) if shared else documentation(cls)
+            found[name] = " ".join(text.partition("\n\n")[0].split())
         except Exception as error:
             found[name] = f"cannot be loaded: {type(error).__name__}: {error}"
     return found
@@ -151,7 +157,8 @@ def _comments(found: type) -> dict[str, str]:
                 while row in alone:
                     above.insert(0, alone[row])
                     row -= 1
-                comments[node.target.id] = behind.get(node.end_lineno or node.lineno) or " ".join(above)
+                own = behind.get(node.end_lineno or node.lineno) or " ".join(above)
+                comments[node.target.id] = own or comments.get(node.target.id, "")
     return comments
 
 

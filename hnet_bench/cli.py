@@ -28,7 +28,8 @@ from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, Scenario, UserError
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.search import RuleName
-from hnet_bench.papers.table import load_table, table_names
+from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.process import Failed
@@ -71,14 +72,24 @@ def _tables(incomplete: str) -> list[str]:
     return [*table_names(), *sorted(glob.glob(f"{glob.escape(incomplete)}*.toml"))]
 
 
-def _rows(ctx: typer.Context, incomplete: str) -> list[str]:
+def _begun_table(ctx: typer.Context) -> Table | None:
     # Behind an option without its value nothing is parsed, and what came before it is left as it was.
-    table = ctx.params.get("table") or next(iter(ctx.args), "")
     try:
-        rows = load_table(table).rows
+        return load_table(ctx.params.get("table") or next(iter(ctx.args), ""))
     except UserError:
-        return []
-    return [incomplete[: incomplete.rfind(",") + 1] + row for row in rows]
+        return None
+
+
+def _rows(ctx: typer.Context, incomplete: str) -> list[str]:
+    table = _begun_table(ctx)
+    return [incomplete[: incomplete.rfind(",") + 1] + row for row in table.rows] if table else []
+
+
+def _seeds(ctx: typer.Context, incomplete: str) -> list[str]:
+    """All seeds of the table as one word, and each by itself."""
+    table = _begun_table(ctx)
+    offered = dict.fromkeys([format_seeds(table.seeds), *map(str, table.seeds)]) if table else {}
+    return [incomplete[: incomplete.rfind(",") + 1] + seeds for seeds in offered]
 
 
 def _names(incomplete: str) -> list[str]:
@@ -105,7 +116,10 @@ Scenarios = Annotated[
     typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.", autocompletion=_scenarios),
 ]
 Seeds = Annotated[
-    list[str] | None, typer.Option(metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.")
+    list[str] | None,
+    typer.Option(
+        metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.", autocompletion=_seeds
+    ),
 ]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
 Data = Annotated[

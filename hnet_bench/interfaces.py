@@ -35,6 +35,8 @@ EvaluationSchedule: TypeAlias = Literal["all", "diagonal_and_final"]
 # `nets.resnet` and `nets.zenke`.
 NetworkName: TypeAlias = Literal["mlp", "resnet32", "zenke"]
 
+OptimiserName: TypeAlias = Literal["Adam", "AdamW", "SGD"]
+
 _LONGEST = 1200  # characters of a `UserError`
 
 # Of any number that is set, measured or reported: squares of such numbers, and their sums, are still finite.
@@ -88,12 +90,9 @@ class TrainingProtocol:
     # Raised when what all runs share computes something else: training loop, evaluation, metrics (`runs.revisions`).
     revision: ClassVar[int] = 1
 
-    # Class in `torch.optim` of what `Setup.optimiser` makes, with which `runs.departures` compares what a run used.
-    optimiser: ClassVar[str] = "Adam"
-
     iterations: int  # optimiser steps per experience; see also `later_iterations`
     batch_size: int = 128  # samples of the current experience per step
-    learning_rate: float = 1e-3  # of Adam
+    learning_rate: float = 1e-3  # of the optimiser
     hidden_units: tuple[int, ...] = (400, 400)  # widths of the classifier's hidden layers
     # Outputs that compete in the softmax of CL3 while an ordinary classifier trains: those of the classes seen so far
     # (van de Ven & Tolias 2019) or all (van de Ven et al. 2022).
@@ -106,16 +105,21 @@ class TrainingProtocol:
     # What of the score matrix is measured, see `evaluated`. With many experiences, evaluating on all of them after each
     # costs more than training, while a mean "during" and a mean "final" need the diagonal and the last row alone.
     evaluation: EvaluationSchedule = field(default="all", metadata=ADDED_LATER)
+    # That solves the tasks, whether its weights are its own or generated; `mlp` has `hidden_units`.
     network: NetworkName = field(default="mlp", metadata=ADDED_LATER)
     # Optimiser steps on every experience but the first, where these are smaller; None: as many as on the first.
     later_iterations: int | None = field(default=None, metadata=ADDED_LATER)
     # (share of an experience's steps, factor): once that share is over, the learning rate is the factor times
     # `learning_rate`. In ascending order.
     learning_rate_steps: tuple[tuple[float, float], ...] = field(default=(), metadata=ADDED_LATER)
-    beta1: float = field(default=0.9, metadata=ADDED_LATER)  # of Adam
     # Share of the training samples of each experience that is held out and evaluated on in place of the test data
     # (`avalanche_adapter.benchmark.held_out`); 0: all are trained on. Only trials of a search have one.
     validation: float = field(default=0.0, metadata=ADDED_LATER)
+    beta1: float = field(default=0.9, metadata=ADDED_LATER)  # of Adam and AdamW
+    # Class in `torch.optim` of what `Setup.optimiser` makes, with which `runs.departures` compares what a run used.
+    optimiser: OptimiserName = field(default="Adam", metadata=ADDED_LATER)
+    momentum: float = field(default=0.0, metadata=ADDED_LATER)  # of SGD
+    weight_decay: float = field(default=0.0, metadata=ADDED_LATER)  # an L2 penalty; of AdamW apart from the gradient
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate"):
@@ -135,6 +139,14 @@ class TrainingProtocol:
             raise UserError(f"The protocol's beta1 must be at least 0 and below 1, found {self.beta1}.")
         if not 0 <= self.validation < 1:
             raise UserError(f"The protocol's validation must be at least 0 and below 1, found {self.validation}.")
+        if not 0 <= self.momentum < 1:
+            raise UserError(f"The protocol's momentum must be at least 0 and below 1, found {self.momentum}.")
+        if self.weight_decay < 0:
+            raise UserError(f"The protocol's weight_decay must not be negative, found {self.weight_decay}.")
+        of_others = {"momentum": 0.0} if self.optimiser != "SGD" else {"beta1": 0.9}
+        for name, default in of_others.items():
+            if getattr(self, name) != default:
+                raise UserError(f"The protocol's {name} is of no use to {self.optimiser}: leave it out.")
 
     def steps(self, experience: int) -> int:
         """Optimiser steps on this experience, counted from 0."""
@@ -203,8 +215,12 @@ class Setup:
         import torch
 
         protocol = self.protocol
-        betas = (protocol.beta1, 0.999)
-        return torch.optim.Adam(list(parameters), lr=protocol.learning_rate, betas=betas, fused=True)
+        own = {"momentum": protocol.momentum} if protocol.optimiser == "SGD" else {"betas": (protocol.beta1, 0.999)}
+        make: Any = getattr(torch.optim, protocol.optimiser)
+        optimiser: torch.optim.Optimizer = make(
+            list(parameters), lr=protocol.learning_rate, weight_decay=protocol.weight_decay, fused=True, **own
+        )
+        return optimiser
 
 
 class Benchmark(Protocol):

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from hnet_bench import catalog
-from hnet_bench.interfaces import UserError
+from hnet_bench.interfaces import TrainingProtocol, UserError
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ def test_settings_have_the_comments_of_the_source(tmp_path: Path) -> None:
         "    # from below.\n"
         "    widths: tuple[int, ...] = (5, 5)\n"
         "    bare: int | None = None\n"
+        "    strength: float = 1.0\n"
         "    depth: int = field(\n"
         "        default=2,\n"
         "    )  # other layers\n"
@@ -75,12 +76,26 @@ def test_settings_have_the_comments_of_the_source(tmp_path: Path) -> None:
     )
     found = catalog.strategy_class(f"{tmp_path}/my.py:Mine")
     assert [(one.name, one.type, one.default, one.comment) for one in catalog.settings_of(found)] == [
-        ("strength", "float", "", "of the base"),
+        ("strength", "float", "1.0", "of the base"),
         ("depth", "int", "2", "other layers"),
         ("widths", "tuple[int, ...]", "[5, 5]", "Of each layer, from below."),
         ("bare", "int | None", "None", ""),
     ]
     assert catalog.documentation(found) == ""
+
+
+@pytest.mark.parametrize("kind", get_args(catalog.Kind))
+def test_what_ships_says_what_it_is_and_what_each_setting_means(kind: catalog.Kind) -> None:
+    summaries = list(catalog.summaries(kind).values())
+    assert all(summaries)
+    assert len(set(summaries)) == len(summaries)
+    build = catalog.strategy_class if kind == "strategies" else catalog.benchmark_class
+    found = {(name, one.name): one.comment for name in catalog.names(kind) for one in catalog.settings_of(build(name))}
+    assert [setting for setting, comment in found.items() if not comment] == []
+
+
+def test_the_protocol_says_what_each_setting_means() -> None:
+    assert [one.name for one in catalog.settings_of(TrainingProtocol) if not one.comment] == []
 
 
 def test_the_summary_of_a_broken_plug_in_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plug_in: Any) -> None:

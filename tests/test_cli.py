@@ -508,6 +508,8 @@ def test_list_and_data_show_what_is_there(user_table, said):
         ("status mine.toml --rows fi", ["finetune"]),
         ("status mine.toml --rows finetune,jo", ["finetune,joint"]),
         ("run mine.toml -j 2 --seeds 1-2 --rows j", ["joint"]),
+        ("run mine.toml --seeds 1", ["1-2", "1"]),
+        ("run mine.toml --seeds 2,1", ["2,1-2", "2,1"]),
         ("trace mine.toml j", ["joint"]),
         ("verify quick --scenarios CL", ["CL1", "CL2", "CL3"]),
         ("check hnet_e", ["hnet_embedding_space", "hnet_ent"]),

@@ -38,6 +38,7 @@ _TRANSIENT = frozenset(
         "setup",
         "_criterion",
         "_eval_streams",
+        "_own_dataset",
     )
 )
 
@@ -45,8 +46,8 @@ _TRANSIENT = frozenset(
 # Where the classes are defined whose instances a state may hold, beside those of the strategy's own modules.
 _MODULES = (
     *(f"torch.{name}" for name in ("nn.modules", "nn.parameter", "optim", "utils.data.dataset", "utils.data.sampler")),
-    *(f"avalanche.training.{name}" for name in ("losses", "plugins", "regularization", "storage_policy", "utils")),
-    *(f"avalanche.{name}" for name in ("benchmarks.scenarios", "benchmarks.utils", "models")),
+    *(f"avalanche.training.{name}" for name in ("losses", "plugins", "regularization", "storage_policy", "supervised")),
+    *(f"avalanche.{name}" for name in ("benchmarks.scenarios", "benchmarks.utils", "models", "training.utils")),
     *(f"hnet_bench.{name}" for name in ("avalanche_adapter", "benchmarks", "interfaces", "nets", "strategies")),
     "baselines",
 )

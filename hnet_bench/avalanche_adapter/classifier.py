@@ -47,29 +47,41 @@ def chosen_heads(outputs: Tensor, task_labels: Tensor, classes: int) -> Tensor:
     return outputs.view(len(outputs), -1, classes).gather(1, chosen).squeeze(1)
 
 
-class MultiHeadMlp(MultiTaskModule):  # type: ignore[misc]
+class MultiHead(MultiTaskModule):  # type: ignore[misc]
     """The same network for TASK: of its T * K outputs only the K of each sample's task are given.
 
     One layer with heads as its columns, as in van de Ven & Tolias: heads that are not trained have zero gradients, not
     none, so Adam's momentum still moves them for a while.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, network: nn.Module, classes: int) -> None:
         super().__init__()
-        self.mlp = Mlp(setup)
-        self.classes = setup.facts.classes_per_experience
+        self.network = network  # with T * K outputs
+        self.classes = classes  # K
 
     def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
         """Outputs (batch, K) of the heads that `task_labels` (batch,) name; without labels those of each head, by task,
         as Avalanche's plugins expect."""
-        outputs = self.mlp(x)
+        outputs = self.network(x)
         if task_labels is None:
             return dict(enumerate(outputs.split(self.classes, dim=1)))
         return chosen_heads(outputs, task_labels, self.classes)
 
 
+def model_of(setup: Setup, network: nn.Module | None = None) -> nn.Module:
+    """The network, by default the protocol's perceptron, as a strategy's model for the scenario."""
+    network = network or Mlp(setup)
+    heads = setup.scenario is Scenario.TASK and not isinstance(network, MultiTaskModule)
+    return MultiHead(network, setup.facts.classes_per_experience) if heads else network
+
+
 class ClassifierTemplate(InMemoryTemplate):
-    """Trains an ordinary MLP with the objective's loss on the present experience. Without plugins: fine-tuning."""
+    """Trains an ordinary network with the objective's loss on the present experience. Without plugins: fine-tuning.
+
+    The network is called with inputs (batch, *input_shape) and gives `setup.outputs` outputs. It is the protocol's
+    perceptron unless another is given as `network`; a `MultiTaskModule` of Avalanche's gives, in TASK, those of each
+    sample's task.
+    """
 
     learns_with: ClassVar[tuple[str, ...]] = ("regression", "sigmoid", "xavier", "scheduled", "normalised")
 
@@ -77,11 +89,14 @@ class ClassifierTemplate(InMemoryTemplate):
         self,
         *,
         setup: Setup,
+        network: nn.Module | None = None,
+        criterion: nn.Module | None = None,
         plugins: Sequence[BasePlugin] | None = None,
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
-        model = MultiHeadMlp(setup) if setup.scenario is Scenario.TASK else Mlp(setup)
-        super().__init__(setup=setup, model=model, plugins=plugins, evaluator=evaluator)
+        super().__init__(
+            setup=setup, model=model_of(setup, network), criterion=criterion, plugins=plugins, evaluator=evaluator
+        )
 
     def forward(self) -> Tensor:
         """Outputs of the active classes: in CLASS, training may leave out those not seen yet."""
@@ -94,7 +109,7 @@ class ClassifierTemplate(InMemoryTemplate):
     def all_outputs(self, x: Tensor, model: nn.Module | None = None) -> Tensor:
         """Outputs (batch, setup.outputs) of all heads or classes, of the strategy's model or of an earlier copy."""
         model = self.model if model is None else model
-        outputs: Tensor = model.mlp(x) if isinstance(model, MultiHeadMlp) else model(x)
+        outputs: Tensor = model.network(x) if isinstance(model, MultiHead) else model(x)
         return outputs
 
     def competing(self, outputs: Tensor, task_labels: Tensor) -> Tensor:

@@ -54,6 +54,7 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
     """A SupervisedTemplate whose experience is a main loop, which is Avalanche's, and then any number of phases."""
 
     main_loop: FixedIterations  # of the present experience, set by `prepare_main_loop`
+    dataloader: Any
 
     def __init__(self, **settings: Any) -> None:
         self.within_experience = False  # between the beginning and the end of training on an experience
@@ -140,14 +141,19 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
         self.within_experience = True
 
     def _before_training_epoch(self, **kwargs: Any) -> None:
+        """The main loop is ready for `training_epoch`, which is Avalanche's or a subclass's own; one that was restored
+        goes on where it was."""
         if not self._entered_anew:
             super()._before_training_epoch(**kwargs)
+            self.prepare_main_loop()
+        self._entered_anew = False
+        self.dataloader = self._main_loop_batches()
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         if not self._main_loop_over:
             super()._train_exp(experience, eval_streams, **kwargs)
             self._main_loop_over = True
-            self.dataloader: Any = []
+            self.dataloader = []
             del self.main_loop
         self._entered_anew = False
         for make in self.further_phases()[self._phases_over :]:
@@ -158,14 +164,6 @@ class ResumableTemplate(SupervisedTemplate):  # type: ignore[misc]
                 self._step_is_over()
             self._phase = None
             self._phases_over += 1
-
-    def training_epoch(self, **kwargs: Any) -> None:
-        """The main loop; one that was restored goes on where it was."""
-        if not self._entered_anew:
-            self.prepare_main_loop()
-        self._entered_anew = False
-        self.dataloader = self._main_loop_batches()
-        super().training_epoch(**kwargs)
 
     def _main_loop_batches(self) -> Iterator[Any]:
         # Only when the next batch is asked for, everything that belongs to a step is over.

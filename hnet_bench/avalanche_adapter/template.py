@@ -58,26 +58,31 @@ class InMemoryTemplate(ResumableTemplate):
         *,
         setup: Setup,
         model: nn.Module,
+        criterion: nn.Module | None = None,
         plugins: Sequence[BasePlugin] | None = None,
         evaluator: EvaluationPlugin | None = None,
     ) -> None:
+        """`criterion` is called with outputs and targets; None: the objective's loss. One that is a plugin, as some of
+        Avalanche's are, is told what plugins are."""
         self._check_that_it_learns_with(setup)
         self.setup = setup
         self.tasks_seen = 0  # experiences whose training has begun
         self.classes_of: list[list[int]] = []  # labels of each of them, ascending
         self.classes_seen: list[int] = []  # labels of all of them, ascending
-        self.method_plugins = tuple(plugins or ())  # those that are part of the method, not those that watch it
+        # Those that are part of the method, not those that watch it.
+        self.method_plugins = (*(plugins or ()), *([criterion] if isinstance(criterion, BasePlugin) else ()))
         self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
         self._data_order = setup.generator("data_order")
         self._more_data_order = setup.generator("more_data_order")
         self._optimiser_is_set = False
+        self._own_dataset: Any = None  # what Avalanche adapts the experience's data to
         model.to(setup.device)
         super().__init__(
             model=model,
             # Replaced before the first step, when Avalanche asks for it; until then it holds nothing else.
             optimizer=torch.optim.Adam(list(model.parameters())),
-            criterion=objective_of(setup.facts).loss(),
+            criterion=criterion or objective_of(setup.facts).loss(),
             train_mb_size=setup.protocol.batch_size,
             train_epochs=1,
             eval_mb_size=EVALUATION_BATCH,
@@ -172,9 +177,14 @@ class InMemoryTemplate(ResumableTemplate):
         require_finite_loss(self.loss, self.place, self.main_loop.done, "training")
         super()._before_update(**kwargs)
 
+    def train_dataset_adaptation(self, **kwargs: Any) -> None:
+        super().train_dataset_adaptation(**kwargs)
+        self._own_dataset = self.adapted_dataset
+
     def make_train_dataloader(self, **kwargs: Any) -> None:
+        """Batches from tensors, unless a plugin or a subclass has put other data in the place of the experience's."""
         samples = in_memory_samples(self.experience)
-        if samples is None:
+        if samples is None or self.adapted_dataset is not self._own_dataset:
             super().make_train_dataloader(**kwargs)
         else:
             self.dataloader = self.infinite_batches(samples, self._task_label(), self.setup.protocol.batch_size)

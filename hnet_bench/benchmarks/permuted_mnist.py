@@ -26,7 +26,7 @@ class PermutedMnist:
     revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ("mnist",)
 
-    experiences: int = 10
+    experiences: int = 10  # each with an order of pixels of its own
     padding: int = 2  # zeros on each side of an image, permuted with it
     # fixed: the same for every seed, the first experience not permuted (von Oswald et al. 2020); per_seed: drawn with
     # the run's seed, the first experience permuted too (van de Ven & Tolias 2019).

@@ -51,7 +51,7 @@ class Regression1d:
     datasets: ClassVar[tuple[str, ...]] = ()
 
     train_samples: int = 100  # of each experience, uniform in its interval
-    test_samples: int = 50
+    test_samples: int = 50  # of each experience, evenly spaced in its interval
     noise: float = 0.05  # standard deviation, of training targets alone
     # The authors' data_random_seed: the same data for every seed of a run, and, since every experience begins anew with
     # it, the same places within all intervals and the same noise.

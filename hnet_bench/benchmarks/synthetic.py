@@ -20,11 +20,11 @@ class Synthetic:
     revision: ClassVar[int] = 1
     datasets: ClassVar[tuple[str, ...]] = ()
 
-    experiences: int = 3
-    classes_per_experience: int = 2
-    features: int = 12
-    train_per_class: int = 100
-    test_per_class: int = 40
+    experiences: int = 3  # which have no class in common
+    classes_per_experience: int = 2  # clusters, each of which is a class
+    features: int = 12  # entries of an input
+    train_per_class: int = 100  # training samples
+    test_per_class: int = 40  # test samples
     noise: float = 0.08  # standard deviation within a class; cluster centres are uniform in [0.2, 0.8]
     # Colour images with so many pixels each way, as bytes and augmented, in place of vectors of `features`; 0: vectors.
     image_side: int = field(default=0, metadata=ADDED_LATER)

@@ -10,6 +10,17 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from hnet_bench.interfaces import TrainingProtocol, UserError
+
+
+def require_adam(protocol: TrainingProtocol) -> None:
+    """Raises UserError for a protocol with another optimiser than that whose steps are known beforehand."""
+    if protocol.optimiser != "Adam":
+        raise UserError(
+            "What a hypernetwork generated before is held where its optimiser is about to step, which is known of Adam "
+            f"alone: expected the optimiser Adam in the protocol, found {protocol.optimiser}."
+        )
+
 
 class AdamLookahead:
     """Copies of `parameters` that take the step which `optimiser` is about to take.

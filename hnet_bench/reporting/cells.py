@@ -206,12 +206,15 @@ def _ranks(states: Sequence[CellState]) -> list[Rank]:
             facts = f"{state.spec.benchmark} {state.spec.build_benchmark().facts}"
             groups.setdefault((state.cell.scenario.label, facts), []).append(index)
     for indices in groups.values():
-        members = [states[index] for index in indices]
-        finals = [score for one in members for record in one.records for score in record.score[-1] if score is not None]
-        ranked = ranks(list(map(_competitor, members)), members[0].cell.better, step=step_of(finals))
-        for index, rank in zip(indices, ranked, strict=True):
+        for index, rank in zip(indices, ranked([states[index] for index in indices]), strict=True):
             found[index] = rank
     return found
+
+
+def ranked(states: Sequence[CellState]) -> list[Rank]:
+    """Ranks of cells that have records, all in one scenario and on the same benchmark."""
+    finals = [score for one in states for record in one.records for score in record.score[-1] if score is not None]
+    return ranks(list(map(_competitor, states)), states[0].cell.better, step=step_of(finals))
 
 
 def _competitor(state: CellState) -> Competitor:

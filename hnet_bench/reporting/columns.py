@@ -56,7 +56,7 @@ _GAPS = (
     "Forgetting is not measured where a run evaluates after each experience on that one alone, and on all of them "
     "after the last: the best earlier score is then not known."
 )
-_RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
+RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ Row: TypeAlias = "dict[str, ReportCell]"  # the cells of a row by their scenario
 
 ROW: Column[Row] = Column("", lambda row: next(iter(row.values())).label, "left")
 MEASURED: Column[ReportCell] = Column(
-    "measured", lambda cell: f"{measured_text(cell)}{_RANK_MARKS[cell.rank]}", shows="rank"
+    "measured", lambda cell: f"{measured_text(cell)}{RANK_MARKS[cell.rank]}", shows="rank"
 )
 REPORTED: Column[ReportCell] = Column("reported", lambda cell: reported_text(cell.reported, cell.cell.unit))
 SYMBOL: Column[ReportCell] = Column(

@@ -15,7 +15,7 @@ from hnet_bench.runs.record import Record
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Names as people write them, where `_written` does not see how.
+# Names as people write them, where `written` does not see how.
 _BENCHMARKS = {
     "split_cifar": "Split CIFAR-10/100",
     "regression_1d": "1-D regression",
@@ -82,7 +82,7 @@ def cells(states: Sequence[CellState]) -> DataFrame:
 
 def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:
     cell, summary, reported = state.cell, state.summary, state.cell.reported
-    name = _written(cell.benchmark["name"])
+    name = written(cell.benchmark["name"])
     difference, low, high = difference_of(summary, reported) if summary and reported else (None, None, None)
     return {
         "table": cell.table,
@@ -132,13 +132,13 @@ def _benchmark_titles(states: Sequence[CellState]) -> dict[tuple[str, int], str]
         sizes[name] |= {experiences} - {0}
     titles = {}
     for name, experiences in known:
-        title = _written(name)
+        title = written(name)
         several = experiences and len(sizes[name]) > 1
         titles[name, experiences] = f"{title}, {experiences} experiences" if several else title
     return titles
 
 
-def _written(benchmark: str) -> str:
+def written(benchmark: str) -> str:
     """The name of a benchmark as people write it: its words with a capital, MNIST in capitals."""
     words = benchmark.rpartition(":")[2].replace("_", " ")
     return _BENCHMARKS.get(benchmark, words[:1].upper() + words[1:].replace("mnist", "MNIST"))

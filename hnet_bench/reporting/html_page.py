@@ -17,9 +17,10 @@ from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_text, reason_of, tables_of, text_table
 from hnet_bench.reporting.inline_svg import InlineSvgs
+from hnet_bench.reporting.leaderboard import boards
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
-from hnet_bench.reporting.statistics import INTERVAL
+from hnet_bench.reporting.statistics import INTERVAL, MINIMUM_TO_RANK
 from hnet_bench.reporting.text import (
     KNOWN,
     NOT_RUN,
@@ -32,7 +33,7 @@ from hnet_bench.reporting.text import (
     measured_text,
     reported_text,
 )
-from hnet_bench.reporting.verdicts import VERDICTS, Verdict
+from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, VERDICTS, Verdict
 from hnet_bench.runs.record import Record
 
 _IN_WORDS = "its numbers stand in the tables and records of this page"
@@ -75,6 +76,9 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
         script=Markup(script),
         policy=policy,
         verdicts=VERDICTS,
+        boards=boards(reports) if len(reports) > 1 else [],
+        minimum=MINIMUM_SEEDS,
+        minimum_to_rank=MINIMUM_TO_RANK,
         command=lambda report: shlex.join(["hnet-bench", "run", report.command]),
         **{function.__name__: function for function in _FUNCTIONS},
     )

@@ -26,7 +26,7 @@ class HnetFull:
 
     hidden_units: tuple[int, ...] = (10, 10)  # of the hypernetwork
     activation: Literal["relu", "elu", "sigmoid"] = "sigmoid"  # after each hidden layer of the hypernetwork
-    task_embedding_size: int = 2
+    task_embedding_size: int = 2  # entries of what tells the hypernetwork the task
     regularisation_strength: float = 0.005  # beta
     lookahead: bool = True  # regularise at theta + delta rather than at theta
     from_scratch: bool = False  # a new hypernetwork for every task; there is nothing to regularise then

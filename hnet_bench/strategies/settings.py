@@ -17,8 +17,8 @@ class HypernetworkSettings:
     chunk_size: int = 42_000  # parameters generated at once
     hidden_units: tuple[int, ...] = (10, 10)  # of the hypernetwork
     activation: Literal["relu", "elu"] = "relu"  # after each hidden layer of the hypernetwork
-    task_embedding_size: int = 96
-    chunk_embedding_size: int = 96
+    task_embedding_size: int = 96  # entries of what tells the hypernetwork the task
+    chunk_embedding_size: int = 96  # entries of what tells it the chunk
     regularisation_strength: float = 0.01  # beta
     lookahead: bool = True  # regularise at theta + delta rather than at theta
     # Old tasks that are regularised in a step, drawn anew for each (the authors' hnet_reg_batch_size); None: all.
@@ -63,8 +63,8 @@ class ReplaySettings:
     replay_chunk_size: int = 50_000  # parameters of the decoder that are generated at once
     replay_hidden_units: tuple[int, ...] = (10, 10)  # of the decoder's hypernetwork
     replay_activation: Literal["relu", "elu"] = "elu"  # after each of its hidden layers
-    replay_task_embedding_size: int = 96
-    replay_chunk_embedding_size: int = 96
+    replay_task_embedding_size: int = 96  # of what tells the decoder's hypernetwork the task
+    replay_chunk_embedding_size: int = 96  # of what tells it the chunk
     replay_regularisation_strength: float = 0.01  # beta of the decoder's hypernetwork
     replay_weight: float = 0.5  # share of replayed samples in the loss, whatever the number of old tasks
 

@@ -56,7 +56,7 @@ def test_scores_are_the_errors_on_each_experience_whose_targets_nobody_sees(scen
     template = Peek(setup=setup_of(scenario, activation="sigmoid"))
     template.train(benchmark.avalanche.train_stream[0], eval_streams=[])
     evaluation = Evaluator(benchmark).evaluate(template)
-    model = template.model.mlp if scenario is Scenario.TASK else template.model
+    model = template.model.network if scenario is Scenario.TASK else template.model
     with torch.no_grad():
         expected = [float((model(test.x) - test.y).square().mean()) for test in benchmark.test]
     assert evaluation.score == pytest.approx(expected, rel=1e-5)
@@ -76,7 +76,7 @@ def test_training_minimises_the_squared_error(scenario):
 
 def test_sigmoid_and_xavier_are_what_the_protocol_says():
     torch.manual_seed(0)
-    model = ClassifierTemplate(setup=setup_of(activation="sigmoid", initialisation="xavier")).model.mlp
+    model = ClassifierTemplate(setup=setup_of(activation="sigmoid", initialisation="xavier")).model.network
     weights = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
     assert all(not layer.bias.any() for layer in weights)
     # Torch's default stays below sqrt(1 / 10) for the second layer; Xavier reaches up to sqrt(6 / 20).

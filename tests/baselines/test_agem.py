@@ -45,7 +45,7 @@ def test_every_step_takes_the_projected_gradient(scenario, learnt, stream_of, re
 
     def outputs(model, x, tasks):
         if scenario is Scenario.TASK:
-            return model.mlp(x.double()).view(len(x), 3, 2)[torch.arange(len(x)), tasks]
+            return model.network(x.double()).view(len(x), 3, 2)[torch.arange(len(x)), tasks]
         return model(x.double())
 
     products = []

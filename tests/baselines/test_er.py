@@ -76,8 +76,8 @@ def test_the_loss_is_a_third_current_and_two_thirds_replayed_in_the_third_experi
     step, model = steps[0], steps[0].model
     replayed, labels, tasks = step.mbatch[2:5]
     if scenario is Scenario.TASK:
-        current = functional.cross_entropy(model.mlp(step.x)[:, 4:6], step.y)
-        heads = [model.mlp(replayed[tasks == past])[:, 2 * past : 2 * past + 2] for past in (0, 1)]
+        current = functional.cross_entropy(model.network(step.x)[:, 4:6], step.y)
+        heads = [model.network(replayed[tasks == past])[:, 2 * past : 2 * past + 2] for past in (0, 1)]
         losses = [functional.cross_entropy(head, labels[tasks == past]) for past, head in enumerate(heads)]
         past = sum(losses) / 2
     else:

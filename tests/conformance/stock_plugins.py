@@ -1,4 +1,4 @@
-"""Twelve of Avalanche's own plugins, each as one would use it with ClassifierTemplate."""
+"""Nine of Avalanche's own plugins, each as one would use it with ClassifierTemplate."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,12 @@ def _stock(name, plugin, scenarios=tuple(Scenario)):
     return dataclass(frozen=True, kw_only=True)(type(name, (), attributes))
 
 
-Ewc = _stock("Ewc", lambda: plugins.EWCPlugin(ewc_lambda=1.0))
 Si = _stock("Si", lambda: plugins.SynapticIntelligencePlugin(si_lambda=1.0))
 # In CL1 and CL2 it takes the loss of a single class, which is 0, for a missing one.
 Mas = _stock("Mas", plugins.MASPlugin, (Scenario.CLASS,))
 Rwalk = _stock("Rwalk", plugins.RWalkPlugin)
 Agem = _stock("Agem", lambda: plugins.AGEMPlugin(patterns_per_experience=20, sample_size=16))
 Lwf = _stock("Lwf", lambda: plugins.LwFPlugin(alpha=1, temperature=2))
-Gdumb = _stock("Gdumb", lambda: plugins.GDumbPlugin(mem_size=60))
-Replay = _stock("Replay", lambda: plugins.ReplayPlugin(mem_size=500))
 FromScratch = _stock("FromScratch", FromScratchTrainingPlugin)
 EarlyStopping = _stock("EarlyStopping", lambda: plugins.EarlyStoppingPlugin(patience=3, val_stream_name="train_stream"))
 # Sets the data set of an experience, which Avalanche's own experiences do not allow any more.

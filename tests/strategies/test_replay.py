@@ -75,8 +75,8 @@ def test_the_loss_of_hnet_r_is_half_real_half_distilled(scenario, learnt, stream
     x, tasks = next(template.replay_model.replay(2, 16))
     step, model = steps[0], steps[0].model
     if scenario is Scenario.TASK:
-        real = model.mlp(step.x)[:, 4:6]
-        student, teacher = model.mlp(x).view(-1, 3, 2), old.mlp(x).view(-1, 3, 2)
+        real = model.network(step.x)[:, 4:6]
+        student, teacher = model.network(x).view(-1, 3, 2), old.network(x).view(-1, 3, 2)
         rows = torch.arange(len(x))
         student, teacher = student[rows, tasks], teacher[rows, tasks]
     else:

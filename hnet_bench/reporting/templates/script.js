@@ -50,10 +50,12 @@
     });
   }
 
-  // Filters hide rows of the tables and what stands behind cells; a scenario hides the columns of the others too.
+  // Filters hide rows of the tables and what stands behind cells, with the sections and tables in which none is left; a
+  // scenario hides the columns and boards of the others too.
   const words = byId("words"), scenario = byId("scenario"), verdict = byId("verdict"), shown = byId("shown");
   const items = all("section.table table:not(details table) tbody tr, details.cell").map((element) => ({
     element,
+    within: [element.closest("section.table > section"), element.closest("section.table")],
     text: [element.matches("details") ? element.firstElementChild.textContent : element.textContent,
       ...all("[data-outcome]", element).map((cell) => cell.dataset.outcome)].join(" ").toLowerCase(),
     // A field without text belongs to a column, but to no cell of the table.
@@ -61,35 +63,49 @@
       scenario: mark.dataset.scenario ?? element.dataset.scenario ?? "", outcome: mark.dataset.outcome ?? "",
     })),
   }));
-  const columns = all("section.table table [data-scenario]:is(th, td)");
+  const containers = [...new Set(items.flatMap(({ within }) => within))];
+  const columns = all("section.table table [data-scenario]:is(th, td), section.board");
   const filter = () => {
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (mark) => (!scenario.value || mark.scenario === scenario.value);
     let count = 0;
-    for (const { element, text, marks } of items) {
+    const left = new Set();
+    for (const { element, within, text, marks } of items) {
       const found = wanted.every((word) => text.includes(word))
         && (!scenario.value || marks.some(fits))
         && (!verdict.value || marks.some((mark) => fits(mark) && mark.outcome === verdict.value));
       element.hidden = !found;
+      if (found) within.forEach((container) => left.add(container));
       count += found && element.matches("tr") ? 1 : 0;
     }
     for (const cell of columns) cell.hidden = Boolean(scenario.value) && cell.dataset.scenario !== scenario.value;
-    for (const table of all("section.table")) {
-      table.hidden = !items.some(({ element }) => !element.hidden && table.contains(element));
-    }
+    for (const container of containers) container.hidden = !left.has(container);
+    // Boards are about strategies, which rows are only labelled after.
+    for (const board of all("#boards")) board.hidden = Boolean(wanted.length || verdict.value);
     const rows = items.filter(({ element }) => element.matches("tr")).length;
-    shown.textContent = count === rows ? "" : `${count} of ${rows} rows`;
+    const asked = [words.value.trim() && `“${words.value.trim()}”`, scenario.value, verdict.value].filter(Boolean);
+    shown.textContent = !asked.length ? "" : count ? `${count} of ${rows} rows` : "no row fits";
+    byId("all").hidden = !asked.length;
+    byId("none").hidden = left.size > 0;
+    byId("none").firstElementChild.textContent = asked.join(", ");
   };
-  for (const control of [words, scenario, verdict]) control.addEventListener("input", filter);
+  const controls = [words, scenario, verdict];
+  for (const control of controls) control.addEventListener("input", filter);
+  const showAll = () => {
+    for (const control of controls) control.value = "";
+    filter();
+  };
+  byId("all").addEventListener("click", () => { showAll(); words.focus(); });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("controls").hidden = false;
   filter();
 
-  // A link to a cell opens what stands behind it; the browser's way back leads to the number again.
+  // A link to a cell opens what stands behind it; the browser's way back leads to the number again. What filters hide is
+  // shown again if a link leads there.
   const follow = () => {
     const target = byId(decodeURIComponent(location.hash.slice(1)));
+    if (target?.closest("[hidden]")) { showAll(); target.scrollIntoView(); }
     if (!target?.matches("details")) return;
-    target.hidden = false;
     target.open = true;
     target.scrollIntoView();
     target.firstElementChild.focus({ preventScroll: true });

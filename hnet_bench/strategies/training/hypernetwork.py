@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hnet_bench.avalanche_adapter.resumable import Trained
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
-from hnet_bench.nets.lookahead import AdamLookahead
+from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.networks import GeneratedMlp
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
 from hnet_bench.strategies.settings import HypernetworkSettings
@@ -37,6 +37,8 @@ class HypernetworkTemplate(InMemoryTemplate):
 
     def __init__(self, *, setup: Setup, model: GeneratedClassifier, strength: float, lookahead: bool) -> None:
         self._strength, self._looks_ahead = strength, lookahead
+        if lookahead:
+            require_adam(setup.protocol)
         self._regulariser: Regulariser | None = None
         self._lookahead: AdamLookahead | None = None
         super().__init__(setup=setup, model=model)

@@ -13,7 +13,7 @@ from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase, Trained
 from hnet_bench.interfaces import Settings, Setup
 from hnet_bench.nets.hypernetwork import HypernetworkShape
-from hnet_bench.nets.lookahead import AdamLookahead
+from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.regulariser import GramRegulariser
 from hnet_bench.nets.vae import LATENT, FrozenDecoders, GeneratedVae, VaeShape
 from hnet_bench.strategies.settings import ReplaySettings
@@ -27,6 +27,7 @@ class ReplayModel:
     """A VAE for every experience but the last, which is never replayed; its encoder is as wide as the classifier."""
 
     def __init__(self, setup: Setup, settings: ReplaySettings) -> None:
+        require_adam(setup.protocol)
         self.tasks = setup.facts.experiences - 1
         self._setup = setup
         self._strength = settings.replay_regularisation_strength

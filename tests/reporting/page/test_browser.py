@@ -23,6 +23,8 @@ Browser = Any  # of conftest.py: tests are no package that its class could be im
 SHOWN = """[...document.querySelectorAll('table.results tbody tr')].filter(row => !row.hidden)
     .map(row => row.cells[0].textContent.split(' ')[0])"""
 COLUMN = "[...document.querySelectorAll('table.{} tbody tr')].map(row => row.cells[{}].textContent.trim())"
+HEADINGS = """[...document.querySelectorAll('section.table h3')].filter(heading => heading.checkVisibility())
+    .map(heading => heading.textContent)"""
 FOCUS = "document.activeElement.textContent.trim().split(/\\s+/)[0]"
 
 
@@ -90,6 +92,20 @@ def test_the_overview_has_the_state_of_every_table(opened: Browser) -> None:
     ]
 
 
+def test_methods_stand_on_a_board_with_the_rules_that_it_follows(opened: Browser) -> None:
+    names = COLUMN.format("leaderboard", 0)
+    assert opened.run(names) == ["lwf", "er", "ewc", "mas", "si", "joint"]
+    assert opened.run(COLUMN.format("leaderboard", 1))[1] == "70.00 ± 0.32 (5) ≈"
+    # The best of which, how often; a mean rank takes two columns.
+    assert opened.run(COLUMN.format("leaderboard", 2))[:2] == ["1 of 1", "1 of 1"]
+    assert "No mean rank" in opened.run("document.querySelector('section.board').innerText")
+    choose(opened, "scenario", "CL1")
+    assert opened.run("document.querySelector('section.board').hidden")
+    choose(opened, "scenario", "")
+    choose(opened, "words", "good")
+    assert opened.run("document.getElementById('boards').hidden")
+
+
 def test_a_heading_sorts_up_then_down_then_back(opened: Browser) -> None:
     finals = COLUMN.format("details", 4)
     as_written = opened.run(finals)
@@ -133,12 +149,26 @@ def test_words_scenarios_and_verdicts_filter_rows(opened: Browser) -> None:
     behind = "[...document.querySelectorAll('details.cell')].filter(cell => !cell.hidden).map(cell => cell.id)"
     assert opened.run(behind) == ["rich/open/CL3", "rich/single/CL3"]
     assert " of " in opened.run("document.getElementById('shown').textContent")
+    # Tables of which no row is left are gone, with their headings.
+    assert opened.run(f"{HEADINGS}.includes('Settings')") is False
     choose(opened, "words", "nothing like this")
     assert opened.run("document.querySelector('section.table').hidden")
-    choose(opened, "words", "")
-    choose(opened, "verdict", "")
+    assert opened.run("document.getElementById('shown').textContent") == "no row fits"
+    message = "document.getElementById('none')"
+    assert opened.run(f"{message}.innerText") == "No row of any table fits “nothing like this”, inconclusive."
+    opened.run("document.getElementById('all').click()")
     assert opened.run(SHOWN) == every
     assert opened.run("document.getElementById('shown').textContent") == ""
+    assert opened.run(f"{message}.hidden && document.getElementById('all').hidden")
+    assert opened.run("document.activeElement.id") == "words"
+
+
+def test_a_link_to_what_filters_hide_shows_it(opened: Browser) -> None:
+    choose(opened, "words", "nothing like this")
+    opened.run("location.hash = '#rich/low/CL3'")
+    opened.settle()
+    assert opened.run("document.getElementById('rich/low/CL3').checkVisibility()")
+    assert opened.run("document.getElementById('words').value") == ""
 
 
 def test_a_number_opens_its_records_by_click_and_the_way_back_leads_to_it(opened: Browser) -> None:

@@ -1,0 +1,160 @@
+"""Methods across the benchmarks of all tables: a board for each scenario, whose rules stand on the page.
+
+A column holds cells with one benchmark and one protocol. A method is a strategy with settings that a paper reports a
+number for, so that none was chosen by its score here; of several those of the table that comes first. Bounds stand
+below, without a rank. Reduced tables and columns with few methods are left out.
+
+Accuracies on different benchmarks have no common scale, so no mean of them is given. A mean rank is one among the
+methods that have enough seeds in every column that counts: a rank among others would be another number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from hnet_bench.config import to_settings
+from hnet_bench.reporting.cells import Report, ReportCell, ranked
+from hnet_bench.reporting.columns import RANK_MARKS
+from hnet_bench.reporting.frames import written
+from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
+from hnet_bench.reporting.text import measured_text
+from hnet_bench.reporting.verdicts import MINIMUM_SEEDS
+from hnet_bench.runs.canonical import canonical_json
+
+FEWEST_METHODS = 3
+FEWEST_COLUMNS = 2  # of which a mean is one
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell of a board, with the table that it is of."""
+
+    report: Report
+    cell: ReportCell  # with its rank in the column of the board
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is there to hold others against."""
+        return self.cell.cell.reference
+
+    @property
+    def mean(self) -> float:
+        """What was measured, the higher the better."""
+        assert self.cell.summary is not None
+        return self.cell.summary.mean if self.cell.cell.better == "higher" else -self.cell.summary.mean
+
+    @property
+    def text(self) -> str:
+        """What was measured, with its marks."""
+        return f"{measured_text(self.cell)}{RANK_MARKS[self.cell.rank]}"
+
+
+@dataclass(frozen=True)
+class BoardColumn:
+    """All strategies that have learned one benchmark by one protocol, by their names, the best first."""
+
+    places: dict[str, Place]
+
+    @property
+    def benchmark(self) -> str:
+        """Its name as people write it."""
+        return written(self._any.cell.cell.benchmark["name"])
+
+    @property
+    def budget(self) -> str:
+        """How long is trained on each experience."""
+        protocol = self._any.cell.records[0].spec["protocol"]
+        return f"{protocol['iterations']} iterations of {protocol['batch_size']} samples"
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of those that its cells are of."""
+        return list(dict.fromkeys(place.report.name for place in self.places.values()))
+
+    @cached_property
+    def counted(self) -> list[str]:
+        """Methods with enough seeds for a rank; none where these are too few to be compared."""
+        enough = [
+            name
+            for name, place in self.places.items()
+            if not place.is_bound and len(place.cell.records) >= MINIMUM_SEEDS
+        ]
+        return enough if len(enough) >= FEWEST_METHODS else []
+
+    def positions(self, names: Iterable[str]) -> dict[str, float]:
+        """1 for the best of these and so on; those with the same mean share theirs."""
+        means = {name: self.places[name].mean for name in names}
+        above = {name: sum(other > mean for other in means.values()) for name, mean in means.items()}
+        return {name: above[name] + (1 + list(means.values()).count(mean)) / 2 for name, mean in means.items()}
+
+    @property
+    def _any(self) -> Place:
+        return next(iter(self.places.values()))
+
+
+@dataclass(frozen=True)
+class Board:
+    """The board of a scenario, its columns with most methods first."""
+
+    scenario: str
+    columns: list[BoardColumn]
+
+    @cached_property
+    def mean_ranks(self) -> dict[str, float]:
+        """The mean rank of each method that has enough seeds in all columns that count, among these; none where methods
+        or columns are too few."""
+        counted = [column for column in self.columns if column.counted]
+        names = set.intersection(*(set(column.counted) for column in counted)) if counted else set()
+        if len(counted) < FEWEST_COLUMNS or len(names) < FEWEST_METHODS:
+            return {}
+        ranks = [column.positions(names) for column in counted]
+        means = {name: sum(one[name] for one in ranks) / len(ranks) for name in names}
+        return dict(sorted(means.items(), key=lambda item: (item[1], item[0])))
+
+    def best_of(self, name: str) -> tuple[int, int]:
+        """In how many columns a method is the best or cannot be told from it, of how many in which that was tested."""
+        cells = [column.places[name].cell for column in self.columns if name in column.counted]
+        tested = [cell.rank for cell in cells if len(cell.records) >= MINIMUM_TO_RANK and cell.rank != "untested"]
+        return len(tested) - tested.count(""), len(tested)
+
+    @property
+    def bodies(self) -> list[list[str]]:
+        """Methods, then bounds: in the order of the first column, those that it lacks in that of the next."""
+        order = dict.fromkeys(name for column in self.columns for name in column.places)
+        bounds = {name for column in self.columns for name, place in column.places.items() if place.is_bound}
+        bodies = [[name for name in order if (name in bounds) == bound] for bound in (False, True)]
+        return [body for body in bodies if body]
+
+
+def boards(reports: Sequence[Report]) -> list[Board]:
+    """A board for each scenario that has a column with enough methods."""
+    found: dict[str, dict[str, dict[str, Place]]] = {}
+    for report in reports:
+        for cell in () if report.table.reduced else report.cells:
+            if cell.spec and cell.records and (cell.reported or cell.cell.reference):
+                # Fixed streams stand beside drawn ones, as in the papers and as for the best of a table.
+                facts = f"{cell.spec.benchmark} {cell.spec.build_benchmark().facts}"
+                key = canonical_json([facts, to_settings(cell.spec.protocol)])
+                same = found.setdefault(cell.scenario, {}).setdefault(key, {})
+                same.setdefault(cell.cell.strategy, Place(report, cell))
+    made = []
+    for scenario, by_key in sorted(found.items()):
+        columns = [_column(places) for places in by_key.values()]
+        columns = [one for one in columns if sum(not place.is_bound for place in one.places.values()) >= FEWEST_METHODS]
+        made.append(Board(scenario, sorted(columns, key=lambda column: -len(column.counted))))
+    return [board for board in made if board.columns]
+
+
+def _column(places: dict[str, Place]) -> BoardColumn:
+    """The column, ranked where its methods have seeds enough."""
+    column = BoardColumn(dict(sorted(places.items(), key=lambda item: -item[1].mean)))
+    counted = column.counted
+    ranks = dict(zip(counted, ranked([places[name].cell for name in counted]) if counted else [], strict=True))
+    return BoardColumn(
+        {
+            name: replace(place, cell=replace(place.cell, rank=ranks.get(name, "")))
+            for name, place in column.places.items()
+        }
+    )
