@@ -35,22 +35,23 @@ Keep: TypeAlias = Callable[[Sequence[Tensor]], dict[str, numpy.ndarray]]
 class Samples:
     """Inputs (N, *input_shape), float32, and targets `y`: labels (N,), int64, or in regression values (N, K), float32.
 
-    Their tensors do not change.
+    Inputs may be stored as bytes, uint8, each of which stands for its value / 255. Their tensors do not change.
 
-    Given a permutation (inputs,), value i of a flattened input is value permutation[i] of what is stored. Samples that
-    differ in the permutation alone can so share what is stored, and `take` permutes just what is asked for. What is
-    private here may tell the task; in evaluation it is for `take` alone.
+    Given `rows` (N,), sample i is row rows[i] of what is stored. Given a permutation (inputs,), value i of a flattened
+    input is value permutation[i] of what is stored. Samples that differ in these alone can so share what is stored,
+    and `take` makes just the inputs that are asked for. What is private here may tell the task, and lead to inputs of
+    other experiences: it is for `take` alone.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, permutation: Tensor | None = None) -> None:
-        if len(x) != len(y):
-            raise ValueError(f"Inputs and labels must have one length, found {len(x)} and {len(y)}.")
+    def __init__(self, x: Tensor, y: Tensor, permutation: Tensor | None = None, *, rows: Tensor | None = None) -> None:
+        count = len(x if rows is None else rows)
+        if count != len(y):
+            raise ValueError(f"Inputs and labels must have one length, found {count} and {len(y)}.")
         self.y = y
         self._stored = x
-        # (inputs,), or, for samples of several experiences, (T, inputs): sample i is row _rows[i] of what is stored,
-        # permuted by row _which[i].
+        # (inputs,), or, for samples of several experiences, (T, inputs): sample i is permuted by row _which[i].
         self._permutation = permutation
-        self._rows: Tensor | None = None
+        self._rows = rows
         self._which: Tensor | None = None
 
     def __len__(self) -> int:
@@ -58,8 +59,8 @@ class Samples:
 
     @property
     def x(self) -> Tensor:
-        """All inputs (N, *input_shape). If there is a permutation they are made at every call: prefer `take`."""
-        return self._stored if self._permutation is None else self.take(torch.arange(len(self)))
+        """All inputs (N, *input_shape). Unless they are stored as they are, every call makes them: prefer `take`."""
+        return self._stored if self._is_plain else self.take(torch.arange(len(self)))
 
     @property
     def input_bytes(self) -> int:
@@ -69,7 +70,7 @@ class Samples:
     def take(self, indices: Tensor) -> Tensor:
         """Inputs (B, *input_shape) at these positions (B,), on the device of the samples."""
         indices = indices.to(self.y.device)
-        x = self._stored.index_select(0, indices if self._rows is None else self._rows[indices])
+        x = self._values(self.as_stored(indices))
         if self._permutation is None:
             return x
         flat = x.flatten(1)
@@ -77,6 +78,16 @@ class Samples:
             # More than twice as fast as a gather with one permutation per sample.
             return flat.index_select(1, self._permutation).view_as(x)
         return flat.gather(1, self._permutation[self._which[indices]]).view_as(x)
+
+    def as_stored(self, indices: Tensor) -> Tensor:
+        """What inputs at these positions (B,) are made of, before any permutation."""
+        indices = indices.to(self.y.device)
+        return self._stored.index_select(0, indices if self._rows is None else self._rows[indices])
+
+    def content(self) -> Tensor:
+        """What stands for all inputs, before any permutation, where a sum is made over what samples hold."""
+        every = self._stored if self._rows is None else self._stored[self._rows]
+        return every if every.is_floating_point() else self._values(every)
 
     def drawn(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         """As `take`, for a step of training: augmented samples draw from the generator, which is on the CPU."""
@@ -97,26 +108,38 @@ class Samples:
 
     def avalanche_dataset(self, task_label: int) -> Any:
         """The samples as a dataset of Avalanche's, all with this task label."""
-        if self._permutation is None:
+        if self._is_plain:
             return _make_taskaware_tensor_classification_dataset(self._stored, self.y, task_labels=task_label)
         return avalanche_one_by_one(self, task_label)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._stored.is_floating_point() and self._permutation is None and self._rows is None
+
+    def _values(self, stored: Tensor) -> Tensor:
+        if stored.is_floating_point():
+            return stored
+        # By a tensor of the same device: a GPU multiplies by the reciprocal of a number, which rounds otherwise.
+        return stored.float().div_(torch.full((), 255.0, device=stored.device))
 
 
 def concatenated(parts: Sequence[Samples], order: Tensor | None = None) -> Samples:
     """The samples of all parts, one part after the other, or with number order[i] of these in position i.
 
-    Permuted parts that share what is stored still share it; inputs of others are copied.
+    Parts that share what is stored still share it, if all are permuted or none; inputs of others are copied.
     """
     y = torch.cat([part.y for part in parts])
     order = torch.arange(len(y), device=y.device) if order is None else order.to(y.device)
-    sharing = [part for part in parts if part._stored is parts[0]._stored and part._rows is None]
-    permutations = [part._permutation for part in sharing if part._permutation is not None]
-    if len(permutations) < len(parts):
+    permutations = [part._permutation for part in parts if part._permutation is not None]
+    share = all(type(part) is Samples and part._stored is parts[0]._stored and part._which is None for part in parts)
+    if not share or len(permutations) not in (0, len(parts)):
         return Samples(torch.cat([part.x for part in parts])[order], y[order])
-    together = parts[0].labelled(y[order])
-    together._permutation = torch.stack(permutations)
-    together._rows = torch.cat([torch.arange(len(part), device=y.device) for part in parts])[order]
-    together._which = torch.cat([torch.full_like(part.y, index) for index, part in enumerate(parts)])[order]
+    every = [torch.arange(len(part), device=y.device) if part._rows is None else part._rows for part in parts]
+    together = Samples(parts[0]._stored, y[order], rows=torch.cat(every)[order])
+    if permutations:
+        together._permutation = torch.stack(permutations)
+        which = torch.arange(len(parts), device=y.device)
+        together._which = which.repeat_interleave(torch.tensor(list(map(len, parts)), device=y.device))[order]
     return together
 
 
@@ -131,11 +154,15 @@ def stored_tensors(parts: Sequence[Samples], device: torch.device) -> dict[str, 
 
 
 def content_sum(parts: Sequence[Samples]) -> str:
-    """SHA-256, in hex, over the content of samples and their labels, each tensor once."""
-    digest = hashlib.sha256()
-    unique = {id(tensor): tensor for tensor in stored_tensors(parts, torch.device("cpu")).values()}
-    for tensor in unique.values():
-        digest.update(tensor.contiguous().numpy().data)
+    """SHA-256, in hex, over the content of samples and their labels; what several of them share counts once."""
+    digest, counted = hashlib.sha256(), set()
+    for samples in parts:
+        for name, tensor in vars(samples).items():
+            inputs = name == "_stored"
+            shared = (id(tensor), id(samples._rows) if inputs else None)
+            if isinstance(tensor, Tensor) and name != "_rows" and shared not in counted:
+                counted.add(shared)
+                digest.update((samples.content() if inputs else tensor).cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -263,8 +290,9 @@ def _of_rows(samples: Samples, chosen: Tensor, stored: Tensor) -> Samples:
     part = copy.copy(samples)
     inside = chosen if samples._rows is None else chosen[samples._rows]
     part.y, part._stored = samples.y[inside], stored
-    if samples._rows is not None and samples._which is not None:
+    if samples._rows is not None:
         part._rows = (chosen.cumsum(0) - 1)[samples._rows[inside]]
+    if samples._which is not None:
         part._which = samples._which[inside]
     ends = torch.tensor([0, len(part) - 1]) if len(part) else torch.tensor([], dtype=torch.int64)
     # A class of a user's may keep its inputs elsewhere, and would go on giving all of them.
@@ -312,10 +340,11 @@ def _datasets(parts: Sequence[Samples], scenario: Scenario) -> list[Any]:
 
 
 def subset_by_classes(x: Tensor, y: Tensor, classes: Sequence[int], first_label: int) -> Samples:
-    """The samples of these classes in their order in the data, labelled first_label, first_label + 1, ..."""
+    """The samples of these classes in their order in the data, labelled first_label, first_label + 1, ...; those that
+    were cut out of the same inputs share them."""
     new_labels = torch.full((256,), -1, dtype=torch.int64)
     for position, digit in enumerate(classes):
         new_labels[digit] = first_label + position
     chosen = new_labels[y.long()]
     kept = chosen >= 0
-    return Samples(x[kept], chosen[kept])
+    return Samples(x, chosen[kept], rows=kept.nonzero().squeeze(1))

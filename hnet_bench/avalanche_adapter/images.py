@@ -5,13 +5,11 @@ Everything is tensor operations on the device where the images lie.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.benchmark import Samples, avalanche_one_by_one
+from hnet_bench.avalanche_adapter.benchmark import Samples
 
 CROP_PADDING = 4  # pixels on each side
 
@@ -32,19 +30,15 @@ class ImageSamples(Samples):
         mean: Tensor | None = None,
         deviation: Tensor | None = None,
         augmented: bool = False,
+        rows: Tensor | None = None,
     ) -> None:
-        super().__init__(x, y)
+        super().__init__(x, y, rows=rows)
         self._shift = torch.zeros(3) if mean is None else 255 * mean
         self._factor = 1 / (255 * (torch.ones(3) if deviation is None else deviation))
         self._augmented = augmented
 
-    @property
-    def x(self) -> Tensor:
-        """All inputs (N, 3, height, width), made at every call: prefer `take`."""
-        return self.take(torch.arange(len(self)))
-
-    def take(self, indices: Tensor) -> Tensor:
-        return self._values(self._stored.index_select(0, indices.to(self.y.device)))
+    def content(self) -> Tensor:
+        return self._stored if self._rows is None else self._stored[self._rows]
 
     def drawn(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         if not self._augmented:
@@ -52,14 +46,10 @@ class ImageSamples(Samples):
         count, device = len(indices), self.y.device
         corners = torch.randint(2 * CROP_PADDING + 1, (2, count), generator=generator).to(device)
         mirrored = torch.randint(2, (count,), generator=generator).to(device)
-        images = self._stored.index_select(0, indices.to(device))
-        return self._values(crops(images, corners, mirrored))
+        return self._values(crops(self.as_stored(indices), corners, mirrored))
 
-    def avalanche_dataset(self, task_label: int) -> Any:
-        return avalanche_one_by_one(self, task_label)
-
-    def _values(self, images: Tensor) -> Tensor:
-        return images.float().sub_(self._shift).mul_(self._factor).permute(0, 3, 1, 2)
+    def _values(self, stored: Tensor) -> Tensor:
+        return stored.float().sub_(self._shift).mul_(self._factor).permute(0, 3, 1, 2)
 
 
 def crops(images: Tensor, corners: Tensor, mirrored: Tensor) -> Tensor:

@@ -241,7 +241,7 @@ class Retained:
         """Numbers in "networks" and in "other" tensors, and how many training "samples" stand in these and in datasets;
         "bytes" of all of it, and of the samples. None if samples have so few values that they could not be told from
         other numbers."""
-        values = learnt[0].x[:1].numel()
+        values = learnt[0].take(torch.zeros(1, dtype=torch.int64)).numel()
         samples = sample_bytes = None
         if values >= _LEAST_VALUES:
             found = _samples_among(self.others, learnt, values)
@@ -299,13 +299,7 @@ def _stored(samples: Samples, values: int) -> Iterator[Tensor]:
     """Inputs (n, values), part by part, and what they are made of, if that is stored in another form."""
     for positions in torch.arange(len(samples)).split(_ROWS_AT_ONCE):
         yield samples.take(positions).reshape(-1, values)
-    for tensor in vars(samples).values():
-        if (
-            isinstance(tensor, Tensor)
-            and tensor.dim() > 1
-            and tensor[0].numel() == values == tensor.numel() // len(tensor)
-        ):
-            yield tensor.reshape(-1, values)
+        yield samples.as_stored(positions).reshape(-1, values)
 
 
 def _hashes(rows: Tensor) -> Tensor:

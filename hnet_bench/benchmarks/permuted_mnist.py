@@ -80,8 +80,8 @@ class PermutedMnist:
         orders = torch.from_numpy(self.pixel_orders(seed)).unbind()
         parts = []
         for images, labels in ((mnist.x_train, mnist.y_train), (mnist.x_test, mnist.y_test)):
-            padded = torch.nn.functional.pad(torch.from_numpy(images).unsqueeze(1), [self.padding] * 4)
-            x, y = padded.float().div_(255), torch.from_numpy(labels).long()
+            x = torch.nn.functional.pad(torch.from_numpy(images).unsqueeze(1), [self.padding] * 4)
+            y = torch.from_numpy(labels).long()
             first_label = _CLASSES if scenario is Scenario.CLASS else 0
             parts.append([Samples(x, y + first_label * index, order) for index, order in enumerate(orders)])
         return in_memory_benchmark(

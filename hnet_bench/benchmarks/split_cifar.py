@@ -71,11 +71,11 @@ class SplitCifar:
         """The samples of ten classes after the other, labelled 0-9 each time."""
         parts = []
         for start in range(0, _CLASSES * (_EXPERIENCES - 1), _CLASSES):
-            chosen = (labels >= start) & (labels < start + _CLASSES)
-            parts.append(self._samples(images[chosen], labels[chosen] - start, augmented=augmented))
+            (rows,) = ((labels >= start) & (labels < start + _CLASSES)).nonzero()
+            parts.append(self._samples(images, labels[rows] - start, rows, augmented=augmented))
         return parts
 
-    def _samples(self, images: Any, labels: Any, *, augmented: bool = False) -> ImageSamples:
+    def _samples(self, images: Any, labels: Any, rows: Any = None, *, augmented: bool = False) -> ImageSamples:
         import torch
 
         from hnet_bench.avalanche_adapter.images import ImageSamples
@@ -87,4 +87,5 @@ class SplitCifar:
             mean=torch.tensor(_MEAN) if known else None,
             deviation=torch.tensor(_DEVIATION) if known else None,
             augmented=augmented,
+            rows=None if rows is None else torch.from_numpy(rows),
         )

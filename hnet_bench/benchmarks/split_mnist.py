@@ -41,7 +41,8 @@ class SplitMnist:
             check_legacy_seed(seed, f"A seed of {self.name} with class_order = per_seed")
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
-        """The stream. Raises UserError if MNIST is neither at hand nor to be fetched."""
+        """The stream; its experiences share the images. Raises UserError if MNIST is neither at hand nor to be
+        fetched."""
         import torch
 
         from hnet_bench.avalanche_adapter.benchmark import in_memory_benchmark, subset_by_classes
@@ -51,7 +52,7 @@ class SplitMnist:
         mnist = load(self.datasets[0], folder=folder)
         parts = []
         for images, labels in ((mnist.x_train, mnist.y_train), (mnist.x_test, mnist.y_test)):
-            x = torch.from_numpy(images).unsqueeze(1).float().div_(255)
+            x = torch.from_numpy(images).unsqueeze(1)
             y = torch.from_numpy(labels)
             parts.append(
                 [

@@ -5,16 +5,19 @@
 
 An archive `<name>.npz` in the data folder holds the arrays x_train, y_train, x_test and y_test (see `Arrays`). It is
 checked whenever it is read, and one that fails is an error, never replaced. It appears under its name only when it is
-complete, so that readers and any number of processes that write at once never meet half a file.
+complete, so that readers and any number of processes that write at once never meet half a file. Its arrays are maps of
+the file, unless they are compressed there: all processes of a machine share one copy.
 """
 
 import os
+import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -79,7 +82,8 @@ def read(path: Path, facts: Facts) -> Arrays | None:
     with file:
         try:
             archive = np.load(file, allow_pickle=False)
-            found = {key: archive[key] for key in facts.shapes if key in archive}
+            present = [key for key in facts.shapes if key in archive]
+            found = {key: archive[key] if (mapped := _mapped(file, key)) is None else mapped for key in present}
         except MemoryError:
             raise
         except Exception as error:  # zipfile, zlib and NumPy have a dozen ways to say that a file is damaged
@@ -91,6 +95,23 @@ def read(path: Path, facts: Facts) -> Arrays | None:
         return facts.verified(found, str(path))
     except DataError as error:
         raise DataError(f"{error} {advice}") from None
+
+
+def _mapped(file: BinaryIO, key: str) -> np.ndarray | None:
+    """An array of bytes in a NumPy archive as a map of the file, of which a process copies what it writes to; None if
+    it does not lie there as it is."""
+    with zipfile.ZipFile(file) as archive, archive.open(f"{key}.npy") as member:
+        entry = archive.getinfo(f"{key}.npy")
+        if entry.compress_type != zipfile.ZIP_STORED or np.lib.format.read_magic(member) != (1, 0):
+            return None
+        shape, in_columns, dtype = np.lib.format.read_array_header_1_0(member)
+        if in_columns or dtype != np.uint8:
+            return None
+        header = member.tell()
+    # The last two fields of a local file header, 30 bytes long: lengths of the name and of what is extra after it.
+    file.seek(entry.header_offset + 26)
+    before = 30 + sum(struct.unpack("<HH", file.read(4)))
+    return np.memmap(file, np.uint8, "c", entry.header_offset + before + header, shape)
 
 
 def _fetch(facts: Facts, path: Path, progress: Progress) -> Arrays:

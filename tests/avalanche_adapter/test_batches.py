@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hnet_bench.avalanche_adapter.batches import ConcatenatedBatches, FixedIterations, InfiniteBatches, one_pass
-from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated
+from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated, content_sum
 
 CPU = torch.device("cpu")
 
@@ -130,6 +130,37 @@ def test_concatenated_samples_are_those_of_the_parts(parts):
 
 def test_concatenated_permuted_samples_share_what_they_shared():
     assert concatenated([AS_IT_IS, TURNED])._stored is STORED
+
+
+# The same inputs as bytes, of which each experience has two.
+AS_BYTES = torch.arange(0, 240, 20, dtype=torch.uint8).view(3, 2, 2)
+FIRST = Samples(AS_BYTES, torch.tensor([0, 1]), rows=torch.tensor([2, 0]))
+SECOND = Samples(AS_BYTES, torch.tensor([2, 3]), rows=torch.tensor([1, 2]))
+
+
+def test_bytes_become_their_values_over_255_when_inputs_are_taken():
+    assert torch.equal(Samples(AS_BYTES, torch.arange(3)).take(torch.tensor([1])), AS_BYTES[1:2].float() / 255)
+    assert torch.equal(FIRST.x, AS_BYTES[[2, 0]].float() / 255)
+    turned = Samples(AS_BYTES, torch.tensor([7]), torch.tensor([3, 2, 1, 0]), rows=torch.tensor([1]))
+    assert torch.equal(turned.x, AS_BYTES[1:2].flip(1, 2).float() / 255)
+    assert len(FIRST) == 2
+
+
+def test_samples_cut_out_of_the_same_inputs_go_on_sharing_them():
+    both = concatenated([FIRST, SECOND], torch.tensor([3, 0, 1, 2]))
+    assert both._stored is AS_BYTES
+    assert both.y.tolist() == [3, 0, 1, 2]
+    assert torch.equal(both.x, AS_BYTES[[2, 2, 0, 1]].float() / 255)
+
+
+def test_a_sum_over_samples_is_that_of_what_they_hold_however_it_is_stored():
+    """The order in which a pool is evaluated follows from it, and so do the last digits of scores."""
+    as_floats = [Samples(part.x, part.y) for part in (FIRST, SECOND)]
+    assert content_sum([FIRST, SECOND]) == content_sum(as_floats) != content_sum([SECOND, FIRST])
+    orders = torch.tensor([0, 1, 2, 3]), torch.tensor([3, 2, 1, 0])
+    floats, y = AS_BYTES.float() / 255, torch.arange(3)
+    permuted = [[Samples(stored, y, order) for order in orders] for stored in (AS_BYTES, floats)]
+    assert content_sum(permuted[0]) == content_sum(permuted[1])
 
 
 def test_other_labels_leave_the_samples_as_they_were():

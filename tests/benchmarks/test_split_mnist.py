@@ -1,5 +1,9 @@
 """Split MNIST: which digits come when, with which labels, and what an experience says of itself."""
 
+import sys
+from pathlib import Path
+
+import psutil
 import pytest
 import torch
 
@@ -50,6 +54,20 @@ def test_inputs_are_the_pixels_over_255(built, mnist_folder):
     torch.testing.assert_close(sixes[0, 0] * 255, torch.from_numpy(mnist.x_train[first_six]).float())
     assert built.train[0].x.min() == 0
     assert built.train[0].x.max() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems say less of a process.")
+def test_the_images_are_one_map_of_the_archive_of_which_a_process_has_no_copy(built, mnist_folder):
+    (first,) = {samples._stored.data_ptr() for samples in built.train}
+    (maps,) = [one for one in psutil.Process().memory_maps(grouped=False) if holds(one, first)]
+    assert Path(maps.path) == (mnist_folder / "mnist.npz").resolve()
+    assert maps.rss >= 60_000 * 784
+    assert maps.private_dirty == 0
+
+
+def holds(one, address):
+    begin, end = (int(part, 16) for part in one.addr.split("-"))
+    return begin <= address < end
 
 
 def test_only_task_tells_the_task(built):

@@ -38,6 +38,19 @@ def test_compressed_archive_in_fortran_order_is_the_same_content(tiny, path):
     assert arrays.x_train.flags.c_contiguous
 
 
+def test_arrays_are_maps_of_the_archive_which_processes_share(tiny, path):
+    path.write_bytes(archive(tiny))
+    arrays = load("mnist", folder=path.parent)
+    assert arrays.fingerprint == tiny.fingerprint
+    for key in KEYS:
+        array = getattr(arrays, key)
+        mapped = array if isinstance(array, np.memmap) else array.base
+        assert isinstance(mapped, np.memmap)
+        assert Path(mapped.filename) == path
+        array[0] ^= 1  # whoever does that has a copy
+    assert load("mnist", folder=path.parent).fingerprint == tiny.fingerprint
+
+
 def test_absent_file_is_none(tiny, path):
     (path.parent / "a file").touch()
     for absent in (path, path.parent / "no folder" / path.name, path.parent / "a file" / path.name):
@@ -88,7 +101,7 @@ DAMAGE: dict[str, tuple[Callable[[Arrays], bytes], str]] = {
         f"cut to {kept}": (lambda tiny, kept=kept: archive(tiny)[:kept], "bytes that cannot be read")
         for kept in (0, 1, 100, 2000, -1)
     },
-    "one byte": (with_one_changed_byte, "CRC"),
+    "one byte": (with_one_changed_byte, "SHA-256 sum"),
     "one pixel": (with_one_changed_pixel, "SHA-256 sum"),
     "swapped labels": (lambda tiny: archive(tiny, y_train=tiny.y_train[::-1]), "SHA-256 sum"),
     "missing": (
