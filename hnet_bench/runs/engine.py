@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from distributed import KilledWorker, as_completed
@@ -34,7 +33,7 @@ from hnet_bench.runs.provenance import command_line
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 from hnet_bench.runs.trainings import Order
-from hnet_bench.runs.worker import Options, Result, SweepContext, do
+from hnet_bench.runs.worker import Options, Result, SweepContext, device_and_loggers, do
 
 __all__ = ["Options", "Outcome", "run_all"]
 
@@ -224,7 +223,7 @@ def _device(client: Any, options: Options) -> str | None:
     """
     for _ in range(_TRIES["died"]):
         asked = client.submit(
-            in_own_process, _device_and_loggers, options.device, options.loggers, options.logs, pure=False
+            in_own_process, device_and_loggers, options.device, options.loggers, options.logs, pure=False
         )
         try:
             return str(asked.result(timeout=options.deadline.seconds_to_wait if options.deadline else None))
@@ -243,13 +242,3 @@ def _device(client: Any, options: Options) -> str | None:
         f"Before the first run, whenever a worker looked for the device, {end}. A run needs about 2 GB of memory; what "
         "became of a worker is in the output of its Slurm job, or in its machine's log."
     )
-
-
-def _device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:
-    from hnet_bench.avalanche_adapter.loggers import check_loggers
-    from hnet_bench.runs.run import resolve_device
-
-    found = resolve_device(device)
-    if loggers and logs:
-        check_loggers(loggers, logs)
-    return found

@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
-from distributed import Status, get_worker
-
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
@@ -70,6 +68,8 @@ def do(content: Settings, files: Mapping[str, Path], context: SweepContext, shar
     """In a worker: one try at the run of a spec, in a process of its own. `shared` are the digests of its trainings
     that are shared, by their names. Its result is said under the sweep's topic
     with the name of the task, since what a task returns stays with its worker and may be lost with it."""
+    from distributed import Status, get_worker  # the process of a run has no use for it
+
     worker = get_worker()
 
     def tell(event: Event) -> None:
@@ -158,6 +158,18 @@ def _train(spec: RunSpec, context: SweepContext, shared: Mapping[str, str], devi
         store.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
         return Result("mistake" if isinstance(error, UserError) else "error", problem)
     return Result("done")
+
+
+def device_and_loggers(device: str, loggers: tuple[str, ...], logs: Path | None) -> str:
+    """The device that runs will have where this is called, "cpu" or "cuda". Raises UserError for a device and for a
+    logger that are not there."""
+    from hnet_bench.avalanche_adapter.loggers import check_loggers
+    from hnet_bench.runs.run import resolve_device
+
+    found = resolve_device(device)
+    if loggers and logs:
+        check_loggers(loggers, logs)
+    return found
 
 
 @contextmanager

@@ -50,10 +50,10 @@ def local_workers(number: int) -> Iterator[Client]:
     Workers are threads that do no more than begin the process of one run after another, hear what it says and find out
     how it ended, so no worker dies with a run. Raises UserError if they end while they start.
     """
-    start_server()
     try:
         cluster = uninterrupted(
-            lambda: LocalCluster(
+            meanwhile=start_server,
+            make=lambda: LocalCluster(
                 n_workers=number,
                 threads_per_worker=1,
                 processes=False,
@@ -62,7 +62,7 @@ def local_workers(number: int) -> Iterator[Client]:
                 dashboard_address="127.0.0.1:0",  # Dask would have it listen to other machines
                 worker_dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,  # what befalls a run, the engine tells
-            )
+            ),
         )
     except RuntimeError as error:
         raise UserError(f"The workers do not start on this machine: {str(error).rstrip('.')}.") from error
@@ -131,14 +131,15 @@ class NannySettings(NannyPlugin):  # type: ignore[misc]
         nanny.memory_manager.memory_terminate_fraction = math.inf
 
 
-def uninterrupted(make: Callable[[], Any]) -> Any:
-    """The cluster that `make` makes; if that is interrupted, none is left."""
+def uninterrupted(make: Callable[[], Any], meanwhile: Callable[[], None] = lambda: None) -> Any:
+    """The cluster that `make` makes while `meanwhile` is called; if either is interrupted, none is left."""
     # Dask cannot close a cluster that has half begun. In a thread of its own it is not interrupted.
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(make)
         try:
+            meanwhile()
             return future.result()
-        except KeyboardInterrupt:
+        except BaseException:
             with suppress(Exception):
                 future.result().close()
             raise

@@ -40,6 +40,11 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "    other = multiprocessing.get_context('fork').Process(target=os._exit, args=(7,))\n"
         "    other.start(); other.join()\n"
         "    return other.exitcode\n"
+        "def what_it_has_beside_the_server():\n"
+        "    import gc, sys\n"
+        "    gc.collect()\n"
+        "    return sorted(sys.modules), {line.split()[0]: int(line.split()[1]) for line in "
+        "open('/proc/self/smaps_rollup') if line.endswith('kB\\n')}\n"
         "def die_before_a_child(mark):\n"
         "    if os.fork() == 0:  # it has the pipe of what began it\n"
         "        while not Path(mark).exists(): time.sleep(0.01)\n"
@@ -55,6 +60,15 @@ def test_it_says_things_while_it_lasts(helper: Any) -> None:
     heard: list[int] = []
     assert in_own_process(helper.count, 3, hear=heard.append) == "zero"
     assert heard == [3, 2, 1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems say less of a process.")
+def test_it_shares_what_the_server_loaded_and_loads_no_more(helper: Any) -> None:
+    modules, kibibytes = in_own_process(helper.what_it_has_beside_the_server)
+    assert "torch" in modules
+    assert not {"dask", "distributed", "typer", "sklearn"} & set(modules)
+    # Looking for garbage would otherwise write to all that the libraries hold: 130 MB.
+    assert kibibytes["Private_Dirty:"] < 30_000 < 300_000 < kibibytes["Rss:"]
 
 
 def test_it_may_begin_others_which_keep_nobody_waiting_when_it_dies(tmp_path: Path, helper: Any) -> None:
