@@ -481,7 +481,7 @@ def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
     for spec in todo if options.share else ():
         once.add(spec, None)
     all_of_them = once.taken + len(once.trained)
-    common = f" {once.taken} of their {all_of_them} trainings are taken from another run." if once.taken else ""
+    common = f" Of their {all_of_them} trainings they take {once.taken} from each other." if once.taken else ""
     _say(f"{count(len(todo), 'run')} to do.{common}")
     # By its row, since rows may differ in hyperparameters alone.
     rows = {state.spec.cell_key: state.cell.row for state in reversed(chosen.states) if state.spec}

@@ -403,7 +403,8 @@ def plan(
     typer.echo(sentence(found.total, runs=found.runs, elapsed=found.elapsed, jobs=found.jobs, gpu=found.gpu))
     if found.shared:
         saved = f", which would take {hours(found.saved)} hours more" if found.saved else ""
-        typer.echo(f"{count(found.shared, 'training')} shared: taken from another run{saved}. Each: without that.")
+        taken = "training is" if found.shared == 1 else "trainings are"
+        typer.echo(f"{found.shared} {taken} taken from another run{saved}; the table has what each takes alone.")
     if sum(cell.todo for cell in found.cells) > found.runs:
         typer.echo("Cells with the same settings share their runs, which are counted once.")
     if found.total.unknown:

@@ -247,12 +247,13 @@ def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
 
 
 def shared_identity(spec: RunSpec, *, device: str) -> Settings:
-    """What two runs must have in common for one to take a training from the other, beside the training itself. Their
-    strategies are ours, and so within the code."""
+    """What two runs must have in common for one to take a training from the other, beside the training itself: more
+    than to go on with a run, since times are taken over, too. Their strategies are ours, and so within the code."""
     revisions = {part: one for part, one in revisions_of(spec).items() if part != "strategy"}
     benchmark = {"name": spec.benchmark, **spec.benchmark_settings}
     common = {"benchmark": benchmark, "protocol": to_settings(spec.protocol), "seed": spec.seed}
-    return {**identity(spec=common, strategy=None, device=device), "revisions": revisions, "processor": cpu_name()}
+    kind = device.partition(":")[0]  # of "cuda:1"
+    return {**identity(spec=common, strategy=None, device=kind), "revisions": revisions, **machine(device)}
 
 
 def machine(device: str) -> Settings:

@@ -47,7 +47,7 @@ class Sharing:
         if left.get("state") != state or left.get("steps") != _steps(part):
             _log.info("%s of experience %d has another state there, and is trained here", part.training, experience)
             return None
-        outcome = torch.load(BytesIO(content), weights_only=True)
+        outcome = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
         for name, one in _all(part.trained).items():
             if isinstance(one, nn.Module):
                 one.load_state_dict(outcome[name])

@@ -79,7 +79,8 @@ class Order:
             if not needed & self._under_way:
                 self._under_way |= needed
                 begin.append(spec)
-        self._waiting = [spec for spec in self._waiting if spec not in begin]
+        keys = {spec.key for spec in begin}
+        self._waiting = [spec for spec in self._waiting if spec.key not in keys]
         return begin
 
     def stopped(self, spec: RunSpec) -> None:

@@ -145,7 +145,7 @@ def _train(spec: RunSpec, context: SweepContext, shared: Mapping[str, str], devi
             deadline=options.deadline,
             sharing=Sharing(
                 {name: store.training_path(digest) for name, digest in shared.items()},
-                shared_identity(spec, device=options.device),
+                shared_identity(spec, device=device),
             ),
         )
         store.write(spec, record, artefacts)

@@ -1,16 +1,23 @@
 """Runs that have a training in common: it is done once, and each record is the one that the run leaves alone."""
 
+import os
 from dataclasses import dataclass, field, replace
 
 import pytest
 
+from hnet_bench import api
+from hnet_bench.cli import main
 from hnet_bench.interfaces import Scenario
+from hnet_bench.papers.table import load_table
+from hnet_bench.runs.budget import Once, fitting
 from hnet_bench.runs.checkpoint import Checkpoints
+from hnet_bench.runs.cost import Costs, Estimate, timing_of
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.run import run_with_artefacts
 from hnet_bench.runs.sharing import OWN_STEPS, Sharing
+from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store, read_record
-from hnet_bench.runs.trainings import Order, trainings_of
+from hnet_bench.runs.trainings import Order, forget_needless, trainings_of
 
 CL1, CL2, CL3 = Scenario
 ITERATIONS = 14
@@ -160,7 +167,7 @@ class After(Deadline):
         return self.left > 0
 
 
-@pytest.mark.parametrize("questions", [OWN_STEPS - 2, OWN_STEPS, OWN_STEPS + 2, 2 * ITERATIONS, 5 * ITERATIONS])
+@pytest.mark.parametrize("questions", [OWN_STEPS - 2, OWN_STEPS + 1, 2 * ITERATIONS])
 def test_runs_that_are_stopped_share_as_others_do(cell, shared, tmp_path, questions):
     """One that leaves is stopped, and then one that takes."""
     first, second = cell("hnet_tir", CL3), cell("hnet_tir", CL2)
@@ -234,3 +241,102 @@ def test_a_sweep_shares_and_leaves_nothing_behind(cells, sweep_of, tmp_path):
     assert sorted(taken) == ["classifier"] * 3 + ["inference", "replay_model"]
     for spec, record in zip(cells[3:5], records[3:5], strict=True):
         assert outcome(replace(record, arrays=None)) == outcome(replace(run_with_artefacts(spec)[0], arrays=None))
+
+
+# What it costs
+
+
+ALONE = Estimate(
+    seconds=100.0,
+    low=50.0,
+    high=200.0,
+    basis="a probe",
+    shares={"classifier": 0.5, "inference": 0.25, "replay_model": 0.2},
+)
+
+
+def test_a_training_costs_once(cells):
+    once = Once()
+    costs = [once.add(spec, ALONE) for spec in cells]
+    # The classifiers of HNET+ENT in CL3, of both in CL2, then all that HNET+TIR trains.
+    assert [cost.seconds for cost in costs] == pytest.approx([100, 100, 50, 50, 5, 100])
+    assert (costs[2].low, costs[2].high) == (25, 100)
+    assert (once.taken, once.saved) == (5, pytest.approx(195))
+
+
+def test_a_budget_counts_a_training_once(cells):
+    def runs(once):
+        return len(fitting(cells[:5], [], lambda spec: ALONE, seconds=310, jobs=1, once=once).runs)
+
+    assert (runs(None), runs(Once())) == (3, 5)
+
+
+def test_what_trainings_take_is_learned_from_records(cell, record_of):
+    spec = cell("hnet_r", CL1)
+    taken = [("classifier", 2.0), ("replay_model", 6.0)]
+    trainings = [{"name": name, "digest": name, "shared": True, "seconds": one} for name, one in taken]
+    seconds = {"train": [], "evaluate": [], "total": 10.0}
+    record = record_of(spec.with_seed(2), score=[[0.5] * 3] * 3, seconds=seconds, trainings=trainings)
+    assert Costs((timing_of(record),)).shares(spec) == {"classifier": 0.2, "replay_model": 0.6}
+    assert Costs(()).shares(spec) == {"classifier": 0.475, "replay_model": 0.475}
+    assert Costs(()).shares(cell("hnet", CL1)) == {"classifier": 0.95}
+
+
+TABLE = """
+title = "Two rows that train alike"
+seeds = "1-2"
+[settings.tiny]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 20, batch_size = 16, hidden_units = [20] }
+[[rows]]
+name = "hnet"
+settings = "tiny"
+CL1 = { strategy = "hnet" }
+[[rows]]
+name = "hnet_ent"
+settings = "tiny"
+CL3 = { strategy = "hnet_ent" }
+"""
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch, record_of):
+    """The plan of a table of two rows and two seeds, of which one run is done, in 100 s."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(TABLE)
+    done = resolve_cell(load_table("mine.toml").cells[0], 1)
+    seconds = {"train": [], "evaluate": [], "total": 100.0}
+    Store(tmp_path / "results").write(done, record_of(done, score=[[0.5] * 3] * 3, seconds=seconds))
+    return lambda **options: api.plan("mine.toml", device="cpu", **options)
+
+
+def test_a_plan_counts_a_training_once_and_says_so(planned, capsys):
+    # HNET with seed 2, HNET+ENT with both; that with seed 2 goes on from HNET's classifier.
+    found = planned()
+    assert (found.runs, found.shared, found.saved) == (3, 1, pytest.approx(95))
+    assert found.total.seconds == pytest.approx(205)
+    assert main(["plan", "mine.toml", "--device", "cpu"]) == 0
+    assert "1 training is taken from another run" in capsys.readouterr().out
+    assert planned(share=False).total.seconds == pytest.approx(300)
+
+
+def test_a_plan_counts_what_an_earlier_sweep_left(planned, tmp_path):
+    spec = resolve_cell(load_table("mine.toml").cells[1], 1)
+    (training,) = trainings_of(spec)
+    folder = Store(tmp_path / "results").training_path(training.digest)
+    folder.mkdir(parents=True)
+    for experience in range(EXPERIENCES):
+        (folder / f"{experience}.outcome").touch()
+    assert planned().shared == 2
+
+
+def test_what_is_needed_is_kept_and_what_nobody_needs_is_removed(cell, tmp_path):
+    store = Store(tmp_path)
+    done, todo, old, others = (cell("hnet", CL1, seed=seed) for seed in range(1, 5))
+    folders = {spec.key: store.training_path(trainings_of(spec)[0].digest) for spec in (done, todo, old, others)}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    for spec in (todo, old):
+        os.utime(folders[spec.key], (0, 0))
+    forget_needless(store, [done, todo], [todo])
+    assert [folders[spec.key].exists() for spec in (done, todo, old, others)] == [False, True, False, True]
