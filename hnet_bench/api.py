@@ -31,7 +31,7 @@ from hnet_bench import arguments as given
 from hnet_bench import catalog
 from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean
-from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
+from hnet_bench.interfaces import File, NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
 from hnet_bench.papers.search import RuleName, choices_bytes, read_choices
 from hnet_bench.papers.seeds import format_seeds
@@ -464,7 +464,7 @@ def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
 
     What can be checked is checked before the first.
     """
-    from hnet_bench.data.load import load
+    from hnet_bench.data.load import load, load_file
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
     from hnet_bench.runs.budget import Once
@@ -475,8 +475,9 @@ def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
     if problem := unnamed_commit():
         _say(problem, file=sys.stderr)
     if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
-        for name in dict.fromkeys(name for spec in todo for name in spec.build_benchmark().datasets):
-            load(name, folder=options.folder, progress=_say)
+        for one in dict.fromkeys(one for spec in todo for one in spec.build_benchmark().datasets):
+            fetch: Callable[..., Any] = load_file if isinstance(one, File) else load
+            fetch(one, folder=options.folder, progress=_say)
     once = Once()
     for spec in todo if options.share else ():
         once.add(spec, None)
@@ -999,17 +1000,18 @@ def new(name: str) -> list[Path]:
 
 
 def check(
-    strategy: str,
-    hyperparameters: Settings | None = None,
+    name: str,
+    settings: Settings | None = None,
     *,
     network: NetworkName = "mlp",
     on_finding: OnFinding | None = None,
 ) -> DataFrame:
-    """One line for each thing that a strategy must do, in each scenario; `problem` is None where it does.
+    """One line for each thing that a strategy or a benchmark must do, in each scenario; `problem` is None where it
+    does. A strategy is asked on the synthetic benchmark, with this network; a benchmark with all its data.
 
-    The strategy is checked in a process of its own, so that whatever it does there reaches nothing else. As soon as a
-    line is known `on_finding` is called with it: what is asked, the scenario (None if it concerns the class) and the
-    problem. Raises UserError if the strategy takes the process with it.
+    It is checked in a process of its own, so that whatever it does there reaches nothing else. As soon as a line is
+    known `on_finding` is called with it: what is asked, the scenario (None if it concerns the class) and the problem.
+    Raises UserError if the process comes to no end.
     """
     from pandas import DataFrame
 
@@ -1021,11 +1023,14 @@ def check(
             on_finding(*finding)
 
     _require_extra_train()
-    catalog.build("strategies", strategy, hyperparameters or {}, where="the check")
+    kind = catalog.kind_of(name) or "strategies"
+    if kind == "benchmarks" and network != "mlp":
+        raise UserError(f"A network is for the check of a strategy, and {name} is a benchmark.")
+    catalog.build(kind, name, settings or {}, where="the check")
     try:
-        in_own_process(_examine, strategy, hyperparameters or {}, network, hear=hear)
+        in_own_process(_examine, kind, name, settings or {}, network, hear=hear)
     except Died as death:
-        raise UserError(f"The check of {strategy} came to no end: {death}.") from death
+        raise UserError(f"The check of {name} came to no end: {death}.") from death
     found = DataFrame(lines, columns=["check", "scenario", "problem"])
     return found.assign(passed=found.problem.isna())
 
@@ -1033,11 +1038,14 @@ def check(
 OnFinding: TypeAlias = "Callable[[str, str | None, str | None], None]"
 
 
-def _examine(strategy: str, hyperparameters: Settings, network: NetworkName, hear: Callable[[Any], None]) -> None:
+def _examine(
+    kind: catalog.Kind, name: str, settings: Settings, network: NetworkName, hear: Callable[[Any], None]
+) -> None:
     with quiet_libraries():
-        from hnet_bench.conformance.kit import conformance
+        from hnet_bench.conformance.kit import benchmark_conformance, conformance
 
-        for finding in conformance(strategy, hyperparameters, network):
+        benchmarks = kind == "benchmarks"
+        for finding in benchmark_conformance(name, settings) if benchmarks else conformance(name, settings, network):
             hear((finding.check, finding.scenario and finding.scenario.label, finding.problem))
 
 

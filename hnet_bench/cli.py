@@ -869,46 +869,50 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Such as my_met
 
 @app.command()
 def check(
-    strategy: Annotated[
+    name: Annotated[
         str,
         typer.Argument(
-            metavar="STRATEGY",
-            help="A name that `hnet-bench list` shows, or my.py:MyStrategy.",
-            autocompletion=api.strategies,
+            metavar="NAME",
+            help="A strategy or a benchmark that `hnet-bench list` shows, or my.py:MyStrategy.",
+            autocompletion=lambda: [*api.strategies(), *api.benchmarks()],
         ),
     ],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, values as in TOML.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE...", help="Hyperparameters, or settings, values as in TOML."),
     ] = None,
     network: Annotated[
         NetworkName, typer.Option(help="That the protocol asks for; those but mlp learn images, in minutes.")
     ] = "mlp",
 ) -> None:
-    """Check that a strategy trains, repeats, resumes and does not cheat.
+    """Check that a strategy trains, repeats, resumes and does not cheat, or that a benchmark is one.
 
-    On a synthetic benchmark, in every scenario that it declares; in seconds.
+    A strategy is asked on a synthetic benchmark, in every scenario that it declares; in seconds. A benchmark is built
+    in every scenario: do its data fit, do they repeat, is nothing of the test in the training?
 
     [bold]Examples[/bold]
 
     hnet-bench check hnet_ent
 
     hnet-bench check my.py:MyStrategy --set strength=10.0 'widths=[5, 5]'
+
+    hnet-bench check my.py:MyBenchmark
     """
     from hnet_bench.reporting.terminal import print_finding
 
-    hyperparameters = {}
+    chosen = {}
     for item in settings or []:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise UserError(f"Give hyperparameters as KEY=VALUE, found '{item}'.")
-        hyperparameters[key.strip()] = parse_value(value)
+        chosen[key.strip()] = parse_value(value)
 
     def show(check: str, scenario: str | None, problem: str | None) -> None:
         print_finding(check, scenario or "", problem)
 
-    found = api.check(strategy, hyperparameters, network=network, on_finding=show)
+    found = api.check(name, chosen, network=network, on_finding=show)
     failed = int((~found.passed).sum())
-    typer.echo(f"{strategy}: {count(len(found), 'check')}, {failed or 'none'} failed.")
+    typer.echo(f"{name}: {count(len(found), 'check')}, {failed or 'none'} failed.")
     if failed:
         raise typer.Exit(1)
 

@@ -223,6 +223,19 @@ class Setup:
         return optimiser
 
 
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file that a benchmark reads itself (`hnet_bench.data.load.load_file`), of any format, and what it must be."""
+
+    name: str  # in the data folder
+    sha256: str  # of its bytes, in hex
+    url: str = ""  # from where it is fetched where the folder lacks it; "": it must be put there
+
+    def __post_init__(self) -> None:
+        if not self.name or any(letter in self.name for letter in "/\\"):
+            raise UserError(f"The name of a file of data must be that of no folder, found '{self.name}'.")
+
+
 class Benchmark(Protocol):
     """A frozen keyword-only dataclass; its fields are the settings of the benchmark.
 
@@ -232,7 +245,7 @@ class Benchmark(Protocol):
 
     name: ClassVar[str]
     revision: ClassVar[int]  # raised when what it computes changes; only ours needs one, see `runs.revisions`
-    datasets: ClassVar[tuple[str, ...]]  # names in `hnet_bench.data` that `build` will load
+    datasets: ClassVar[tuple[str | File, ...]]  # that `build` will load: names in `hnet_bench.data`, or files
 
     @property
     def facts(self) -> BenchmarkFacts: ...

@@ -233,12 +233,18 @@ def in_memory_benchmark(
 ) -> InMemoryBenchmark:
     """Benchmark of these experiences. Only in TASK do samples carry a task label; elsewhere all labels are 0.
 
-    Raises ValueError if the number of experiences is not that of the facts.
+    Raises ValueError if the number of experiences is not that of the facts, or one has no samples.
     """
     if len(train) != facts.experiences or len(test) != facts.experiences:
         raise ValueError(
             f"Expected {facts.experiences} experiences, found {len(train)} for training, {len(test)} for test."
         )
+    for what, parts in (("training", train), ("test", test)):
+        if 0 in (sizes := [len(samples) for samples in parts]):
+            raise ValueError(
+                "Every experience needs samples to train on and to test, and number "
+                f"{sizes.index(0) + 1} has no {what} samples."
+            )
     avalanche = avalanche_streams(facts, train=_datasets(train, scenario), test=_datasets(test, scenario))
     for stream, parts in ((avalanche.train_stream, train), (avalanche.test_stream, test)):
         for experience, samples in zip(stream, parts, strict=True):

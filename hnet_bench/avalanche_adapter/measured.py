@@ -291,8 +291,8 @@ def _samples_among(tensors: Sequence[Tensor], learnt: Sequence[Samples], values:
     suiting = [one.detach() for one in tensors if one.numel() and one.numel() % values == 0]
     if not suiting:
         return []
-    known = torch.cat([_hashes(part) for samples in learnt for part in _stored(samples, values)]).unique()
-    return [(int(torch.isin(_hashes(one.reshape(-1, values)), known).sum()), one.itemsize) for one in suiting]
+    known = torch.cat([hashes(part) for samples in learnt for part in _stored(samples, values)]).unique()
+    return [(int(torch.isin(hashes(one.reshape(-1, values)), known).sum()), one.itemsize) for one in suiting]
 
 
 def _stored(samples: Samples, values: int) -> Iterator[Tensor]:
@@ -302,7 +302,7 @@ def _stored(samples: Samples, values: int) -> Iterator[Tensor]:
         yield samples.as_stored(positions).reshape(-1, values)
 
 
-def _hashes(rows: Tensor) -> Tensor:
+def hashes(rows: Tensor) -> Tensor:
     """A number (n,) for each row (n, values) that follows from its values as float32, bit by bit."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.randint(-(2**62), 2**62, (rows.shape[1],), generator=generator)

@@ -98,9 +98,9 @@ def round_trip(name: str, strategy: Strategy) -> str | None:
     try:
         again = from_settings(type(strategy), json.loads(json.dumps(settings, allow_nan=False)), where="JSON")
     except (TypeError, ValueError, UserError) as error:
-        return f"The hyperparameters cannot be written as JSON and read again: {error}."
+        return f"Its fields cannot be written as JSON and read again: {error}."
     if again != strategy:
-        return f"The hyperparameters change when they are written as JSON and read again: {to_settings(again)}."
+        return f"Its fields change when they are written as JSON and read again: {to_settings(again)}."
     if pickle.loads(pickle.dumps(strategy)) != strategy:
         return "A pickled copy of the settings differs from the original: keep all of it in the dataclass's fields."
     return None

@@ -1,8 +1,8 @@
-"""All checks of one strategy, one after the other."""
+"""All checks of one strategy, or of one benchmark, one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ import torch
 
 from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
+from hnet_bench.conformance import benchmark_checks
 from hnet_bench.conformance.checks import FOR_EACH_SCENARIO, FOR_THE_CLASS, NECESSARY, StrategyUnderTest, described
-from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy
+from hnet_bench.interfaces import Benchmark, NetworkName, Scenario, Settings, Strategy, UserError
+from hnet_bench.runs.spec import check_benchmark
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,62 @@ def conformance(name: str, hyperparameters: Settings | None = None, network: Net
     """
     strategy: Strategy = catalog.build("strategies", name, hyperparameters or {}, where="the check")
     torch.set_num_threads(1)
-    for check, ask in FOR_THE_CLASS.items():
-        problem = _answer(ask, name, strategy)
-        yield Finding(check, None, problem)
-        if problem and check == next(iter(FOR_THE_CLASS)):
-            return
+    if not (yield from _of_class(FOR_THE_CLASS, name, strategy)):
+        return
     for scenario in strategy.scenarios:
         subject = StrategyUnderTest(strategy, scenario, network, catalog.plain_name(name))
-        for check, question in FOR_EACH_SCENARIO.items():
-            problem = _answer(question, subject)
-            yield Finding(check, scenario, problem)
-            if problem and check in NECESSARY:
-                break
+        yield from _in_scenario(FOR_EACH_SCENARIO, NECESSARY, scenario, subject)
+
+
+def benchmark_conformance(name: str, settings: Settings | None = None) -> Iterator[Finding]:
+    """Checks a benchmark by its name or as `path.py:Class`, in every scenario that its own `check` does not refuse.
+
+    Its data are loaded from the user's data folder, or fetched. If it is not declared rightly, cannot be built or does
+    not fit its facts, no more is asked. Raises UserError if there is no such class or it does not take the settings.
+    """
+    benchmark: Benchmark = catalog.build("benchmarks", name, settings or {}, where="the check")
+    torch.set_num_threads(1)
+    if not (yield from _of_class(benchmark_checks.FOR_THE_CLASS, name, benchmark)):
+        return
+    refused = []
+    for scenario in Scenario:
+        try:
+            check_benchmark(benchmark, scenario, benchmark_checks.SEED, "the check")
+        except UserError as error:
+            refused.append(str(error))
+            continue
+        subject = benchmark_checks.BenchmarkUnderTest(benchmark, scenario)
+        yield from _in_scenario(benchmark_checks.FOR_EACH_SCENARIO, benchmark_checks.NECESSARY, scenario, subject)
+    if len(refused) == len(Scenario):
+        yield Finding("is for some scenario", None, f"It refuses all of them: {refused[0]}")
+
+
+def _of_class(
+    checks: Mapping[str, Callable[..., str | None]], name: str, settings: Any
+) -> Generator[Finding, None, bool]:
+    """Whether there is more to ask: not of what is not declared rightly, which is the first question."""
+    for number, (check, ask) in enumerate(checks.items()):
+        problem = _answer(ask, name, settings)
+        yield Finding(check, None, problem)
+        if problem and number == 0:
+            return False
+    return True
+
+
+def _in_scenario(
+    checks: Mapping[str, Callable[..., str | None]], necessary: Sequence[str], scenario: Scenario, subject: Any
+) -> Iterator[Finding]:
+    for check, ask in checks.items():
+        problem = _answer(ask, subject)
+        yield Finding(check, scenario, problem)
+        if problem and check in necessary:
+            return
 
 
 def _answer(ask: Callable[..., str | None], *arguments: Any) -> str | None:
     try:
         return ask(*arguments)
-    except CheckpointError as error:
+    except (CheckpointError, UserError) as error:
         return str(error)
     except Exception as error:
         return f"It stopped with {described(error)}."

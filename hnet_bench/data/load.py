@@ -9,7 +9,9 @@ complete, so that readers and any number of processes that write at once never m
 the file, unless they are compressed there: all processes of a machine share one copy.
 """
 
+import hashlib
 import os
+import shutil
 import struct
 import sys
 import zipfile
@@ -18,11 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Literal
+from urllib.request import urlopen
 
 import numpy as np
 
 from hnet_bench.data import mnist_wheel, torchvision_source
 from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
+from hnet_bench.interfaces import File
+
+_STALL_SECONDS = 20.0  # how long the server of a file may say nothing
 
 Progress = Callable[[str], None]  # is told in one sentence what begins or has happened
 
@@ -68,6 +74,45 @@ def load(name: str, *, folder: Path | None = None, download: bool = True, progre
     if not download:
         raise DataError(f"{path} does not exist, and downloading is switched off: put the file there or allow it.")
     return _fetch(facts, path, progress or (lambda message: None))
+
+
+def load_file(file: File, *, folder: Path | None = None, progress: Progress | None = None) -> Path:
+    """Where the file is, with the content that it must have: in the data folder, or fetched into it.
+
+    Raises `DataError` when its content is another one, or it is neither there nor to be had.
+    """
+    folder = data_folder() if folder is None else folder
+    path = folder / file.name
+    if not path.is_file():
+        if not file.url:
+            raise DataError(
+                f"There is no file {path}, and its benchmark does not say from where to fetch it: put it there."
+            )
+        (progress or (lambda message: None))(f"Fetching {file.name} from {file.url}.")
+        with _workspace(folder, file.name) as work:
+            part = Path(work) / "part"
+            try:
+                with urlopen(file.url, timeout=_STALL_SECONDS) as source, part.open("xb") as target:
+                    shutil.copyfileobj(source, target)
+                _check_sum(part, file, file.url)
+                os.replace(part, path)
+            except (OSError, ValueError) as error:
+                raise DataError(f"{file.name} could not be fetched from {file.url}: {error}.") from error
+    else:
+        _check_sum(path, file, str(path))
+    return path
+
+
+def _check_sum(path: Path, file: File, where: str) -> None:
+    with path.open("rb") as content:
+        digest = hashlib.sha256()
+        while block := content.read(2**20):
+            digest.update(block)
+    if digest.hexdigest() != file.sha256:
+        raise DataError(
+            f"{where} does not hold the content of {file.name}: expected the SHA-256 sum {file.sha256 or 'of none'} "
+            f"over its bytes, found {digest.hexdigest()} ({path.stat().st_size} bytes)."
+        )
 
 
 def read(path: Path, facts: Facts) -> Arrays | None:

@@ -1,5 +1,6 @@
 """`load`: what of the data folder is accepted and what refused, the order of the sources, several processes at once."""
 
+import hashlib
 import io
 import pickle
 import subprocess
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from hnet_bench.data.datasets import DATASETS, Arrays, DataError, SourceUnavailable
-from hnet_bench.data.load import SOURCES, data_folder, load, read, status
+from hnet_bench.data.load import SOURCES, data_folder, load, load_file, read, status
+from hnet_bench.interfaces import File, UserError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -362,3 +364,43 @@ def test_real_mnist_begins_with_its_well_known_digits(mnist_folder):
     assert arrays.y_train[:5].tolist() == [5, 0, 4, 1, 9]
     assert arrays.y_test[:5].tolist() == [7, 2, 1, 0, 4]
     assert arrays.x_train.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+
+
+# Files of a user's benchmark.
+
+
+def file_of(content: bytes, url: str = "") -> File:
+    return File(name="mine.csv", sha256=hashlib.sha256(content).hexdigest(), url=url)
+
+
+def test_a_file_is_fetched_once(tmp_path):
+    source = tmp_path / "elsewhere.csv"
+    source.write_bytes(b"1,2")
+    file, told = file_of(b"1,2", source.as_uri()), []
+    path = load_file(file, folder=tmp_path / "data", progress=told.append)
+    assert (path, path.read_bytes()) == (tmp_path / "data" / "mine.csv", b"1,2")
+    source.unlink()
+    assert load_file(file, folder=tmp_path / "data", progress=told.append) == path
+    assert told == [f"Fetching mine.csv from {source.as_uri()}."]
+
+
+def test_a_file_with_another_content_is_refused_and_not_stored(tmp_path):
+    source = tmp_path / "elsewhere.csv"
+    source.write_bytes(b"1,3")
+    file, found = file_of(b"1,2", source.as_uri()), hashlib.sha256(b"1,3").hexdigest()
+    sentence = rf"the content of mine.csv: expected the SHA-256 sum {file.sha256} .*, found {found} \(3 bytes\)"
+    with pytest.raises(DataError, match=sentence):
+        load_file(file, folder=tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+    (tmp_path / "data" / "mine.csv").write_bytes(b"1,3")
+    with pytest.raises(DataError, match=sentence):
+        load_file(file, folder=tmp_path / "data")
+
+
+def test_a_file_that_is_nowhere_is_asked_for(tmp_path):
+    with pytest.raises(DataError, match=r"There is no file .*mine\.csv, .* put it there"):
+        load_file(file_of(b""), folder=tmp_path)
+    with pytest.raises(DataError, match=r"mine\.csv could not be fetched from file:"):
+        load_file(file_of(b"", (tmp_path / "nothing").as_uri()), folder=tmp_path)
+    with pytest.raises(UserError, match=r"must be that of no folder, found '\.\./mine\.csv'"):
+        File(name="../mine.csv", sha256="")
