@@ -1,23 +1,28 @@
 """The pages in docs/ that show how to do something are done here, from top to bottom, file by file and command by
 command."""
 
+import importlib.util
 import os
 import re
+import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
 
+import numpy
 import pytest
 
-from hnet_bench import catalog
+from hnet_bench import api, catalog
 from hnet_bench.config import tomllib
 from hnet_bench.interfaces import Scenario
 from hnet_bench.papers.table import parse_table
 from hnet_bench.scaffold import first_files
 
 ROOT = Path(__file__).parent.parent
+BENCHMARK = (ROOT / "docs" / "adding_a_benchmark.md").read_text()
 ADDING = (ROOT / "docs" / "adding_a_strategy.md").read_text()
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -75,6 +80,68 @@ def test_adding_a_strategy(commands, tmp_path, mnist_folder):
                 table.write_text(table.read_text().replace("iterations = 400", "iterations = 3"))
     assert len(done) == len(re.findall(r"^```sh$", ADDING, re.MULTILINE)) == 7
     assert "my_method" in (here / "reports" / "my_method.md").read_text()
+
+
+def idx(array):
+    """An array of bytes as the files of MNIST hold it: two zeros, the type, the number of axes, their lengths."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def data_of_the_page(tmp_path, monkeypatch):
+    """A data folder with the digits, which scikit-learn brings, and a Fashion-MNIST of 40 and 20 images; no network.
+    Image i, of class i modulo 10, has the value i everywhere, or 100 + i for test."""
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, count, first in (("train", 40, 0), ("t10k", 20, 100)):
+        values = numpy.arange(count, dtype=numpy.uint8)
+        images = numpy.broadcast_to((first + values)[:, None, None], (count, 28, 28))
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(idx(values % 10))
+    folder = Path(importlib.util.find_spec("sklearn").origin).parent
+    shutil.copy(folder / "datasets" / "data" / "digits.csv.gz", tmp_path / "data")
+    monkeypatch.setenv("HNET_BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+def test_adding_a_benchmark(data_of_the_page, said):
+    done = []
+    for kind, text in BLOCK.findall(BENCHMARK):
+        named = re.match(r"# file: (\S+)\n", text)
+        if named:
+            Path(named[1]).write_text(text[named.end() :].replace("iterations = 200", "iterations = 20"))
+        elif kind == "sh":
+            done.append(said(text.strip().removeprefix("hnet-bench ")).out)
+    check, run = done
+    assert check.endswith("digits.py:SplitDigits: 26 checks, none failed.\n")
+    assert "4 runs to do." in run
+    (record, *_) = Path("results/digits-SplitDigits/class/er").glob("*.json")
+    assert '"digits.csv.gz": "09f66e6debde' in record.read_text()
+    assert len(api.status("my_table.toml")) == 3
+
+
+@pytest.mark.parametrize(("scenario", "first"), [(Scenario.TASK, 0), (Scenario.CLASS, 2)])
+def test_the_split_of_fashion_mnist(data_of_the_page, scenario, first):
+    from hnet_bench.avalanche_adapter.conversion import in_memory
+
+    (text,) = re.findall(r"^# file: fashion.py\n(.*?)^```$", BENCHMARK, re.DOTALL | re.MULTILINE)
+    Path("fashion.py").write_text(text)
+    made = in_memory(
+        catalog.build("benchmarks", "fashion.py:SplitFashion", {}, where="a test"), scenario=scenario, seed=1
+    )
+    for parts, start in ((made.train, 0), (made.test, 100)):
+        images, labels = parts[1].x, parts[1].y  # of classes 2 and 3
+        assert images.shape[1:] == (1, 28, 28)
+        assert set(zip((255 * images[:, 0, 0, 0]).round().int().tolist(), labels.tolist(), strict=True)) == {
+            (start + 10 * ten + 2 + other, first + other) for ten in range(len(images) // 2) for other in (0, 1)
+        }
+    orders = [
+        [int(255 * part.x.min()) for part in in_memory(one, scenario=scenario, seed=seed).train]
+        for seed in (1, 1, 2)
+        for one in [catalog.build("benchmarks", "fashion.py:SplitFashion", {"shuffled": True}, where="a test")]
+    ]
+    assert orders[0] == orders[1] != orders[2]
 
 
 @pytest.mark.parametrize("scenario", list(Scenario))
