@@ -32,12 +32,13 @@ from hnet_bench import catalog
 from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean
 from hnet_bench.interfaces import File, NetworkName, Scenario, Settings, UserError
-from hnet_bench.metrics import average_accuracy, backward_transfer, during_accuracy, forgetting
+from hnet_bench.metrics import METRICS
 from hnet_bench.papers.search import RuleName, choices_bytes, read_choices
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Cell, Table, load_table, table_file, table_names
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
+from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
@@ -266,7 +267,8 @@ def status(
 def records(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each record: what was run, its scores (fractions; score[i][j] on experience j after i), its cost.
+    """One line for each record: what was run, its scores (fractions; score[i][j] on experience j after i), their
+    metrics, what it keeps and computes, its cost.
 
     Rows with the same settings in a scenario share their records, and each of them has its lines: group by `row` and
     `scenario` for the numbers of a table, or leave out what repeats a `run_id` to count each run once.
@@ -293,7 +295,8 @@ def cells(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
     """One line for each cell, as `reporting.figures` likes it: mean and SEM measured and reported, their difference
-    with the interval that verdicts are read from, and what the cell is."""
+    with the interval that verdicts are read from, the mean and SEM of every metric, what methods keep and compute (as
+    in `scores`), and what the cell is."""
     from hnet_bench.reporting import frames
 
     return frames.cells(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
@@ -1125,14 +1128,11 @@ _RECORD_COLUMNS: dict[str, Callable[[Cell, TracedRecord], Any]] = {
     "benchmark": lambda cell, one: one.record.spec["benchmark"]["name"],
     "seed": lambda cell, one: one.record.spec["seed"],
     "run_id": lambda cell, one: one.record.run_id,
-    "average_accuracy": lambda cell, one: one.average,
-    "during_accuracy": lambda cell, one: during_accuracy(one.record.score),
-    "backward_transfer": lambda cell, one: backward_transfer(one.record.score),
-    "forgetting": lambda cell, one: forgetting(one.record.score),
-    "task_inference": lambda cell, one: one.record.task_inference and average_accuracy(one.record.task_inference),
+    **{name: lambda cell, one, metric=metric: metric(one.record, cell.better) for name, metric in METRICS.items()},
     "trained_parameters": lambda cell, one: one.record.parameters["trained"],
     "compression_ratio": lambda cell, one: one.record.parameters["compression_ratio"],
     "seconds": lambda cell, one: one.record.seconds["total"],
+    **{name: lambda cell, one, name=name: account(one.record)[name] for name in ACCOUNT},
     "stale": lambda cell, one: one.freshness.state == "stale",
     "score": lambda cell, one: one.record.score,
     "settings": lambda cell, one: one.record.spec,

@@ -2,15 +2,16 @@
 
 A score matrix is a list of T rows; `score[i][j]` is the score on experience j after training on experience i
 (a fraction in [0, 1] for accuracies), None where it was not measured: the diagonal and the last row always are. All
-averages are unweighted means over experiences, as in the papers.
+averages are unweighted means over experiences, as in the papers. A metric that needs a score which was not measured is
+None. docs/metrics.md says what each tells, and what it does not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Better: TypeAlias = Literal["higher", "lower"]  # which scores are
 Scores: TypeAlias = "Sequence[float | None]"
@@ -19,8 +20,23 @@ ScoreMatrix: TypeAlias = "Sequence[Scores]"
 _SIGNS: dict[Better, int] = {"higher": 1, "lower": -1}
 
 
+class Scored(Protocol):
+    """What metrics are computed from, such as a record."""
+
+    @property
+    def score(self) -> ScoreMatrix: ...
+
+    @property
+    def untrained(self) -> Sequence[float] | None:
+        """Scores (T,) before any training."""
+
+    @property
+    def task_inference(self) -> ScoreMatrix | None:
+        """How often the task was inferred right, in the same places as `score`."""
+
+
 def average_accuracy(score: ScoreMatrix) -> float:
-    """ACC: mean over experiences of the score after the last one."""
+    """ACC (Lopez-Paz & Ranzato 2017, equation 2): mean over experiences of the score after the last one."""
     return _mean(_measured(score[-1]))
 
 
@@ -29,16 +45,41 @@ def during_accuracy(score: ScoreMatrix) -> float:
     return _mean(_measured([score[i][i] for i in range(len(score))]))
 
 
-def backward_transfer(score: ScoreMatrix) -> float:
-    """BWT (Lopez-Paz & Ranzato 2017): mean over all but the last experience of final minus immediate score."""
+def anytime_accuracy(score: ScoreMatrix) -> float | None:
+    """AAA (Caccia et al. 2022), the average incremental accuracy of Rebuffi et al. 2017: mean over experiences of the
+    mean score, right after each, on all experiences until then."""
+    until_then = [list(row[: after + 1]) for after, row in enumerate(score)]
+    if any(None in scores for scores in until_then):
+        return None
+    return _mean([_mean(_measured(scores)) for scores in until_then])
+
+
+def worst_case_accuracy(score: ScoreMatrix, better: Better = "higher") -> float | None:
+    """WC-ACC (De Lange et al. 2023) at the end: the last experience's score counts 1 / T, the rest is the mean over the
+    others of the worst score since the end of their own training (min-ACC).
+
+    Theirs is evaluated after every step; from evaluations after each experience it is an upper bound of that, which
+    does not see the stability gap between them.
+    """
+    last, sign = len(score) - 1, _SIGNS[better]
+    later = [[score[i][j] for i in range(j + 1, last + 1)] for j in range(last)]
+    if any(None in scores for scores in later):
+        return None
+    worst = [sign * min(sign * value for value in _measured(scores)) for scores in later]
+    return _mean([*worst, *_measured([score[-1][-1]])])
+
+
+def backward_transfer(score: ScoreMatrix, better: Better = "higher") -> float:
+    """BWT (Lopez-Paz & Ranzato 2017, equation 3): mean over all but the last experience of final minus immediate score;
+    positive is better."""
     last = len(score) - 1
     final, during = _measured(score[-1]), _measured([score[i][i] for i in range(last)])
-    return _mean([final[j] - during[j] for j in range(last)])
+    return _SIGNS[better] * _mean([final[j] - during[j] for j in range(last)])
 
 
 def forward_transfer(score: ScoreMatrix, untrained: Sequence[float] | None, better: Better = "higher") -> float | None:
-    """FWT (Lopez-Paz & Ranzato 2017): mean over j >= 1 of the score on j before training on it, less `untrained[j]`;
-    positive is better. None if one of these scores was not measured."""
+    """FWT (Lopez-Paz & Ranzato 2017, equation 4): mean over j >= 1 of the score on j before training on it, less
+    `untrained[j]`; positive is better. None if one of these scores was not measured."""
     before = [score[j - 1][j] for j in range(1, len(score))]
     if None in before or untrained is None:
         return None
@@ -59,6 +100,19 @@ def forgetting(score: ScoreMatrix, better: Better = "higher") -> float | None:
     return _mean(
         [max(sign * value for value in _measured(scores)) - sign * final[j] for j, scores in enumerate(earlier)]
     )
+
+
+# By the names that tables and `api.records` call them: functions of what was measured and of which scores are better.
+METRICS: dict[str, Callable[[Scored, Better], float | None]] = {
+    "average_accuracy": lambda run, _: average_accuracy(run.score),
+    "during_accuracy": lambda run, _: during_accuracy(run.score),
+    "anytime_accuracy": lambda run, _: anytime_accuracy(run.score),
+    "worst_case_accuracy": lambda run, better: worst_case_accuracy(run.score, better),
+    "backward_transfer": lambda run, better: backward_transfer(run.score, better),
+    "forward_transfer": lambda run, better: forward_transfer(run.score, run.untrained, better),
+    "forgetting": lambda run, better: forgetting(run.score, better),
+    "task_inference": lambda run, _: average_accuracy(run.task_inference) if run.task_inference else None,
+}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Amounts:
 
     steps: list[int] = field(default_factory=list)  # of the parameter that took the most
     updates: list[int] = field(default_factory=list)  # of single numbers, by all steps of all optimisers together
-    samples: list[int] = field(default_factory=list)  # in the batches of the main loop, replayed ones among them
+    samples: list[int] = field(default_factory=list)  # inputs in the batches of the main loop, replayed ones among them
     learning_rates: list[float] = field(default_factory=list)  # the least and the largest of any step
     optimisers: list[str] = field(default_factory=list)  # their classes
     given: list[int] = field(default_factory=list)  # training samples of the experience
@@ -113,7 +113,7 @@ class Meter:
         assert loop is not None
         self._operations.end(loop)
         if template.in_main_loop:
-            self._present.samples += len(template.mb_y)
+            self._present.samples += _inputs_in(template.mbatch)
         if not loop.left:
             self._loop_is_over(template)
         yield
@@ -259,6 +259,13 @@ class Retained:
 def protocol_network(setup: Setup) -> int:
     """Parameters of the network that the protocol asks for, with the scenario's outputs."""
     return target_network(setup).layout.parameters
+
+
+def _inputs_in(batch: Sequence[Any]) -> int:
+    """Inputs in a batch: its own, and what is as large beside its targets, put there by a method that replays."""
+    inputs, _, *others = batch
+    replayed = [one for one in others if isinstance(one, Tensor) and one.dim() > 1]
+    return len(inputs) + sum(len(one) for one in replayed if one[:1].numel() == inputs[:1].numel())
 
 
 def unique(tensors: Iterable[Tensor]) -> list[Tensor]:

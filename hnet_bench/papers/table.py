@@ -31,7 +31,8 @@ so they share its records; new rows may use its settings and its shared hyperpar
 
 `reduced = "500 iterations where the paper has 5000"` says that a table has less than the paper's budget; its pages and
 figures repeat it, and what it measures is no reproduction. `figures = ["compression"]` asks for a kind of figure that
-says what to run as long as there is no record for it.
+says what to run as long as there is no record for it. `columns = ["backward_transfer"]` asks for metrics with their
+spread, in all formats (see docs/metrics.md).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
 from hnet_bench.interfaces import Scenario, Settings, UserError
-from hnet_bench.metrics import Better
+from hnet_bench.metrics import METRICS, Better
 from hnet_bench.papers.search import Choice, RuleName, Search, Tuning, check_choice, check_space, read_choices
 from hnet_bench.papers.seeds import format_seeds, parse_seeds
 
@@ -135,6 +136,7 @@ class Table:
     trial: bool = False  # for trying things out: no part of the reports that a repository keeps
     reduced: str = ""  # what is less than in the paper, "" at full budget
     figures: tuple[str, ...] = ()  # kinds that are drawn even if no record has what they show
+    columns: tuple[str, ...] = ()  # metrics that its reports show with their spread, names of `METRICS`
 
     @property
     def unit(self) -> Unit:
@@ -184,6 +186,7 @@ class _File:
     trial: bool = False
     reduced: str = ""
     figures: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     search: dict[str, Any] = field(default_factory=dict)
     tuning: dict[str, Any] | None = None
@@ -311,6 +314,7 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
+    _check_columns(file.columns, name)
     table = Table(
         name=name,
         title=file.title,
@@ -321,6 +325,7 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         trial=file.trial,
         reduced=file.reduced,
         figures=file.figures,
+        columns=file.columns,
     )
     return table, file
 
@@ -337,7 +342,7 @@ def _extended(
     if extends.rows is not None:
         base.select(list(extends.rows), None)  # which knows each of them
         base = replace(base, cells=tuple(cell for cell in base.cells if cell.row in extends.rows))
-    keys = ("title", "source", "note", "seeds", "unit", "better", "reduced", "figures")
+    keys = ("title", "source", "note", "seeds", "unit", "better", "reduced", "figures", "columns")
     from_above = {key: getattr(above, key) for key in keys}
     if above.tuning:
         from_above["tuning"] = {key: value for key, value in above.tuning.items() if key != "chosen"}
@@ -517,6 +522,17 @@ def _check_files(cells: tuple[Cell, ...], where: str) -> None:
             raise UserError(
                 f"{where} has two files of the same name, {other} and {path}, and records know them by it: rename one."
             )
+
+
+def _check_columns(columns: tuple[str, ...], table: str) -> None:
+    for column in columns:
+        if column not in METRICS:
+            raise UserError(
+                f"Unknown column '{column}' of table '{table}': known are {', '.join(METRICS)}."
+                f"{did_you_mean(column, METRICS)}"
+            )
+        if columns.count(column) > 1:
+            raise UserError(f"Table '{table}' names the column '{column}' twice.")
 
 
 def _shared(known: dict[str, Any], given: str | dict[str, Any], kind: str, where: str) -> dict[str, Any]:

@@ -8,15 +8,7 @@ from itertools import pairwise
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.metrics import (
-    Better,
-    Summary,
-    average_accuracy,
-    during_accuracy,
-    forgetting,
-    forward_transfer,
-    summarise,
-)
+from hnet_bench.metrics import METRICS, Better, Summary, summarise
 from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
@@ -25,6 +17,7 @@ from hnet_bench.reporting.statistics import ERROR_RATE, INTERVAL, MINIMUM_TO_RAN
 from hnet_bench.reporting.text import (
     GIBIBYTE,
     KNOWN,
+    MEBIBYTE,
     PERCENT,
     Scale,
     count,
@@ -43,6 +36,7 @@ from hnet_bench.reporting.verdicts import (
     Verdict,
     has_known_error,
 )
+from hnet_bench.runs.account import account
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.tuning import Tuned
@@ -52,10 +46,15 @@ Align: TypeAlias = Literal["left", "right", "center"]
 
 NO_REASON = "no reason known"
 ABSENT = "not measured"
-_GAPS = (
-    "Forgetting is not measured where a run evaluates after each experience on that one alone, and on all of them "
-    "after the last: the best earlier score is then not known."
-)
+_GAPS = {
+    metric: f"{what} is not measured where a run evaluates after each experience on that one alone, and on all of them "
+    f"after the last: {why} is then not known."
+    for metric, what, why in (
+        ("forgetting", "Forgetting", "the best earlier score"),
+        ("worst_case_accuracy", "The worst case", "the worst later score"),
+        ("anytime_accuracy", "Anytime accuracy", "the average score before the end"),
+    )
+}
 RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 
 
@@ -315,8 +314,8 @@ def reason_of(cell: ReportCell) -> str:
 
 @dataclass(frozen=True)
 class Measure:
-    """What the records of a cell say: its name in JSON, its heading in the details ("": not there), its value, and that
-    as text. Most values are means over seeds; these are in the CSV, too, of others those that `data_files` names."""
+    """What the records of a cell say: its name in JSON, its heading in a table ("": none), its value, and that as text.
+    Most values are means over seeds; these are in the CSV, too, of others those that `data_files` names."""
 
     name: str
     heading: str
@@ -326,6 +325,8 @@ class Measure:
     align: Align = "right"
     over_seeds: bool = True
     legend: str = ""  # below a table that has the column; {differences} stands for the unit of differences
+    of: Literal["details", "account", "metrics"] = "details"  # the table that has it, unless a table names it
+    metric: str = ""  # by which name in `METRICS` a table may name it
 
     def column(self) -> Column[ReportCell]:
         """Its column."""
@@ -336,13 +337,54 @@ class Measure:
 
         return Column(self.heading, text, self.align)
 
+    def with_spread(self, cell: ReportCell) -> str:
+        """ "69.48 ± 0.80": its mean and SEM."""
+        value = self.value(cell)
+        if value is None:
+            return self.absent
+        return self.scale_of(cell).with_spread(value.mean, value.sem)
+
+    def scale_of(self, cell: ReportCell) -> Scale:
+        """How a metric is written: shares of inferred tasks in percent, all else as scores."""
+        return PERCENT if self.metric == "task_inference" else cell.scale
+
 
 def _mean(metric: Callable[[Record, Better], float | None]) -> Callable[[ReportCell], Summary | None]:
     return lambda cell: cell.over_seeds(lambda record: metric(record, cell.cell.better))
 
 
-def _task_inference(record: Record, _: Better) -> float | None:
-    return average_accuracy(record.task_inference) if record.task_inference else None
+def _metric(name: str, heading: str, legend: str, **rest: Any) -> Measure:
+    """A metric of `METRICS`; `as_` is its name in JSON, if that is another."""
+    key = rest.pop("as_", name)
+    return Measure(key, heading, _mean(METRICS[name]), metric=name, legend=f"{heading}: {legend}", **rest)
+
+
+def _of_account(name: str, heading: str, text: Callable[[float], str], legend: str) -> Measure:
+    """A number of the account of a run."""
+    return Measure(
+        name,
+        heading,
+        _account_mean(name),
+        lambda value, _: text(value),
+        ABSENT,
+        over_seeds=False,
+        legend=legend,
+        of="account",
+    )
+
+
+def _account_mean(name: str) -> Callable[[ReportCell], float | None]:
+    """The mean over seeds."""
+
+    def value(cell: ReportCell) -> float | None:
+        found = cell.over_seeds(lambda record: account(record)[name])
+        return found.mean if found else None
+
+    return value
+
+
+def _mebibytes(number: float) -> str:
+    return f"{number / MEBIBYTE:.2f}"
 
 
 def _diagnostics(cell: ReportCell) -> dict[str, float]:
@@ -382,36 +424,50 @@ MEASURES = (
         over_seeds=False,
         legend="Settings: published by a paper, given by whoever wrote the table, or selected among trials.",
     ),
-    Measure(
-        "during",
-        "During",
-        _mean(lambda record, _: during_accuracy(record.score)),
-        legend="During: score on each experience right after training on it.",
-    ),
-    Measure("final", "Final", lambda cell: cell.summary, legend="Final: after the last one."),
-    Measure(
+    _metric("during_accuracy", "During", "score on each experience right after training on it.", as_="during"),
+    _metric("average_accuracy", "Final", "after the last one.", as_="final"),
+    _metric(
         "forgetting",
         "Forgetting",
-        _mean(lambda record, better: forgetting(record.score, better)),
+        "what is lost from the best earlier score to the final one, in {differences}.",
         absent=ABSENT,
-        legend="Forgetting: what is lost from the best earlier score to the final one, in {differences}.",
     ),
-    Measure(
+    _metric(
         "forward_transfer",
         "Forward transfer",
-        _mean(lambda one, *at: forward_transfer(one.score, one.untrained, *at)),
-        legend="Forward transfer: how much better each experience but the first is right before training on it than "
-        "before any training, for runs that were evaluated then.",
+        "how much better each experience but the first is right before training on it than before any training, for "
+        "runs that were evaluated then.",
+    ),
+    _metric(
+        "backward_transfer",
+        "Backward transfer",
+        "how much better each experience but the last is in the end than right after training on it, in {differences}.",
+        absent=ABSENT,
+        of="metrics",
+    ),
+    _metric(
+        "anytime_accuracy",
+        "Anytime",
+        "mean over experiences of the average score, after each, on all until then.",
+        absent=ABSENT,
+        of="metrics",
+    ),
+    _metric(
+        "worst_case_accuracy",
+        "Worst case",
+        "mean of the last experience's score and, for each other, the worst score after a later experience; what lies "
+        "between two evaluations is not seen.",
+        absent=ABSENT,
+        of="metrics",
     ),
     Measure("stale_seeds", "", lambda cell: cell.stale_seeds, over_seeds=False),
     Measure("unknown_seeds", "", lambda cell: cell.unknown_seeds or None, over_seeds=False),
     Measure("departed_seeds", "", lambda cell: cell.departed_seeds or None, over_seeds=False),
-    Measure(
+    _metric(
         "task_inference",
         "Task inference",
-        _mean(_task_inference),
-        lambda mean, _: PERCENT.text(mean.mean),
-        legend="Task inference: how often the task was inferred right after the last experience, in percent.",
+        "how often the task was inferred right after the last experience, in percent.",
+        text=lambda mean, _: PERCENT.text(mean.mean),
     ),
     Measure(
         "trained_parameters",
@@ -450,6 +506,29 @@ MEASURES = (
         align="left",
         over_seeds=False,
     ),
+    _of_account("stored_samples", "Stored samples", "{:,.0f}".format, "Stored: training samples kept for later ones."),
+    _of_account("stored_bytes", "Stored, MiB", _mebibytes, ""),
+    _of_account(
+        "kept_bytes",
+        "Kept, MiB",
+        _mebibytes,
+        "Kept: all of it, networks, importances, masks and samples, but for the state of optimisers.",
+    ),
+    _of_account(
+        "held_bytes",
+        "Held, MiB",
+        _mebibytes,
+        "Held: the same at the end of training on an experience, old copies and generated samples included.",
+    ),
+    _of_account("network_bytes", "Network, MiB", _mebibytes, "Network: the one that the protocol asks for."),
+    _of_account(
+        "relative_operations",
+        "Operations",
+        "{:.2f}".format,
+        "Operations: those of matrix products and convolutions in all training, over those of as many steps of that "
+        "network by itself.",
+    ),
+    *(Measure(name, "", _account_mean(name), over_seeds=False, of="account") for name in ("samples", "operations")),
 )
 TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
     Column("Row", lambda one: one.cell.row, "left"),
@@ -459,27 +538,87 @@ TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
     Column("Chosen", lambda one: one_line(one.choice.values), "left"),
 )
 SEEDS: Column[ReportCell] = Column("Seeds", lambda cell: format_seeds(cell.seeds))
-DETAIL_COLUMNS = (LABEL, SCENARIO, SEEDS, *(measure.column() for measure in MEASURES if measure.heading))
 
 
 def details_table(report: Report) -> TextTable | None:
     """What else the records tell of each measured cell; None if nothing is measured. Empty columns are left out."""
-    measured = [cell for cell in report.cells if cell.records]
-    if not measured:
-        return None
-    table = text_table(
-        DETAIL_COLUMNS, measured, name="details", title="Details", sections=sections_of(measured), drop_empty=True
+    return _measures_table(
+        report,
+        [measure for measure in MEASURES if measure.of == "details"],
+        [cell for cell in report.cells if cell.records],
+        name="details",
+        title="Details",
+        notes="Means over seeds.",
     )
-    shown = {column.heading for column in table.columns}
-    legends = [measure.legend for measure in MEASURES if measure.legend and measure.heading in shown]
-    notes = [" ".join(["Means over seeds.", *legends]).format(differences=report.scale.differences)]
-    notes += [_GAPS] if any(field.text == ABSENT for row in table.rows for field in row) else []
-    return replace(table, notes=tuple(notes))
+
+
+def account_table(report: Report) -> TextTable | None:
+    """What methods keep and compute, for cells whose records say so; None if there is none."""
+    return _measures_table(
+        report,
+        [measure for measure in MEASURES if measure.of == "account"],
+        [cell for cell in report.cells if _account_mean("operations")(cell) is not None],
+        name="account",
+        title="What methods keep and compute",
+        notes="Means over seeds of the most after any experience, as measured.",
+    )
+
+
+def named_metrics(report: Report) -> list[Measure]:
+    """The metrics that the table names, in its order."""
+    by_name = {measure.metric: measure for measure in MEASURES}
+    return [by_name[name] for name in report.table.columns]
+
+
+def metrics_table(report: Report) -> TextTable | None:
+    """The metrics that the table names, with their spread; None if it names none, or nothing is measured."""
+    return _measures_table(
+        report,
+        named_metrics(report),
+        [cell for cell in report.cells if cell.records],
+        name="metrics",
+        title="Metrics",
+        notes="Mean ± SEM over seeds.",
+        spread=True,
+    )
+
+
+def _measures_table(
+    report: Report,
+    measures: Sequence[Measure],
+    cells: Sequence[ReportCell],
+    *,
+    name: str,
+    title: str,
+    notes: str,
+    spread: bool = False,
+) -> TextTable | None:
+    shown = [measure for measure in measures if measure.heading]
+    if not shown or not cells:
+        return None
+    columns = [Column(one.heading, one.with_spread) if spread else one.column() for one in shown]
+    table = text_table(
+        [LABEL, SCENARIO, SEEDS, *columns],
+        cells,
+        name=name,
+        title=title,
+        sections=sections_of(cells),
+        drop_empty=True,
+    )
+    headings = [column.heading for column in table.columns]
+    legends = [measure.legend for measure in shown if measure.legend and measure.heading in headings]
+    lines = [" ".join([notes, *legends]).format(differences=report.scale.differences)]
+    for measure in shown:
+        if why := _GAPS.get(measure.metric):
+            at = headings.index(measure.heading)
+            lines += [why] if any(row[at].text == ABSENT for row in table.rows) else []
+    return replace(table, notes=tuple(lines))
 
 
 def tables_of(report: Report) -> list[TextTable]:
     """The tables that a report has, in the order of its pages."""
-    return [table for table in (results_table(report), verdicts_table(report), details_table(report)) if table]
+    makers = (results_table, metrics_table, verdicts_table, details_table, account_table)
+    return [table for make in makers if (table := make(report))]
 
 
 def sections_of(cells: Sequence[ReportCell]) -> tuple[int, ...]:

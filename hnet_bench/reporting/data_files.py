@@ -18,6 +18,7 @@ from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import MEASURES
 from hnet_bench.reporting.provenance import made_with
 from hnet_bench.reporting.verdicts import Verdict
+from hnet_bench.runs.account import ACCOUNT
 
 # The score in the end stands first.
 _SUMMARIES = dict.fromkeys(["final", *(measure.name for measure in MEASURES if measure.over_seeds)])
@@ -29,6 +30,7 @@ CSV_COLUMNS = (
     *("row", "label", "scenario", "benchmark", "planned", "failed", "rank"),
     *(f"measured.{name}.{number}" for name in _SUMMARIES for number in ("mean", "sem", "n")),
     *("measured.trained_parameters", "measured.compression_ratio", "measured.stale_seeds"),
+    *(f"measured.{name}" for name in ACCOUNT),
     *(f"reported.{name}" for name in _REPORTED),
     *(f"verdict.{name}" for name in _VERDICT),
 )

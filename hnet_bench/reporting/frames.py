@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
+from hnet_bench.metrics import METRICS, summarise
 from hnet_bench.reporting.verdicts import difference_of
+from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
@@ -28,7 +30,9 @@ _FIRST = ("table", "row", "label", "scenario", "benchmark", "seed", "after", "ex
 _NUMBERS = (
     *("value", "compression_ratio", "mean", "sem"),
     *("reported", "reported_spread", "reported_n", "margin", "difference", "difference_low", "difference_high"),
+    *ACCOUNT,
 )
+_METRICS = tuple(column for name in METRICS for column in (name, f"{name}_sem"))
 
 
 def scores(states: Sequence[CellState]) -> DataFrame:
@@ -58,7 +62,7 @@ def scores(states: Sequence[CellState]) -> DataFrame:
         for experience, score in enumerate(line)
         if score is not None
     ]
-    facts = cells(states)
+    facts = _cells(states)
     found = DataFrame(lines, columns=list(_SCORE_COLUMNS)).astype({"inferred": float}).merge(facts, "left")
     # Categories keep the order of the table, whatever part of the frame is drawn.
     for name in ("row", "method", "title", "scenario"):
@@ -71,8 +75,17 @@ def cells(states: Sequence[CellState]) -> DataFrame:
     interval that verdicts are read from. Scores are as in records: fractions, or errors where `unit` is "mse".
 
     `title` is the benchmark as people name it, `method` the row's label without that. Where rows differ in one number
-    alone, that is `hyperparameter`, and `value` what it is.
+    alone, that is `hyperparameter`, and `value` what it is. Each metric of `METRICS` has its mean and, as `<name>_sem`,
+    its SEM, and each number of `ACCOUNT` its mean.
     """
+    from pandas import DataFrame
+
+    metrics = DataFrame([_metrics(state) for state in states], columns=list(_METRICS)).astype(float)
+    return _cells(states).join(metrics)
+
+
+def _cells(states: Sequence[CellState]) -> DataFrame:
+    """The same without metrics, which follow from scores."""
     from pandas import DataFrame
 
     names, titles, sweeps = _row_names(states), _benchmark_titles(states), _sweeps(states)
@@ -110,7 +123,23 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
         "difference": difference,
         "difference_low": low,
         "difference_high": high,
+        **{name: _mean(state, lambda record, name=name: account(record)[name])[0] for name in ACCOUNT},
     }
+
+
+def _metrics(state: CellState) -> list[float | None]:
+    """As `_METRICS` names them."""
+    return [
+        number
+        for metric in METRICS.values()
+        for number in _mean(state, lambda record, metric=metric: metric(record, state.cell.better))
+    ]
+
+
+def _mean(state: CellState, number: Callable[[Record], float | None]) -> tuple[float | None, float | None]:
+    """Mean and SEM over the records that have it."""
+    found = summarise([value for record in state.records if (value := number(record)) is not None])
+    return (found.mean, found.sem) if found else (None, None)
 
 
 def _row_names(states: Sequence[CellState]) -> dict[str, str]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.metrics import Summary
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import sections_of
+from hnet_bench.reporting.columns import named_metrics, sections_of
 from hnet_bench.reporting.latex import escape, reference
-from hnet_bench.reporting.text import KNOWN, NOT_RUN, RECORD_MARKS, record_marks, reported_legend
+from hnet_bench.reporting.text import KNOWN, NOT_RUN, RECORD_MARKS, Scale, record_marks, reported_legend
 
 _SIGNS = {"sem": "SEM", "sd": "SD"}
 _COLUMN, _PAGE = 229.0, 469.0  # points, of an `article` of 10 pt with two columns
@@ -46,6 +47,9 @@ class _Entry:
         spread = rf"{{\scriptsize\,$\pm$\,{escape(self.spread)}}}" if self.spread else ""
         marks = rf"\textsuperscript{{{escape(self.marks)}}}" if self.marks else ""
         return rf"\textbf{{{mean}}}" if self.bold and mean else mean, spread + marks
+
+
+_NONE = _Entry("")
 
 
 @dataclass(frozen=True)
@@ -134,27 +138,39 @@ def _sections(report: Report) -> list[tuple[str, list[str]]]:
 def _columns(report: Report, scenario: str, spread: str, bold: str, reported: bool) -> Iterable[_Column]:
     cells = [row.get(scenario) for row in report.rows]
     best = {"best": ("best",), "tied": ("best", "tied")}.get(bold, ())
-    yield _Column(scenario, "measured" if reported else "", [_measured(cell, spread, best) for cell in cells])
+    metrics = [measure for measure in named_metrics(report) if measure.metric != "average_accuracy"]
+    heading = "measured" if reported else "final" if metrics else ""
+    yield _Column(scenario, heading, [_measured(cell, spread, best) for cell in cells])
     if reported and any(cell and cell.reported for cell in cells):
         yield _Column(scenario, "reported", [_reported(cell, spread) for cell in cells])
+    for measure in metrics:
+        entries = [
+            _of_summary(measure.value(cell), measure.scale_of(cell), spread) if cell else _NONE for cell in cells
+        ]
+        yield _Column(scenario, measure.heading.lower(), entries)
 
 
 def _measured(cell: ReportCell | None, spread: str, best: Sequence[str]) -> _Entry:
     if cell is None:
-        return _Entry("")
-    summary, text = cell.summary, cell.scale.text
-    if summary is None:
+        return _NONE
+    if cell.summary is None:
         return _Entry(NOT_RUN)
+    entry = _of_summary(cell.summary, cell.scale, spread)
+    return replace(entry, marks=record_marks(cell), bold=cell.rank in best)
+
+
+def _of_summary(summary: Summary | None, scale: Scale, spread: str) -> _Entry:
+    if summary is None:
+        return _NONE
     deviation = {"sem": summary.sem, "sd": None if summary.variance is None else math.sqrt(summary.variance)}.get(
         spread
     )
-    behind = "" if deviation is None else text(deviation)
-    return _Entry(text(summary.mean), behind, record_marks(cell), bold=cell.rank in best)
+    return _Entry(scale.text(summary.mean), "" if deviation is None else scale.text(deviation))
 
 
 def _reported(cell: ReportCell | None, spread: str) -> _Entry:
     if cell is None or cell.reported is None:
-        return _Entry("")
+        return _NONE
     found, text = cell.reported, cell.scale.text
     behind = "" if found.spread is None or spread == "none" else text(found.spread)
     return _Entry(text(found.mean), behind, KNOWN[found.known][0])
@@ -209,6 +225,7 @@ def _notes(report: Report, spread: str, bold: str, reported: bool) -> Iterable[s
     between = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
     sign = f" ± {_SIGNS[spread]}" if spread in _SIGNS and numbers[-1] > 1 else ""
     yield f"{'Measured: mean' if reported else 'Mean'}{sign} over {between} seed{'s' * (numbers[-1] > 1)}."
+    yield from (metric.legend.format(differences=report.scale.differences) for metric in named_metrics(report))
     if any(cell.rank == "best" for cell in report.cells):
         if bold == "best":
             yield "Bold: the best mean."

@@ -12,6 +12,7 @@ from hnet_bench.papers.table import Reported, Unit
 from hnet_bench.runs.plan import CellState
 
 NOT_RUN = "not run"
+MEBIBYTE = 2**20
 GIBIBYTE = 2**30
 
 

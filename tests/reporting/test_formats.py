@@ -14,13 +14,15 @@ from typing import Any, Literal
 
 import pytest
 
+from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.columns import tables_of, verdicts_table
+from hnet_bench.reporting.columns import account_table, tables_of, verdicts_table
 from hnet_bench.reporting.data_files import CSV_COLUMNS, cell_json
 from hnet_bench.reporting.documents import with_results
 from hnet_bench.reporting.html_page import page as html_page
+from hnet_bench.runs.account import ACCOUNT
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.revisions import Freshness
 from hnet_bench.runs.store import Store
@@ -143,6 +145,81 @@ def test_the_shipped_tables_too(tmp_path: Path) -> None:
     assert of_markdown(markdown.page(report)) == expected
     assert of_latex(latex.document(report)) == expected
     assert of_html(html_of(report)) == expected
+
+
+def kept_by(record: Any) -> Settings:
+    """What a run measures that keeps 25 of 50 samples of 12 values and computes twice what fine-tuning does."""
+    experiences = len(record.score)
+    kept = {"networks": 500, "other": 300, "samples": 25, "bytes": 4 * 800, "sample_bytes": 1200}
+    return {
+        "steps": [5] * experiences,
+        "updates": [6000] * experiences,
+        "samples": [1280] * experiences,
+        "learning_rates": [0.001, 0.001],
+        "optimisers": ["Adam"],
+        "given": [50] * experiences,
+        "kept": [{**kept, "samples": 12, "sample_bytes": 576, "bytes": 4 * 650}, *[kept] * (experiences - 1)],
+        "held_bytes": [3200, *[2**21] * (experiences - 1)],
+        "operations": [2 * 5 * 10**6] * experiences,
+        "step_operations": 10**6,
+        "inputs": 12,
+        "network": 1200,
+        "trained": 1200,
+        "answers_with": 1200,
+    }
+
+
+@pytest.fixture
+def account_report(rich_table: Table, rich_store: Store) -> Report:
+    """A table that names metrics, some of whose records say what was kept."""
+    table = replace(rich_table, columns=("worst_case_accuracy", "task_inference", "backward_transfer"))
+    for state in table_state(table, rich_store):
+        if state.cell.row in ("good", "single"):
+            assert state.spec is not None
+            for record in state.records:
+                spec = state.spec.with_seed(record.spec["seed"])
+                rich_store.path(spec).unlink()
+                rich_store.write(spec, replace(record, measured=kept_by(record)))
+    return build_report(table, table_state(table, rich_store), command="rich.toml")
+
+
+def test_metrics_that_a_table_names_stand_in_every_format_with_their_spread(account_report: Report) -> None:
+    expected = of_tables(account_report)
+    assert [len(table) for table in expected] == [7, 6, 5, 6, 2]
+    for found in (
+        of_markdown(markdown.page(account_report)),
+        of_latex(latex.document(account_report)),
+        of_html(html_of(account_report)),
+    ):
+        assert found == expected
+    good = next(row for row in expected[1] if row[0].startswith("good"))
+    # The first experience fell from 90 to 69.5, 70.5, 68.5, 69.5 and 69.5, where the second had a point more.
+    assert good[2:] == ["1-5", "70.00 ± 0.32", "60.00 ± 0.00", "-20.50 ± 0.32"]
+    single = next(row for row in expected[1] if row[0].startswith("single"))
+    assert single[2:] == ["1", "60.00", "", "-30.50"]
+    (cell,) = (
+        cell
+        for cell in json.loads(as_json(account_report))["cells"]
+        if (cell["row"], cell["scenario"]) == ("good", "CL3")
+    )
+    assert cell["measured"]["backward_transfer"]["mean"] == pytest.approx(-0.205)
+    line = next(line for line in csv.DictReader(io.StringIO(as_csv(account_report))) if line["measured_stored_samples"])
+    assert (line["row"], float(line["measured_worst_case_accuracy_mean"])) == ("good", pytest.approx(0.7))
+
+
+def test_what_is_kept_stands_where_it_was_measured(account_report: Report) -> None:
+    table = account_table(account_report)
+    assert table is not None
+    assert [column.heading for column in table.columns] == [
+        *("", "Scenario", "Seeds", "Stored samples", "Stored, MiB", "Kept, MiB", "Held, MiB", "Network, MiB"),
+        "Operations",
+    ]
+    assert [[field.text for field in row][2:] for row in table.rows] == [
+        [seeds, "25", "0.00", "0.00", "2.00", "0.00", "2.00"] for seeds in ("1-5", "1")
+    ]
+    measured = {cell["row"]: cell["measured"] for cell in map(cell_json, account_report.cells) if cell["measured"]}
+    assert [measured["good"][name] for name in ACCOUNT] == [25, 1200, 3200, 2**21, 4800, 2560, 2 * 10**7, 2.0]
+    assert "kept_bytes" not in measured["low"]
 
 
 def test_csv_and_json_hold_the_numbers_that_the_pages_show(rich_report: Report) -> None:

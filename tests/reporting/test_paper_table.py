@@ -43,6 +43,19 @@ def test_means_stand_with_the_chosen_spread_beside_what_is_reported(rich_report:
     assert "Mean $\\pm$ SEM over 1 to 5 seeds." in measured
 
 
+def test_metrics_that_a_table_names_stand_beside_what_is_measured(rich_report: Report) -> None:
+    named = replace(rich_report, table=replace(rich_report.table, columns=("average_accuracy", "backward_transfer")))
+    text = paper_table(named)
+    label = r"good \& 100 \% of \_it\_"
+    assert (
+        row(text, "good")
+        == rf"{label} & -- &  & 70.00 & {pm('0.32')} & 70.00 & {pm('0.20')} & $-$20.50 & {pm('0.32')} \\"
+    )
+    assert r"\multicolumn{2}{c}{backward transfer}" in text
+    assert "Backward transfer: how much better each experience" in text
+    assert r"\multicolumn{2}{c}{final}" in paper_table(named, reported=False)
+
+
 def test_the_best_is_bold_and_no_bound(rich_report: Report) -> None:
     bold = {
         kind: re.findall(r"^(\w+) .*\\textbf", paper_table(rich_report, bold=kind), re.M)
