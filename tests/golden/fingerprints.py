@@ -1,9 +1,10 @@
 """What the code of one source tree computes, in fingerprints: fingerprints.py ROOT [STRATEGY...] prints them as JSON.
 
 Each is a SHA-256 over the parameters, the scores, the answers and the inferred tasks of one short run with a fixed
-seed: of every strategy in every scenario that it declares, and of every variant that a shipped table uses, on the
-synthetic benchmark; and of a plain run on every benchmark, with some of its samples. They compare two trees on one
-machine with one set of versions (`compare.py`), and mean nothing beyond that: none is ever stored.
+seed, with the sizes of its training batches beside it: of every strategy in every scenario that it declares, and of
+every variant that a shipped table uses, on the synthetic benchmark; and of a plain run on every benchmark, with some of
+its samples. They compare two trees on one machine with one set of versions (`compare.py`), and mean nothing beyond
+that: none is ever stored.
 
 Only the product's public words are used, so that this file can measure an older tree that has none of its own.
 """
@@ -21,8 +22,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-# Raised when these fingerprints themselves are made in another way: then two trees cannot be compared.
-RECIPE = 1
 PROTOCOL = {"iterations": 20, "batch_size": 16, "learning_rate": 1e-2, "hidden_units": [16, 16]}
 # More test samples than one batch of an evaluation holds.
 STREAM = {"name": "synthetic", "experiences": 3, "test_per_class": 200}
@@ -114,8 +113,8 @@ def _without_name(benchmark: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in benchmark.items() if key != "name"}
 
 
-def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
-    """Learns, evaluates, and sums up all that came of it."""
+def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> dict[str, Any]:
+    """Learns, evaluates, and sums up all that came of it, as `PARTS` of compare.py."""
     import torch
 
     from hnet_bench.avalanche_adapter.evaluation import Evaluator
@@ -125,14 +124,14 @@ def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
     spec = resolve(**arguments, seed=1, where="golden")
     options = {"folder": None, "observer": lambda event: None, "checkpoints": None, "loggers": None}
     learning = Learning(spec, device="cpu", **options)
-    batches = _batch_sizes(learning.template)
+    trained, evaluated = _batch_sizes(learning.template)
     learning.learn()
     template, progress = learning.template, learning.progress
     benchmark = spec.build_benchmark().build(scenario=spec.scenario, seed=spec.seed, folder=None)
     last = Evaluator(benchmark).evaluate(template)
     digest = hashlib.sha256()
     digest.update(json.dumps([progress.untrained, progress.score, progress.task_inference]).encode())
-    digest.update(json.dumps(sorted(batches.items())).encode())
+    digest.update(json.dumps(sorted(evaluated.items())).encode())
     _add(digest, last.predictions if hasattr(last, "predictions") else last.answers)  # an older tree's word
     # In any order: names of attributes are spelling.
     parameters = [parameter.detach() for parameter in template.model.parameters()]
@@ -142,23 +141,24 @@ def fingerprint(arguments: dict[str, Any], *, with_samples: bool) -> str:
         for samples in (*benchmark.train, *benchmark.test):
             every = max(1, len(samples) // SAMPLES)
             _add(digest, samples.take(torch.arange(0, len(samples), every)))
-    return digest.hexdigest()
+    return {"fingerprint": digest.hexdigest(), "training_batches": dict(sorted(trained.items()))}
 
 
-def _batch_sizes(template: Any) -> Counter[str]:
+def _batch_sizes(template: Any) -> tuple[Counter[str], Counter[str]]:
     """Counts the batches that a template gets from now on, by their size, when it learns and when it is evaluated."""
     from avalanche.core import BaseSGDPlugin
 
     class Counting(BaseSGDPlugin):  # type: ignore[misc]
-        def before_training_forward(self, strategy: Any, **kwargs: Any) -> None:
-            found[f"train {len(strategy.mb_x)}"] += 1
+        def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+            trained[str(len(strategy.mb_x))] += 1
 
         def before_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
-            found[f"eval {len(strategy.mb_x)}"] += 1
+            evaluated[f"eval {len(strategy.mb_x)}"] += 1
 
-    found: Counter[str] = Counter()
+    trained: Counter[str] = Counter()
+    evaluated: Counter[str] = Counter()
     template.plugins.append(Counting())
-    return found
+    return trained, evaluated
 
 
 def _add(digest: Any, tensors: Iterable[Any]) -> None:
@@ -201,10 +201,10 @@ def main(root: Path, only: list[str]) -> None:
         "benchmark": {name: _revision(catalog.benchmark_class(name)) for name in catalog.names("benchmarks")},
         "protocol": _revision(TrainingProtocol),
     }
-    print(json.dumps({"recipe": RECIPE, "revisions": revisions, "runs": runs, "skipped": skipped}))
+    print(json.dumps({"revisions": revisions, "runs": runs, "skipped": skipped}))
 
 
-def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, str]:
+def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     from hnet_bench.interfaces import UserError
 
     try:
@@ -212,7 +212,7 @@ def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, str]:
     except UserError:  # a benchmark that is not for this scenario; in which words is spelling
         if of == "strategy":
             raise
-        found = "refused"
+        found = {"fingerprint": "refused"}
     gc.collect()  # Avalanche's strategies refer to themselves: each would keep its benchmark's images for a while
     return {
         "name": name,
@@ -220,7 +220,7 @@ def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, str]:
         "strategy": arguments["strategy"],
         "benchmark": arguments["benchmark"]["name"],
         "scenario": arguments["scenario"].label,
-        "fingerprint": found,
+        **found,
     }
 
 

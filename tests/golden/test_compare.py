@@ -96,6 +96,16 @@ def test_each_change_without_a_revision_and_each_revision_without_a_change_is_a_
     assert script("compare").problems(measured(), after) == sentences
 
 
+def test_batches_of_training_count_where_both_trees_have_measured_them() -> None:
+    def with_batches(size: str) -> dict[str, Any]:
+        found = measured()
+        return {**found, "runs": [{**run, "training_batches": {size: 60}} for run in found["runs"]]}
+
+    problems = script("compare").problems
+    assert problems(measured(), with_batches("16")) == problems(with_batches("16"), with_batches("16")) == []
+    assert len(problems(with_batches("16"), with_batches("32"))) == len(problems(measured(), measured(EVERYTHING)))
+
+
 def test_a_change_of_all_strategies_points_at_what_they_share() -> None:
     found = script("compare").problems(measured(), measured(EVERYTHING))
     assert [sentence.split(" has changed")[0] for sentence in found[:3]] == [
@@ -120,4 +130,6 @@ def test_a_fingerprint_is_the_same_twice_and_another_for_another_step() -> None:
     arguments = dict(fingerprints.strategy_cases())["finetune CL3"]
     longer = {**arguments, "protocol": {**arguments["protocol"], "iterations": 21}}
     first, second, other = (fingerprints.fingerprint(one, with_samples=False) for one in (arguments, arguments, longer))
-    assert first == second != other
+    assert first == second
+    assert first["fingerprint"] != other["fingerprint"]
+    assert (first["training_batches"], other["training_batches"]) == ({"16": 60}, {"16": 63})  # of three experiences
