@@ -22,6 +22,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -1119,6 +1120,14 @@ def _named(cell: Cell) -> Settings:
     return {"table": cell.table, "row": cell.row, "label": cell.label, "scenario": cell.scenario.label}
 
 
+def _metric(name: str, cell: Cell, one: TracedRecord) -> float | None:
+    return METRICS[name](one.record, cell.better)
+
+
+def _of_account(name: str, cell: Cell, one: TracedRecord) -> float | None:
+    return account(one.record)[name]
+
+
 _RECORD_COLUMNS: dict[str, Callable[[Cell, TracedRecord], Any]] = {
     "table": lambda cell, one: cell.table,
     "row": lambda cell, one: cell.row,
@@ -1128,11 +1137,11 @@ _RECORD_COLUMNS: dict[str, Callable[[Cell, TracedRecord], Any]] = {
     "benchmark": lambda cell, one: one.record.spec["benchmark"]["name"],
     "seed": lambda cell, one: one.record.spec["seed"],
     "run_id": lambda cell, one: one.record.run_id,
-    **{name: lambda cell, one, metric=metric: metric(one.record, cell.better) for name, metric in METRICS.items()},
+    **{name: partial(_metric, name) for name in METRICS},
     "trained_parameters": lambda cell, one: one.record.parameters["trained"],
     "compression_ratio": lambda cell, one: one.record.parameters["compression_ratio"],
     "seconds": lambda cell, one: one.record.seconds["total"],
-    **{name: lambda cell, one, name=name: account(one.record)[name] for name in ACCOUNT},
+    **{name: partial(_of_account, name) for name in ACCOUNT},
     "stale": lambda cell, one: one.freshness.state == "stale",
     "score": lambda cell, one: one.record.score,
     "settings": lambda cell, one: one.record.spec,

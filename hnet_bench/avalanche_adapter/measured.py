@@ -125,7 +125,7 @@ class Meter:
         self._counts[-1].steps += steps
         self._present.updates += steps * self._counts[-1].numbers
         if template.in_main_loop:
-            self._present.samples += steps * len(template.mb_y)
+            self._present.samples += steps * _inputs_in(template.mbatch)
         self._operations.skipped(steps)
         self._loop_is_over(template)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Settings
@@ -123,7 +123,7 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
         "difference": difference,
         "difference_low": low,
         "difference_high": high,
-        **{name: _mean(state, lambda record, name=name: account(record)[name])[0] for name in ACCOUNT},
+        **{name: _mean(account(record)[name] for record in state.records)[0] for name in ACCOUNT},
     }
 
 
@@ -132,13 +132,13 @@ def _metrics(state: CellState) -> list[float | None]:
     return [
         number
         for metric in METRICS.values()
-        for number in _mean(state, lambda record, metric=metric: metric(record, state.cell.better))
+        for number in _mean(metric(record, state.cell.better) for record in state.records)
     ]
 
 
-def _mean(state: CellState, number: Callable[[Record], float | None]) -> tuple[float | None, float | None]:
-    """Mean and SEM over the records that have it."""
-    found = summarise([value for record in state.records if (value := number(record)) is not None])
+def _mean(numbers: Iterable[float | None]) -> tuple[float | None, float | None]:
+    """Mean and SEM of those that are there."""
+    found = summarise([number for number in numbers if number is not None])
     return (found.mean, found.sem) if found else (None, None)
 
 
