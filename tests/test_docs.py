@@ -4,6 +4,7 @@ command."""
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -14,11 +15,15 @@ from pathlib import Path
 
 import numpy
 import pytest
+import typer
+from matplotlib import pyplot
 
 from hnet_bench import api, catalog
-from hnet_bench.config import tomllib
+from hnet_bench.cli import app, expand
+from hnet_bench.config import from_settings, tomllib
 from hnet_bench.interfaces import Scenario
-from hnet_bench.papers.table import parse_table
+from hnet_bench.metrics import METRICS
+from hnet_bench.papers.table import Reported, parse_table
 from hnet_bench.scaffold import first_files
 
 ROOT = Path(__file__).parent.parent
@@ -220,6 +225,57 @@ def test_tuning(tmp_path, monkeypatch, said):
     assert "Written: stay_close.chosen.json" in tuned
     assert "Staying close" in run
     assert "| selected by final_validation, 4 trials: strength = " in Path("reports/stay_close.md").read_text()
+
+
+def blocks(page, kind):
+    """The code of this kind on a page of docs/."""
+    return [text for found, text in BLOCK.findall((ROOT / "docs" / page).read_text()) if found == kind]
+
+
+def test_a_figure_of_ones_own_is_drawn(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (code,) = blocks("figures.md", "python")
+    names = {}
+    with pyplot.rc_context():
+        exec(code, names)
+    left, right = names["left"], names["right"]
+    assert left.get_title("left") == "Split MNIST, CL3"
+    assert [text.get_text() for text in left.get_legend().get_texts()][-1] == "HNET+R"
+    assert (right.get_title("left"), right.get_xlabel()) == ("HNET+ENT", "digits of experience")
+    pyplot.close(names["figure"])
+
+
+def test_what_is_read_in_pandas(tmp_path, monkeypatch, engine):
+    """Runs are stored rather than trained."""
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in blocks("pandas.md", "python"):
+        exec(code, names)
+    assert set(names["lines"]["scenario"]) == {"CL3"}
+    assert len(engine.calls) == 1
+    pyplot.close("all")
+
+
+def test_parts_of_tables_have_keys_that_there_are():
+    (reported,) = blocks("verdicts.md", "toml")
+    given = tomllib.loads(reported)["reported"]
+    assert from_settings(Reported, {**given, "mean": 90.0}, where="the page").margin == 1.0
+    (columns,) = blocks("metrics.md", "toml")
+    assert set(tomllib.loads(columns)["columns"]) <= set(METRICS)
+
+
+@pytest.mark.parametrize("page", sorted(page.name for page in (ROOT / "docs").glob("*.md")))
+def test_commands_have_options_that_there_are(page):
+    """Those that are done nowhere are read, at least."""
+    program = typer.main.get_command(app)
+    for line in "".join(blocks(page, "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] != ["hnet-bench"]:
+            continue
+        words = expand(words[1 : words.index(">")] if ">" in words else words[1:])
+        with program.make_context("hnet-bench", [*words]) as context:
+            name, command, arguments = program.resolve_command(context, words)
+            command.make_context(name, arguments, parent=context)
 
 
 def test_a_new_file_is_as_short_as_the_page_says():
