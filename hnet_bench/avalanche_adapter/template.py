@@ -90,6 +90,8 @@ class InMemoryTemplate(ResumableTemplate):
             plugins=plugins,
             evaluator=evaluator,
         )
+        if evaluator is None:  # Avalanche's own, without metrics, would be asked eight times in every step for nothing
+            self.plugins.remove(self.evaluator)
 
     @property
     def scenario(self) -> Scenario:

@@ -85,5 +85,5 @@ class _FlatMlp(torch.autograd.Function):
             if index > 0 or ctx.needs_input_grad[0]:
                 gradient = product(gradient, layers[index][0])
             if index > 0:
-                gradient.mul_(activations[index] > 0)
+                torch.ops.aten.threshold_backward.grad_input(gradient, activations[index], 0, grad_input=gradient)
         return (gradient if ctx.needs_input_grad[0] else None), chunks_gradient, None

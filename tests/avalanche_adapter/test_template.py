@@ -226,6 +226,13 @@ def test_loggers_and_metrics_of_avalanche_work(capsys):
     assert "Top1_Acc_Epoch" in capsys.readouterr().out
 
 
+def test_without_metrics_no_step_asks_for_any():
+    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK))
+    assert not any(isinstance(plugin, EvaluationPlugin) for plugin in template.plugins)
+    stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
+    assert template.train(stream.train_stream[0], eval_streams=[]) == template.eval(stream.test_stream) == {}
+
+
 def test_avalanches_own_metric_agrees_with_our_score():
     benchmark = Synthetic().build(scenario=Scenario.CLASS, seed=1)
     metrics = EvaluationPlugin(accuracy_metrics(experience=True))
