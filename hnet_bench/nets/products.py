@@ -2,13 +2,17 @@
 
 PyTorch leaves such products to MKL, which does without the widest vector instructions where the processor is not
 Intel's. oneDNN uses them: on an AMD processor with AVX-512 it is 1.5 to 2.2 times as fast, five times where the inner
-dimension is the long one (`tests/bench/test_products.py` measures it). Its product is not in PyTorch's public
-interface, so whatever stands in its way (another device, another precision, a PyTorch without it) leads to PyTorch's
-own; the choice depends on nothing else but the sizes, so that the same run gives the same bits.
+dimension is the long one (`tests/bench/test_products.py` measures it). With AVX2 alone neither is the faster one for
+all sizes, and `BY_PYTORCH` says which of them are PyTorch's. Its product is not in PyTorch's public interface, so
+whatever stands in its way (another device, another precision, a PyTorch without it) leads to PyTorch's own; the choice
+depends on nothing else but the sizes and the processor's vector instructions, so that on one machine the same run gives
+the same bits.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +25,26 @@ LEAST_WORK = 500_000
 LEAST_INNER = 64
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Products of (m, k) and (k, n) matrices."""
+
+    inner: tuple[float, float]  # bounds of k, both included
+    outer: int = 1  # the least of m and n
+
+    def __contains__(self, size: tuple[int, int, int]) -> bool:
+        m, k, n = size
+        return self.inner[0] <= k <= self.inner[1] and min(m, n) >= self.outer
+
+
+# Large products that PyTorch's library computes faster than oneDNN, by the vector instructions that torch finds on the
+# processor; all others are oneDNN's. Measured on an AMD Zen 1: docs/performance.md has the times. Whoever adds a line
+# changes the last digits of all runs on such processors.
+BY_PYTORCH: dict[str, tuple[Sizes, ...]] = {
+    "AVX2": (Sizes(inner=(1, 23)), Sizes(inner=(1000, math.inf), outer=128)),
+}
+
+
 def _onednn() -> Any:
     if not torch.backends.mkldnn.is_available():
         return None
@@ -28,11 +52,14 @@ def _onednn() -> Any:
 
 
 _times_transposed = _onednn()  # x, w, bias, "none" or "relu", ... -> x w^T + bias, or its positive part
+_by_pytorch = BY_PYTORCH.get(torch.backends.cpu.get_cpu_capability(), ())
 
 
 def library() -> str:
-    """Which library computes large products on the CPU, for the record."""
-    return "oneDNN" if _times_transposed is not None else "PyTorch"
+    """Which library computes large products on the CPU, for the record: one, or both by the sizes of `BY_PYTORCH`."""
+    if _times_transposed is None:
+        return "PyTorch"
+    return "oneDNN or PyTorch by size" if _by_pytorch else "oneDNN"
 
 
 def product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
@@ -86,6 +113,7 @@ def _suits(left: Tensor, right: Tensor, columns: int) -> bool:
         and left.device.type == "cpu"
         and left.dtype == right.dtype == torch.float32
         and left.numel() * columns >= LEAST_WORK
+        and not any((*left.shape, columns) in sizes for sizes in _by_pytorch)
     )
 
 

@@ -100,6 +100,7 @@ def test_without_onednn_everything_is_left_to_torch(monkeypatch):
 
 def test_products_too_small_are_left_to_torch(monkeypatch):
     monkeypatch.setattr(products, "LEAST_WORK", 1000)
+    monkeypatch.setattr(products, "_by_pytorch", ())
 
     def never(*arguments):
         raise AssertionError("oneDNN was asked for a small product")
@@ -108,6 +109,38 @@ def test_products_too_small_are_left_to_torch(monkeypatch):
     product(torch.randn(9, 10), torch.randn(10, 11))
     with pytest.raises(AssertionError):
         product(torch.randn(10, 10), torch.randn(10, 10))
+
+
+@pytest.mark.parametrize(
+    ("size", "library_with_avx2"),
+    [
+        ((128, 784, 400), "oneDNN"),
+        ((128, 1024, 1000), "PyTorch"),
+        ((1000, 128, 1024), "oneDNN"),
+        ((127, 1000, 1000), "oneDNN"),
+        ((12, 42_000, 11), "oneDNN"),
+        ((12, 11, 42_000), "PyTorch"),
+        ((28, 26, 7_800), "oneDNN"),
+    ],
+)
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_the_library_follows_from_vector_instructions_and_sizes(monkeypatch, capability, size, library_with_avx2):
+    asked = []
+
+    def onednn(x, weight, bias, then, *others):
+        asked.append("oneDNN")
+        return functional.linear(x, weight, bias)
+
+    monkeypatch.setattr(products, "_times_transposed", onednn)
+    monkeypatch.setattr(products, "_by_pytorch", products.BY_PYTORCH.get(capability, ()))
+    m, k, n = size
+    left, right = torch.randn(m, k), torch.randn(k, n)
+    found = [product(left, right), linear(left, right.t()), products.affine(left, right.t(), torch.zeros(n))]
+    expected = library_with_avx2 if capability == "AVX2" else "oneDNN"
+    assert asked == (3 * ["oneDNN"] if expected == "oneDNN" else [])
+    for one in found:
+        torch.testing.assert_close(one, left @ right)
+    assert products.library() == ("oneDNN or PyTorch by size" if capability == "AVX2" else "oneDNN")
 
 
 @pytest.mark.skipif(products.library() == "PyTorch", reason="This PyTorch has no oneDNN.")
