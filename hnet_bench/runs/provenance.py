@@ -24,7 +24,10 @@ from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.spec import RunSpec
 
-_DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy")
+# What a score can follow from: torch trains and evaluates, by Avalanche's loop and plugins; NumPy draws the papers'
+# orders of classes and pixels; torchvision transforms the inputs of a benchmark of Avalanche's. What renders reports or
+# hands out runs decides no score.
+DISTRIBUTIONS = ("torch", "avalanche-lib", "numpy", "torchvision")
 # Environment variables that choose among the instructions, or the precision, with which a library computes: each can
 # change the last digits of a result, and with them a run, on some processor or GPU.
 SWITCHES = (
@@ -151,7 +154,7 @@ def _versions() -> Settings:
     return {
         "python": platform.python_version(),
         "hnet_bench": hnet_bench.__version__,
-        **{name: _version(name) for name in _DISTRIBUTIONS},
+        **{name: _version(name) for name in DISTRIBUTIONS},
     }
 
 

@@ -5,12 +5,21 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
-from hnet_bench.runs.provenance import FIELDS, SWITCHES, Circumstances, identity, provenance, surroundings
+from hnet_bench.runs.provenance import (
+    DISTRIBUTIONS,
+    FIELDS,
+    SWITCHES,
+    Circumstances,
+    identity,
+    provenance,
+    surroundings,
+)
 from hnet_bench.runs.record import SCHEMA_FILE
 from hnet_bench.runs.run import run
 
@@ -71,6 +80,17 @@ def test_a_run_does_not_go_on_with_other_arithmetic(tmp_path, spec_of, monkeypat
         assert checkpoints().read() is None
     assert "the run begins anew" in caplog.text
     assert words in caplog.text
+
+
+def test_the_constraints_are_the_versions_that_the_newest_committed_records_were_made_with():
+    root = Path(__file__).parents[2]
+    records = [json.loads(path.read_text()) for path in (root / "results").rglob("seed*.json")]
+    made = max((one["provenance"] for one in records), key=lambda one: one["started"])["versions"]
+    title, *lines = (root / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines)
+    assert f"Python {made['python']}" in title
+    assert {name: pinned[name] for name in made if name not in ("python", "hnet_bench")}.items() <= made.items()
+    assert set(DISTRIBUTIONS) <= set(pinned)
 
 
 def test_surroundings_name_what_differs_and_only_that(spec_of, record_of):
