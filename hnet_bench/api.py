@@ -21,7 +21,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,6 +83,7 @@ __all__ = [
     "latex",
     "merge",
     "new",
+    "overview",
     "plan",
     "progress",
     "records",
@@ -265,6 +266,13 @@ def status(
     return DataFrame(lines)
 
 
+def overview(
+    table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
+) -> DataFrame:
+    """Rows by scenarios, as tables print them: mean ± SEM (seeds), beside what is reported."""
+    return _overview(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results))
+
+
 def records(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
@@ -365,9 +373,9 @@ def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, resu
 # Runs
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SweepResult:
-    """What a sweep did, beside what is in the store now."""
+    """What a sweep did, beside what is in the store now. Notebooks show it as `overview` does."""
 
     selection: Selection  # as it was found before
     todo: list[RunSpec]
@@ -379,6 +387,18 @@ class SweepResult:
     def records(self) -> DataFrame:
         """`api.records` of the chosen part."""
         return _records(self.selection.again())
+
+    @property
+    def overview(self) -> DataFrame:
+        """`api.overview` of the chosen part."""
+        return _overview(self.selection.again())
+
+    def __repr__(self) -> str:
+        done = len(self.todo) - len(self.failed) - len(self.left)
+        return f"{count(done, 'run')} done, {len(self.failed)} failed, {len(self.left)} left\n\n{self.overview}"
+
+    def _repr_html_(self) -> str:
+        return self.overview.to_html()
 
 
 def run(
@@ -401,8 +421,10 @@ def run(
     budget: str | None = None,
     stop_after: str | None = None,
     share: bool = True,
+    quiet: bool = False,
 ) -> SweepResult:
-    """Does the runs that have no record yet, shows how they go, and says how the sweep ended.
+    """Does the runs that have no record yet, shows how they go, and says how the sweep ended; if `quiet` it shows
+    nothing but what fails.
 
     The options are those of `hnet-bench run`. KeyboardInterrupt stops the sweep. Another call goes on where it was.
     Raises UserError if there is nothing that could be run, and if nothing advanced in the time of `stop_after`.
@@ -426,15 +448,16 @@ def run(
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     if rerun_stale:
         chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
-    _report_missing(chosen)
+    say = _silent if quiet else _say
+    _report_missing(chosen, say)
     todo = runs_to_do(chosen.states, chosen.store)
     forget_needless(chosen.store, chosen.runs, todo)
     if not todo:
         return SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
     if budget:
-        todo = _within_budget(todo, chosen, budget, cluster, options)
+        todo = _within_budget(todo, chosen, budget, cluster, options, say)
     before = _steps(todo, chosen.store)
-    sweep, others = _swept(todo, chosen, cluster, options)
+    sweep, others = _swept(todo, chosen, cluster, options, quiet=quiet)
     failed = [spec for spec in todo if spec.key in sweep.failures]
     left = [spec for spec in todo if spec not in failed and not chosen.store.has(spec)]
     after = _steps(left, chosen.store)
@@ -449,10 +472,12 @@ def run(
     return SweepResult(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
 
 
-def _swept(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[SweepState, bool]:
+def _swept(
+    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options, *, quiet: bool = False
+) -> tuple[SweepState, bool]:
     """As `_sweep`, and says what is kept of a sweep that is interrupted."""
     try:
-        return _sweep(todo, chosen, cluster, options)
+        return _sweep(todo, chosen, cluster, options, quiet=quiet)
     except KeyboardInterrupt:
         done = sum(chosen.store.has(spec) for spec in todo)
         _say(
@@ -463,7 +488,9 @@ def _swept(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
         raise
 
 
-def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options) -> tuple[SweepState, bool]:
+def _sweep(
+    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options, *, quiet: bool
+) -> tuple[SweepState, bool]:
     """Does the runs and shows them: how far they came, and whether another sweep was found at some of them.
 
     What can be checked is checked before the first.
@@ -475,23 +502,24 @@ def _sweep(todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Op
     from hnet_bench.runs.engine import run_all
     from hnet_bench.runs.provenance import unnamed_commit
 
+    say = _silent if quiet else _say
     chosen.store.check_writable()
     if problem := unnamed_commit():
         _say(problem, file=sys.stderr)
     if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
         for one in dict.fromkeys(one for spec in todo for one in spec.build_benchmark().datasets):
             fetch: Callable[..., Any] = load_file if isinstance(one, File) else load
-            fetch(one, folder=options.folder, progress=_say)
+            fetch(one, folder=options.folder, progress=say)
     once = Once()
     for spec in todo if options.share else ():
         once.add(spec, None)
     all_of_them = once.taken + len(once.trained)
     common = f" Of their {all_of_them} trainings they take {once.taken} from each other." if once.taken else ""
-    _say(f"{count(len(todo), 'run')} to do.{common}")
+    say(f"{count(len(todo), 'run')} to do.{common}")
     # By its row, since rows may differ in hyperparameters alone.
     rows = {state.spec.cell_key: state.cell.row for state in reversed(chosen.states) if state.spec}
     names = {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
-    with Watcher(names, console()) as watcher:
+    with Watcher(names, console(quiet=quiet)) as watcher:
         outcome = run_all(
             todo, store=chosen.store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce
         )
@@ -609,9 +637,9 @@ def _write_choices(tuned: list[Tuned]) -> list[Path]:
     return list(files)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
-    """What a sweep would do, and what it is expected to cost."""
+    """What a sweep would do, and what it is expected to cost. Notebooks show its frame."""
 
     cells: list[CellCost]
     runs: int  # runs that several cells share count once
@@ -636,6 +664,15 @@ class Plan:
             each = {name: getattr(cell.estimate, field, None) for field, name in names.items()}
             lines.append({**_named(cell.state.cell), **counts, **each})
         return DataFrame(lines)
+
+    def __repr__(self) -> str:
+        from hnet_bench.reporting.plan_costs import sentence
+
+        cost = sentence(self.total, runs=self.runs, elapsed=self.elapsed, jobs=self.jobs, gpu=self.gpu)
+        return f"{cost if self.runs else 'Nothing to do.'}\n\n{self.frame}"
+
+    def _repr_html_(self) -> str:
+        return self.frame.to_html()
 
 
 def plan(
@@ -702,7 +739,7 @@ def _expects_gpu(device: Device) -> bool:
 
 
 def _within_budget(
-    todo: list[RunSpec], chosen: Selection, budget: str, cluster: Cluster, options: Options
+    todo: list[RunSpec], chosen: Selection, budget: str, cluster: Cluster, options: Options, say: Callable[[str], None]
 ) -> list[RunSpec]:
     """The runs of a sweep that fit into a time, most informative first; says what was left out.
 
@@ -722,7 +759,7 @@ def _within_budget(
         raise UserError(f"None of the {count(len(todo), 'run')} to do is expected to end within {budget}.")
     left = f"; {count(found.too_long, 'run')} left out" if found.too_long else ""
     fit = f"{len(found.runs)} of {count(len(todo), 'run')} fit into {budget}"
-    _say(f"{fit}, about {duration(found.seconds)} at {workers} at a time{left}.")
+    say(f"{fit}, about {duration(found.seconds)} at {workers} at a time{left}.")
     return list(found.runs)
 
 
@@ -831,7 +868,7 @@ def merge(other: PathLike, *, results: PathLike = "results", sha256: str | None 
 class Reports:
     """What reports were written or checked."""
 
-    made: list[Report]
+    made: list[Report] = field(repr=False)
     files: list[Path]  # in the order of the reports; then those of all tables
     problems: list[str]  # of a check: what is not as the records give it
 
@@ -1087,7 +1124,7 @@ def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) ->
     return table_state(table, store, seeds)
 
 
-def _report_missing(chosen: Selection) -> None:
+def _report_missing(chosen: Selection, say: Callable[[str], None]) -> None:
     """Says which cells cannot be run because a strategy or a benchmark is not there. Raises UserError if
     hyperparameters of one are still to be chosen."""
     for state in chosen.states:
@@ -1096,7 +1133,7 @@ def _report_missing(chosen: Selection) -> None:
     if missing:
         unknown = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}
         unknown |= {name for cell in missing if not catalog.is_known("benchmarks", name := cell.benchmark["name"])}
-        _say(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(unknown))}.")
+        say(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(unknown))}.")
     if len(missing) == len(chosen.states):
         table = chosen.table.name
         raise UserError(f"Nothing to run: no strategy of the chosen cells of table '{table}' exists yet.")
@@ -1149,6 +1186,12 @@ _RECORD_COLUMNS: dict[str, Callable[[Cell, TracedRecord], Any]] = {
 }
 
 
+def _overview(chosen: Selection) -> DataFrame:
+    from hnet_bench.reporting import frames
+
+    return frames.overview(chosen.states)
+
+
 def _records(chosen: Selection) -> DataFrame:
     from pandas import DataFrame
 
@@ -1170,6 +1213,10 @@ def print_anything() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # notebooks have a stream of their own, which takes all
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
+
+
+def _silent(sentence: str) -> None:
+    pass
 
 
 def _say(sentence: str, file: Any = None) -> None:

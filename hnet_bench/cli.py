@@ -235,6 +235,7 @@ def run(
         typer.Option(metavar="TIME", help="End in time, such as 9m, with checkpoints of what is under way."),
     ] = None,
     share: Share = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but what fails.")] = False,
 ) -> None:
     """Do the runs of a table that have no record yet.
 
@@ -261,21 +262,9 @@ def run(
         done = api.run(**locals())  # whose arguments these are
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    from hnet_bench.reporting.terminal import print_results
-
-    name, chosen = done.selection.table.name, done.selection
-    if not done.todo:
-        typer.echo(f"Nothing to do: all {chosen.planned} runs of {name} are done.")
-        _say_what_was_shipped(chosen)
-        return
-    print_results(chosen.table, chosen.again().states)
-    typer.echo(f"For the page with all details: {_suggested('report', table, results=results)}")
+    if not quiet:
+        _print_outcome(done, table, results, stop_after)
     if stop_after and done.left:
-        total, left = len(done.todo), len(done.left)
-        typer.echo(
-            f"Stopped, since --stop-after {stop_after} was given: of {count(total, 'run')} {total - left} ended, "
-            f"{done.begun} left a checkpoint, {left - done.begun} did not begin; the same command goes on."
-        )
         raise typer.Exit(LEFT)
     if done.failed:
         raise typer.Exit(1)
@@ -915,6 +904,25 @@ def check(
     typer.echo(f"{name}: {count(len(found), 'check')}, {failed or 'none'} failed.")
     if failed:
         raise typer.Exit(1)
+
+
+def _print_outcome(done: api.SweepResult, table: str, results: Path, stop_after: str | None) -> None:
+    """How a sweep ended, and what is measured now."""
+    from hnet_bench.reporting.terminal import print_results
+
+    chosen = done.selection
+    if not done.todo:
+        typer.echo(f"Nothing to do: all {chosen.planned} runs of {chosen.table.name} are done.")
+        _say_what_was_shipped(chosen)
+        return
+    print_results(chosen.table, chosen.again().states)
+    typer.echo(f"For the page with all details: {_suggested('report', table, results=results)}")
+    if stop_after and done.left:
+        total, left = len(done.todo), len(done.left)
+        typer.echo(
+            f"Stopped, since --stop-after {stop_after} was given: of {count(total, 'run')} {total - left} ended, "
+            f"{done.begun} left a checkpoint, {left - done.begun} did not begin; the same command goes on."
+        )
 
 
 def _say_what_was_shipped(chosen: api.Selection) -> None:

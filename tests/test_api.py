@@ -77,6 +77,25 @@ def test_records_are_a_frame_with_one_line_each():
     assert len(api.records("mine.toml", scenarios="CL3", seeds=2)) == 1
 
 
+def test_an_overview_has_what_tables_print():
+    found = api.overview("mine.toml")
+    assert list(found.columns) == [("CL1", "measured"), ("CL3", "measured"), ("CL3", "reported")]
+    assert found.loc["finetune", ("CL3", "reported")] == "33.30 ± 0.10"
+    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d \(2\)", found.loc["finetune", ("CL1", "measured")])
+    assert list(api.overview("mine.toml", scenarios="CL1").columns) == [("CL1", "measured")]
+
+
+def test_what_a_notebook_shows_is_a_table(capsys):
+    done = api.run("mine.toml", seeds="1-2", quiet=True)
+    assert capsys.readouterr() == ("", "")
+    assert repr(done).startswith("0 runs done, 0 failed, 0 left\n\nscenario ")
+    assert done._repr_html_() == api.overview("mine.toml", seeds="1-2").to_html()
+    planned = api.plan("mine.toml")
+    assert repr(planned).startswith("2 runs to do: ")
+    assert planned._repr_html_() == planned.frame.to_html()
+    assert repr(api.plan("mine.toml", seeds=1)).startswith("Nothing to do.\n\n")
+
+
 @pytest.mark.parametrize("verb", [api.records, api.scores])
 def test_frames_without_lines_have_their_columns(verb):
     empty = verb("mine.toml", seeds=99)

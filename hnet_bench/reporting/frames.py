@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hnet_bench.interfaces import Settings
+from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
+from hnet_bench.reporting.text import measured_text, reported_text
 from hnet_bench.reporting.verdicts import difference_of
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.plan import CellState
@@ -33,6 +34,23 @@ _NUMBERS = (
     *ACCOUNT,
 )
 _METRICS = tuple(column for name in METRICS for column in (name, f"{name}_sem"))
+
+
+def overview(states: Sequence[CellState]) -> DataFrame:
+    """Rows by scenarios, as tables print them: mean ± SEM (seeds), beside what is reported where anything is."""
+    from pandas import DataFrame, MultiIndex
+
+    texts: dict[tuple[str, str], dict[str, str]] = {}
+    for scenario in Scenario:
+        cells = [state for state in states if state.cell.scenario is scenario]
+        if cells:
+            texts[scenario.label, "measured"] = {one.cell.row: measured_text(one) for one in cells}
+        if any(one.cell.reported for one in cells):
+            reported = {one.cell.row: reported_text(one.cell.reported, one.cell.unit) for one in cells}
+            texts[scenario.label, "reported"] = reported
+    rows = list(dict.fromkeys(state.cell.row for state in states))
+    columns = MultiIndex.from_tuples(list(texts), names=["scenario", None])
+    return DataFrame([[of.get(row, "") for of in texts.values()] for row in rows], index=rows, columns=columns)
 
 
 def scores(states: Sequence[CellState]) -> DataFrame:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -89,7 +90,7 @@ class Watcher:
             texts[1],
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=console.quiet or not (console.is_terminal or _shows_widgets(console)),
         )
         self._bars: dict[Hashable, TaskID] = {}
         self._cells: dict[str, list[str]] = {}
@@ -157,6 +158,11 @@ class Watcher:
             if bar not in self._bars:
                 self._bars[bar] = self._display.add_task(description, note=note)
             self._display.update(self._bars[bar], description=description, completed=completed, total=whole, note=note)
+
+
+def _shows_widgets(console: Console) -> bool:
+    """Whether it is that of a notebook, where rich shows what changes as a widget."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
 def _counts(done: int, total: int, failed: int, running: int | None = None) -> str:

@@ -55,9 +55,9 @@ DATA_SETS: tuple[Column[Any], ...] = (
 )
 
 
-def console() -> Console:
-    """The console of the standard output as it is now."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+def console(*, quiet: bool = False) -> Console:
+    """The console of the standard output as it is now; a notebook's in one. A quiet one shows nothing."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False, quiet=quiet)
 
 
 # The row as reports print it: the first to go, since its name says as much.

@@ -37,6 +37,15 @@ class Shown:
         return self.out.getvalue()
 
 
+def test_a_quiet_console_shows_nothing() -> None:
+    out = io.StringIO()
+    with Watcher({"1": "er CL3 seed 1"}, Console(file=out, force_terminal=True, quiet=True)) as watcher:
+        watcher(event("started"))
+        watcher(event("finished"))
+    assert out.getvalue() == ""
+    assert watcher.sweep.ended == 1
+
+
 def test_a_run_goes_from_started_to_finished() -> None:
     sweep = SweepState(total=4)
     assert sweep.seconds_left(10.0) is None
