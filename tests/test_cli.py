@@ -484,6 +484,14 @@ def test_verify_looks_at_the_chosen_part_alone(user_table, stored, said):
     said("verify mine.toml", code=2)
 
 
+def test_a_quiet_run_says_nothing_but_what_fails(user_table, engine, said):
+    engine.broken = {"joint"}
+    told = said("run mine.toml --quiet", code=1)
+    assert told.out == ""
+    assert told.err.count("Failed: joint CL3 seed") == 2
+    assert said("run mine.toml -q --rows finetune") == ("", "")
+
+
 def test_list_and_data_show_what_is_there(user_table, said):
     out = said("list").out
     assert all(name in out for name in ("quick", "von_oswald_2020_table_1", "finetune", "hnet_ent", "split_mnist"))
