@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from hnet_bench.reporting.provenance import TracedRecord
     from hnet_bench.runs.budget import Once
     from hnet_bench.runs.cluster import Cluster
-    from hnet_bench.runs.cost import Estimate
     from hnet_bench.runs.engine import Options
     from hnet_bench.runs.merge import Merged
     from hnet_bench.runs.repeat import Repetition
@@ -648,22 +647,29 @@ class Plan:
     elapsed: float  # seconds
     gpu: bool  # whether that is time of GPUs
     shared: int = 0  # trainings that runs are given by another
-    saved: float = (
-        0.0  # seconds that these would take; not in the total, while the cells have what each would take alone
-    )
+    saved: float = 0.0  # seconds of these: not in the total, but in what each cell would take alone
+
+    @property
+    def lines(self) -> list[Settings]:
+        """One for each cell: what is done, what is to do, and the expected seconds of a run, with a range."""
+        names = {"seconds": "seconds", "low": "seconds_low", "high": "seconds_high", "basis": "learned_from"}
+        return [
+            {
+                **_named(cell.state.cell),
+                "done": len(cell.state.records),
+                "failed": len(cell.state.failed_seeds),
+                "to_do": cell.todo,
+                **{name: getattr(cell.estimate, field, None) for field, name in names.items()},
+            }
+            for cell in self.cells
+        ]
 
     @property
     def frame(self) -> DataFrame:
-        """One line for each cell: what is done, what is to do, and the expected seconds of a run, with a range."""
+        """The same as a frame."""
         from pandas import DataFrame
 
-        lines = []
-        for cell in self.cells:
-            counts = {"done": len(cell.state.records), "failed": len(cell.state.failed_seeds), "to_do": cell.todo}
-            names = {"seconds": "seconds", "low": "seconds_low", "high": "seconds_high", "basis": "learned_from"}
-            each = {name: getattr(cell.estimate, field, None) for field, name in names.items()}
-            lines.append({**_named(cell.state.cell), **counts, **each})
-        return DataFrame(lines)
+        return DataFrame(self.lines)
 
     def __repr__(self) -> str:
         from hnet_bench.reporting.plan_costs import sentence
@@ -699,13 +705,14 @@ def plan(
     _require_extra_train()
     from hnet_bench.runs.cluster import Cluster, runs_at_a_time
     from hnet_bench.runs.cost import BASES
+    from hnet_bench.runs.estimates import estimator, expects_gpu
 
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     todo = runs_to_do(chosen.states, chosen.store)
     # A probe would not improve on what records of the same strategy and benchmark tell.
     place, near = given.device(device), BASES[:2] if probe else None
-    estimate = _estimator(chosen.store, place, folder=given.path(data), probe_unless=near)
+    estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=_say_beside)
     keys = [spec.cell_key for spec in todo]
     cells = []
     for state in chosen.states:
@@ -720,7 +727,7 @@ def plan(
         total=total(estimates),
         jobs=workers,
         elapsed=finished_after([one.seconds for one in estimates if one], workers),
-        gpu=_expects_gpu(place),
+        gpu=expects_gpu(place),
         shared=once.taken if once else 0,
         saved=once.saved if once else 0.0,
     )
@@ -731,11 +738,6 @@ def _once(todo: list[RunSpec], store: Store) -> Once:
     from hnet_bench.runs.budget import Once
 
     return Once(store.trainings(max((spec.build_benchmark().facts.experiences for spec in todo), default=1)))
-
-
-def _expects_gpu(device: Device) -> bool:
-    """Whether runs will go to a GPU, as far as can be told without torch."""
-    return device == "cuda" or (device == "auto" and Path("/proc/driver/nvidia/version").exists())
 
 
 def _within_budget(
@@ -749,10 +751,11 @@ def _within_budget(
     from hnet_bench.runs.budget import fitting
     from hnet_bench.runs.cluster import runs_at_a_time
     from hnet_bench.runs.cost import BASES
+    from hnet_bench.runs.estimates import estimator
 
     seconds, device = given.seconds_of(budget), given.device(options.device)
     workers = runs_at_a_time(cluster, len(todo), device)
-    estimate = _estimator(chosen.store, device, folder=options.folder, probe_unless=BASES)
+    estimate = estimator(chosen.store, device, folder=options.folder, probe_unless=BASES, announce=_say_beside)
     once = _once(todo, chosen.store) if options.share else None
     found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers, once=once)
     if not found.runs:
@@ -763,46 +766,11 @@ def _within_budget(
     return list(found.runs)
 
 
-def _estimator(
-    store: Store, device: Device, *, folder: Path | None, probe_unless: tuple[str, ...] | None
-) -> Callable[[RunSpec], Estimate | None]:
-    """Estimates by cell. What no record tells of at least as well as `probe_unless` says is probed (None: nothing)."""
-    from hnet_bench.runs.cost import costs_of_store
-    from hnet_bench.runs.provenance import cpu_name
-
-    costs = costs_of_store(store, gpu=_expects_gpu(device), cpu=cpu_name())
-    known: dict[str, Estimate | None] = {}
-
-    def estimate(spec: RunSpec) -> Estimate | None:
-        if spec.cell_key in known:
-            return known[spec.cell_key]
-        found = costs.estimate(spec)
-        if probe_unless is not None and (found is None or found.basis not in probe_unless):
-            _say(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...", file=sys.stderr)
-            try:
-                found = in_own_process(_probed, spec, device, folder)
-            except Died as death:
-                raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
-        known[spec.cell_key] = found and replace(found, shares=costs.shares(spec))
-        return known[spec.cell_key]
-
-    return estimate
-
-
 def _require_extra_train() -> None:
     """Raises UserError where what runs need beside reports is not installed."""
     for name in ("torch", "torchvision", "avalanche", "distributed"):
         if find_spec(name) is None:
             raise UserError(f"This needs {name}, which is not installed: pip install hnet_bench[train].")
-
-
-def _probed(spec: RunSpec, device: Device, folder: Path | None) -> Estimate:
-    """In a process of its own, as its runs have."""
-    with quiet_libraries():
-        from hnet_bench.runs.probe import probe
-        from hnet_bench.runs.run import resolve_device
-
-        return probe(spec, device=resolve_device(device), folder=folder)
 
 
 def rerun(
@@ -1217,6 +1185,10 @@ def print_anything() -> None:
 
 def _silent(sentence: str) -> None:
     pass
+
+
+def _say_beside(sentence: str) -> None:
+    _say(sentence, file=sys.stderr)
 
 
 def _say(sentence: str, file: Any = None) -> None:

@@ -369,21 +369,9 @@ def plan(
         share=share,
     )
     if as_json:
-        listed = [
-            {
-                "table": cell.state.cell.table,
-                "row": cell.state.cell.row,
-                "scenario": cell.state.cell.scenario.label,
-                "done": len(cell.state.records),
-                "failed": len(cell.state.failed_seeds),
-                "to_do": cell.todo,
-                "each": asdict(cell.estimate) if cell.estimate else None,
-            }
-            for cell in found.cells
-        ]
         shared = {"shared_trainings": found.shared, "saved": found.saved}
         summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed, **shared}
-        typer.echo(json.dumps({"cells": listed, "total": summary}, indent=2))
+        typer.echo(json.dumps({"cells": found.lines, "total": summary}, indent=2))
         return
     print_table(text_table(COLUMNS, found.cells))
     if not found.runs:

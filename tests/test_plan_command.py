@@ -52,7 +52,7 @@ def test_a_plan_says_what_would_run_and_what_it_costs(measured, said):
     assert counts == [(1, 0, 1), (1, 0, 1), (0, 1, 2)]
     assert found["total"]["seconds"] == pytest.approx(60 + 120 + 2 * 90)
     assert found["total"]["low"] < found["total"]["seconds"] < found["total"]["high"]
-    assert found["cells"][0]["each"]["seconds"] == pytest.approx(60)
+    assert found["cells"][0]["seconds"] == pytest.approx(60)
     assert "Nothing to do." in said("plan mine.toml --rows finetune --seeds 1").out
     assert sorted(Path("results").rglob("*")) == before
 
@@ -67,7 +67,7 @@ def test_without_records_nothing_is_known_until_it_is_probed(user_table, said, m
 
     monkeypatch.setattr("hnet_bench.runs.probe.probe", probe)
     # In this process, where its place has been taken.
-    monkeypatch.setattr("hnet_bench.api.in_own_process", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr("hnet_bench.runs.estimates.in_own_process", lambda function, *arguments: function(*arguments))
     out = said("plan mine.toml --probe --device cpu -j 2").out
     assert "6 runs to do: 1.0 CPU hours expected (0.7 to 2.0), about 30 min 00 s at 2 at a time." in out
     assert len(probed) == 3
