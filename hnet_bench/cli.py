@@ -12,7 +12,6 @@ import glob
 import json
 import os
 import shlex
-import statistics
 import sys
 import traceback
 from collections import Counter
@@ -33,16 +32,12 @@ from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.process import Failed
-from hnet_bench.runs.provenance import surroundings
-from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import freshness
 from hnet_bench.runs.shipped import DISTRIBUTION
-from hnet_bench.runs.store import Store, read_record
+from hnet_bench.runs.store import read_record
 from hnet_bench.scaffold import class_name_of
 
 if TYPE_CHECKING:
     from hnet_bench.runs.merge import Conflict
-    from hnet_bench.runs.repeat import Repetition
 
 INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
@@ -677,9 +672,11 @@ def rerun(
     hnet-bench rerun --draw 5 --draw-seed 2026
     """
 
+    from hnet_bench.reporting.terminal import print_repetition
+
     def verdict(one: str) -> str:
         repeated = api.rerun(one, results=results, data=data, device=device, tolerance=tolerance / 100)
-        _print_repetition(repeated, tolerance)
+        print_repetition(repeated, tolerance)
         return repeated.verdict
 
     if run is not None and draw is None and draw_seed is None:
@@ -916,45 +913,6 @@ def _print_outcome(done: api.SweepResult, table: str, results: Path, stop_after:
 def _say_what_was_shipped(chosen: api.Selection) -> None:
     if chosen.shipped:
         typer.echo(f"{chosen.shipped} of these records were installed with {DISTRIBUTION}, and are only read.")
-
-
-def _print_repetition(repeated: Repetition, tolerance: float) -> None:
-    """Whether the scores are the same, what differs around them, and how much they differ from seed to seed."""
-    from hnet_bench.reporting.text import SCALES, percent
-
-    found, record, again = repeated.found, repeated.record, repeated.again
-    scale = SCALES["mse" if repeated.errors else "percent"]
-
-    def average_of(one: Record) -> str:
-        return f"{scale.text(average_accuracy(one.score))}{'' if repeated.errors else ' %'}"
-
-    average = f"average {average_of(record)}, now {average_of(again)}"
-    if found.verdict == "identical":
-        typer.echo(f"Identical: every score is the same ({average}).")
-    elif found.where is None:
-        typer.echo(f"Different: another number of experiences ({average}).")
-    else:
-        after, on = found.where
-        typer.echo(
-            f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
-            f"{'%' if repeated.errors else 'percentage points'} ({tolerance:g} are tolerated), on experience {on + 1} "
-            f"after training on {after + 1}."
-        )
-    differences = [*freshness(record.revisions, again.revisions).changed, *surroundings(record, again)]
-    for line in differences:
-        typer.echo(f"  {line}")
-    if found.verdict == "identical":
-        return
-    if not differences:
-        typer.echo("  Nothing that the record names has changed: something that it does not name decides scores.")
-    same_cell = Store(repeated.path.absolute().parents[3]).records(repeated.spec)
-    averages = [average_accuracy(one.score) for one in same_cell]
-    if len(averages) > 1:
-        typer.echo(
-            f"For scale: the averages of the {len(averages)} seeds of this cell have a standard deviation of "
-            f"{scale.text(statistics.stdev(averages))}{'' if repeated.errors else ' points'}; this one moved by "
-            f"{scale.text(found.average)}."
-        )
 
 
 def _took(path: Path) -> str:

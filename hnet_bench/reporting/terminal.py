@@ -1,4 +1,4 @@
-"""Tables for the terminal.
+"""Tables for the terminal, and what else takes more than a sentence there.
 
 What is to be typed again, such as the name of a row, and what a verdict says is never cut nor broken: in a narrow
 terminal columns of lesser weight are left out, and what does not even fit then is printed as a line for each field.
@@ -6,11 +6,12 @@ terminal columns of lesser weight are left out, and what does not even fit then 
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
@@ -19,12 +20,20 @@ from rich.syntax import Syntax
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.cells import Report
 from hnet_bench.reporting.columns import NAME, VERDICT_COLUMNS, Column, Entry, TextTable, text_table, verdicts_table
-from hnet_bench.reporting.text import legend, measured_text, reported_text
+from hnet_bench.reporting.text import SCALES, legend, measured_text, percent, reported_text
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.provenance import surroundings
+from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import freshness
+from hnet_bench.runs.store import Store
+
+if TYPE_CHECKING:
+    from hnet_bench.runs.repeat import Repetition
 
 _WIDTH_OF_FILES = 200  # where there is no terminal to fit in, nothing should be wrapped
 _LEAST_PROSE = 16  # characters of a line
@@ -102,6 +111,43 @@ def print_finding(check: str, scenario: str, problem: str | None) -> None:
     output.print(Text.assemble((f"{mark:<7}", style), f"{scenario:<4}", check))
     if problem:
         output.print(Text(problem), soft_wrap=True)
+
+
+def print_repetition(repeated: Repetition, tolerance: float) -> None:
+    """Whether the scores are the same, what differs around them, and how much they differ from seed to seed."""
+    found, record, again = repeated.found, repeated.record, repeated.again
+    scale = SCALES["mse" if repeated.errors else "percent"]
+
+    def average_of(one: Record) -> str:
+        return f"{scale.text(average_accuracy(one.score))}{'' if repeated.errors else ' %'}"
+
+    average = f"average {average_of(record)}, now {average_of(again)}"
+    if found.verdict == "identical":
+        print(f"Identical: every score is the same ({average}).")
+    elif found.where is None:
+        print(f"Different: another number of experiences ({average}).")
+    else:
+        after, on = found.where
+        print(
+            f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
+            f"{'%' if repeated.errors else 'percentage points'} ({tolerance:g} are tolerated), on experience {on + 1} "
+            f"after training on {after + 1}."
+        )
+    differences = [*freshness(record.revisions, again.revisions).changed, *surroundings(record, again)]
+    for line in differences:
+        print(f"  {line}")
+    if found.verdict == "identical":
+        return
+    if not differences:
+        print("  Nothing that the record names has changed: something that it does not name decides scores.")
+    same_cell = Store(repeated.path.absolute().parents[3]).records(repeated.spec)
+    averages = [average_accuracy(one.score) for one in same_cell]
+    if len(averages) > 1:
+        print(
+            f"For scale: the averages of the {len(averages)} seeds of this cell have a standard deviation of "
+            f"{scale.text(statistics.stdev(averages))}{'' if repeated.errors else ' points'}; this one moved by "
+            f"{scale.text(found.average)}."
+        )
 
 
 def print_table(table: TextTable) -> None:
