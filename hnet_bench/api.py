@@ -397,7 +397,7 @@ class SweepResult:
         return f"{count(done, 'run')} done, {len(self.failed)} failed, {len(self.left)} left\n\n{self.overview}"
 
     def _repr_html_(self) -> str:
-        return self.overview.to_html()
+        return str(self.overview.to_html())
 
 
 def run(
@@ -678,7 +678,7 @@ class Plan:
         return f"{cost if self.runs else 'Nothing to do.'}\n\n{self.frame}"
 
     def _repr_html_(self) -> str:
-        return self.frame.to_html()
+        return str(self.frame.to_html())
 
 
 def plan(
