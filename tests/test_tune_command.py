@@ -160,6 +160,8 @@ def test_reports_say_how_settings_were_chosen(table, said):
         "selected on test data",
     ]
     assert "selected on test data" in said("latex mine.toml").out
+    drawn = Path("reports/mine.tuning.svg").read_text()
+    assert all(f">{rule}<" in drawn for rule in ("final_validation", "first_experiences", "test"))
 
 
 # Faults, each of which is met with a sentence.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Scenario, Settings
@@ -109,6 +110,59 @@ def _cells(states: Sequence[CellState]) -> DataFrame:
     names, titles, sweeps = _row_names(states), _benchmark_titles(states), _sweeps(states)
     lines = [_cell(state, names[state.cell.row], titles[_benchmark(state)], sweeps.get(id(state))) for state in states]
     return DataFrame(lines).astype(dict.fromkeys(_NUMBERS, float))
+
+
+def trials(states: Sequence[CellState]) -> DataFrame:
+    """One line for each value of a hyperparameter that a search tried: what its rule makes of that trial (`score`) and
+    whether it is the one that was `chosen`; from the choices that the table has.
+
+    `published` is the value of a row with published hyperparameters that is equal but for what is searched, None if
+    there is none. Rows whose labels are the same up to a comma are one `group`. Values that are no numbers are texts.
+    """
+    from pandas import DataFrame
+
+    lines = []
+    for state in states:
+        search = state.cell.search
+        if search is None or search.choice is None:
+            continue
+        known = _published(state, states)
+        lines += [
+            {
+                "row": state.cell.row,
+                "method": state.cell.label,
+                "group": state.cell.label.partition(",")[0],
+                "title": _written(state.cell.benchmark["name"]),
+                "scenario": state.cell.scenario.label,
+                "unit": state.cell.unit,
+                "better": state.cell.better,
+                "rule": search.rule,
+                "hyperparameter": name,
+                "value": _plain(value),
+                "score": trial.score,
+                "chosen": trial.values == search.choice.values,
+                "published": _plain(known[name]) if name in known else None,
+            }
+            for name in search.space
+            for trial in search.choice.trials
+            for value in [trial.values[name]]
+        ]
+    return DataFrame(lines)
+
+
+def _published(state: CellState, states: Sequence[CellState]) -> Settings:
+    """The hyperparameters of a row that has published ones and is equal to this one but for what is searched."""
+    search, spec = state.cell.search, state.spec
+    for other in states:
+        if search and spec and other.spec and other.cell.origin == "published":
+            same = {**other.spec.hyperparameters, **{name: spec.hyperparameters[name] for name in search.space}}
+            if replace(other.spec, hyperparameters=same).digest == spec.digest:
+                return other.spec.hyperparameters
+    return {}
+
+
+def _plain(value: object) -> float | str:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:

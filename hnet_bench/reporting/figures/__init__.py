@@ -14,6 +14,7 @@ from hnet_bench.reporting.figures.averages import comparison, forest
 from hnet_bench.reporting.figures.curves import learning_curves, many_tasks, step_time, task_inference
 from hnet_bench.reporting.figures.experiences import compression, during_and_final, matrices, transfer
 from hnet_bench.reporting.figures.style import STYLE
+from hnet_bench.reporting.figures.trials import tuning
 
 __all__ = [
     "STYLE",
@@ -30,4 +31,5 @@ __all__ = [
     "step_time",
     "task_inference",
     "transfer",
+    "tuning",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.reporting.figures import arrays, averages, curves, experiences
+from hnet_bench.reporting.figures import arrays, averages, curves, experiences, trials
 
 FORMATS = ("svg", "pdf", "png")
 MAIN = "comparison"
@@ -24,6 +24,7 @@ KINDS = {
     "regression": arrays.REGRESSION,
     "embedding-space": arrays.EMBEDDING_SPACE,
     "transfer": experiences.TRANSFER,
+    "tuning": trials.TUNING,
 }
 
 

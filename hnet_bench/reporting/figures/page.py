@@ -58,6 +58,11 @@ class Subject:
         return self._chosen(frames.cells(self.states))
 
     @cached_property
+    def trials(self) -> DataFrame:
+        """What the searches of the cells tried."""
+        return self._chosen(frames.trials(self.states))
+
+    @cached_property
     def archives(self) -> list[tuple[CellState, int, Path, bytes]]:
         """The file of arrays of the lowest seed of each cell that has one beside its record: place and content."""
         found = []
@@ -163,7 +168,7 @@ def _page(subject: Subject, name: str) -> Page | None:
         panels, caption = kind.kept(subject.kept)
         if panels:
             return Page(**of_table, what=kind.title, caption=caption, arrays=panels)
-    elif len(chosen := kind.chosen(subject.scores)):
+    elif len(chosen := kind.chosen(subject.trials if kind.trials else subject.scores)):
         return Page(
             **of_table,
             what=kind.heading(chosen) if kind.heading else kind.title,

@@ -103,6 +103,7 @@ class Kind:
     kept: Callable[[Sequence[Kept]], tuple[list[Panel], str]] | None = None  # the panels, and their caption
     size: tuple[float, float] = (2.4, 2.05)  # inches of a panel
     scale: bool = False  # of colours, beside the panels, by the label of what they draw
+    trials: bool = False  # whether it is about the trials of searches, and `chosen` is asked about their frame
 
 
 def prepared(frame: DataFrame, ax: Axes | None, *needed: str) -> tuple[DataFrame, Axes, Quantity]:

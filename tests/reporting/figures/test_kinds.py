@@ -340,6 +340,38 @@ def test_the_four_bars_are_those_of_the_rows(subject_of: SubjectOf, ax: Axes) ->
     assert len({container[0].get_hatch() for container in ax.containers}) == 3
 
 
+TRIALS = pandas.DataFrame(
+    [
+        ("ewc", rule, "strength", value, score, score == best, 10.0)
+        for rule, best, scores in [("final_validation", 0.9, (0.5, 0.9, 0.7)), ("test", 0.8, (0.8, 0.6, 0.7))]
+        for value, score in zip((1.0, 10.0, 100.0), scores, strict=True)
+    ],
+    columns=["row", "rule", "hyperparameter", "value", "score", "chosen", "published"],
+)
+
+
+def test_trials_are_a_line_for_each_rule_with_what_it_chose_and_what_is_published(ax: Axes) -> None:
+    figures.tuning(TRIALS, ax=ax)
+    assert lines(ax) == [[50.0, 90.0, 70.0], [80.0, 60.0, 70.0], [0.0, 1.0]]
+    marked = [line for line in ax.lines if line.get_linestyle() == "None"]
+    assert [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in marked] == [
+        ([10.0], [90.0]),
+        ([1.0], [80.0]),
+    ]
+    assert list(ax.lines[-1].get_xdata()) == [10.0, 10.0]
+    assert ax.get_xscale() == "log"
+    legend = ax.get_legend()
+    assert legend
+    assert [text.get_text() for text in legend.get_texts()] == ["final_validation", "test", "published"]
+
+
+def test_of_several_hyperparameters_the_best_over_the_others_is_drawn_and_texts_stand_side_by_side(ax: Axes) -> None:
+    twice = TRIALS[TRIALS["rule"] == "test"].assign(value=["exact", "exact", "true"], published=None)
+    figures.tuning(twice, ax=ax)
+    assert lines(ax) == [[80.0, 70.0]]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["exact", "true"]
+
+
 def test_fits_are_drawn_over_the_true_functions_and_training_ranges(ax: Axes) -> None:
     figures.regression(REGRESSION, ax=ax)
     true = [line.get_ydata() for line in ax.lines if line.get_linestyle() == "--"]

@@ -1,0 +1,87 @@
+"""Trials of a search: what each value of a hyperparameter came to, by the rules that chose among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hnet_bench.papers.search import ON_TEST_DATA
+from hnet_bench.reporting.figures.panels import SCENARIO_NAMES, Kind, Panel, prepared, score_axis
+from hnet_bench.reporting.figures.style import GREY, fallback_look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+_WIDE = 30  # a range of values of this ratio is drawn on a logarithmic axis
+
+
+def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
+    """Scores of trials against a hyperparameter: a line for each rule, with a large marker where it chose, and a dotted
+    line where the value is that a paper published. Where several were searched, the best over the others.
+
+    The frame is that of `frames.trials`, of one search and one hyperparameter.
+    """
+    frame, ax, quantity = prepared(frame, ax, "rule", "hyperparameter", "value", "score", "chosen")
+    lower = (frame["better"] == "lower").any() if "better" in frame else False
+    numbers = all(isinstance(value, float) for value in frame["value"])
+    places = {value: value if numbers else float(index) for index, value in enumerate(dict.fromkeys(frame["value"]))}
+    if not numbers:
+        ax.set_xticks(list(places.values()), list(places))
+    elif min(places) > 0 and max(places) > _WIDE * min(places):
+        ax.set_xscale("log")
+    for index, (rule, part) in enumerate(frame.groupby("rule", sort=False, observed=True)):
+        look = fallback_look(index)
+        best = part.groupby(part["value"].map(places))["score"]
+        scores = (best.min() if lower else best.max()).sort_index()
+        ax.plot(scores.index, scores, label=rule, marker=look.marker, markersize=3.5, **look.line)
+        taken = part[part["chosen"]]
+        at = {"color": look.colour, "marker": look.marker, "markersize": 8, "linestyle": ""}
+        ax.plot(taken["value"].map(places), taken["score"], markerfacecolor="none", **at)
+    known = frame["published"].dropna() if "published" in frame else ()
+    for value in dict.fromkeys(known):
+        if value in places or numbers:
+            ax.axvline(places.get(value, value), color=GREY, linestyle=":", linewidth=1, label="published")
+    if quantity.ceiling is not None:
+        score_axis(ax, quantity)
+    ax.set(xlabel=frame["hyperparameter"].iloc[0].replace("_", " "), ylabel=quantity.label)
+    ax.grid(axis="y")
+    ax.legend()
+    return ax
+
+
+def _panels(frame: DataFrame, _: DataFrame) -> list[Panel]:
+    groups = frame.groupby(["title", "scenario", "group", "hyperparameter"], sort=False, observed=True)
+    scenarios = frame["scenario"].nunique() > 1
+    return [
+        Panel(
+            data=part,
+            title=f"{group}\n{SCENARIO_NAMES[scenario]}" if scenarios else group,
+            row=index // 3,
+            column=index % 3,
+        )
+        for index, ((_, scenario, group, _), part) in enumerate(groups)
+    ]
+
+
+def _caption(frame: DataFrame) -> str:
+    test = " (on test data)" if ON_TEST_DATA in set(frame["rule"]) else ""
+    share = (
+        " That of per_experience is the share of the greatest plasticity."
+        if "per_experience" in set(frame["rule"])
+        else ""
+    )
+    return (
+        f"What each rule{test} makes of the trials, means over their seeds; large open markers: what it chose; dotted: "
+        f"what is published.{share}"
+    )
+
+
+TUNING = Kind(
+    title="Trials, and what was chosen among them",
+    draw=tuning,
+    trials=True,
+    chosen=lambda frame: frame,
+    columns=("group", "rule", "hyperparameter", "value", "score", "chosen", "published", "unit", "better"),
+    caption=_caption,
+    panels=_panels,
+)
