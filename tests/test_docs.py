@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import get_args
 
 import numpy
 import pytest
@@ -23,7 +24,9 @@ from hnet_bench.cli import app, expand
 from hnet_bench.config import from_settings, tomllib
 from hnet_bench.interfaces import Scenario
 from hnet_bench.metrics import METRICS
+from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.table import Reported, parse_table
+from hnet_bench.runs.tuning import RULES
 from hnet_bench.scaffold import first_files
 
 ROOT = Path(__file__).parent.parent
@@ -276,6 +279,11 @@ def test_commands_have_options_that_there_are(page):
         with program.make_context("hnet-bench", [*words]) as context:
             name, command, arguments = program.resolve_command(context, words)
             command.make_context(name, arguments, parent=context)
+
+
+def test_the_page_of_rules_names_all_and_no_others():
+    text = (ROOT / "docs" / "tuning.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(RULES) == list(get_args(RuleName))
 
 
 def test_a_new_file_is_as_short_as_the_page_says():

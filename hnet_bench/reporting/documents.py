@@ -25,7 +25,7 @@ from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import REPORTED, ROW, Column, text_table
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import link, picture, table
-from hnet_bench.reporting.text import KNOWN, measured_text, record_legend
+from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.record import Record
 
@@ -67,6 +67,16 @@ class Numbers:
                 "of which there is no record."
             )
         return [by_seed[seed] for seed in parse_seeds(seeds)]
+
+    def chosen(self, row: str, scenario: str) -> str:
+        """ "1e+06": the values that a search chose for a row. Raises UserError if it has none."""
+        cell = {cell.key: cell.cell for cell in self.report.cells}.get(f"{row}/{scenario}")
+        if cell is None or cell.search is None or cell.search.choice is None:
+            raise UserError(
+                f"{FINDINGS}.j2 asks what was chosen for row '{row}' ({scenario}) of table '{self.report.name}', for "
+                "which nothing was."
+            )
+        return ", ".join(flat(cell.search.choice.values).values())
 
     def scores(self, row: str, scenario: str, seeds: str, *, during: bool = False) -> list[float]:
         """Average scores of the seeds, after the last experience or right after each."""

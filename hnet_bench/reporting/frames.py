@@ -132,7 +132,7 @@ def trials(states: Sequence[CellState]) -> DataFrame:
                 "row": state.cell.row,
                 "method": state.cell.label,
                 "group": state.cell.label.partition(",")[0],
-                "title": _written(state.cell.benchmark["name"]),
+                "title": written(state.cell.benchmark["name"]),
                 "scenario": state.cell.scenario.label,
                 "unit": state.cell.unit,
                 "better": state.cell.better,
