@@ -309,6 +309,8 @@ def tune(
         typer.echo(f"Nothing is chosen, since {count(len(done.failed), 'trial')} failed; the same command tries again.")
         raise typer.Exit(1)
     print_table(text_table(TUNED_COLUMNS, done.chosen))
+    if ends := [f"{one.cell.row} {one.cell.scenario.label}" for one in done.chosen if one.at_an_end]:
+        typer.echo(f"At an end of its list, beyond which a better value may lie: {', '.join(ends)}.")
     for path in done.files:
         typer.echo(f"Written: {path}")
 

@@ -93,6 +93,7 @@ def test_each_rule_chooses_among_trials_that_rules_on_validation_data_share(tabl
     assert chosen() == {"ewc": 100.0, "ewc_first": 1.0, "ewc_test": 10000.0}
     assert "final_validation" in out
     assert "strength = 10000" in out
+    assert "At an end of its list, beyond which a better value may lie: ewc_first CL1, ewc_test CL1." in out
     assert "Written: mine.chosen.json" in out
     said("tune mine.toml")
     assert len(engine.calls) == 1  # nothing is left to do

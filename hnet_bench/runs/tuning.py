@@ -43,6 +43,17 @@ class Tuned:
     cell: Cell
     choice: Choice
 
+    @property
+    def at_an_end(self) -> bool:
+        """Whether one of the chosen numbers is the first or the last of its list: better ones may lie beyond."""
+        lists = {name: values for name, values in self.choice.search["search"].items() if isinstance(values, list)}
+        return any(
+            isinstance(values[0], (int, float))
+            and len(values) > 1
+            and self.choice.values[name] in values[:: len(values) - 1]
+            for name, values in lists.items()
+        )
+
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)

@@ -28,7 +28,12 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
     if not numbers:
         ax.set_xticks(list(places.values()), list(places))
     elif min(places) > 0 and max(places) > _WIDE * min(places):
+        from matplotlib.ticker import LogLocator
+
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(numticks=5))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
     for index, (rule, part) in enumerate(frame.groupby("rule", sort=False, observed=True)):
         look = fallback_look(index)
         best = part.groupby(part["value"].map(places))["score"]
@@ -64,14 +69,13 @@ def _panels(frame: DataFrame, _: DataFrame) -> list[Panel]:
 
 
 def _caption(frame: DataFrame) -> str:
-    test = " (on test data)" if ON_TEST_DATA in set(frame["rule"]) else ""
+    rules = set(frame["rule"])
+    test = ", of those of the rule test on test data" if ON_TEST_DATA in rules else ""
     share = (
-        " That of per_experience is the share of the greatest plasticity."
-        if "per_experience" in set(frame["rule"])
-        else ""
+        " Of per_experience: the share of the greatest plasticity that is kept." if "per_experience" in rules else ""
     )
     return (
-        f"What each rule{test} makes of the trials, means over their seeds; large open markers: what it chose; dotted: "
+        f"What each rule makes of the trials{test}; means over their seeds. Large open markers: what it chose; dotted: "
         f"what is published.{share}"
     )
 
