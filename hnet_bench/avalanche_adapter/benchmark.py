@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -267,7 +267,7 @@ def held_out(benchmark: InMemoryBenchmark, share: float, seed: int) -> InMemoryB
     for number, samples in enumerate(benchmark.train, start=1):
         stored = samples._stored
         if id(stored) not in divided:  # experiences may share it
-            chosen = torch.tensor([_drawn(row.tobytes(), key) < share for row in stored.contiguous().numpy()])
+            chosen = torch.tensor([drawn < share for drawn in _drawn(samples, key)])
             divided[id(stored)] = chosen, stored[~chosen], stored[chosen]
         chosen, rest, held = divided[id(stored)]
         train.append(_of_rows(samples, ~chosen, rest))
@@ -286,9 +286,11 @@ def held_out(benchmark: InMemoryBenchmark, share: float, seed: int) -> InMemoryB
     )
 
 
-def _drawn(content: bytes, key: bytes) -> float:
-    """A number in [0, 1) that is the same for the same content."""
-    return int.from_bytes(hashlib.blake2b(content, digest_size=6, key=key).digest(), "big") / 2**48
+def _drawn(samples: Samples, key: bytes) -> Iterator[float]:
+    """A number in [0, 1) for each row of what is stored: the same for the same values, however these are stored."""
+    for part in samples._stored.split(1000):
+        for row in Samples._values(samples, part).contiguous().numpy():
+            yield int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=6, key=key).digest(), "big") / 2**48
 
 
 def _of_rows(samples: Samples, chosen: Tensor, stored: Tensor) -> Samples:
