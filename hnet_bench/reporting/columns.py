@@ -560,7 +560,7 @@ def account_table(report: Report) -> TextTable | None:
         [cell for cell in report.cells if _account_mean("operations")(cell) is not None],
         name="account",
         title="What methods keep and compute",
-        notes="Means over seeds of the most after any experience, as measured.",
+        notes="The most after any experience, as measured: means over the seeds whose records say so.",
     )
 
 
