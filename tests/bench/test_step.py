@@ -1,23 +1,28 @@
 """A training step at the papers' sizes: ours through Avalanche's template and in a bare loop, hypnettorch, the floor.
 
-The floor is nothing but matrix products, by the faster library: those of the target network's forward and backward
-pass, of the hypernetwork's last layer, and of the regulariser in its Gram form. The target network's products alone, by
-PyTorch's own library, are what the authors' code was compared with where it was measured.
+The floor is nothing but matrix products: those of the target network's forward and backward pass, of the hypernetwork's
+last layer, and of the regulariser in its Gram form; by the library that our products take, and by PyTorch's own, since
+which is the faster one depends on the processor. The target network's products alone, by PyTorch's own, are what the
+authors' code was compared with where it was measured.
 """
 
 import itertools
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.batches import InfiniteBatches
+from hnet_bench.avalanche_adapter.batches import FixedIterations, InfiniteBatches
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
 from hnet_bench.avalanche_adapter.template import head_columns
 from hnet_bench.interfaces import Scenario
 from hnet_bench.nets.lookahead import AdamLookahead
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
+from hnet_bench.strategies.hnet_tir import HnetTir
+from hnet_bench.strategies.training.replay_model import ReplayModel
+from hnet_bench.strategies.training.task_inference import InferenceLearning, inference_network
 
 # hypnettorch's lookahead was written for PyTorch 1.4.
 pytestmark = pytest.mark.filterwarnings("ignore:This overload of add:UserWarning")
@@ -115,23 +120,22 @@ def autograd_step(classifier, task, experiment):
     return step
 
 
-def target_sizes(classifier):
-    """The matrix products of the target network's forward and backward pass as (m, k, n)."""
+def mlp_sizes(widths, *, batch=BATCH, inputs_too=False):
+    """The matrix products of a perceptron's forward and backward pass as (m, k, n); `inputs_too` if the gradient of its
+    inputs is wanted."""
     sizes = []
-    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(classifier.target.shape.widths)):
-        sizes += [(BATCH, fan_in, fan_out), (fan_out, BATCH, fan_in)]  # outputs, gradient of the weights
-        if index:
-            sizes.append((BATCH, fan_out, fan_in))  # gradient of the layer's inputs
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+        sizes += [(batch, fan_in, fan_out), (fan_out, batch, fan_in)]  # outputs, gradient of the weights
+        if index or inputs_too:
+            sizes.append((batch, fan_out, fan_in))  # gradient of the layer's inputs
     return sizes
 
 
-def floor_sizes(classifier, task):
-    """All matrix products of a step as (m, k, n)."""
-    sizes = target_sizes(classifier)
-    shape = classifier.hypernetwork.shape
-    rows = len(classifier.hypernetwork.output)
+def hypernetwork_sizes(hypernetwork, task):
+    """The matrix products with a long dimension of a hypernetwork's step as (m, k, n)."""
+    shape, rows = hypernetwork.shape, len(hypernetwork.output)
     # Generated chunks, gradient of the last layer and of its inputs.
-    sizes += [(shape.chunks, rows, shape.chunk_size), (rows, shape.chunks, shape.chunk_size)]
+    sizes = [(shape.chunks, rows, shape.chunk_size), (rows, shape.chunks, shape.chunk_size)]
     sizes.append((shape.chunks, shape.chunk_size, rows))
     if task:
         sizes += [(rows, 2 * rows, shape.chunk_size), (2 * rows, shape.chunk_size, rows)]
@@ -144,8 +148,8 @@ def floor_sizes(classifier, task):
     [
         ("split MNIST", 0, 150, 40),
         ("split MNIST", 4, 150, 40),
-        ("permuted MNIST-10", 4, 20, 4),
-        ("permuted MNIST-10", 9, 20, 3),
+        ("permuted MNIST-10", 4, 60, 4),
+        ("permuted MNIST-10", 9, 60, 3),
     ],
 )
 def test_hypernetwork_step(in_turns, experiments, theirs, matrix_products, samples_of, name, task, ours, others):
@@ -163,7 +167,8 @@ def test_hypernetwork_step(in_turns, experiments, theirs, matrix_products, sampl
         learning_rate=experiment.protocol.learning_rate,
         strength=experiment.settings.regularisation_strength,
     )
-    products = matrix_products(*floor_sizes(bare, task))
+    of_target = mlp_sizes(bare.target.shape.widths)
+    sizes = [*of_target, *hypernetwork_sizes(bare.hypernetwork, task)]
 
     in_turns.add(
         "Avalanche template", template_loop(template, stream[task], experiment.setup(iterations=ours)), steps=ours
@@ -173,13 +178,18 @@ def test_hypernetwork_step(in_turns, experiments, theirs, matrix_products, sampl
         "plain regulariser by autograd", loop(autograd_step(literal, task, experiment), samples, others), steps=others
     )
     in_turns.add("hypnettorch", loop(their_step, samples, others), steps=others, baseline="hypnettorch")
-    in_turns.add("floor: matrix products", products, baseline="floor")
-    target_products = matrix_products(*target_sizes(bare), multiply=torch.mm)
+    add_floors(in_turns, matrix_products, sizes)
+    target_products = matrix_products(*of_target, multiply=torch.mm)
     in_turns.add("target network's products by torch.mm", target_products, baseline="target's products")
     in_turns.run(f"HNET step of {name}, {task} old tasks", rounds=5)
 
 
-def test_classifier_step(in_turns, experiments, samples_of):
+def add_floors(in_turns, matrix_products, sizes):
+    in_turns.add("floor: matrix products", matrix_products(*sizes), baseline="floor")
+    in_turns.add("floor: by torch.mm", matrix_products(*sizes, multiply=torch.mm), baseline="torch.mm's floor")
+
+
+def test_classifier_step(in_turns, experiments, matrix_products, samples_of):
     experiment = experiments["split MNIST"]
     samples = samples_of(experiment.facts)
     setup = experiment.setup(Scenario.DOMAIN, iterations=150)
@@ -196,4 +206,39 @@ def test_classifier_step(in_turns, experiments, samples_of):
     experience = stream_of(samples, experiment, Scenario.DOMAIN)[0]
     in_turns.add("Avalanche template", template_loop(template, experience, setup), steps=150)
     in_turns.add("bare loop", loop(step, samples, 150), steps=150, baseline="bare loop")
+    add_floors(in_turns, matrix_products, mlp_sizes((784, 400, 400, setup.outputs)))
     in_turns.run("ordinary classifier step of split MNIST", rounds=5)
+
+
+def test_replay_model_step(in_turns, experiments, matrix_products, samples_of):
+    """That of HNET+TIR and HNET+R: a VAE whose decoder is generated, with three old tasks."""
+    experiment = experiments["split MNIST"]
+    samples, task = samples_of(experiment.facts), 3
+    model = ReplayModel(experiment.setup(Scenario.CLASS), HnetTir())
+    in_turns.add("step", phase_loop(model.learning(task, FixedIterations([], 0)), samples, 100), steps=100)
+    encoder = [layer.in_features for layer in model.vae.encoder if isinstance(layer, nn.Linear)]
+    sizes = mlp_sizes((*encoder, model.vae.encoder[-1].out_features))
+    sizes += mlp_sizes(model.vae.shape.decoder.widths, inputs_too=True)
+    add_floors(in_turns, matrix_products, [*sizes, *hypernetwork_sizes(model.vae.hypernetwork, task)])
+    in_turns.run(f"replay model's step of split MNIST, {task} old tasks", rounds=5)
+
+
+def test_inference_network_step(in_turns, experiments, matrix_products, samples_of):
+    """That of HNET+TIR, with a batch that is replayed beside the real one; without its generation in the floor."""
+    experiment = experiments["split MNIST"]
+    samples, task = samples_of(experiment.facts), 3
+    setup = experiment.setup(Scenario.CLASS)
+    replay = ReplayModel(setup, HnetTir()).replay(task, BATCH)
+    learning = InferenceLearning(
+        setup, inference_network(setup), task, FixedIterations([], 0), replay=replay, replay_weight=0.5
+    )
+    in_turns.add("step", phase_loop(learning, samples, 100), steps=100)
+    batch = BATCH + len(next(replay)[0])
+    sizes = mlp_sizes((784, *setup.protocol.hidden_units, setup.facts.experiences), batch=batch)
+    add_floors(in_turns, matrix_products, sizes)
+    in_turns.run(f"inference network's step of split MNIST, {task} old tasks", rounds=5)
+
+
+def phase_loop(phase, samples, steps):
+    """Takes `steps` steps of a phase on batches that are gathered as in our own training."""
+    return loop(lambda *batch: phase.step(list(batch)), samples, steps)
