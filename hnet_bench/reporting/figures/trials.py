@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.reporting.figures.panels import SCENARIO_NAMES, Kind, Panel, prepared, score_axis
@@ -40,7 +40,7 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
         scores = (best.min() if lower else best.max()).sort_index()
         ax.plot(scores.index, scores, label=rule, marker=look.marker, markersize=3.5, **look.line)
         taken = part[part["chosen"]]
-        at = {"color": look.colour, "marker": look.marker, "markersize": 8, "linestyle": ""}
+        at: Any = {"color": look.colour, "marker": look.marker, "markersize": 8, "linestyle": ""}
         ax.plot(taken["value"].map(places), taken["score"], markerfacecolor="none", **at)
     known = frame["published"].dropna() if "published" in frame else ()
     for value in dict.fromkeys(known):
