@@ -18,6 +18,7 @@ from hnet_bench.reporting.figures.kinds import file_name
 from hnet_bench.reporting.figures.layout import encode
 from hnet_bench.reporting.figures.page import Page, Subject, pages
 from hnet_bench.runs.plan import table_state
+from hnet_bench.runs.store import Store
 
 SCORES = [[[0.9, 0.1], [0.5, 0.7]], [[0.8, 0.2], [0.6, 0.8]]]
 SAMPLES = numpy.zeros((2, 3, 1, 4, 4), dtype=numpy.uint8)
@@ -91,10 +92,11 @@ def test_changed_arrays_are_drawn_again(asked: list[str], subject_of: Callable[.
     """They do not fit the checksum that their record holds."""
     subject = subject_of({"a": {"CL1": SCORES}}, arrays={"replay_samples": SAMPLES})
     report(tmp_path / "reports", subject)
-    (archive,) = subject.store.root.rglob("*.npz")
+    store = Store(tmp_path / "results")
+    (archive,) = store.root.rglob("*.npz")
     numpy.savez_compressed(archive, replay_samples=SAMPLES + 9)
     asked.clear()
-    report(tmp_path / "reports", replace(subject, states=table_state(subject.table, subject.store)))
+    report(tmp_path / "reports", replace(subject, states=table_state(subject.table, store)))
     assert "replay-samples" in asked
 
 
