@@ -210,6 +210,43 @@ def test_the_memory_of_der_is_a_uniform_choice(tmp_path):
     assert 45 < times.min() <= times.max() < 105
 
 
+def test_the_tutorial(tmp_path, monkeypatch, said):
+    """On tiny data, which are learnt in no time. What is printed is that of the page but for measured numbers."""
+    monkeypatch.chdir(tmp_path)
+    printed = ""
+    for kind, block in BLOCK.findall((ROOT / "docs" / "tutorial.md").read_text()):
+        if named := re.match(r"[#%] file: (\S+)\n", block):
+            Path(named[1]).write_text(block[named.end() :])
+        elif kind == "text":
+            assert without_numbers(block) == without_numbers(printed)
+        elif block.startswith("from hnet_bench import"):
+            code, _, last = block.strip().rpartition("\n")
+            exec(code, space := {})
+            assert len(eval(last, space)) == 5
+        elif kind == "python":
+            assert block in Path("my_method.py").read_text()
+        for command in block.splitlines() if kind == "sh" else ():
+            if command.startswith("pdflatex") and shutil.which("pdflatex"):
+                subprocess.run(command.split(), check=True, capture_output=True)
+            # `check` asks the same of the same file in the test of the page about strategies, for minutes.
+            elif command.startswith("hnet-bench") and "check" not in command:
+                command, _, file = command.removeprefix("hnet-bench ").partition(" > ")
+                printed = said(command).out
+                Path(file or "nowhere").write_text(printed)
+            if command == "new my_method":
+                text = Path("my_method.toml").read_text()
+                text = re.sub(r"{ name = .split_mnist.*}", '{ name = "synthetic", train_per_class = 6000 }', text)
+                Path("my_method.toml").write_text(text.replace("iterations = 400", "iterations = 3"))
+    assert Path("reports/memory.html").is_file()
+    assert Path("memory.tex").read_text().count("begin{table}") == 1
+    assert Path("reports/memory.pdf").read_bytes().startswith(b"%PDF")
+
+
+def without_numbers(text):
+    """Neither what was measured, nor how wide columns are for it."""
+    return re.sub(r"[\s─]+", " ", re.sub(r"[\d.]+ ± [\d.]+", "...", text)).strip()
+
+
 def test_tuning(tmp_path, monkeypatch, said):
     """On tiny data, which are learnt in no time; the page is about split MNIST."""
     monkeypatch.chdir(tmp_path)
