@@ -207,7 +207,7 @@ def pytest_collection_modifyitems(items):
     """Where ways are timed in turns, on one thread, pytest-benchmark too counts the processor's time: what other
     processes take of the machine is then no part of it."""
     for item in items:
-        if "in_turns" in item.fixturenames:
+        if "in_turns" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.benchmark(timer=time.process_time))
 
 
