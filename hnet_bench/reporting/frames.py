@@ -28,6 +28,10 @@ _FEWEST_VALUES = 3  # of a hyperparameter, from which on rows are a sweep over i
 
 _SCORE_COLUMNS = ("row", "scenario", "seed", "after", "experience", "score", "inferred", "step_seconds", "experiences")
 _FIRST = ("table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score", "inferred")
+_TRIAL_COLUMNS = (
+    *("row", "method", "group", "title", "scenario", "unit", "better"),
+    *("rule", "hyperparameter", "value", "score", "chosen", "published"),
+)
 # Of a frame of cells: what is a number even where none is known.
 _NUMBERS = (
     *("value", "compression_ratio", "mean", "sem"),
@@ -147,7 +151,7 @@ def trials(states: Sequence[CellState]) -> DataFrame:
             for trial in search.choice.trials
             for value in [trial.values[name]]
         ]
-    return DataFrame(lines)
+    return DataFrame(lines, columns=list(_TRIAL_COLUMNS))
 
 
 def _published(state: CellState, states: Sequence[CellState]) -> Settings:

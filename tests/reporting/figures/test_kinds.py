@@ -412,9 +412,9 @@ def test_wrong_arrays_are_named(subject_of: SubjectOf, changes: dict[str, Any], 
         pages(subject_of({"a": {"CL1": [SOUND]}}, arrays=arrays))
 
 
-def test_an_archive_that_is_none_is_named(subject_of: SubjectOf) -> None:
+def test_an_archive_that_is_none_is_named(subject_of: SubjectOf, tmp_path: Path) -> None:
     subject = subject_of({"a": {"CL1": [SOUND]}}, arrays=REGRESSION)
-    (path,) = subject.store.root.rglob("*.npz")
+    (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=f"{path.name} could not be read"):
         pages(subject)
