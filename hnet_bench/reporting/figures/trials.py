@@ -38,7 +38,8 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
         look = fallback_look(index)
         best = part.groupby(part["value"].map(places))["score"]
         scores = (best.min() if lower else best.max()).sort_index()
-        ax.plot(scores.index, scores, label=rule, marker=look.marker, markersize=3.5, **look.line)
+        line: Any = look.line
+        ax.plot(scores.index, scores, label=rule, marker=look.marker, markersize=3.5, **line)
         taken = part[part["chosen"]]
         at: Any = {"color": look.colour, "marker": look.marker, "markersize": 8, "linestyle": ""}
         ax.plot(taken["value"].map(places), taken["score"], markerfacecolor="none", **at)
