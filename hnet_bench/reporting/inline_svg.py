@@ -8,8 +8,10 @@ of a matrix with the numbers on them.
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from html import escape
+from io import BytesIO
 from itertools import groupby
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -22,7 +24,7 @@ _KEPT = ("clip-path", "x", "y", "width", "height", "d", "transform", "patternUni
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_DECIMALS = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
+_DECIMALS = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
 _COMMAND = re.compile(r"([a-zA-Z])([^a-zA-Z]*)")
 _TO_WHITE = 1 / 3  # the darkest line of a sweep has a contrast of 3 then
 
@@ -94,6 +96,8 @@ class InlineSvgs:
         for child in element:
             scale = of_scale or (mesh and child.get("id", "").startswith(("QuadMesh", "text")))
             parts += self._drawn(child, of_scale=scale)
+        if element.get("id", "").startswith("QuadMesh"):  # cells beside each other, in any order
+            parts.sort(key=lambda one: one.attributes.get("class", ""))
         if tag == "g" and not attributes:
             yield from parts
         elif parts or (tag not in ("defs", "g") and (tag != "path" or "d" in attributes)):
@@ -109,11 +113,11 @@ class InlineSvgs:
         if href.startswith("#"):
             yield "href", f"#{self._id(href[1:])}"
         elif href.startswith("data:image/png;base64,"):
-            yield "href", "".join(href.split())
+            yield "href", _without_colours(href)
         for name in _KEPT:
             value = element.get(name, "")
             if name == "d":
-                value = _short_path(value)
+                value = _short_path(value, digits=2 if "id" in element.attrib else 1)  # markers are small
             elif name in ("x", "y"):
                 value = _short(value)
             elif name == "transform":
@@ -129,11 +133,11 @@ class InlineSvgs:
         return _REFERENCE.sub(lambda found: f"url(#{self._id(found[1])})", text)
 
     def _class(self, style: str, of_scale: bool) -> str:
-        """The class of this look; l... are lines, of which none shows through another."""
+        """The class of this look; l... are lines, of which none shows through another, and cells of a mesh."""
         declarations = []
         for text in map(self._referring, map(str.strip, style.split(";"))):
             declarations.append(text if of_scale and text.startswith("fill:") else _COLOUR.sub(_on_both, text))
-        kind = "l" if "fill: none" in declarations and "opacity" not in style else "s"
+        kind = "l" if of_scale or ("fill: none" in declarations and "opacity" not in style) else "s"
         return self._classes.setdefault("; ".join(declarations), f"{kind}{len(self._classes):x}")
 
 
@@ -164,17 +168,21 @@ def _on_both(found: re.Match[str]) -> str:
     return f"light-dark({found[0]}, #{''.join(f'{part:02x}' for part in dark)})"
 
 
-def _short(numbers: str) -> str:
-    """Numbers to a hundredth of a point, which nobody can see."""
-    return _DECIMALS.sub(lambda found: f"{round(float(found[0]), 2) + 0.0:g}", numbers)
+def _short(numbers: str, digits: int = 1) -> str:
+    """Numbers to a tenth of a point, which nobody can see."""
+    return _DECIMALS.sub(lambda found: f"{round(float(found[0]), digits) + 0.0:g}", numbers)
 
 
-def _short_path(path: str) -> str:
-    """The same path: lines along an axis name one number, and what repeats the last command does not name it."""
+def _short_path(path: str, digits: int) -> str:
+    """The same path: lines along an axis name one number, what repeats the last command does not name it, and what
+    comes back along an axis to where it began is closed."""
     text, last, x, y = "", "", "", ""
-    for command, numbers in _COMMAND.findall(_short(path)):
+    commands = _COMMAND.findall(_short(path, digits))
+    for index, (command, numbers) in enumerate(commands):
         points = numbers.split()
         before, (x, y) = (x, y), points[-2:] or (x, y)
+        if index and index == len(commands) - 1 and command == "L" and points == commands[0][1].split():
+            return f"{text}z"
         if command == "L" and y == before[1]:
             command, points = "H", [x]
         elif command == "L" and x == before[0]:
@@ -182,6 +190,18 @@ def _short_path(path: str) -> str:
         text += (" " if command == last and command in "CHLV" else command) + " ".join(points)
         last = command
     return text
+
+
+def _without_colours(href: str) -> str:
+    """The same image, a PNG, in one channel instead of four where it is grey and opaque."""
+    from PIL import Image
+
+    image = Image.open(BytesIO(b64decode(href.partition(",")[2])))
+    red, green, blue, opacity = image.convert("RGBA").split()
+    grey = red.tobytes() == green.tobytes() == blue.tobytes() and opacity.getextrema() == (255, 255)
+    smaller = BytesIO()
+    (red if grey else image).save(smaller, "png", optimize=True)
+    return f"data:image/png;base64,{b64encode(smaller.getvalue()).decode()}"
 
 
 def _as_line(one: _Drawn) -> tuple[tuple[str, str], ...]:

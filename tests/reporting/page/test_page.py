@@ -117,7 +117,7 @@ def test_a_figure_within_the_page_shows_the_same() -> None:
     }
     assert [child.tag for child in root] == ["path", "path", "path", "g", "text"]
     path, lines, alone, clipped, text = root
-    assert (path.get("d"), text.text) == ("M0 0H1.23V-2L5 6", "50 %22 & it's")
+    assert (path.get("d"), text.text) == ("M0 0H1.2V-2L5 6", "50 %22 & it's")
     # Lines that look the same are one path, in their order, and what is clipped alike has one group.
     assert lines.get("d") == "M1 2H3M1 3H3"
     assert [child.get("d") for child in clipped] == ["M0 1V4", "M0 2V4"]
