@@ -83,8 +83,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     spelt = {one.lower(): one for one in known}
-    close = get_close_matches(name.lower(), spelt) or [one for one in spelt if name and name.lower() in one]
-    named = " or ".join(f"'{spelt[one]}'" for one in close[:3])
+    close = get_close_matches(name.lower(), spelt) + [one for one in spelt if name and name.lower() in one]
+    named = " or ".join(f"'{spelt[one]}'" for one in list(dict.fromkeys(close))[:3])
     return f" Did you mean {named}?" if named else ""
 
 

@@ -71,7 +71,7 @@ MODULE_NAME = "A strategy's name has lower-case letters"
     ("command", "sentence"),
     [
         ("run quik", "Unknown table 'quik': known are quick"),
-        ("run split_mnist", "Did you mean 'van_de_ven_2019_split_mnist' or 'van_de_ven_2022_split_mnist'?"),
+        ("run split_mnist", "'split_mnist_tuned' or 'van_de_ven_2019_split_mnist' or 'van_de_ven_2022_split_mnist'?"),
         ("run quick --rows jiont", "its rows are finetune, joint, hnet_ent. Did you mean 'joint'?"),
         ("check Hnet_ENTT", "Did you mean 'hnet_ent'"),
         ("report quik", "Unknown table 'quik'"),
