@@ -521,7 +521,7 @@ def test_list_and_data_show_what_is_there(user_table, said):
         ("trace mine.toml j", ["joint"]),
         ("verify quick --scenarios CL", ["CL1", "CL2", "CL3"]),
         ("check hnet_e", ["hnet_embedding_space", "hnet_ent"]),
-        ("show split_m", ["split_mnist"]),
+        ("show split_m", ["split_mnist_tuned", "split_mnist"]),
         ("status absent.toml --rows f", []),
     ],
 )
