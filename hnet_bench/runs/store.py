@@ -122,7 +122,10 @@ class Store:
 
     def is_abandoned(self, digest: str) -> bool:
         """Whether no run has added to a training that is kept for a month."""
-        return self.training_path(digest).stat().st_mtime < time.time() - _SECONDS_UNTIL_ABANDONED
+        try:
+            return self.training_path(digest).stat().st_mtime < time.time() - _SECONDS_UNTIL_ABANDONED
+        except OSError:  # another sweep has removed it meanwhile
+            return False
 
     def forget_training(self, digest: str) -> None:
         """Removes what is kept of a training, and the folder of all with the last."""

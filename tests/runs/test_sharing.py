@@ -340,3 +340,4 @@ def test_what_is_needed_is_kept_and_what_nobody_needs_is_removed(cell, tmp_path)
         os.utime(folders[spec.key], (0, 0))
     forget_needless(store, [done, todo], [todo])
     assert [folders[spec.key].exists() for spec in (done, todo, old, others)] == [False, True, False, True]
+    assert not store.is_abandoned("removed by another sweep meanwhile")
