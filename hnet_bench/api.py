@@ -47,7 +47,7 @@ from hnet_bench.runs.shipped import SUM_FILE, installed_records, sum_of, sums_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.trainings import forget_needless
-from hnet_bench.runs.tuning import RULES, Tuned, check_search, chosen, trials_table, with_rule
+from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, trials_table, with_rule
 from hnet_bench.scaffold import first_files
 
 if TYPE_CHECKING:
@@ -543,6 +543,7 @@ class TuningResult:
     chosen: list[Tuned]
     failed: list[RunSpec]  # trials, without which nothing is chosen
     files: list[Path]  # that hold the choices
+    stale: int = 0  # trials that other code made
 
     @property
     def frame(self) -> DataFrame:
@@ -574,13 +575,15 @@ def tune(
     scheduler: str | None = None,
     slurm: PathLike | None = None,
     checkpoint_every: float = 120,
+    rerun_stale: bool = False,
     results: PathLike = "results",
     data: PathLike | None = None,
 ) -> TuningResult:
     """Does the trials of the rows that have a search, as `run` does runs, and writes what their rules choose into the
     file of choices beside the table, which `run` needs.
 
-    With a `rule` it is said what that would choose, and nothing is written. Raises UserError if no row has a search.
+    With `rerun_stale` also those whose records other code made are done anew. With a `rule` it is said what that would
+    choose, and nothing is written. Raises UserError if no row has a search.
     """
     _require_extra_train()
     from hnet_bench.runs.cluster import Cluster
@@ -605,17 +608,22 @@ def tune(
     failed: list[RunSpec] = []
     while not failed:  # what a sampler draws next depends on what came before
         trials = trials_table(replace(selected, cells=searched), store)
-        asked = Selection(name=name, table=trials, seeds=None, store=store, states=table_state(trials, store))
+        asked = Selection(
+            name=name, table=trials, seeds=None, store=store, states=table_state(trials, store, trials.seeds)
+        )
         _report_damage(asked.states)
-        todo = runs_to_do(asked.states, store)
+        stale = stale_files(asked.states)
+        if rerun_stale:
+            asked = replace(asked, store=replace(store, renew=stale))
+        todo = runs_to_do(asked.states, asked.store)
         if not todo:
             break
         _swept(todo, asked, cluster, options)
-        failed = [spec for spec in todo if not store.has(spec)]
+        failed = [spec for spec in todo if not asked.store.has(spec)]
     if failed:
         return TuningResult(chosen=[], failed=failed, files=[])
     found = [Tuned(cell=cell, choice=chosen(cell, store)) for cell in searched]
-    return TuningResult(chosen=found, failed=[], files=[] if rule else _write_choices(found))
+    return TuningResult(chosen=found, failed=[], files=[] if rule else _write_choices(found), stale=len(stale))
 
 
 def _write_choices(tuned: list[Tuned]) -> list[Path]:
@@ -1087,6 +1095,7 @@ def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) ->
             if cell.search.problem:
                 check_chosen(cell)
             check_search(cell)
+            check_trials(cell)
         elif not cell.shipped:
             resolve_cell(cell)
     return table_state(table, store, seeds)

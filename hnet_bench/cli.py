@@ -33,6 +33,7 @@ from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.process import Failed
 from hnet_bench.runs.shipped import DISTRIBUTION
+from hnet_bench.runs.spec import check_chosen
 from hnet_bench.runs.store import read_record
 from hnet_bench.scaffold import class_name_of
 
@@ -281,6 +282,9 @@ def tune(
     checkpoint_every: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
     ] = 120,
+    rerun_stale: Annotated[
+        bool, typer.Option("--rerun-stale", help="Also renew stale trials: the code computes something else now.")
+    ] = False,
     results: Results = Path("results"),
     data: Data = None,
 ) -> None:
@@ -306,11 +310,19 @@ def tune(
     from hnet_bench.reporting.terminal import print_table
 
     if done.failed:
-        typer.echo(f"Nothing is chosen, since {count(len(done.failed), 'trial')} failed; the same command tries again.")
+        typer.echo(
+            f"Nothing is chosen, since {count(len(done.failed), 'trial')} failed; the same command tries again. Take a "
+            "value with which training always fails, as where it diverges, out of the search."
+        )
         raise typer.Exit(1)
     print_table(text_table(TUNED_COLUMNS, done.chosen))
     if ends := [f"{one.cell.row} {one.cell.scenario.label}" for one in done.chosen if one.at_an_end]:
         typer.echo(f"At an end of its list, beyond which a better value may lie: {', '.join(ends)}.")
+    if done.stale:
+        typer.echo(
+            f"Stale: {count(done.stale, 'trial')}. The code computes something else than when they were made; "
+            "--rerun-stale renews them."
+        )
     for path in done.files:
         typer.echo(f"Written: {path}")
 
@@ -618,6 +630,7 @@ def trace(
 
     chosen = api.select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
     (state,) = chosen.states
+    check_chosen(state.cell)
     if state.spec is None:
         raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")
     found = api.traced(chosen, state)

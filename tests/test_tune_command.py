@@ -134,6 +134,11 @@ def test_another_rule_can_be_asked_and_changes_nothing(table, said, engine):
     assert result.frame.score.tolist() == pytest.approx([1, 0.8 / 0.9, 0.375])
 
 
+def test_the_ends_of_a_list_are_its_least_and_its_greatest_number_wherever_they_stand(table, said):
+    change(table, "[1.0, 100.0, 10000.0]", "[100.0, 10000.0, 1.0]")
+    assert "value may lie: ewc_first CL1, ewc_test CL1." in said("tune mine.toml").out
+
+
 def test_a_failed_trial_leaves_nothing_chosen(table, said, engine):
     engine.broken = {"ewc"}
     assert "Nothing is chosen, since 12 trials failed" in said("tune mine.toml", code=1).out
@@ -191,6 +196,23 @@ def test_reports_say_how_settings_were_chosen(table, said):
         ("validation = 0.25", "validation = 0.0", "'validation' of trials must lie between 0 and 1, found 0."),
         ("first = 1", "first = 3", "The rule first_experiences looks at 3 experiences, found 2."),
         (
+            'first = 1 }\n[settings.tiny]\nbenchmark = { name = "synthetic", experiences = 2 }\nprotocol = { ',
+            'first = 2 }\n[settings.tiny]\nbenchmark = { name = "synthetic", experiences = 3 }\n'
+            'protocol = { evaluation = "diagonal_and_final", ',
+            'needs the scores on 2 experiences after number 2, and with evaluation = "diagonal_and_final" they are not',
+        ),
+        (
+            'seeds = "1-2"',
+            'seeds = "1-2"\nbetter = "lower"',
+            "'ewc' (CL1) of table 'mine' are accuracies, and its trials would be chosen as if lower ones",
+        ),
+        (
+            '{ name = "synthetic", experiences = 2 }',
+            '{ name = "regression_1d" }',
+            'write better = "lower" into the table',
+        ),
+        ("first = 1", 'first = 1, chosen = "mine.toml"', "'chosen' must name a file of choices, such as"),
+        (
             "strength = [1.0, 100.0, 10000.0]",
             "strength = { low = 1.0, high = 10.0 }",
             "searches 'strength' in a range: say how many trials that may take",
@@ -202,9 +224,10 @@ def test_reports_say_how_settings_were_chosen(table, said):
         ),
     ],
 )
-def test_a_search_that_cannot_be_done_is_refused(table, refused, old, new, sentence):
+def test_a_search_that_cannot_be_done_is_refused_before_a_trial_is_run(table, refused, engine, old, new, sentence):
     change(table, old, new)
     assert sentence in refused("tune mine.toml")
+    assert not engine.calls
 
 
 def test_a_row_with_a_search_is_not_run_before_anything_is_chosen(table, refused, said, engine):
@@ -215,6 +238,8 @@ def test_a_row_with_a_search_is_not_run_before_anything_is_chosen(table, refused
     said("run mine.toml --rows finetune")
     assert len(engine.calls) == 1
     assert "not run" in said("status mine.toml").out
+    assert said("plan mine.toml").out.count("nothing is chosen yet") == 3
+    assert refused("trace mine.toml ewc CL1").startswith("Nothing is chosen yet for the row 'ewc' (CL1)")
 
 
 def test_seeds_of_trials_are_not_run(table, refused, said):
@@ -319,3 +344,78 @@ def test_a_table_that_extends_one_has_its_choices_and_adds_its_own(table, said, 
     assert json.loads(Path("more.chosen.json").read_text())["choices"].keys() == {"online/CL1"}
     Path("clash.toml").write_text('extends = "mine.toml"\nseeds = "10-11"\n')
     assert "seed 11 cannot serve both" in refused("status clash.toml")
+
+
+OWN = """
+from dataclasses import dataclass
+from hnet_bench.interfaces import Scenario
+
+@dataclass(frozen=True, kw_only=True)
+class Mine:
+    name = "mine"
+    scenarios = tuple(Scenario)
+    strength: float = 1.0
+    other: int = 1
+
+    def build(self, setup):
+        pass
+"""
+
+
+def test_trials_of_other_code_are_said_and_can_be_renewed(table, said, engine):
+    Path("own.py").write_text(OWN)
+    change(
+        table,
+        'search = "strengths"\nCL1 = { strategy = "ewc" }',
+        'search = "strengths"\nCL1 = { strategy = "own.py:Mine" }',
+    )
+    assert "Stale" not in said("tune mine.toml --rows ewc").out
+    Path("own.py").write_text(OWN.replace("pass", "raise NotImplementedError"))
+    assert "Stale: 6 trials. The code computes something else" in said("tune mine.toml --rows ewc").out
+    assert len(engine.calls) == 1
+    assert "Stale" not in said("tune mine.toml --rows ewc --rerun-stale").out
+    assert len(engine.calls[1]["specs"]) == 6
+
+
+def test_a_choice_does_not_outlive_a_default_that_its_trials_were_run_with(table, said, refused):
+    Path("own.py").write_text(OWN)
+    change(
+        table,
+        'search = "strengths"\nCL1 = { strategy = "ewc" }',
+        'search = "strengths"\nCL1 = { strategy = "own.py:Mine" }',
+    )
+    said("tune mine.toml --rows ewc")
+    said("run mine.toml --rows ewc")
+    Path("own.py").write_text(OWN.replace("other: int = 1", "other: int = 2"))
+    assert "was chosen by other runs than its trials are now: with {'strength': 1.0}, run seed11-" in refused(
+        "run mine.toml --rows ewc"
+    )
+    said("tune mine.toml --rows ewc")
+    said("run mine.toml --rows ewc")
+
+
+def test_rows_that_a_tuned_table_takes_from_another_say_how_they_were_set(table, said):
+    Path("base.toml").write_text(TABLE.partition("[search.strengths]")[0].replace("tuning", "# tuning") + FINETUNE)
+    Path("my own.toml").write_text('extends = "base.toml"\ntuning = { seeds = "11" }\n' + EWC)
+    assert "hnet-bench tune 'my own.toml' does its trials" in said(["run", "my own.toml"], code=2).err
+    said(["tune", "my own.toml"])
+    said(["run", "my own.toml"])
+    said(["report", "my own.toml"])
+    assert "| given |" in Path("reports/my own.md").read_text()
+    said("report base.toml")
+    assert "| given |" not in Path("reports/base.md").read_text()
+
+
+FINETUNE = """
+[[rows]]
+name = "finetune"
+settings = "tiny"
+CL1 = { strategy = "finetune" }
+"""
+EWC = """
+[[rows]]
+name = "ewc"
+settings = "tiny"
+search = { strength = [1.0, 100.0] }
+CL1 = { strategy = "ewc" }
+"""

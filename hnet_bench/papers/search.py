@@ -54,6 +54,9 @@ class Tuning:
             raise UserError(f"'drop' must be at least 0 and below 1, found {self.drop:g}.")
         if self.trials is not None and self.trials < 1:
             raise UserError(f"'trials' must be at least 1, found {self.trials}.")
+        # Whatever else it named, such as the table itself, would be written over.
+        if self.chosen and not self.chosen.endswith(".json"):
+            raise UserError(f"'chosen' must name a file of choices, such as mine.chosen.json, found '{self.chosen}'.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,26 +140,26 @@ class Search:
 
 
 def check_space(space: Settings, tuning: Tuning, rule: RuleName, where: str) -> None:
-    """Raises UserError for values that cannot be tried."""
+    """Raises UserError for values that cannot be tried; `where` is the name of a cell, `Cell.where`."""
     for name, values in space.items():
         if isinstance(values, dict):
-            from_settings(Range, values, where=f"the search for '{name}' in {where}")
+            from_settings(Range, values, where=f"the search for '{name}' in the {where}")
             if tuning.trials is None:
                 raise UserError(
-                    f"{where} searches '{name}' in a range: say how many trials that may take, in [tuning]."
+                    f"The {where} searches '{name}' in a range: say how many trials that may take, in [tuning]."
                 )
             if rule == "per_experience":
                 raise UserError(
-                    f"{where} searches '{name}' in a range, and the rule per_experience needs a list, from the weakest "
-                    "regularisation to the strongest."
+                    f"The {where} searches '{name}' in a range, and the rule per_experience needs a list, from the "
+                    "weakest regularisation to the strongest."
                 )
         elif not isinstance(values, list) or not values:
             raise UserError(
-                f"The search for '{name}' in {where} must be a list of values to try, or a range such as "
+                f"The search for '{name}' in the {where} must be a list of values to try, or a range such as "
                 f"{{ low = 1e-4, high = 1e-1, log = true }}, found {values!r}."
             )
         elif any(values.count(value) > 1 for value in values):
-            raise UserError(f"The search for '{name}' in {where} has a value twice: {values}.")
+            raise UserError(f"The search for '{name}' in the {where} has a value twice: {values}.")
 
 
 def read_choices(search: Search) -> dict[str, Choice]:

@@ -41,6 +41,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
@@ -103,7 +104,7 @@ class Cell:
     reference: bool = False
     folder: Path | None = None  # of the table, below which files of `path.py:Class` are looked for first
     search: Search | None = None  # by which hyperparameters are chosen; those that are stand in `hyperparameters`
-    # Where the hyperparameters of a cell without a search are from; "" in a table that has no search at all.
+    # Where the hyperparameters of a cell without a search are from; tables that have a search say so.
     origin: Literal["", "published", "given"] = ""
     trial_seeds: tuple[int, ...] = ()  # of the table's trials: their records count in none of its cells
 
@@ -438,7 +439,7 @@ def _search(
             f"The {where} searches '{both[0]}' and also sets it, to {hyperparameters[both[0]]!r}: leave one of the two."
         )
     rule = row.rule or tuning.rule
-    check_space(space, tuning, rule, f"The {where}")
+    check_space(space, tuning, rule, where)
     place = folder or Path()
     return Search(
         space=space,
@@ -447,7 +448,7 @@ def _search(
         seeds=parse_seeds(tuning.seeds),
         file=place / (tuning.chosen or f"{table}.chosen.json"),
         table=table,
-        command=table if folder is None or place.resolve() == PAPERS.resolve() else str(place / f"{table}.toml"),
+        command=table if folder is None or place.resolve() == PAPERS.resolve() else quote(str(place / f"{table}.toml")),
     )
 
 
@@ -498,8 +499,6 @@ def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple
             f"{where} has seeds {format_seeds(seeds)}, and its trials, by which hyperparameters are chosen, "
             f"{format_seeds(of_trials)}: seed {shared[0]} cannot serve both."
         )
-    if not of_trials:
-        return tuple(replace(cell, origin="") for cell in cells)
     return tuple(replace(cell, trial_seeds=of_trials, origin="" if cell.search else cell.origin) for cell in cells)
 
 

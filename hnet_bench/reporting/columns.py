@@ -402,7 +402,7 @@ def _chosen(cell: ReportCell) -> Settings | None:
     """How the hyperparameters of a cell were chosen, in tables that have a search."""
     search = cell.cell.search
     if search is None or search.choice is None:
-        return {"how": cell.cell.origin} if cell.cell.origin else None
+        return {"how": cell.cell.origin} if cell.cell.origin and cell.cell.trial_seeds else None
     how = "selected on test data" if search.rule == ON_TEST_DATA else f"selected by {search.rule}"
     return {"how": how, "trials": len(search.choice.trials), "values": search.choice.values}
 

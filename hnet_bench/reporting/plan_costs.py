@@ -48,6 +48,8 @@ def _expected(cost: CellCost) -> str:
 
 
 def _basis(cost: CellCost) -> str:
+    if cost.state.cell.untuned:
+        return "nothing is chosen yet"
     if cost.state.spec is None:
         return "not implemented yet"
     return cost.estimate.basis if cost.estimate else ""

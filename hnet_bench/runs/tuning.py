@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from hnet_bench.interfaces import Settings, UserError
+from hnet_bench.interfaces import Settings, UserError, evaluated
 from hnet_bench.metrics import Better, ScoreMatrix, average_accuracy
 from hnet_bench.papers.search import Choice, Range, RuleName, Search, Trial, check_space
 from hnet_bench.papers.table import Cell, Table, search_question
@@ -45,12 +45,12 @@ class Tuned:
 
     @property
     def at_an_end(self) -> bool:
-        """Whether one of the chosen numbers is the first or the last of its list: better ones may lie beyond."""
+        """Whether one of the chosen numbers is the least or the greatest of its list: better ones may lie beyond."""
         lists = {name: values for name, values in self.choice.search["search"].items() if isinstance(values, list)}
         return any(
-            isinstance(values[0], (int, float))
+            all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
             and len(values) > 1
-            and self.choice.values[name] in values[:: len(values) - 1]
+            and self.choice.values[name] in (min(values), max(values))
             for name, values in lists.items()
         )
 
@@ -67,16 +67,20 @@ def _of_first(trials: Sequence[Matrices], search: Search, better: Better) -> lis
     first = search.tuning.first
     found = []
     for matrices in trials:
-        if len(matrices[0]) < first:
-            raise UserError(f"The rule first_experiences looks at {first} experiences, found {len(matrices[0])}.")
-        scores = [score for matrix in matrices for score in matrix[first - 1][:first] if score is not None]
-        if len(scores) < first * len(matrices):
-            raise UserError(
-                f"The rule first_experiences needs the scores on {first} experiences after number {first}, and with "
-                'evaluation = "diagonal_and_final" they are not measured.'
-            )
-        found.append(_mean(scores))
+        _check_first(first, len(matrices[0]), sum(score is not None for score in matrices[0][:first][-1][:first]))
+        found.append(_mean([score for matrix in matrices for score in matrix[first - 1][:first] if score is not None]))
     return found
+
+
+def _check_first(first: int, experiences: int, measured: int) -> None:
+    """Raises UserError unless there are so many experiences, and the scores on all of them after the last."""
+    if experiences < first:
+        raise UserError(f"The rule first_experiences looks at {first} experiences, found {experiences}.")
+    if measured < first:
+        raise UserError(
+            f"The rule first_experiences needs the scores on {first} experiences after number {first}, and with "
+            'evaluation = "diagonal_and_final" they are not measured.'
+        )
 
 
 def _plasticity(trials: Sequence[Matrices], search: Search, better: Better) -> list[float]:
@@ -150,15 +154,44 @@ def trial_cell(cell: Cell, values: Settings) -> Cell:
 def with_rule(cell: Cell, rule: RuleName) -> Cell:
     """The same search with another rule. Raises UserError if that cannot choose among its values."""
     assert cell.search is not None
-    check_space(cell.search.space, cell.search.tuning, rule, f"The {cell.where}")
+    check_space(cell.search.space, cell.search.tuning, rule, cell.where)
     return replace(cell, search=replace(cell.search, rule=rule))
 
 
 def check_search(cell: Cell) -> None:
-    """Raises UserError for a hyperparameter that the strategy does not have, or a value that it does not take."""
+    """Raises UserError, before anything is run, for a hyperparameter that the strategy does not have, a value that it
+    does not take, a table that takes the wrong scores for the better ones, and a rule that needs others than there are.
+    """
     assert cell.search is not None
-    for values in cell.search.grid():
-        resolve_cell(trial_cell(cell, values))
+    specs = [resolve_cell(trial_cell(cell, values)) for values in cell.search.grid()]
+    facts = specs[0].build_benchmark().facts
+    what, better = ("errors", "lower") if facts.problem_type == "regression" else ("accuracies", "higher")
+    if cell.better != better:
+        raise UserError(
+            f"The scores of the {cell.where} are {what}, and its trials would be chosen as if {cell.better} ones were "
+            f'better: write better = "{better}" into the table.'
+        )
+    if cell.search.rule == "first_experiences":
+        first = cell.search.tuning.first
+        _check_first(
+            first, facts.experiences, len(evaluated(specs[0].protocol.evaluation, first - 1, facts.experiences))
+        )
+
+
+def check_trials(cell: Cell) -> None:
+    """Raises UserError if a choice was made by other runs than the trials of a cell are now, as when a default that the
+    table does not name has changed."""
+    search = cell.search
+    assert search is not None
+    for trial in search.choice.trials if search.choice else ():
+        spec = resolve_cell(trial_cell(cell, trial.values))
+        expected = sorted(spec.with_seed(seed).run_id for seed in search.seeds)
+        if sorted(trial.runs) != expected:
+            raise UserError(
+                f"What was chosen for the {cell.where} was chosen by other runs than its trials are now: with "
+                f"{trial.values}, run {expected[0]} is none of {', '.join(trial.runs)}: hnet-bench tune "
+                f"{search.command} chooses anew."
+            )
 
 
 def trials_of(cell: Cell, store: Store) -> list[Settings]:
