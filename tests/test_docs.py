@@ -227,7 +227,9 @@ def test_the_tutorial(tmp_path, monkeypatch, said):
             assert block in Path("my_method.py").read_text()
         for command in block.splitlines() if kind == "sh" else ():
             if command.startswith("pdflatex") and shutil.which("pdflatex"):
-                subprocess.run(command.split(), check=True, capture_output=True)
+                subprocess.run(command, shell=True, check=True, capture_output=True)
+                log = Path("paper.log").read_text(errors="replace")
+                assert not re.findall("Overfull|undefined", log)
             # `check` asks the same of the same file in the test of the page about strategies, for minutes.
             elif command.startswith("hnet-bench") and "check" not in command:
                 command, _, file = command.removeprefix("hnet-bench ").partition(" > ")

@@ -32,8 +32,9 @@ _MARGIN = 0.07  # inches beside texts
 
 def encode(page: Page, suffix: str = "svg", *, width: float | None = None, font_size: float | None = None) -> bytes:
     """The page as an svg, pdf or png, the same bytes for the same page and versions whenever it is made."""
-    title = f"{page.heading}: {page.what}"
-    sentence = f"{page.heading}. {page.what}. {page.caption or page.empty}"
+    named_by = [text for text in (page.heading, page.what) if text]
+    title = ": ".join(named_by)
+    sentence = ". ".join([*named_by, page.caption or page.empty])
     named = f"hnet_bench data sha256:{page.data_sum()}"
     metadata: dict[str, dict[str, Any]] = {
         "svg": {"Title": title, "Description": sentence, "Identifier": named, "Date": None},
@@ -72,7 +73,7 @@ def draw(page: Page, *, width: float | None = None) -> Figure:
     banner = {"boxstyle": "square,pad=0.4", "facecolor": "#fff3c4", "edgecolor": "#000000", "linewidth": 0.8}
     for text, letters, look in (
         (page.heading, 1.3 * size, {"size": "large", "weight": "bold"}),
-        (page.what, size, {}),
+        (page.heading and page.what, size, {}),  # whoever leaves the title out wants no word above the panels
         (page.reduced and f"Reduced: {page.reduced}", 1.12 * size, {"weight": "bold", "bbox": banner}),
     ):
         if text:

@@ -331,6 +331,11 @@ def test_the_command_takes_texts_width_and_rows(own_table: Path, tmp_path: Path)
     assert "Seeds" not in words
     others = {cell.label for cell in load_table("mine.toml").cells} - {row.label}
     assert not any(label in words for label in others)
+    assert "verages" in words
+    assert main([*arguments, "--title", ""]) == 0
+    svg = (tmp_path / "out" / "mine.svg").read_bytes()
+    assert "verages" not in texts(svg)
+    assert re.search(rb"<title>(Measured and reported a|A)verages</title>", svg)
 
 
 def test_rows_of_panels_that_would_be_too_narrow_stand_below_each_other(
