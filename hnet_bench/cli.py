@@ -272,7 +272,11 @@ def tune(
     rows: Rows = None,
     scenarios: Scenarios = None,
     rule: Annotated[
-        RuleName | None, typer.Option(help="Show what this rule would choose instead, and write nothing.")
+        RuleName | None,
+        typer.Option(
+            metavar="RULE",
+            help=f"Show what this rule would choose instead, and write nothing: {', '.join(get_args(RuleName))}.",
+        ),
     ] = None,
     jobs: Jobs = None,
     device: Where = "auto",

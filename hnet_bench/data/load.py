@@ -97,7 +97,10 @@ def load_file(file: File, *, folder: Path | None = None, progress: Progress | No
                 _check_sum(part, file, file.url)
                 os.replace(part, path)
             except (OSError, ValueError) as error:
-                raise DataError(f"{file.name} could not be fetched from {file.url}: {error}.") from error
+                raise DataError(
+                    f"{file.name} could not be fetched from {file.url}: {error}. "
+                    f"Where no network is, fetch it elsewhere and put it there as {path}."
+                ) from error
     else:
         _check_sum(path, file, str(path))
     return path
