@@ -930,6 +930,7 @@ def figures(
     table: PathLike,
     *,
     rows: Names = None,
+    scenarios: Names = None,
     kinds: Names = None,
     results: PathLike = "results",
     reports: PathLike = "reports",
@@ -955,8 +956,10 @@ def figures(
     chosen, folder = [known(text, KINDS, "kind of figure") for text in asked or KINDS], Path(reports)
     note = owners(folder, [given.table_name(table)])
     found = select(table, results=results)
-    drawn = found.table.select(given.names(rows, "rows"), None).rows if rows else None
-    subject = Subject(table=found.table, states=found.states, command=found.name, rows=drawn)
+    only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
+    chosen_rows = found.table.select(given.names(rows, "rows"), only or None).rows if rows or only else None
+    labels = [scenario.label for scenario in only] or None
+    subject = Subject(table=found.table, states=found.states, command=found.name, rows=chosen_rows, scenarios=labels)
     texts: Any = {name: text for name, text in (("heading", title), ("caption", caption)) if text is not None}
     shown = {kind: replace(page, **texts) for kind, page in pages(subject, chosen).items()}
     if asked and not shown:
@@ -967,7 +970,7 @@ def figures(
         for suffix in suffixes
     }
     _write({**files, folder / OWNERS: note}, "figure")
-    records = sum(len(state.records) for state in found.states if drawn is None or state.cell.row in drawn)
+    records = sum(len(state.records) for state in found.states if subject.shows(state.cell))
     return Figures(files=list(files), records=records)
 
 

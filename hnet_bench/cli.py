@@ -541,6 +541,7 @@ def verify(
 def figures(
     table: TableName,
     rows: Rows = None,
+    scenarios: Scenarios = None,
     kinds: Annotated[
         list[str] | None, typer.Option(metavar="KIND...", help="Such as forest. Default: all that the records fill.")
     ] = None,

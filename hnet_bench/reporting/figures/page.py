@@ -23,7 +23,7 @@ from zipfile import BadZipFile
 import numpy
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.papers.table import Table
+from hnet_bench.papers.table import Cell, Table
 from hnet_bench.reporting import frames
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, check_kinds
 from hnet_bench.reporting.figures.panels import Array, Kept, Panel
@@ -45,7 +45,9 @@ class Subject:
     table: Table
     states: Sequence[CellState]
     command: str
-    rows: Sequence[str] | None = None  # only these: colours are those of the whole table
+    # Only these, scenarios by their labels: colours are those of the whole table.
+    rows: Sequence[str] | None = None
+    scenarios: Sequence[str] | None = None
 
     @cached_property
     def scores(self) -> DataFrame:
@@ -67,7 +69,7 @@ class Subject:
         """The file of arrays of the lowest seed of each cell that has one beside its record: place and content."""
         found = []
         for state in self.states:
-            if not state.spec or (self.rows is not None and state.cell.row not in self.rows):
+            if not state.spec or not self.shows(state.cell):
                 continue
             for seed in (record.spec["seed"] for record in state.records):
                 path = state.files[seed].with_suffix(".npz")
@@ -92,8 +94,16 @@ class Subject:
                 ) from error
         return found
 
+    def shows(self, cell: Cell) -> bool:
+        """Whether figures have this cell."""
+        return (self.rows is None or cell.row in self.rows) and (
+            self.scenarios is None or cell.scenario.label in self.scenarios
+        )
+
     def _chosen(self, frame: DataFrame) -> DataFrame:
-        return frame if self.rows is None else frame[frame["row"].isin(self.rows)]
+        for column, only in (("row", self.rows), ("scenario", self.scenarios)):
+            frame = frame if only is None else frame[frame[column].isin(only)]
+        return frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -338,6 +338,18 @@ def test_the_command_takes_texts_width_and_rows(own_table: Path, tmp_path: Path)
     assert re.search(rb"<title>(Measured and reported a|A)verages</title>", svg)
 
 
+def test_the_command_takes_scenarios(own_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hnet_bench.cli import main
+
+    arguments = ["figures", "mine.toml", "--results", str(own_table), "--reports", "out", "--kinds", "comparison"]
+    assert main([*arguments, "--scenarios", "CL1"]) == 0
+    words = texts((tmp_path / "out" / "mine.svg").read_bytes())
+    assert "CL1" in words
+    assert not re.search("CL[23]", words)
+    assert main([*arguments, "--scenarios", "CL4"]) == 2
+    assert "CL4" in capsys.readouterr().err
+
+
 def test_rows_of_panels_that_would_be_too_narrow_stand_below_each_other(
     subject_of: SubjectOf, words_of: Callable[[Figure], str]
 ) -> None:
