@@ -254,7 +254,7 @@ def test_reports_and_figures_are_written_and_checked():
 def test_a_strategy_is_begun_and_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert api.new("mine") == [Path("mine.py"), Path("mine.toml")]
-    assert {cell.row for cell in load_table("mine.toml").cells if cell.reference} == {"joint"}
+    assert {cell.row for cell in load_table("mine.toml").cells if cell.reference} == {"finetune", "joint"}
     shown = api.show("mine.py:Mine")
     assert (shown.kind, shown.file, shown.scenarios) == ("strategy", tmp_path / "mine.py", ("CL1", "CL2", "CL3"))
     assert [one.name for one in shown.settings] == ["memory"]
