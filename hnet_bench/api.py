@@ -47,7 +47,7 @@ from hnet_bench.runs.shipped import SUM_FILE, installed_records, sum_of, sums_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.trainings import forget_needless
-from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, trials_table, with_rule
+from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, trial_runs, trials_table, with_rule
 from hnet_bench.scaffold import first_files
 
 if TYPE_CHECKING:
@@ -615,7 +615,8 @@ def tune(
         stale = stale_files(asked.states)
         if rerun_stale:
             asked = replace(asked, store=replace(store, renew=stale))
-        todo = runs_to_do(asked.states, asked.store)
+        own = set[str]().union(*(trial_runs(cell, store) for cell in searched))
+        todo = [spec for spec in runs_to_do(asked.states, asked.store) if spec.key in own]
         if not todo:
             break
         _swept(todo, asked, cluster, options)

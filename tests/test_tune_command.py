@@ -330,7 +330,7 @@ def test_a_table_without_a_search_has_nothing_to_tune(user_table, refused):
     assert refused("tune mine.toml") == "Nothing to tune: none of the chosen rows of table 'mine' has a search."
 
 
-def test_a_table_that_extends_one_has_its_choices_and_adds_its_own(table, said, refused):
+def test_a_table_that_extends_one_has_its_choices_and_adds_its_own(table, said, refused, engine):
     said("tune mine.toml")
     Path("more.toml").write_text(
         'extends = "mine.toml"\n[[rows]]\nname = "online"\nsettings = "tiny"\nsearch = "strengths"\n'
@@ -342,6 +342,10 @@ def test_a_table_that_extends_one_has_its_choices_and_adds_its_own(table, said, 
     assert cells["ewc"].hyperparameters == {"strength": 100.0}
     assert "strength" in cells["online"].hyperparameters
     assert json.loads(Path("more.chosen.json").read_text())["choices"].keys() == {"online/CL1"}
+    # Each of them is tried with the seeds of its own search alone.
+    Path("later.toml").write_text(Path("more.toml").read_text().replace("\n", '\ntuning = { seeds = "21" }\n', 1))
+    said("tune later.toml")
+    assert {(spec.strategy, spec.seed) for spec in engine.calls[-1]["specs"]} == {("online_ewc", 21)}
     Path("clash.toml").write_text('extends = "mine.toml"\nseeds = "10-11"\n')
     assert "seed 11 cannot serve both" in refused("status clash.toml")
 

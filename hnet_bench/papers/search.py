@@ -90,6 +90,11 @@ class Choice:
     values: dict[str, Any]
     trials: tuple[Trial, ...]
 
+    @property
+    def different(self) -> int:
+        """Number of different trials; a sampler may give the same values again, which are not run again."""
+        return len({trial.runs for trial in self.trials})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Search:

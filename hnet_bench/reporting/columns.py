@@ -404,7 +404,7 @@ def _chosen(cell: ReportCell) -> Settings | None:
     if search is None or search.choice is None:
         return {"how": cell.cell.origin} if cell.cell.origin and cell.cell.trial_seeds else None
     how = "selected on test data" if search.rule == ON_TEST_DATA else f"selected by {search.rule}"
-    return {"how": how, "trials": len(search.choice.trials), "values": search.choice.values}
+    return {"how": how, "trials": search.choice.different, "values": search.choice.values}
 
 
 def _chosen_text(value: Settings, _: Scale) -> str:
@@ -534,7 +534,7 @@ TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
     Column("Row", lambda one: one.cell.row, "left"),
     Column("Scenario", lambda one: one.cell.scenario.label, "left"),
     Column("Rule", lambda one: one.choice.search["rule"], "left", spare=1),
-    Column("Trials", lambda one: str(len(one.choice.trials)), spare=2),
+    Column("Trials", lambda one: str(one.choice.different), spare=2),
     Column("Chosen", lambda one: one_line(one.choice.values), "left"),
 )
 SEEDS: Column[ReportCell] = Column("Seeds", lambda cell: format_seeds(cell.seeds))

@@ -212,6 +212,13 @@ def trials_table(table: Table, store: Store) -> Table:
     return replace(table, title=f"Trials of {table.title}", seeds=tuple(seeds), cells=tuple(cells.values()))
 
 
+def trial_runs(cell: Cell, store: Store) -> set[str]:
+    """Keys of all runs of a cell's trials. Other cells of its table may have other seeds for theirs."""
+    assert cell.search is not None
+    specs = [resolve_cell(trial_cell(cell, values)) for values in trials_of(cell, store)]
+    return {spec.with_seed(seed).key for spec in specs for seed in cell.search.seeds}
+
+
 def chosen(cell: Cell, store: Store) -> Choice:
     """What the cell's rule chooses. Raises UserError if a trial has no record."""
     search = cell.search

@@ -13,7 +13,7 @@ from hnet_bench.papers.search import Search, Tuning
 from hnet_bench.papers.table import parse_table
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
-from hnet_bench.runs.tuning import AT_ONCE, RULES, chosen, trial_cell, trials_of, trials_table
+from hnet_bench.runs.tuning import AT_ONCE, RULES, chosen, trial_cell, trial_runs, trials_of, trials_table
 
 # After each of three experiences on each: it forgets, it holds, it is stiff.
 FORGETS = [[0.9, 0.5, 0.5], [0.6, 0.9, 0.5], [0.3, 0.5, 1.0]]
@@ -140,6 +140,19 @@ def test_whole_numbers_are_drawn_where_both_ends_are_whole(tmp_path):
     pytest.importorskip("optuna")
     (cell,) = table_of({"fisher_samples": {"low": 1, "high": 1000}}).cells
     assert all(type(values["fisher_samples"]) is int for values in trials_of(cell, Store(tmp_path)))
+
+
+def test_values_that_are_drawn_again_are_run_and_counted_once(tmp_path, record_of):
+    pytest.importorskip("optuna")
+    (cell,) = table_of({"fisher_samples": {"low": 1, "high": 2}}).cells
+    store = Store(tmp_path)
+    for samples in (1, 2):
+        for seed in cell.search.seeds:
+            spec = resolve_cell(trial_cell(cell, {"fisher_samples": samples}), seed)
+            store.write(spec, record_of(spec))
+    found = chosen(cell, store)
+    assert (len(found.trials), found.different) == (12, 2)
+    assert len(trial_runs(cell, store)) == 2 * len(cell.search.seeds)
 
 
 def test_a_range_without_optuna_is_said(tmp_path, monkeypatch):
