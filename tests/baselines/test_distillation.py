@@ -29,7 +29,7 @@ METHODS = {
 
 
 def outputs(model, x):
-    return getattr(model, "mlp", model)(x)
+    return getattr(model, "network", model)(x)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ class Plain:
         return [parameter.detach().clone() for parameter in self.parameters]
 
     def outputs(self, x, task):
-        network = getattr(self.model, "mlp", self.model)
+        network = getattr(self.model, "network", self.model)
         said = network.output(network.hidden(x))
         if self.setup.scenario is Scenario.TASK:
             return said[:, 2 * task : 2 * task + 2]
