@@ -388,7 +388,10 @@ def plan(
         return
     print_table(text_table(COLUMNS, found.cells))
     if not found.runs:
-        typer.echo("Nothing to do.")
+        untuned = any(cost.state.cell.untuned for cost in found.cells)
+        typer.echo(
+            f"Nothing to do before {_suggested('tune', table, results=results)}." if untuned else "Nothing to do."
+        )
         return
     typer.echo(sentence(found.total, runs=found.runs, elapsed=found.elapsed, jobs=found.jobs, gpu=found.gpu))
     if found.shared:
@@ -917,7 +920,9 @@ def _print_outcome(done: api.SweepResult, table: str, results: Path, stop_after:
 
     chosen = done.selection
     if not done.todo:
-        typer.echo(f"Nothing to do: all {chosen.planned} runs of {chosen.table.name} are done.")
+        runs = "the one run" if chosen.planned == 1 else f"all {chosen.planned} runs"
+        verb = "is" if chosen.planned == 1 else "are"
+        typer.echo(f"Nothing to do: {runs} of {chosen.table.name} {verb} done.")
         _say_what_was_shipped(chosen)
         return
     print_results(chosen.table, chosen.again().states)

@@ -212,7 +212,7 @@ def test_arrays_that_are_lost_are_named_and_made_again(user_table, engine, store
     record = record_of(spec, arrays=sha256(b"arrays").hexdigest())
     archive = Store(Path("results")).write(spec, record, b"arrays").with_suffix(".npz")
     chosen = "mine.toml --rows finetune --scenarios CL1 --seeds 1"
-    assert said(f"run {chosen}").out == "Nothing to do: all 1 runs of mine are done.\n"
+    assert said(f"run {chosen}").out == "Nothing to do: the one run of mine is done.\n"
     archive.unlink()
     for command in (f"status {chosen}", "report mine.toml", "figures mine.toml", f"run {chosen}"):
         told = said(command)

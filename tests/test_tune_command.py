@@ -239,6 +239,7 @@ def test_a_row_with_a_search_is_not_run_before_anything_is_chosen(table, refused
     assert len(engine.calls) == 1
     assert "not run" in said("status mine.toml").out
     assert said("plan mine.toml").out.count("nothing is chosen yet") == 3
+    assert said("plan mine.toml --rows ewc").out.endswith("Nothing to do before hnet-bench tune mine.toml.\n")
     assert refused("trace mine.toml ewc CL1").startswith("Nothing is chosen yet for the row 'ewc' (CL1)")
 
 
