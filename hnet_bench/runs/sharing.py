@@ -2,7 +2,8 @@
 
 Declarations only say where to look. An outcome is taken only by a run that trains the first steps itself and has come
 to the very state that the other had then, bit for bit, with the same code, versions, processor and data. All that
-follows is determined by these; so a wrong declaration costs time, and changes no score.
+follows is determined by these; so a declaration that forgets what acts within these steps costs time, and changes no
+score.
 """
 
 from __future__ import annotations
