@@ -226,6 +226,6 @@ def test_a_worker_that_does_not_have_the_file_says_so_and_is_not_asked_again(pro
     content = spec_of_table("tables/mine.toml").to_json()
     elsewhere = {"my.py:Mine": Path("/not/on/this/machine/my.py")}
     context: Any = SimpleNamespace(store=None)
-    assert worker.attempt(content, elsewhere, context, "0", lambda event: None) == worker.Result(
+    assert worker.attempt(content, elsewhere, context, {}, "0", lambda event: None) == worker.Result(
         "mistake", "There is no file my.py in the current folder, which a spec names."
     )

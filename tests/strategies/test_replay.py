@@ -68,9 +68,9 @@ def test_the_loss_of_hnet_r_is_half_real_half_distilled(scenario, learnt, stream
     """Repeats the first step on the third experience from its parts: heads, teacher, zero logits of new classes."""
     template = learnt(HnetR(**REPLAY), scenario, experiences=2)
     old, steps = copy.deepcopy(template.model), recorded(template)
-    template.replay_model._latent.manual_seed(7)
+    template.replay_model.latent.manual_seed(7)
     template.train(stream_of(scenario)[2], eval_streams=[])
-    template.replay_model._latent.manual_seed(7)
+    template.replay_model.latent.manual_seed(7)
     # The decoders have learnt no further experience since: the last one is never replayed.
     x, tasks = next(template.replay_model.replay(2, 16))
     step, model = steps[0], steps[0].model
