@@ -31,7 +31,7 @@ PARTS = ("fingerprint", "training_batches")
 def problems(before: Measured, after: Measured) -> list[str]:
     """What is wrong, one sentence each; both as `fingerprints.py` prints it."""
     known = {run["name"]: run for run in before["runs"]}
-    both = [run for run in after["runs"] if run["name"] in known]
+    both = [run for run in after["runs"] if _same_settings(known.get(run["name"]), run)]
     changed = [run for run in both if _differ(known[run["name"]], run)]
     raised = set(_raised(before["revisions"], after["revisions"]))
     unexplained = [run for run in changed if not raised.intersection(_parts(run))]
@@ -39,6 +39,13 @@ def problems(before: Measured, after: Measured) -> list[str]:
         *_without_revision(unexplained, both),
         *(_without_change(part, changed) for part in sorted(raised) if not any(part in _parts(run) for run in changed)),
     ]
+
+
+def _same_settings(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
+    """Whether both trees have this run: its name says which settings are set, and a table may set other values now."""
+    if before is None:
+        return False
+    return "hyperparameters" not in before or before["hyperparameters"] == after["hyperparameters"]  # older scripts
 
 
 def _differ(before: dict[str, Any], after: dict[str, Any]) -> bool:

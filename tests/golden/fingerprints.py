@@ -49,8 +49,11 @@ def _variants() -> dict[tuple[str, ...], Any]:
     from hnet_bench.papers.table import load_table, table_names
 
     found: dict[tuple[str, ...], Any] = {}
-    for table in table_names():
-        for cell in load_table(table).cells:
+    tables = [load_table(name) for name in table_names()]
+    # What a search tries comes last, so that the settings of papers are measured where both set the same.
+    tables.sort(key=lambda table: any(getattr(cell, "search", None) for cell in table.cells))
+    for table in tables:
+        for cell in table.cells:
             if not catalog.is_known("strategies", cell.strategy):
                 continue
             # Of numbers and sizes the first will do, a choice is a way of its own.
@@ -220,6 +223,7 @@ def _run(of: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         "strategy": arguments["strategy"],
         "benchmark": arguments["benchmark"]["name"],
         "scenario": arguments["scenario"].label,
+        "hyperparameters": arguments["hyperparameters"],
         **found,
     }
 

@@ -106,6 +106,17 @@ def test_batches_of_training_count_where_both_trees_have_measured_them() -> None
     assert len(problems(with_batches("16"), with_batches("32"))) == len(problems(measured(), measured(EVERYTHING)))
 
 
+def test_a_run_with_other_values_is_another_run() -> None:
+    def with_strength(strength: float, changed: tuple[str, ...] = ()) -> dict[str, Any]:
+        found = measured(changed)
+        return {**found, "runs": [{**run, "hyperparameters": {"strength": strength}} for run in found["runs"]]}
+
+    problems = script("compare").problems
+    assert problems(with_strength(5.0), with_strength(50.0, EVERYTHING)) == []
+    same = problems(with_strength(5.0), with_strength(5.0, EVERYTHING))
+    assert same == problems(measured(), with_strength(5.0, EVERYTHING)) == problems(measured(), measured(EVERYTHING))
+
+
 def test_a_change_of_all_strategies_points_at_what_they_share() -> None:
     found = script("compare").problems(measured(), measured(EVERYTHING))
     assert [sentence.split(" has changed")[0] for sentence in found[:3]] == [
