@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
+from functools import cache
 from html import escape
 from io import BytesIO
 from itertools import groupby
@@ -52,6 +53,7 @@ class InlineSvgs:
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}  # their names by what they say
+        self._class_of = cache(self._class)  # few looks, and tens of thousands of elements
         self._ids: dict[tuple[int, str], str] = {}  # by the number of the figure and the id that it has there
         self._figures = 0
 
@@ -106,7 +108,8 @@ class InlineSvgs:
     def _attributes(self, element: Element, tag: str, of_scale: bool) -> Iterator[tuple[str, str]]:
         fill = element.get("fill")
         if style := element.get("style", f"fill: {fill}" if fill else ""):
-            yield "class", self._class(style, of_scale)
+            # What a style refers to has another name in each figure.
+            yield "class", self._class(style, of_scale) if "url(" in style else self._class_of(style, of_scale)
         if tag in ("clipPath", "path", "pattern") and (name := element.get("id")):
             yield "id", self._id(name)
         href = element.get(_HREF, "")
@@ -115,7 +118,8 @@ class InlineSvgs:
         elif href.startswith("data:image/png;base64,"):
             yield "href", _without_colours(href)
         for name in _KEPT:
-            value = element.get(name, "")
+            if not (value := element.get(name, "")):
+                continue
             if name == "d":
                 value = _short_path(value, digits=2 if "id" in element.attrib else 1)  # markers are small
             elif name in ("x", "y"):
@@ -130,7 +134,7 @@ class InlineSvgs:
         return self._ids.setdefault((self._figures, name), f"d{len(self._ids):x}")
 
     def _referring(self, text: str) -> str:
-        return _REFERENCE.sub(lambda found: f"url(#{self._id(found[1])})", text)
+        return _REFERENCE.sub(lambda found: f"url(#{self._id(found[1])})", text) if "url(" in text else text
 
     def _class(self, style: str, of_scale: bool) -> str:
         """The class of this look; l... are lines, of which none shows through another, and cells of a mesh."""
