@@ -36,7 +36,6 @@ from hnet_bench.reporting.verdicts import (
     Verdict,
     has_known_error,
 )
-from hnet_bench.runs.account import account
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.tuning import Tuned
@@ -364,23 +363,13 @@ def _of_account(name: str, heading: str, text: Callable[[float], str], legend: s
     return Measure(
         name,
         heading,
-        _account_mean(name),
+        lambda cell: cell.account[name],
         lambda value, _: text(value),
         ABSENT,
         over_seeds=False,
         legend=legend,
         of="account",
     )
-
-
-def _account_mean(name: str) -> Callable[[ReportCell], float | None]:
-    """The mean over seeds."""
-
-    def value(cell: ReportCell) -> float | None:
-        found = cell.over_seeds(lambda record: account(record)[name])
-        return found.mean if found else None
-
-    return value
 
 
 def _mebibytes(number: float) -> str:
@@ -528,7 +517,8 @@ MEASURES = (
         "Operations: those of matrix products and convolutions in all training, over those of as many steps of that "
         "network by itself.",
     ),
-    *(Measure(name, "", _account_mean(name), over_seeds=False, of="account") for name in ("samples", "operations")),
+    Measure("samples", "", lambda cell: cell.account["samples"], over_seeds=False, of="account"),
+    Measure("operations", "", lambda cell: cell.account["operations"], over_seeds=False, of="account"),
 )
 TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
     Column("Row", lambda one: one.cell.row, "left"),
@@ -557,7 +547,7 @@ def account_table(report: Report) -> TextTable | None:
     return _measures_table(
         report,
         [measure for measure in MEASURES if measure.of == "account"],
-        [cell for cell in report.cells if _account_mean("operations")(cell) is not None],
+        [cell for cell in report.cells if cell.account["operations"] is not None],
         name="account",
         title="What methods keep and compute",
         notes="The most after any experience, as measured: means over the seeds whose records say so.",

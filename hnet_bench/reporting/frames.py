@@ -12,7 +12,7 @@ from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
 from hnet_bench.reporting.text import measured_text, reported_text
 from hnet_bench.reporting.verdicts import difference_of
-from hnet_bench.runs.account import ACCOUNT, account
+from hnet_bench.runs.account import ACCOUNT
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
@@ -199,7 +199,7 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
         "difference": difference,
         "difference_low": low,
         "difference_high": high,
-        **{name: _mean(account(record)[name] for record in state.records)[0] for name in ACCOUNT},
+        **state.account,
     }
 
 

@@ -9,6 +9,7 @@ from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
@@ -29,6 +30,13 @@ class CellState(CellFiles):
     def summary(self) -> Summary | None:
         """Average accuracy over seeds (fractions), None if nothing is measured."""
         return summarise([average_accuracy(record.score) for record in self.records])
+
+    @cached_property
+    def account(self) -> dict[str, float | None]:
+        """Means over seeds of each number of `ACCOUNT`, None where no record has it."""
+        accounts = [account(record) for record in self.records]
+        found = {name: summarise([value for one in accounts if (value := one[name]) is not None]) for name in ACCOUNT}
+        return {name: summary.mean if summary else None for name, summary in found.items()}
 
     @cached_property
     def stale_seeds(self) -> tuple[int, ...]:
