@@ -36,7 +36,7 @@ class HnetEnt(HypernetworkSettings):
         """The strategy for one run."""
         import torch
 
-        from hnet_bench.nets.entropy import entropy
+        from hnet_bench.nets.criteria import entropy
         from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
 
         form = self.entropy
