@@ -7,6 +7,7 @@ name in `interfaces.NetworkName`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from hnet_bench.interfaces import Setup, UserError
 from hnet_bench.nets.hypernetwork import ACTIVATIONS
 from hnet_bench.nets.layout import Layout
+from hnet_bench.nets.products import Linear
 from hnet_bench.nets.resnet import BatchStatistics, ResNet32
 from hnet_bench.nets.target import MlpShape, mlp, mlp_from_chunks
 from hnet_bench.nets.zenke import SMALLEST_SIDE, ZenkeNet
@@ -23,7 +25,8 @@ _AT_ONCE = 100
 
 
 class TargetNetwork(nn.Module):
-    """A network without parameters of its own; it keeps `sets` sets of running statistics, if it has such."""
+    """A network whose parameters are generated, but for some that it may hold; it keeps `sets` sets of running
+    statistics, if it has such."""
 
     def __init__(self, layout: Layout, sets: int = 0, filters: tuple[int, ...] = ()) -> None:
         super().__init__()
@@ -46,6 +49,30 @@ class GeneratedMlp(TargetNetwork):
 
     def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
         return mlp_from_chunks(x.flatten(1), chunks, self.shape)
+
+
+class PartlyGeneratedMlp(TargetNetwork):
+    """The perceptron of the protocol, of which the last layers alone are generated.
+
+    The others, `shared`, hold weights of their own, with torch's initialisation, and are the same for all tasks: the
+    cut of partial hypernetworks (Hemati et al. 2023, arXiv 2306.10724). Raises UserError if there are no others.
+    """
+
+    def __init__(self, setup: Setup, generated_layers: int) -> None:
+        widths = (setup.facts.inputs, *setup.protocol.hidden_units, setup.outputs)
+        shared = len(widths) - 1 - generated_layers
+        if shared < 1:
+            raise UserError(
+                f"Of the {len(widths) - 1} layers of the protocol's network fewer must be generated for any to be "
+                f"shared, found generated_layers {generated_layers}; without generated_layers all are generated."
+            )
+        self.shape = MlpShape(widths[shared:])
+        super().__init__(self.shape.layout)
+        layers = [(Linear(*sizes), nn.ReLU()) for sizes in pairwise(widths[: shared + 1])]
+        self.shared = nn.Sequential(*(part for layer in layers for part in layer))
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        return mlp_from_chunks(self.shared(x.flatten(1)), chunks, self.shape)
 
 
 class PlainMlp(GeneratedMlp):

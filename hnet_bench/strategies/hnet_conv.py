@@ -44,6 +44,8 @@ class HnetConv(HypernetworkSettings):
                 "hnet_conv holds all old tasks to targets that it keeps: it has neither regularised_tasks nor "
                 "online_targets."
             )
+        if self.generated_layers is not None:
+            raise UserError("hnet_conv generates all layers: it has no generated_layers.")
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run. Raises UserError if the protocol's network does not take the inputs."""

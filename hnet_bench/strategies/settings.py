@@ -25,6 +25,11 @@ class HypernetworkSettings:
     regularised_tasks: int | None = field(default=None, metadata=ADDED_LATER)
     # What old tasks are held to is computed at every step rather than kept: memory that does not grow with the tasks.
     online_targets: bool = field(default=False, metadata=ADDED_LATER)
+    # Last layers of the classifier that are generated; those before them are shared by all tasks, and nothing
+    # regularises them (partial hypernetworks, Hemati et al. 2023, arXiv 2306.10724). None: all layers are generated.
+    generated_layers: int | None = field(default=None, metadata=ADDED_LATER)
+    # Whether shared layers learn in the first experience alone, or in all.
+    shared_layers: Literal["frozen", "learnt"] = field(default="frozen", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         sizes = {
@@ -33,12 +38,15 @@ class HypernetworkSettings:
             "chunk_embedding_size": self.chunk_embedding_size,
             "every item of hidden_units": min(self.hidden_units, default=1),
             "regularised_tasks": 1 if self.regularised_tasks is None else self.regularised_tasks,
+            "generated_layers": 1 if self.generated_layers is None else self.generated_layers,
         }
         for name, size in sizes.items():
             if size < 1:
                 raise UserError(f"{name} of a hypernetwork must be at least 1, found {size}.")
         if self.regularisation_strength < 0:
             raise UserError(f"regularisation_strength must not be negative, found {self.regularisation_strength}.")
+        if self.generated_layers is None and self.shared_layers != "frozen":
+            raise UserError(f"shared_layers '{self.shared_layers}' needs generated_layers: all layers are generated.")
 
     def classifier_training(self, setup: Setup) -> Settings:
         """What the training of the generated classifier depends on: as many heads are as many outputs, and where the
@@ -49,8 +57,9 @@ class HypernetworkSettings:
     def random_numbers(self, setup: Setup) -> Settings:
         """What decides how many random numbers the initial classifier takes, and so what is drawn after it."""
         widths = (setup.facts.inputs, *setup.protocol.hidden_units, setup.outputs)
-        generated = sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))
-        names = ("chunk_size", "hidden_units", "task_embedding_size", "chunk_embedding_size")
+        first = 0 if self.generated_layers is None else -self.generated_layers - 1
+        generated = sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths[first:]))
+        names = ("chunk_size", "hidden_units", "task_embedding_size", "chunk_embedding_size", "generated_layers")
         return {**{name: getattr(self, name) for name in names}, "chunks": ceil(generated / self.chunk_size)}
 
 

@@ -14,7 +14,7 @@ from hnet_bench.avalanche_adapter.resumable import Trained
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
-from hnet_bench.nets.networks import GeneratedMlp
+from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
 from hnet_bench.strategies.settings import HypernetworkSettings
 from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
@@ -57,7 +57,9 @@ class HypernetworkTemplate(InMemoryTemplate):
     def parameter_counts(self) -> Settings:
         """All embeddings count, as in the paper's compression ratio, and all hypernetworks if there are several.
         Running statistics of the target network do not count, as in the paper."""
-        return {**super().parameter_counts(), "target": self.classifier.target.layout.parameters}
+        target = self.classifier.target
+        shared = sum(parameter.numel() for parameter in target.parameters())
+        return {**super().parameter_counts(), "target": target.layout.parameters + shared}
 
     def new_regulariser(self) -> Regulariser:
         """What holds all old tasks to what the present task's hypernetwork generates for them now."""
@@ -114,20 +116,33 @@ class HypernetworkTemplate(InMemoryTemplate):
 class ChunkedHypernetworkTemplate(HypernetworkTemplate):
     """The training of HNET, HNET+ENT and HNET+TIR: a chunked hypernetwork generates the protocol's network.
 
-    Of the old tasks a few may be drawn for each step; what they are held to may be computed at every step.
+    Of the old tasks a few may be drawn for each step; what they are held to may be computed at every step. The first
+    layers of the network may be shared by all tasks instead, and are then frozen after the first, or go on learning.
     """
 
     def __init__(self, *, setup: Setup, settings: HypernetworkSettings) -> None:
         drawn = settings.regularised_tasks
         self._draw = TaskDraw(drawn, setup.generator("regularised_tasks")) if drawn else None
         self._online_targets = settings.online_targets
-        target = GeneratedMlp(setup)
+        self._freezes = settings.shared_layers == "frozen"
+        layers = settings.generated_layers
+        target = GeneratedMlp(setup) if layers is None else PartlyGeneratedMlp(setup, layers)
         super().__init__(
             setup=setup,
             model=GeneratedClassifier(setup, target, chunked(settings, target)),
             strength=settings.regularisation_strength,
             lookahead=settings.lookahead,
         )
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """theta, the embedding of the present task, and shared layers that are not frozen."""
+        shared = [parameter for parameter in self.classifier.target.parameters() if parameter.requires_grad]
+        return [*super().trained_parameters(), *shared]
+
+    def end_experience(self) -> None:
+        super().end_experience()
+        if self._freezes:
+            self.classifier.target.requires_grad_(False)
 
     def trained_by(self) -> dict[str, Trained]:
         drawn = {} if self._draw is None else {"regularised_tasks": self._draw.generator}
