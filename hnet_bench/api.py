@@ -43,7 +43,7 @@ from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
-from hnet_bench.runs.shipped import SUM_FILE, installed_records, sum_of, sums_of, unpack
+from hnet_bench.runs.shipped import installed_records, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.trainings import forget_needless
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
     from hnet_bench.data.load import Status
     from hnet_bench.reporting.cells import Report
-    from hnet_bench.reporting.figures.kept import KeptFigures
     from hnet_bench.reporting.plan_costs import CellCost, Total
     from hnet_bench.reporting.progress import SweepState
     from hnet_bench.reporting.provenance import TracedRecord
@@ -863,60 +862,40 @@ def report(
     Without a table it is about all that ship with the package and have records, but those for trying things out, and
     about documents beside the folder of the reports that ask for results.
     """
+    from hnet_bench.reporting.cells import build_report
     from hnet_bench.reporting.documents import documents
-    from hnet_bench.reporting.figures.kept import NOTES, KeptFigures
-    from hnet_bench.reporting.report_files import OWNERS, differing, outdated, owners, stale
+    from hnet_bench.reporting.figures.kept import NOTES, figures_of
+    from hnet_bench.reporting.figures.page import Subject
+    from hnet_bench.reporting.report_files import OWNERS, differing, outdated, owners, render, stale
 
     print_anything()
     folder, store = Path(reports), _store(_existing(results))
     asked = [given.table_name(table) for table in tables]
-    owners(folder, asked)  # before anything is drawn for nothing
-    drawn = KeptFigures(folder, check=check)
-    made, files = _made(asked, store, drawn, html=html)
-    names = [one.name for one in made]
-    note = owners(folder, [one.command for one in made])
-    beside = {} if tables else {**documents(made, folder), **_sum_of_records(store.root, folder)}
-    problems = []
-    if check:
-        trials = [] if tables else [name for name in table_names() if load_table(name).trial]
-        # A page of one table is there for whoever asked for it.
-        ignored = [] if html or not tables else [f"{name}.html" for name in names]
-        problems = stale(files, folder, ours=names if tables else None, others=trials, ignored=ignored)
-        problems += [problem for path, content in beside.items() if (problem := differing(path, content))]
-    else:
-        hidden = {NOTES: drawn.note(), OWNERS: note} if made else {}
-        _write({**{folder / name: content for name, content in {**files, **hidden}.items()}, **beside}, "report")
-        for path in outdated(files, folder, names):
-            path.unlink()
-    return Reports(made=made, files=[*(folder / name for name in files), *beside], problems=problems)
-
-
-def _sum_of_records(records: Path, folder: Path) -> dict[Path, bytes]:
-    """In a checkout, which has the file beside the folder of reports: what says which records a release has."""
-    path = folder.parent / SUM_FILE.parent.name / SUM_FILE.name
-    return {path: f"{sum_of(sums_of(records))}\n".encode()} if path.is_file() else {}
-
-
-def _made(tables: list[str], store: Store, drawn: KeptFigures, *, html: bool) -> tuple[list[Report], dict[str, bytes]]:
-    """The reports that are asked for, or all but those for trying things out, and their files."""
-    from hnet_bench.reporting.cells import build_report
-    from hnet_bench.reporting.figures.page import Subject
-    from hnet_bench.reporting.report_files import render
-
-    loaded = {name: load_table(name) for name in tables or table_names()}
+    loaded = {name: load_table(name) for name in asked or table_names()}
     # Large ones first: that is how they are listed, and their figures take longest.
-    names = tables or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
-    built = []
-    for name in names:
-        one = build_report(loaded[name], _states(loaded[name], store), command=name)
-        built.append(one)
-        if one.measured:
-            drawn.add(Subject(table=one.table, states=one.cells, command=name))
-    made = [one for one in built if tables or one.measured]
+    names = asked or sorted((n for n, one in loaded.items() if not one.trial), key=lambda n: -len(loaded[n].cells))
+    built = [build_report(loaded[name], _states(loaded[name], store), command=name) for name in names]
+    made = [one for one in built if asked or one.measured]
+    note = owners(folder, {one.command: one.name for one in made})  # before anything is drawn for nothing
     for one in made:
         _report_damage(list(one.cells))
-    listed = None if tables or not made else built
-    return made, render(made, drawn.by_table(), listed=listed, pages=bool(tables) and html)
+    subjects = [Subject(table=one.table, states=one.cells, command=one.command) for one in made if one.measured]
+    drawn, kept = figures_of(subjects, folder, check=check)
+    files = render(made, drawn, listed=built if made and not asked else None, pages=bool(asked) and html)
+    beside = {} if asked else documents(made, folder, records=store.root)
+    of_tables, problems = [one.name for one in made], []
+    if check:
+        trials = [] if asked else [name for name, table in loaded.items() if table.trial]
+        # A page of one table is there for whoever asked for it.
+        ignored = [] if html or not asked else [f"{name}.html" for name in of_tables]
+        problems = stale(files, folder, ours=of_tables if asked else None, others=trials, ignored=ignored)
+        problems += [problem for path, content in beside.items() if (problem := differing(path, content))]
+    else:
+        hidden = {NOTES: kept, OWNERS: note} if made else {}
+        _write({**{folder / name: content for name, content in {**files, **hidden}.items()}, **beside}, "report")
+        for path in outdated(files, folder, of_tables):
+            path.unlink()
+    return Reports(made=made, files=[*(folder / name for name in files), *beside], problems=problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -955,8 +934,8 @@ def figures(
     )
     asked = given.names(kinds, "kinds")
     chosen, folder = [known(text, KINDS, "kind of figure") for text in asked or KINDS], Path(reports)
-    note = owners(folder, [given.table_name(table)])
     found = select(table, results=results)
+    note = owners(folder, {found.name: found.table.name})
     only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     chosen_rows = found.table.select(given.names(rows, "rows"), only or None).rows if rows or only else None
     labels = [scenario.label for scenario in only] or None

@@ -28,19 +28,23 @@ from hnet_bench.reporting.markdown import link, picture, table
 from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.shipped import SUM_FILE, sum_of, sums_of
 
 _BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 FINDINGS = Path("docs/findings.md")
 
 
-def documents(reports: Sequence[Report], folder: Path) -> dict[Path, bytes]:
-    """The documents beside the folder of these reports that ask for their numbers."""
+def documents(reports: Sequence[Report], folder: Path, *, records: Path) -> dict[Path, bytes]:
+    """The documents beside the folder of these reports that ask for their numbers; in a checkout also the file which
+    says what records a release has."""
     beside, by_name = folder.resolve().parent, {one.name: one for one in reports}
     found: dict[Path, bytes] = {}
     if "<!-- results: " in (text := _read(beside / "README.md")):
         found[folder.parent / "README.md"] = with_results(text, by_name, folder=folder.name).encode()
     if template := _read(beside / f"{FINDINGS}.j2"):
         found[folder.parent / FINDINGS] = rendered(template, by_name).encode()
+    if (sums := folder.parent / SUM_FILE.parent.name / SUM_FILE.name).is_file():
+        found[sums] = f"{sum_of(sums_of(records))}\n".encode()
     return found
 
 

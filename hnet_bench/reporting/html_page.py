@@ -16,7 +16,8 @@ from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_text, reason_of, tables_of, text_table
-from hnet_bench.reporting.inline_svg import InlineSvgs
+from hnet_bench.reporting.inline_svg import InlineSvg
+from hnet_bench.reporting.inline_svg import style as style_of
 from hnet_bench.reporting.leaderboard import boards
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
@@ -36,11 +37,9 @@ from hnet_bench.reporting.text import (
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, VERDICTS, Verdict
 from hnet_bench.runs.record import Record
 
-_IN_WORDS = "its numbers stand in the tables and records of this page"
 
-
-def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], appendix: Sequence[Section]) -> str:
-    """The page of these tables; `figures` has by their names the SVGs of each by their titles."""
+def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, InlineSvg]], appendix: Sequence[Section]) -> str:
+    """The page of these tables; `figures` has by their names the figures of each by their titles."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -54,12 +53,7 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
     )
     files = resources.files("hnet_bench.reporting") / "templates"
     style, script = ((files / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
-    svgs = InlineSvgs()
-    drawings = {
-        name: {title: Markup(svgs.markup(svg, f"{title}; {_IN_WORDS}")) for title, svg in those.items()}
-        for name, those in figures.items()
-    }
-    style += svgs.style()
+    style += style_of(figure for those in figures.values() for figure in those.values())
     style += "".join(f".{css(name)}, .{css(name)} a {{ {kind.css}; }}\n" for name, kind in VERDICTS.items() if kind.css)
     # What the page may load: its own style and script, known by their sums, and images that stand in its figures.
     sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
@@ -69,7 +63,9 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, bytes]], 
     )
     return environment.get_template("page.html").render(
         reports=reports,
-        drawings=drawings,
+        drawings={
+            name: {title: Markup(figure.markup) for title, figure in those.items()} for name, those in figures.items()
+        },
         appendix=appendix,
         appendix_title=TITLE,
         style=Markup(style),

@@ -8,9 +8,10 @@ of a matrix with the numbers on them.
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from functools import cache
+from hashlib import sha256
 from html import escape
 from io import BytesIO
 from itertools import groupby
@@ -20,6 +21,7 @@ from xml.etree.ElementTree import Element
 
 DARK_INK, DARK_PAPER = "#e6edf3", "#14181d"  # of templates/style.css
 
+_IN_WORDS = "its numbers stand in the tables and records of this page"
 _TAGS = ("clipPath", "defs", "desc", "g", "image", "path", "pattern", "rect", "text", "tspan", "use")
 _KEPT = ("clip-path", "x", "y", "width", "height", "d", "transform", "patternUnits")
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -48,39 +50,47 @@ class _Drawn(NamedTuple):
         return f"<{opening}>{self.inner}</{self.tag}>" if self.inner else f"<{opening}/>"
 
 
-class InlineSvgs:
-    """The figures of one page: the `markup` of each, then the `style` of all."""
+class InlineSvg(NamedTuple):
+    """A figure as an element of a page, and what its classes say, by their names: the same whatever else is there."""
 
-    def __init__(self) -> None:
-        self._classes: dict[str, str] = {}  # their names by what they say
-        self._class_of = cache(self._class)  # few looks, and tens of thousands of elements
-        self._ids: dict[tuple[int, str], str] = {}  # by the number of the figure and the id that it has there
-        self._figures = 0
+    markup: str
+    rules: dict[str, str]
 
-    def markup(self, svg: bytes, name: str) -> str:
-        """A figure as an element of the page with an accessible name.
 
-        Elements and attributes that our figures do not need are left out. Raises ValueError if the file declares no
-        size in points.
-        """
-        root = ElementTree.fromstring(svg)
-        sizes = [re.fullmatch(r"([\d.]+)pt", root.get(side, "")) for side in ("width", "height")]
-        width, height = (float(size[1]) if size else 0 for size in sizes)
-        if not (width and height):
-            raise ValueError("The SVG declares no size in points.")
-        self._figures += 1
-        # Of pixels there are four to three points.
-        attributes = {"class": "drawing", "role": "img", "aria-label": name}
-        attributes |= {"width": f"{width * 4 / 3:.0f}", "height": f"{height * 4 / 3:.0f}"}
-        attributes["viewBox"] = f"0 0 {width:g} {height:g}"
-        return _Drawn("svg", attributes, _together(self._drawn(child) for child in root)).text()
+def inline(svg: bytes, title: str, key: str) -> InlineSvg:
+    """A figure as an element of a page on which no other has this `key`; its title is its accessible name.
 
-    def style(self) -> str:
-        """The rules of all classes."""
-        every = ".drawing * { stroke-linejoin: round; stroke-linecap: butt; }\n"
-        return every + "".join(f".{name} {{ {text}; }}\n" for text, name in self._classes.items())
+    Elements and attributes that our figures do not need are left out. Raises ValueError if the file declares no size in
+    points.
+    """
+    root = ElementTree.fromstring(svg)
+    sizes = [re.fullmatch(r"([\d.]+)pt", root.get(side, "")) for side in ("width", "height")]
+    width, height = (float(size[1]) if size else 0 for size in sizes)
+    if not (width and height):
+        raise ValueError("The SVG declares no size in points.")
+    # Of pixels there are four to three points.
+    attributes = {"class": "drawing", "role": "img", "aria-label": f"{title}; {_IN_WORDS}"}
+    attributes |= {"width": f"{width * 4 / 3:.0f}", "height": f"{height * 4 / 3:.0f}"}
+    attributes["viewBox"] = f"0 0 {width:g} {height:g}"
+    figure = _Figure(key)
+    drawn = _together(figure.drawn(child) for child in root)
+    return InlineSvg(_Drawn("svg", attributes, drawn).text(), figure.rules)
 
-    def _drawn(self, element: Element, *, of_scale: bool = False) -> Iterator[_Drawn]:
+
+def style(figures: Iterable[InlineSvg]) -> str:
+    """The rules of all classes of these figures."""
+    rules = {name: text for figure in figures for name, text in figure.rules.items()}
+    every = ".drawing * { stroke-linejoin: round; stroke-linecap: butt; }\n"
+    return every + "".join(f".{name} {{ {text}; }}\n" for name, text in rules.items())
+
+
+class _Figure:
+    def __init__(self, key: str) -> None:
+        self.rules: dict[str, str] = {}
+        self._key = key
+        self._class_of = cache(self._class)  # few looks, and thousands of elements
+
+    def drawn(self, element: Element, *, of_scale: bool = False) -> Iterator[_Drawn]:
         """The element; those in it, if it is a group without a meaning of its own."""
         tag = element.tag.rpartition("}")[2]
         if tag not in _TAGS:
@@ -89,7 +99,7 @@ class InlineSvgs:
         if tag in ("desc", "text", "tspan"):
             inner = escape(element.text or "", quote=False)
             for child in element:
-                inner += "".join(part.text() for part in self._drawn(child)) + escape(child.tail or "", quote=False)
+                inner += "".join(part.text() for part in self.drawn(child)) + escape(child.tail or "", quote=False)
             yield _Drawn(tag, attributes, inner)
             return
         # Axes with a mesh of cells: its colours are those of a scale, and texts beside it are the numbers of the cells.
@@ -97,7 +107,7 @@ class InlineSvgs:
         parts: list[_Drawn] = []
         for child in element:
             scale = of_scale or (mesh and child.get("id", "").startswith(("QuadMesh", "text")))
-            parts += self._drawn(child, of_scale=scale)
+            parts += self.drawn(child, of_scale=scale)
         if element.get("id", "").startswith("QuadMesh"):  # cells beside each other, in any order
             parts.sort(key=lambda one: one.attributes.get("class", ""))
         if tag == "g" and not attributes:
@@ -108,8 +118,7 @@ class InlineSvgs:
     def _attributes(self, element: Element, tag: str, of_scale: bool) -> Iterator[tuple[str, str]]:
         fill = element.get("fill")
         if style := element.get("style", f"fill: {fill}" if fill else ""):
-            # What a style refers to has another name in each figure.
-            yield "class", self._class(style, of_scale) if "url(" in style else self._class_of(style, of_scale)
+            yield "class", self._class_of(style, of_scale)
         if tag in ("clipPath", "path", "pattern") and (name := element.get("id")):
             yield "id", self._id(name)
         href = element.get(_HREF, "")
@@ -131,7 +140,7 @@ class InlineSvgs:
 
     def _id(self, name: str) -> str:
         """What is called so in this figure has a name of its own on the page."""
-        return self._ids.setdefault((self._figures, name), f"d{len(self._ids):x}")
+        return _named("d", f"{self._key} {name}")
 
     def _referring(self, text: str) -> str:
         return _REFERENCE.sub(lambda found: f"url(#{self._id(found[1])})", text) if "url(" in text else text
@@ -142,7 +151,14 @@ class InlineSvgs:
         for text in map(self._referring, map(str.strip, style.split(";"))):
             declarations.append(text if of_scale and text.startswith("fill:") else _COLOUR.sub(_on_both, text))
         kind = "l" if of_scale or ("fill: none" in declarations and "opacity" not in style) else "s"
-        return self._classes.setdefault("; ".join(declarations), f"{kind}{len(self._classes):x}")
+        name = _named(kind, "; ".join(declarations))
+        self.rules[name] = "; ".join(declarations)
+        return name
+
+
+def _named(kind: str, what: str) -> str:
+    """A name that nothing else has."""
+    return kind + urlsafe_b64encode(sha256(what.encode()).digest()[:6]).decode()
 
 
 def _together(drawn: Iterable[Iterable[_Drawn]]) -> str:

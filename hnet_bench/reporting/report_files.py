@@ -13,17 +13,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.papers.table import is_shipped, load_table, table_names
+from hnet_bench.papers.table import is_shipped, table_names
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.appendix import sections
 from hnet_bench.reporting.cells import Report
+from hnet_bench.reporting.figures.kept import Figure
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.html_page import page
 
 INDEX, APPENDIX, OWNERS = "index.html", "appendix.md", ".tables.json"
 _PICTURES = ("svg", "pdf", "png")
 
-Figures = Mapping[str, Mapping[str, bytes]]  # by the names of tables, SVGs by their kind
+Figures = Mapping[str, Mapping[str, Figure]]  # by the names of tables, by their kind
 
 
 def render(
@@ -35,7 +36,7 @@ def render(
     for each of the reports.
     """
     titled = {
-        name: {KINDS[kind].title: content for kind, content in by_kind.items()} for name, by_kind in figures.items()
+        name: {KINDS[kind].title: one.inline for kind, one in by_kind.items()} for name, by_kind in figures.items()
     }
     files: dict[str, bytes] = {}
     for report in reports:
@@ -50,7 +51,7 @@ def render(
         if pages:
             texts["html"] = page([report], titled, sections([report]))
         files |= {f"{report.name}.{suffix}": _encoded(text) for suffix, text in texts.items()}
-        files |= {name: figures[report.name][kind] for kind, name in names.items()}
+        files |= {name: figures[report.name][kind].svg for kind, name in names.items()}
     if listed is not None:
         appendix = sections(reports)
         files |= {INDEX: _encoded(page(listed, titled, appendix)), APPENDIX: _encoded(markdown.appendix_page(appendix))}
@@ -110,15 +111,15 @@ def belongs(name: str, table: str) -> bool:
     return name in {file_name(table, kind, suffix) for kind in KINDS} if suffix in _PICTURES else stem == table
 
 
-def owners(folder: Path, tables: Iterable[str]) -> bytes:
-    """The content of the hidden file, once these tables, as the command line calls them, have written into the folder.
+def owners(folder: Path, tables: Mapping[str, str]) -> bytes:
+    """The content of the hidden file, once tables, by what the command line calls them their names, have written there.
 
     Raises UserError if that would overwrite what another table wrote, or if two of them have the same name.
     """
     noted = _noted(folder)
     claimed: dict[str, str] = {}
-    for table in tables:
-        name, place = load_table(table).name, _place(folder, table)
+    for table, name in tables.items():
+        place = _place(folder, table)
         if name in (Path(INDEX).stem, Path(APPENDIX).stem) or name.startswith("."):
             raise UserError(f"A table cannot have reports named '{name}', which other files are: rename {table}.")
         for other in (claimed.get(name), noted.get(name)):

@@ -15,7 +15,8 @@ from matplotlib.text import Text
 from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.figures.kept import KeptFigures
+from hnet_bench.reporting.figures.kept import Figure as DrawnFigure
+from hnet_bench.reporting.figures.kept import figures_of
 from hnet_bench.reporting.figures.page import Subject
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
@@ -84,15 +85,9 @@ def rich_report(rich_table: Table, rich_store: Store) -> Report:
 
 
 @pytest.fixture
-def drawn() -> Callable[[Report, Store], dict[str, dict[str, bytes]]]:
+def drawn() -> Callable[[Report], dict[str, dict[str, DrawnFigure]]]:
     """All figures of a report, as `render` takes them."""
-
-    def draw(report: Report, store: Store) -> dict[str, dict[str, bytes]]:
-        figures = KeptFigures(None)
-        figures.add(Subject(table=report.table, states=report.cells, command=report.command))
-        return figures.by_table()
-
-    return draw
+    return lambda report: figures_of([Subject(table=report.table, states=report.cells, command=report.command)])[0]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_findings_and_readme_beside_the_reports_are_rendered(rich_report: Report
     (tmp_path / "README.md").write_text("Before\n<!-- results: rich -->\nold\n<!-- end of results -->\nafter\n")
     template = 'It is {{ table("rich").mean("low", "CL3", "1-2") }}, {{ 0.123 | percent(1) }} %.\n'
     (tmp_path / "docs" / "findings.md.j2").write_text(template)
-    found = documents([rich_report], tmp_path / "reports")
+    found = documents([rich_report], tmp_path / "reports", records=tmp_path)
     assert found[tmp_path / "docs" / "findings.md"] == b"It is 20.50 \xc2\xb1 0.50, 12.3 %.\n"
     readme = found[tmp_path / "README.md"].decode()
     assert readme.startswith("Before\n<!-- results: rich -->\n\n|  | CL1 | CL3 | reported |")
@@ -44,7 +44,7 @@ def test_findings_and_readme_beside_the_reports_are_rendered(rich_report: Report
 
 def test_without_marks_and_template_there_is_nothing_to_render(rich_report: Report, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("No results here.")
-    assert documents([rich_report], tmp_path / "reports") == {}
+    assert documents([rich_report], tmp_path / "reports", records=tmp_path) == {}
 
 
 @pytest.mark.parametrize(

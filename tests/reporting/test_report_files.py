@@ -29,13 +29,13 @@ def test_the_same_records_give_the_same_bytes_in_any_order_of_reading(
     rich_table: Table, rich_report: Report, rich_store: Store, drawn: Callable[..., Any]
 ) -> None:
     again = build_report(rich_table, table_state(rich_table, rich_store), command="rich.toml")
-    files = render([rich_report], drawn(rich_report, rich_store), listed=[rich_report])
+    files = render([rich_report], drawn(rich_report), listed=[rich_report])
     kinds = ("csv", "json", "md", "svg", "tex")
     figures = ("during-and-final", "forest", "learning-curves", "matrices", "task-inference")
     assert sorted(files) == sorted(
         ["appendix.md", "index.html", *(f"rich.{kind}" for kind in kinds), *(f"rich.{kind}.svg" for kind in figures)]
     )
-    assert files == render([again], drawn(again, rich_store), listed=[again])
+    assert files == render([again], drawn(again), listed=[again])
     assert all(content.endswith(b"\n") for content in files.values())
 
 

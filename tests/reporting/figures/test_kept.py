@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from hnet_bench.reporting.figures import kept, layout
-from hnet_bench.reporting.figures.kept import NOTES, KeptFigures, encode_all
+from hnet_bench.reporting.figures.kept import NOTES, Figure, encode_all, figures_of
 from hnet_bench.reporting.figures.kinds import file_name
 from hnet_bench.reporting.figures.layout import encode
 from hnet_bench.reporting.figures.page import Page, Subject, pages
@@ -32,24 +32,24 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def quick(shown: Sequence[Page]) -> list[bytes]:
         drawn.extend(page.kind for page in shown)
-        return [b"<svg>hnet_bench data sha256:%s</svg>\n" % page.data_sum().encode() for page in shown]
+        return [
+            b'<svg width="1pt" height="1pt">hnet_bench data sha256:%s</svg>\n' % page.data_sum().encode()
+            for page in shown
+        ]
 
     monkeypatch.setattr(kept, "encode_all", quick)
     return drawn
 
 
-def report(folder: Path, *subjects: Subject, check: bool = False) -> list[dict[str, bytes]]:
+def report(folder: Path, *subjects: Subject, check: bool = False) -> list[dict[str, Figure]]:
     """What a report does with its figures."""
-    figures = KeptFigures(folder, check=check)
-    for subject in subjects:
-        figures.add(subject)
-    by_table = figures.by_table()
+    by_table, note = figures_of(subjects, folder, check=check)
     if not check:
         folder.mkdir(exist_ok=True)
-        (folder / NOTES).write_bytes(figures.note())
+        (folder / NOTES).write_bytes(note)
         for table, drawn in by_table.items():
             for kind, content in drawn.items():
-                (folder / file_name(table, kind, "svg")).write_bytes(content)
+                (folder / file_name(table, kind, "svg")).write_bytes(content.svg)
     return [by_table[subject.table.name] for subject in subjects]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hnet_bench.papers.table import load_table
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.inline_svg import InlineSvgs
+from hnet_bench.reporting.inline_svg import style
 from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
@@ -43,9 +43,7 @@ def opened(
         folder: Path = tmp_path_factory.mktemp("page")
         empty = load_table("quick")
         listed = [rich_report, build_report(empty, table_state(empty, Store(folder)), command="quick")]
-        (folder / "index.html").write_bytes(
-            render([rich_report], drawn(rich_report, rich_store), listed=listed)["index.html"]
-        )
+        (folder / "index.html").write_bytes(render([rich_report], drawn(rich_report), listed=listed)["index.html"])
         written.append((folder / "index.html").as_uri())
     browser.resize(1000)
     browser.prefer("light")
@@ -241,15 +239,14 @@ def test_light_and_dark_follow_the_system_or_the_choice(opened: Browser, written
 def test_a_figure_looks_as_its_file_does(
     opened: Browser, rich_report: Report, rich_store: Store, drawn: Any, tmp_path: Path
 ) -> None:
-    for kind, svg in drawn(rich_report, rich_store)["rich"].items():
-        svgs, shown = InlineSvgs(), []
-        markup = svgs.markup(svg, kind)
+    for svg, inline in drawn(rich_report)["rich"].values():
+        shown, markup = [], inline.markup
         assert len(markup) < len(svg) / 2
         size = re.findall(r' (width|height)="(\d+)"', markup)
         original = svg.decode().partition("<svg")[2]
         for side, pixels in size:
             original = re.sub(rf' {side}="[\d.]+pt"', f' {side}="{pixels}"', original, count=1)
-        for text in (f"<style>{svgs.style()}</style>{markup}", f"<svg{original}"):
+        for text in (f"<style>{style([inline])}</style>{markup}", f"<svg{original}"):
             (tmp_path / "one.html").write_text(f"<!doctype html><meta charset=utf-8>{text}")
             opened.open((tmp_path / "one.html").as_uri())
             shown.append(numpy.asarray(Image.open(io.BytesIO(opened.screenshot())).convert("L"), float))

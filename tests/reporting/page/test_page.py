@@ -13,7 +13,7 @@ import pytest
 from hnet_bench.reporting.appendix import sections
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.html_page import anchor, commands, facts, page, runs, settings
-from hnet_bench.reporting.inline_svg import InlineSvgs
+from hnet_bench.reporting.inline_svg import inline, style
 from hnet_bench.reporting.statistics import INTERVAL
 
 SVG = b"""<?xml version="1.0" encoding="utf-8"?>
@@ -39,7 +39,7 @@ L 5 6" style="fill: #ff0000"/></g></g>
 
 @pytest.fixture
 def text(rich_report: Report) -> str:
-    return page([rich_report], {"rich": {"A picture": SVG}}, sections([rich_report]))
+    return page([rich_report], {"rich": {"A picture": inline(SVG, "A picture", "rich.one")}}, sections([rich_report]))
 
 
 def test_a_link_names_a_row_in_the_letters_of_its_id(rich_report: Report) -> None:
@@ -105,12 +105,11 @@ def test_a_cell_that_was_not_run_says_how_to_run_it(rich_report: Report) -> None
 
 
 def test_a_figure_within_the_page_shows_the_same() -> None:
-    svgs = InlineSvgs()
-    root = ElementTree.fromstring(svgs.markup(SVG, 'A "picture"'))
+    root = ElementTree.fromstring(inline(SVG, 'A "picture"', "one").markup)
     assert root.attrib == {
         "class": "drawing",
         "role": "img",
-        "aria-label": 'A "picture"',
+        "aria-label": 'A "picture"; its numbers stand in the tables and records of this page',
         "width": "96",
         "height": "48",
         "viewBox": "0 0 72.3 36",
@@ -126,12 +125,10 @@ def test_a_figure_within_the_page_shows_the_same() -> None:
 
 
 def test_a_figure_has_colours_for_dark_paper_but_for_those_of_a_scale() -> None:
-    svgs = InlineSvgs()
-    svgs.markup(SVG, "")
-    svgs.markup(SVG.replace(b'id="a"', b'id="QuadMesh_1"'), "")
-    rules = svgs.style().splitlines()
+    mesh = SVG.replace(b'id="a"', b'id="QuadMesh_1"')
+    rules = style([inline(SVG, "", "one"), inline(mesh, "", "other")]).splitlines()
     # A third of the way to white; black and white change places.
-    assert ".s0 { fill: light-dark(#ff0000, #ff5555); }" in rules
+    assert sum(rule.endswith(" { fill: light-dark(#ff0000, #ff5555); }") for rule in rules) == 1
     assert sum("stroke: light-dark(#000000, #e6edf3)" in rule for rule in rules) == 1
     assert sum("stroke: light-dark(#ffffff, #14181d)" in rule for rule in rules) == 2
     assert len(rules) == 1 + 4 + 1
@@ -140,4 +137,4 @@ def test_a_figure_has_colours_for_dark_paper_but_for_those_of_a_scale() -> None:
 
 def test_an_svg_without_a_size_is_refused() -> None:
     with pytest.raises(ValueError, match="declares no size"):
-        InlineSvgs().markup(b"<svg/>", "")
+        inline(b"<svg/>", "", "")
