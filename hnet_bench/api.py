@@ -259,7 +259,7 @@ def status(
     for state in select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states:
         line = status_of(state)
         reported = line.pop("reported") or {}
-        of_reported = {f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known")}
+        of_reported = {f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known", "note")}
         lines.append({**_named(state.cell), **line, **of_reported})
     return DataFrame(lines)
 

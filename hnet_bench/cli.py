@@ -634,7 +634,7 @@ def trace(
     from hnet_bench.reporting.columns import text_table, traced_columns
     from hnet_bench.reporting.provenance import arithmetic, traced_lines
     from hnet_bench.reporting.terminal import print_table
-    from hnet_bench.reporting.text import SCALES, measured_text, reported_text
+    from hnet_bench.reporting.text import SCALES, measured_text, reported_text, source_text
 
     chosen = api.select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
     (state,) = chosen.states
@@ -647,6 +647,8 @@ def trace(
         return
     reported = f", reported {reported_text(state.cell.reported, state.cell.unit)}" if state.cell.reported else ""
     typer.echo(f"{state.cell.label}, {state.cell.scenario.label}: {measured_text(state)}{reported}")
+    if state.cell.reported:
+        typer.echo(f"Reported: {source_text(state.cell.reported)}.")
     if not found:
         again = _suggested("run", table, "--rows", row, "--scenarios", scenario, results=results)
         typer.echo(f"No record yet: {again}")

@@ -26,7 +26,7 @@ name = "finetune"
 settings = "small"
 [rows.CL3]
 strategy = "finetune"
-reported = { mean = 33.3, spread = 0.1, spread_kind = "sem", n = 5, known = "verified", margin = 50.0 }
+reported = { mean = 33.3, spread = 0.1, spread_kind = "sem", n = 5, known = "verified", note = "read", margin = 50.0 }
 [rows.CL1]
 strategy = "finetune"
 """

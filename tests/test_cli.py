@@ -337,7 +337,7 @@ def test_status_shows_a_line_for_each_cell_and_json_has_exactly_the_promised_key
         ]
     assert [(cell["done"], cell["planned"]) for cell in cells] == [(1, 2), (0, 2), (0, 2)]
     assert cells[0]["mean"] == pytest.approx(0.6)
-    assert set(cells[0]["reported"]) == {"mean", "spread", "spread_kind", "n", "known"}
+    assert set(cells[0]["reported"]) == {"mean", "spread", "spread_kind", "n", "known", "note"}
 
 
 FILES = {

@@ -202,7 +202,7 @@ protocol = { iterations = 3, activation = "sigmoid", initialisation = "xavier" }
 name = "hnet"
 label = "HNET"
 settings = "toy"
-CL1 = { strategy = "hnet_full", reported = { mean = 0.00422, known = "verified" } }
+CL1 = { strategy = "hnet_full", reported = { mean = 0.00422, known = "verified", note = "read in Table 2" } }
 """
 
 
@@ -212,7 +212,7 @@ def test_errors_are_traced_and_repeated_as_errors(user_table, stored, said):
         stored(seed=seed, table="errors.toml", score=[[error] * 3] * 3) for seed, error in ((1, 0.25), (2, 0.35))
     )
     out = said("trace errors.toml hnet CL1").out
-    assert "HNET, CL1: 0.300 ± 0.0500 (2), reported 0.00422\n" in out
+    assert "HNET, CL1: 0.300 ± 0.0500 (2), reported 0.00422\nReported: verified (read in Table 2).\n" in out
     assert "Mean squared error" in out
     assert "Mean: 0.300. Standard deviation over the 2 seeds: 0.0707;" in out
     # Three steps of training leave errors of another size than what was made up.

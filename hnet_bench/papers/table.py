@@ -72,7 +72,7 @@ class Reported:
     # verified: read in the paper or its authors' own text; second-hand: read in somebody's transcription;
     # recalled: written down from memory, not checked against the paper's text.
     known: Literal["verified", "second-hand", "recalled"]
-    note: str = ""
+    note: str = ""  # where it was read: what was not recalled has one
     # Why what is measured differs, or what was ruled out, once somebody looked into it; shown beside any verdict but
     # *reproduced*.
     reason: str = ""
@@ -577,6 +577,11 @@ def _check_reported(reported: Reported, where: str) -> None:
         )
     if reported.n is not None and reported.n < 1:
         raise UserError(f"'n' in {where} must be a number of seeds, found {reported.n}.")
+    if reported.known != "recalled" and not reported.note.strip():
+        raise UserError(
+            f"The reported number in {where} is {reported.known}, and nothing says where it was read: write it into "
+            'its \'note\', such as note = "read in the paper, Table 1", or write known = "recalled".'
+        )
 
 
 def reported_json(reported: Reported | None) -> Settings | None:
@@ -584,5 +589,4 @@ def reported_json(reported: Reported | None) -> Settings | None:
     if reported is None:
         return None
     settings = to_settings(reported)
-    del settings["note"]
-    return {key: settings[key] for key in ("mean", "spread", "spread_kind", "n", "known")}
+    return {key: settings[key] for key in ("mean", "spread", "spread_kind", "n", "known", "note")}

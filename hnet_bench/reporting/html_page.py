@@ -33,6 +33,7 @@ from hnet_bench.reporting.text import (
     flat,
     measured_text,
     reported_text,
+    source_text,
 )
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, VERDICTS, Verdict
 from hnet_bench.runs.record import Record
@@ -125,8 +126,7 @@ def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
     if cell.failed_seeds:
         yield "Failed", f"the last try of {count(len(cell.failed_seeds), 'seed')}"
     if reported:
-        note = f" ({reported.note})" if reported.note else ""
-        text = f"{reported_text(reported, cell.cell.unit)}{reported.over}; {reported.known}{note}"
+        text = f"{reported_text(reported, cell.cell.unit)}{reported.over}; {source_text(reported)}"
         yield "Reported", f"{text}. {report.table.source}." if report.table.source else f"{text}."
     if cell.verdict:
         yield "Verdict", f"{cell.verdict.outcome}{KNOWN[cell.verdict.known][0]}"

@@ -138,12 +138,17 @@ def reported_legend(cells: Iterable[CellState], *, spread: bool = True) -> list[
 
 def reported_sources(cells: Sequence[CellState]) -> list[str]:
     """How the reported numbers are known: one line for each way, with the cells that it holds for."""
-    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    groups: dict[str, dict[str, list[str]]] = {}
     for cell in (state.cell for state in cells):
-        if number := cell.reported:
-            rows = groups.setdefault((number.known, number.note), {})
+        if cell.reported:
+            rows = groups.setdefault(source_text(cell.reported), {})
             rows.setdefault(cell.label, []).append(cell.scenario.label)
-    return [f"{known}{f' ({note})' if note else ''}: {listed(rows)}" for (known, note), rows in groups.items()]
+    return [f"{text}: {listed(rows)}" for text, rows in groups.items()]
+
+
+def source_text(reported: Reported) -> str:
+    """ "verified (read in the paper, Table 1)": how a reported number is known."""
+    return f"{reported.known} ({reported.note})" if reported.note else reported.known
 
 
 def listed(rows: dict[str, list[str]]) -> str:

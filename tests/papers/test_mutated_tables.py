@@ -44,6 +44,7 @@ spread_kind = "sem"
 n = 20
 margin = 2.5
 known = "verified"
+note = "Table 1"
 [hyperparameters.strong]
 strength = 100.0
 [settings.tiny]

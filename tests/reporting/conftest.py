@@ -39,7 +39,7 @@ def _row(name: str) -> Settings:
     strategy, mean, _ = ROWS[name]
     cell: Settings = {"strategy": strategy}
     if mean is not None:
-        cell["reported"] = {"mean": mean, "known": "recalled" if name == "low" else "verified"}
+        cell["reported"] = {"mean": mean, "known": "recalled" if name == "low" else "verified", "note": "Table 1"}
     settings = "digits" if name == "elsewhere" else "clusters"
     label = f"{name} & 100 % of _it_"  # what LaTeX and HTML would take for something else
     return {"name": name, "label": label, "settings": settings, "reference": name == "upper", "CL3": cell}

@@ -22,7 +22,15 @@ SPLIT: dict[str, Any] = {
     "benchmark": {"name": "split_mnist", "class_order": "fixed"},
     "protocol": {"iterations": 10},
 }
-REPORTED = {"mean": 70.0, "spread": 0.02, "spread_kind": "sem", "n": 5, "margin": 1.0, "known": "verified"}
+REPORTED = {
+    "mean": 70.0,
+    "spread": 0.02,
+    "spread_kind": "sem",
+    "n": 5,
+    "margin": 1.0,
+    "known": "verified",
+    "note": "read",
+}
 
 
 def table_of(rows: list[dict[str, Any]]) -> Table:

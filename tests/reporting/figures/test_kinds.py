@@ -291,7 +291,9 @@ def test_a_forest_shows_the_difference_in_points_and_the_margin(subject_of: Subj
 
 
 def test_errors_are_compared_by_their_ratio(subject_of: SubjectOf, ax: Axes) -> None:
-    subject = subject_of({"a": {"CL1": [[[0.01]]]}}, reported={"CL1": {"mean": 0.1, "known": "verified"}})
+    subject = subject_of(
+        {"a": {"CL1": [[[0.01]]]}}, reported={"CL1": {"mean": 0.1, "known": "verified", "note": "read"}}
+    )
     figures.forest(subject.scores.assign(unit="mse", reported=0.001, difference=0.009), ax=ax)
     point = next(line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()))
     assert list(point.get_xdata()) == pytest.approx([10])
