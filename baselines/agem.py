@@ -40,8 +40,11 @@ class Agem:
         import torch
 
         from baselines.training.buffer import StoringTemplate
+        from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
 
         class AgemTemplate(StoringTemplate):
+            learns_with = ANY_NETWORK
+
             def backward(self) -> None:
                 """The gradient of the loss, projected where it opposes that of a stored batch, over all parameters at
                 once."""
@@ -50,7 +53,8 @@ class Agem:
                     return  # with nothing stored it is fine-tuning
                 x, y, task_labels = self.stored_batch()
                 trained = [parameter for parameter in self.trained_parameters() if parameter.grad is not None]
-                reference = torch.autograd.grad(self.stored_loss(self.all_outputs(x), y, task_labels), trained)
+                outputs = self.all_outputs(x, task_labels=task_labels)
+                reference = torch.autograd.grad(self.stored_loss(outputs, y, task_labels), trained)
                 project([parameter.grad for parameter in trained if parameter.grad is not None], reference)
 
         return AgemTemplate(setup=setup, per_class=self.per_class)

@@ -33,14 +33,20 @@ class Er:
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
         from baselines.training.buffer import StoringTemplate
+        from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
         from hnet_bench.avalanche_adapter.replay import ReplayTemplate
 
         class ErTemplate(StoringTemplate, ReplayTemplate):
+            learns_with = ANY_NETWORK
+
             def replayed(self) -> list[Tensor | None]:
                 return [*self.stored_batch()]
 
             def replayed_loss(self, outputs: Tensor, targets: list[Tensor]) -> Tensor:
                 y, task_labels = targets
                 return self.stored_loss(outputs, y, task_labels)
+
+            def replayed_tasks(self, targets: list[Tensor]) -> Tensor:
+                return targets[-1]
 
         return ErTemplate(setup=setup, per_class=self.per_class)

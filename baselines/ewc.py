@@ -100,8 +100,11 @@ def _template(setup: Setup, settings: FisherSettings, decay: float | None = None
     import torch
 
     from baselines.training.quadratic_penalty import PenaltyTemplate
+    from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
 
     class EwcTemplate(PenaltyTemplate):
+        learns_with = ANY_NETWORK
+
         def __init__(self) -> None:
             self._sample_order = setup.generator("fisher_samples")
             super().__init__(setup=setup, scale=settings.scale)

@@ -24,16 +24,18 @@ class FromScratch:
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        from baselines.training.task_networks import SeparateMlps, TaskNetworkTemplate
+        from baselines.training.task_networks import SeparateNetworks, TaskNetworkTemplate
+        from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
 
         class FromScratchTemplate(TaskNetworkTemplate):
             """Each network has an optimiser of its own."""
 
             fresh_optimiser = True
+            learns_with = ANY_NETWORK
 
             def trained_parameters(self) -> list[nn.Parameter]:
                 """Those of the present task's network."""
-                assert isinstance(self.model, SeparateMlps)
+                assert isinstance(self.model, SeparateNetworks)
                 return list(self.model.networks[self._label].parameters())
 
             def parameter_counts(self) -> Settings:
@@ -41,4 +43,4 @@ class FromScratch:
                 trained = super().parameter_counts()["trained"]
                 return {"trained": trained, "target": trained // self.setup.facts.experiences}
 
-        return FromScratchTemplate(setup=setup, model=SeparateMlps(setup))
+        return FromScratchTemplate(setup=setup, model=SeparateNetworks(setup))

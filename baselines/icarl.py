@@ -69,7 +69,8 @@ def _template(setup: Setup, settings: Icarl) -> SupervisedTemplate:
     from baselines.training.buffer import Buffer, samples_of
     from baselines.training.exemplars import BatchesWithTargets, herd, normalised_mean
     from hnet_bench.avalanche_adapter.benchmark import Samples
-    from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
+    from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+    from hnet_bench.nets.ordinary import Mlp
 
     class IcarlTemplate(ClassifierTemplate):
         """The classifier's output units only teach its hidden layers; classes are told apart by their exemplars'

@@ -58,10 +58,10 @@ def _template(setup: Setup, *, incremental: bool, mixes_tasks: bool) -> Supervis
 
     from hnet_bench.avalanche_adapter.batches import ConcatenatedBatches
     from hnet_bench.avalanche_adapter.benchmark import concatenated, in_memory_samples
-    from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+    from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK, ClassifierTemplate
 
     class JointTemplate(ClassifierTemplate):
-        learns_with = ("regression", "sigmoid", "xavier") if mixes_tasks else ()
+        learns_with = (*ANY_NETWORK, *(("regression", "sigmoid") if mixes_tasks else ()))
 
         # Of every experience seen its task label and its samples, or, of a stock Avalanche benchmark, its dataset.
         _seen: Sequence[tuple[int, Any]] = ()
@@ -69,11 +69,9 @@ def _template(setup: Setup, *, incremental: bool, mixes_tasks: bool) -> Supervis
         @property
         def iterations(self) -> int:
             """The protocol's number on every experience, or all of them on the last."""
-            iterations = self.setup.protocol.iterations
             if incremental:
-                return iterations
-            experiences = self.setup.facts.experiences
-            return iterations * experiences if self.tasks_seen == experiences else 0
+                return super().iterations
+            return self.planned_steps if self.tasks_seen == self.setup.facts.experiences else 0
 
         def train_dataset_adaptation(self, **kwargs: Any) -> None:
             """Adds the present experience to what is trained on."""

@@ -30,10 +30,13 @@ class Lwf(DistillationSettings):
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
         from baselines.training.distillation import DistillationTemplate
+        from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
 
         by_experiences = self.weighting == "experiences"
 
         class LwfTemplate(DistillationTemplate):
+            learns_with = ANY_NETWORK
+
             def replayed(self) -> list[Tensor | None]:
                 """The inputs of the batch itself, so that one forward pass serves both losses."""
                 return [None, self.teacher_outputs(self.mb_x)]

@@ -36,8 +36,11 @@ class Mas:
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
         from baselines.training.quadratic_penalty import PenaltyTemplate
+        from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
 
         class MasTemplate(PenaltyTemplate):
+            learns_with = ANY_NETWORK
+
             def consolidate(self) -> None:
                 """Moves the penalty to the present weights; importances of all experiences add up."""
                 importances = self.importances(_squared_norm_derivatives, abs)

@@ -43,10 +43,13 @@ class Si:
         import torch
 
         from baselines.training.quadratic_penalty import PenaltyTemplate, gradients_of
+        from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
 
         damping = self.damping
 
         class SiTemplate(PenaltyTemplate):
+            learns_with = ANY_NETWORK
+
             # Of the present experience, by parameter: the weights it began with, and by how much moving each parameter
             # has lowered the loss since. Empty between experiences.
             _start: Sequence[Tensor] = ()

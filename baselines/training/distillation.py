@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.distillation_settings import DistillationSettings
+from hnet_bench.avalanche_adapter.classifier import MultiHead
 from hnet_bench.avalanche_adapter.replay import ReplayTemplate, frozen_copy
 from hnet_bench.interfaces import Scenario, Setup
 from hnet_bench.nets.distillation import distillation_loss
@@ -47,6 +48,18 @@ class DistillationTemplate(ReplayTemplate):
         """The teacher's outputs (batch, known columns) for these inputs (batch, ...), from the second experience on."""
         with torch.no_grad():
             return _columns(self.all_outputs(x, self._teacher), self._known)
+
+    def all_outputs(self, x: Tensor, model: nn.Module | None = None, task_labels: Tensor | None = None) -> Tensor:
+        """Where a network has batch statistics for each task, every old head answers by those of its own, as it will
+        when it is tested; so they are of the function that is to stay. They do not change by it."""
+        model = self.model if model is None else model
+        if self.task == 0 or not (isinstance(model, MultiHead) and model.tasks_apart):
+            return super().all_outputs(x, model, task_labels)
+        old = model.old_heads(x, self.task)
+        if model is self._teacher:
+            return old
+        present = super().all_outputs(x, model, task_labels)
+        return torch.cat([old, present[:, old.shape[1] :]], dim=1)
 
     def replayed_loss(self, outputs: Tensor, targets: list[Tensor]) -> Tensor:
         """The distillation loss; the targets are `teacher_outputs`."""

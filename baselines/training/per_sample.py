@@ -1,8 +1,9 @@
-"""Sizes of per-sample gradients in closed form, for networks whose parameters all belong to linear layers.
+"""Sizes of per-sample gradients in closed form, for networks of linear layers, convolutions and batch normalisation.
 
 The gradient of one sample by the weights of a linear layer is the outer product of two vectors: the derivative by the
 layer's outputs and the layer's inputs. So its squares are the outer product of their squares, and summing these over a
-batch is one matrix product; the same holds for absolute values.
+batch is one matrix product; the same holds for absolute values. A convolution is a linear layer that is applied in many
+places of an image: the gradients of one sample are a sum of outer products, one matrix product for each sample.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hnet_bench.interfaces import UserError
+from hnet_bench.nets.ordinary import Normalisation
 
 # Outputs (batch, C) and labels (batch,) -> pairs of weights (batch,) and derivatives (batch, C) of some function by the
 # outputs.
 Derivatives = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
-_Calls = list[tuple[nn.Linear, Tensor, Tensor]]  # layer, its inputs (batch, in), its outputs (batch, out)
+_Layer = nn.Linear | nn.Conv2d | Normalisation
+_Calls = list[tuple[_Layer, Tensor, Tensor]]  # layer, its inputs (batch, in, ...), its outputs (batch, out, ...)
 
 
 def mean_sizes(
@@ -33,7 +37,7 @@ def mean_sizes(
 
     `batches` are inputs and labels; `outputs` calls the model for inputs; `derivatives` says of which functions of the
     outputs the gradients are taken; `size` is torch.square or torch.abs. Raises UserError for a model that is not made
-    of linear layers that each are used once, for inputs (batch, features).
+    of such layers, each used once, linear ones for inputs (batch, features).
     """
     _check(model, parameters)
     sums: dict[Tensor, Tensor] = {parameter: torch.zeros_like(parameter.detach()) for parameter in parameters}
@@ -53,36 +57,64 @@ def _add_sizes(
     derivatives: Iterable[tuple[Tensor, Tensor]],
     size: Callable[[Tensor], Tensor],
 ) -> None:
-    """Adds those of one batch. The inputs of a layer are the same for all functions: one product per layer for all."""
+    """Adds those of one batch. The inputs of a layer are the same for all functions: one product per linear layer for
+    all."""
     results = [result for _, _, result in calls]
-    totals = [torch.zeros_like(result) for result in results]
+    totals = [torch.zeros_like(result) if isinstance(layer, nn.Linear) else None for layer, _, result in calls]
     for weight, derivative in derivatives:
         # By the results of layers alone, so that no gradient by the weights is computed.
         deltas = torch.autograd.grad(outputs, results, derivative, retain_graph=True)
-        for total, delta in zip(totals, deltas, strict=True):
-            total.addcmul_(size(delta), weight.unsqueeze(1))
+        for (layer, inputs, _), total, delta in zip(calls, totals, deltas, strict=True):
+            if total is not None:
+                total.addcmul_(size(delta), weight.unsqueeze(1))
+                continue
+            for parameter, gradients in _gradients(layer, inputs, delta):
+                if parameter in sums:
+                    sums[parameter].view(-1).addmv_(size(gradients.flatten(1)).T, weight)
     for (layer, inputs, _), total in zip(calls, totals, strict=True):
+        if total is None:
+            continue
         if layer.weight in sums:
             sums[layer.weight].addmm_(total.T, size(inputs))
         if layer.bias is not None and layer.bias in sums:
             sums[layer.bias].add_(total.sum(0))
 
 
+def _gradients(layer: _Layer, inputs: Tensor, delta: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Parameters of a layer for images, and the gradients (batch, ...) of each sample by them, given the derivatives
+    `delta` (batch, out, height, width) by its outputs."""
+    delta = delta.flatten(2)
+    if isinstance(layer, nn.Conv2d):
+        if isinstance(layer.padding, str):
+            raise UserError(f"Importances of parameters need a padding in pixels, found '{layer.padding}'.")
+        patches = functional.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+        yield layer.weight, delta @ patches.transpose(1, 2)
+    else:
+        yield layer.weight, (delta * inputs.flatten(2)).sum(2)
+    if layer.bias is not None:
+        yield layer.bias, delta.sum(2)
+
+
 @contextmanager
 def _recorded(model: nn.Module) -> Iterator[_Calls]:
-    """What goes into and comes out of every linear layer of the model that is called meanwhile."""
+    """What goes into and comes out of every layer of the model that is called meanwhile. What goes into batch
+    normalisation is what its gain multiplies."""
     calls: _Calls = []
 
     def record(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        assert isinstance(layer, nn.Linear)
-        if any(layer is called for called, _, _ in calls) or inputs[0].dim() != 2:
+        assert isinstance(layer, _Layer)
+        dimensions = 2 if isinstance(layer, nn.Linear) else 4
+        if any(layer is called for called, _, _ in calls) or inputs[0].dim() != dimensions:
             raise UserError(
-                "Importances of parameters need linear layers that are called once, for inputs of 2 dimensions: found "
-                f"one that is called again or for {inputs[0].dim()} dimensions."
+                f"Importances of parameters need layers that are called once, a {type(layer).__name__} for inputs of "
+                f"{dimensions} dimensions: found one that is called again or for {inputs[0].dim()} dimensions."
             )
-        calls.append((layer, inputs[0].detach(), output))
+        given = inputs[0].detach()
+        if isinstance(layer, Normalisation):
+            given = functional.batch_norm(given, *inputs[1:])
+        calls.append((layer, given, output))
 
-    hooks = [layer.register_forward_hook(record) for layer in _linear_layers(model)]
+    hooks = [layer.register_forward_hook(record) for layer in _layers(model)]
     try:
         yield calls
     finally:
@@ -90,16 +122,23 @@ def _recorded(model: nn.Module) -> Iterator[_Calls]:
             hook.remove()
 
 
-def _linear_layers(model: nn.Module) -> list[nn.Linear]:
-    return [module for module in model.modules() if isinstance(module, nn.Linear)]
+def _layers(model: nn.Module) -> list[_Layer]:
+    """Those for which there is a closed form."""
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, (nn.Linear, Normalisation))
+        or (isinstance(module, nn.Conv2d) and (module.groups, module.padding_mode) == (1, "zeros"))
+    ]
 
 
 def _check(model: nn.Module, parameters: Sequence[nn.Parameter]) -> None:
-    owned = [parameter for layer in _linear_layers(model) for parameter in layer.parameters(recurse=False)]
+    owned = [parameter for layer in _layers(model) for parameter in layer.parameters(recurse=False)]
     for parameter in parameters:
         layers = sum(parameter is candidate for candidate in owned)
         if layers != 1:
             raise UserError(
-                "Importances of parameters need a model whose parameters each belong to one nn.Linear: found one of "
-                f"shape {list(parameter.shape)} that belongs to {layers}."
+                "Importances of parameters need a model whose parameters each belong to one nn.Linear, nn.Conv2d "
+                f"(without groups) or Normalisation: found one of shape {list(parameter.shape)} that belongs to "
+                f"{layers}."
             )

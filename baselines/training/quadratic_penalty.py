@@ -14,8 +14,10 @@ from hnet_bench.avalanche_adapter.benchmark import in_memory_samples
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.interfaces import Settings, Setup
 
-# Samples whose gradients are looked at together: large enough for matrix products, small enough for caches.
+# Samples whose gradients are looked at together: large enough for matrix products, small enough for caches. Of images
+# that a network convolves fewer, no more than go through it at once.
 SAMPLES_AT_ONCE = 500
+IMAGES_AT_ONCE = 50
 
 
 class QuadraticPenalty:
@@ -126,7 +128,7 @@ class PenaltyTemplate(ClassifierTemplate):
 
     def _competing_outputs(self, x: Tensor) -> Tensor:
         task_labels = torch.full((len(x),), self._task_label(), device=x.device)
-        return self.competing(self.all_outputs(x), task_labels)
+        return self.competing(self.all_outputs(x, task_labels=task_labels), task_labels)
 
     def present_count(self) -> int:
         """Number of training samples of the present experience."""
@@ -136,16 +138,17 @@ class PenaltyTemplate(ClassifierTemplate):
     def _present_samples(self, chosen: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and labels of the training samples at these positions, without augmentation."""
         positions = torch.arange(self.present_count()) if chosen is None else chosen
+        at_once = SAMPLES_AT_ONCE if self.setup.protocol.network == "mlp" else IMAGES_AT_ONCE
         samples = in_memory_samples(self.experience)
         if samples is None:
             dataset = self.experience.dataset.eval().subset(positions.tolist())
             # A generator of its own: a loader draws from the global one even where it keeps the order.
-            loader = DataLoader(dataset, SAMPLES_AT_ONCE, collate_fn=dataset.collate_fn, generator=torch.Generator())
+            loader = DataLoader(dataset, at_once, collate_fn=dataset.collate_fn, generator=torch.Generator())
             for x, y, *_ in loader:
                 yield x.to(self.device), y.to(self.device)
             return
         samples = samples.to(self.device)
-        for part in positions.to(self.device).split(SAMPLES_AT_ONCE):
+        for part in positions.to(self.device).split(at_once):
             yield samples.take(part), samples.y[part]
 
 

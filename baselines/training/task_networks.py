@@ -9,9 +9,10 @@ from avalanche.models import MultiTaskModule
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.classifier import Mlp, chosen_heads
+from hnet_bench.avalanche_adapter.classifier import chosen_heads
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns, per_task
 from hnet_bench.interfaces import Setup
+from hnet_bench.nets.ordinary import Mlp, ordinary_network
 from hnet_bench.nets.products import linear
 
 
@@ -30,14 +31,14 @@ class TaskNetworkTemplate(InMemoryTemplate):
         return outputs
 
 
-class SeparateMlps(MultiTaskModule):  # type: ignore[misc]
-    """Networks with the protocol's hidden units and K outputs, as many as there are tasks."""
+class SeparateNetworks(MultiTaskModule):  # type: ignore[misc]
+    """The protocol's network with K outputs, as many times as there are tasks."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         alone = replace(setup, facts=replace(setup.facts, experiences=1))
         self.classes = setup.facts.classes_per_experience
-        self.networks = nn.ModuleList([Mlp(alone) for _ in range(setup.facts.experiences)])
+        self.networks = nn.ModuleList([ordinary_network(alone) for _ in range(setup.facts.experiences)])
 
     def forward(self, x: Tensor, task_labels: Tensor | int | None) -> Tensor | dict[int, Tensor]:
         """Outputs (batch, K) of the network of each sample's task: `task_labels` (batch,), or one for all. Without

@@ -5,38 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from avalanche.core import BasePlugin
 from avalanche.models import MultiTaskModule
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate, per_task
 from hnet_bench.interfaces import Scenario, Setup
-from hnet_bench.nets.ordinary import xavier_initialise
-from hnet_bench.nets.products import Linear
+from hnet_bench.nets.networks import NETWORKS
+from hnet_bench.nets.ordinary import ordinary_network
 
-ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
-
-
-class Mlp(nn.Module):
-    """A multi-layer perceptron with the protocol's activation and initialisation; inputs are flattened."""
-
-    def __init__(self, setup: Setup) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Flatten()]
-        width = setup.facts.inputs
-        for units in setup.protocol.hidden_units:
-            layers += [Linear(width, units), ACTIVATIONS[setup.protocol.activation]()]
-            width = units
-        self.hidden = nn.Sequential(*layers)
-        self.output = Linear(width, setup.outputs)
-        if setup.protocol.initialisation == "xavier":
-            xavier_initialise(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (batch, setup.outputs)."""
-        outputs: Tensor = self.output(self.hidden(x))
-        return outputs
+# What `learns_with` names where a strategy takes any network that the protocol may ask for, trained as it may ask.
+ANY_NETWORK = (*NETWORKS, "xavier", "scheduled", "normalised")
 
 
 def chosen_heads(outputs: Tensor, task_labels: Tensor, classes: int) -> Tensor:
@@ -58,19 +39,44 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
         super().__init__()
         self.network = network  # with T * K outputs
         self.classes = classes  # K
+        self.tasks_apart = getattr(network, "sets", 1) > 1  # whether it has batch statistics for each task
 
     def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
         """Outputs (batch, K) of the heads that `task_labels` (batch,) name; without labels those of each head, by task,
         as Avalanche's plugins expect."""
-        outputs = self.network(x)
-        if task_labels is None:
-            return dict(enumerate(outputs.split(self.classes, dim=1)))
-        return chosen_heads(outputs, task_labels, self.classes)
+        if task_labels is not None:
+            return chosen_heads(self.all_heads(x, task_labels), task_labels, self.classes)
+        if self.tasks_apart:
+            return {task: self._head(x, task) for task in range(self.network.sets)}
+        return dict(enumerate(self.network(x).split(self.classes, dim=1)))
+
+    def all_heads(self, x: Tensor, task_labels: Tensor) -> Tensor:
+        """Outputs (batch, T * K) of all heads. A network with batch statistics for each task normalises the samples of
+        each of the tasks `task_labels` (batch,) by themselves."""
+        if not self.tasks_apart:
+            outputs: Tensor = self.network(x)
+            return outputs
+        parts = list(per_task(task_labels))
+        order = torch.cat([positions for _, positions in parts]).argsort()
+        return torch.cat([self.network(x[positions], task) for task, positions in parts])[order]
+
+    def old_heads(self, x: Tensor, tasks: int) -> Tensor:
+        """Outputs (batch, tasks * K) of the first heads, each by the batch statistics of its own task, which stay."""
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            return torch.cat([self._head(x, task) for task in range(tasks)], dim=1)
+        finally:
+            self.network.train(was_training)
+
+    def _head(self, x: Tensor, task: int) -> Tensor:
+        outputs: Tensor = self.network(x, task)
+        return outputs[:, task * self.classes : (task + 1) * self.classes]
 
 
 def model_of(setup: Setup, network: nn.Module | None = None) -> nn.Module:
-    """The network, by default the protocol's perceptron, as a strategy's model for the scenario."""
-    network = network or Mlp(setup)
+    """The network, by default the protocol's, as a strategy's model for the scenario."""
+    network = network or ordinary_network(setup)
     heads = setup.scenario is Scenario.TASK and not isinstance(network, MultiTaskModule)
     return MultiHead(network, setup.facts.classes_per_experience) if heads else network
 
@@ -79,11 +85,11 @@ class ClassifierTemplate(InMemoryTemplate):
     """Trains an ordinary network with the objective's loss on the present experience. Without plugins: fine-tuning.
 
     The network is called with inputs (batch, *input_shape) and gives `setup.outputs` outputs. It is the protocol's
-    perceptron unless another is given as `network`; a `MultiTaskModule` of Avalanche's gives, in TASK, those of each
-    sample's task.
+    unless another is given as `network`; a `MultiTaskModule` of Avalanche's gives, in TASK, those of each sample's
+    task.
     """
 
-    learns_with: ClassVar[tuple[str, ...]] = ("regression", "sigmoid", "xavier", "scheduled", "normalised")
+    learns_with: ClassVar[tuple[str, ...]] = ("regression", "sigmoid", *ANY_NETWORK)
 
     def __init__(
         self,
@@ -106,11 +112,18 @@ class ClassifierTemplate(InMemoryTemplate):
         outputs = self.model(self.mb_x)
         return self.active(outputs) if self.is_training else outputs
 
-    def all_outputs(self, x: Tensor, model: nn.Module | None = None) -> Tensor:
-        """Outputs (batch, setup.outputs) of all heads or classes, of the strategy's model or of an earlier copy."""
+    def all_outputs(self, x: Tensor, model: nn.Module | None = None, task_labels: Tensor | None = None) -> Tensor:
+        """Outputs (batch, setup.outputs) of all heads or classes, of the strategy's model or of an earlier copy.
+
+        Where the network has batch statistics for each task, `task_labels` (batch,) say whose; None: the present one's.
+        """
         model = self.model if model is None else model
-        outputs: Tensor = model.network(x) if isinstance(model, MultiHead) else model(x)
-        return outputs
+        if not isinstance(model, MultiHead):
+            outputs: Tensor = model(x)
+            return outputs
+        if task_labels is None:
+            task_labels = torch.full((len(x),), self._task_label(), device=x.device)
+        return model.all_heads(x, task_labels)
 
     def competing(self, outputs: Tensor, task_labels: Tensor) -> Tensor:
         """Of the outputs (batch, setup.outputs) those that share a softmax in training: of each sample's head in TASK

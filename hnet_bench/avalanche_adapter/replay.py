@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, MultiHead
 
 
 class ReplayTemplate(ClassifierTemplate):
@@ -46,13 +46,21 @@ class ReplayTemplate(ClassifierTemplate):
         if self.replays:
             self.mbatch[2:-1] = self.replayed()
 
+    def replayed_tasks(self, targets: list[Tensor]) -> Tensor:
+        """Task labels (n,) of replayed inputs, asked for where the network has batch statistics of each."""
+        raise NotImplementedError
+
     def forward(self) -> Tensor:
         """Outputs for the current samples; where something is replayed, of all heads or classes and for both."""
         if not self.replays:
             return super().forward()
-        replayed = self.mbatch[2]
-        x = self.mb_x if replayed is None else torch.cat([self.mb_x.flatten(1), replayed.flatten(1)])
-        return self.all_outputs(x)
+        _, _, replayed, *targets, _ = self.mbatch
+        if replayed is None:
+            return self.all_outputs(self.mb_x)
+        x = torch.cat([self.mb_x, replayed.view(-1, *self.mb_x.shape[1:])])
+        if not (isinstance(self.model, MultiHead) and self.model.tasks_apart):
+            return self.all_outputs(x)
+        return self.all_outputs(x, task_labels=torch.cat([self.mb_task_id, self.replayed_tasks(targets)]))
 
     def criterion(self) -> Tensor:
         if not self.replays:

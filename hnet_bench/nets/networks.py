@@ -21,7 +21,7 @@ from hnet_bench.nets.target import MlpShape, mlp, mlp_from_chunks
 from hnet_bench.nets.zenke import SMALLEST_SIDE, ZenkeNet
 
 # Images that go through a network at once in evaluation, so that what lies between its layers stays in the cache.
-_AT_ONCE = 100
+IMAGES_AT_ONCE = 100
 
 
 class TargetNetwork(nn.Module):
@@ -86,41 +86,32 @@ class PlainMlp(GeneratedMlp):
         return mlp(x.flatten(1), chunks.view(-1), self.shape, self._activate)
 
 
-class _ImageNetwork(TargetNetwork):
-    """In evaluation images go through it in groups."""
-
-    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        groups = (x,) if self.training else x.split(_AT_ONCE)
-        which = task if len(self._sets) > 1 else 0
-        outputs = [self._outputs(_channels_last(group), chunks.view(-1), which) for group in groups]
-        return outputs[0] if self.training else torch.cat(outputs)
-
-    def _outputs(self, x: Tensor, flat: Tensor, which: int) -> Tensor:
-        raise NotImplementedError
-
-
-class _ResNet32(_ImageNetwork):
+class _ResNet32(TargetNetwork):
     def __init__(self, setup: Setup, sets: int) -> None:
-        channels, _, _ = _image_shape(setup, least=1)
-        network = ResNet32(setup.outputs, channels)
+        network = resnet32(setup)
         super().__init__(network.layout, sets, network.filters)
         self._network = network
 
-    def _outputs(self, x: Tensor, flat: Tensor, which: int) -> Tensor:
-        return self._network(x, flat, self._sets[which], training=self.training)
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        statistics = self._sets[task if len(self._sets) > 1 else 0]
+
+        def outputs(x: Tensor) -> Tensor:
+            return self._network(x, chunks.view(-1), statistics, training=self.training)
+
+        return of_images(outputs, x, training=self.training)
 
 
-class _ZenkeNet(_ImageNetwork):
+class _ZenkeNet(TargetNetwork):
     def __init__(self, setup: Setup, sets: int) -> None:
-        channels, height, width = _image_shape(setup, least=SMALLEST_SIDE)
-        if height != width:
-            raise UserError(f"The network zenke needs square images, found {height} x {width} pixels.")
-        network = ZenkeNet(setup.outputs, height, channels)
+        network = zenke(setup)
         super().__init__(network.layout)
         self._network = network
 
-    def _outputs(self, x: Tensor, flat: Tensor, which: int) -> Tensor:
-        return self._network(x, flat, training=self.training)
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        def outputs(x: Tensor) -> Tensor:
+            return self._network(x, chunks.view(-1), training=self.training)
+
+        return of_images(outputs, x, training=self.training)
 
 
 NETWORKS: dict[str, Callable[[Setup, int], TargetNetwork]] = {
@@ -133,6 +124,27 @@ NETWORKS: dict[str, Callable[[Setup, int], TargetNetwork]] = {
 def target_network(setup: Setup, sets: int = 1) -> TargetNetwork:
     """The protocol's network, with outputs for all heads. Raises UserError if it cannot take the inputs."""
     return NETWORKS[setup.protocol.network](setup, sets)
+
+
+def resnet32(setup: Setup) -> ResNet32:
+    """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
+    channels, _, _ = _image_shape(setup, least=1)
+    return ResNet32(setup.outputs, channels)
+
+
+def zenke(setup: Setup) -> ZenkeNet:
+    """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
+    channels, height, width = _image_shape(setup, least=SMALLEST_SIDE)
+    if height != width:
+        raise UserError(f"The network zenke needs square images, found {height} x {width} pixels.")
+    return ZenkeNet(setup.outputs, height, channels)
+
+
+def of_images(network: Callable[[Tensor], Tensor], images: Tensor, *, training: bool) -> Tensor:
+    """Outputs of a network for images (batch, channels, height, width), which go through in groups in evaluation."""
+    groups = (images,) if training else images.split(IMAGES_AT_ONCE)
+    outputs = [network(_channels_last(group)) for group in groups]
+    return outputs[0] if training else torch.cat(outputs)
 
 
 def _image_shape(setup: Setup, least: int) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""ResNet-32 for small images (He et al. 2016, section 4.2) as a function of one flat vector of parameters.
+"""ResNet-32 for small images (He et al. 2016, section 4.2): a function of one flat vector of parameters, or of layers.
 
 As in von Oswald et al. 2020: 16 filters, then three groups of five blocks of two 3 x 3 convolutions with 16, 32 and 64
 filters, all with biases and batch normalisation, whose gain and shift are parameters like the others. Shortcuts have no
@@ -8,6 +8,7 @@ and half after (option A of He et al.).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -18,7 +19,7 @@ from hnet_bench.nets.layout import Layout
 
 _BLOCKS = 5  # per group
 _FILTERS = (16, 32, 64)  # of the groups; the first convolution has as many as the first group
-_MOMENTUM = 0.1
+MOMENTUM = 0.1  # of running statistics
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,18 @@ class ResNet32:
     )
 
     @property
+    def convolutions(self) -> list[tuple[int, int, int]]:
+        """Channels that go into every convolution, its filters, and how many pixels it goes on at a time."""
+        inputs = (self.channels, *self.filters[:-1])
+        pairs = list(zip(inputs, self.filters, strict=True))
+        return [(fan_in, filters, 2 if i and filters > fan_in else 1) for i, (fan_in, filters) in enumerate(pairs)]
+
+    @property
     def layout(self) -> Layout:
         """Where the parameters lie."""
         normalisations = tuple((filters,) for filters in self.filters for _ in range(2))
-        inputs = (self.channels, *self.filters[:-1])
         convolutions = tuple(
-            shape
-            for fan_in, filters in zip(inputs, self.filters, strict=True)
-            for shape in ((filters, fan_in, 3, 3), (filters,))
+            shape for fan_in, filters, _ in self.convolutions for shape in ((filters, fan_in, 3, 3), (filters,))
         )
         return Layout((*normalisations, *convolutions, (self.outputs, _FILTERS[-1]), (self.outputs,)))
 
@@ -57,22 +62,29 @@ class ResNet32:
         count = 2 * len(self.filters)
         normalisations, convolutions = parameters[:count], parameters[count:-2]
         means, variances = statistics.of_layers()
+        strides = [stride for *_, stride in self.convolutions]
 
-        def convolved(x: Tensor, layer: int, stride: int = 1) -> Tensor:
+        def convolved(x: Tensor, layer: int) -> Tensor:
             at = slice(2 * layer, 2 * layer + 2)
             weight, bias = convolutions[at]
-            values = functional.conv2d(x, weight, bias, stride=stride, padding=1)
+            values = functional.conv2d(x, weight, bias, stride=strides[layer], padding=1)
             gain, shift = normalisations[at]
-            return functional.batch_norm(values, means[layer], variances[layer], gain, shift, training, _MOMENTUM)
+            return functional.batch_norm(values, means[layer], variances[layer], gain, shift, training, MOMENTUM)
 
+        return self.through(x, convolved, lambda x: functional.linear(x, *parameters[-2:]))
+
+    def through(
+        self, x: Tensor, convolved: Callable[[Tensor, int], Tensor], output: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Outputs (batch, outputs) for images; `convolved` is a convolution, given by its number, and normalised."""
         x = functional.relu(convolved(x, 0))
         for first in range(1, len(self.filters), 2):
             more = self.filters[first] - x.shape[1]
-            values = functional.relu(convolved(x, first, stride=2 if more else 1))
+            values = functional.relu(convolved(x, first))
             if more:
                 x = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, more // 2, more // 2))
             x = functional.relu(convolved(values, first + 1) + x)
-        return functional.linear(x.mean((2, 3)), *parameters[-2:])
+        return output(x.mean((2, 3)))
 
 
 class BatchStatistics(nn.Module):

@@ -1,4 +1,4 @@
-"""The convolutional network of Zenke et al. 2017 for CIFAR, as a function of one flat vector of parameters.
+"""The convolutional network of Zenke et al. 2017 for CIFAR: a function of one flat vector of parameters, or of layers.
 
 Twice: a 3 x 3 convolution that keeps the size, one that does not, 2 x 2 max pooling, dropout of whole channels; then a
 hidden layer with dropout, and the outputs. Sizes are those that von Oswald et al. 2020 took over.
@@ -6,7 +6,9 @@ hidden layer with dropout, and the outputs. Sizes are those that von Oswald et a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional
@@ -15,6 +17,7 @@ from hnet_bench.nets.layout import Layout
 
 _FILTERS = (32, 64)
 _HIDDEN_UNITS = 512
+PADDINGS = (1, 0, 1, 0)  # of the convolutions
 _CHANNEL_DROPOUT, _DROPOUT = 0.25, 0.5
 SMALLEST_SIDE = 10  # of images: anything smaller has no pixel left
 
@@ -42,16 +45,28 @@ class ZenkeNet:
         return Layout((*shapes, (self.outputs, _HIDDEN_UNITS), (self.outputs,)))
 
     def __call__(self, x: Tensor, flat: Tensor, *, training: bool) -> Tensor:
-        """Outputs (batch, outputs) for images (batch, channels, side, side) and parameters (>= layout.parameters,).
-
-        Dropout, in training alone, draws from torch's global generator.
-        """
+        """Outputs (batch, outputs) for images (batch, channels, side, side) and parameters (>= layout.parameters,)."""
         parameters = self.layout.views(flat)
-        for start in (0, 4):
-            first, first_bias, second, second_bias = parameters[start : start + 4]
-            x = functional.relu(functional.conv2d(x, first, first_bias, padding=1))
-            x = functional.max_pool2d(functional.relu(functional.conv2d(x, second, second_bias)), 2)
-            x = functional.dropout2d(x, _CHANNEL_DROPOUT, training=training)
-        # flatten takes channels first, wherever they lie in memory.
-        hidden = functional.relu(functional.linear(x.flatten(1), *parameters[8:10]))
-        return functional.linear(functional.dropout(hidden, _DROPOUT, training=training), *parameters[-2:])
+        pairs = list(zip(parameters[::2], parameters[1::2], strict=True))
+        convolutions = [
+            partial(functional.conv2d, weight=weight, bias=bias, padding=padding)
+            for (weight, bias), padding in zip(pairs, PADDINGS, strict=False)
+        ]
+        linear = [partial(functional.linear, weight=weight, bias=bias) for weight, bias in pairs[-2:]]
+        return through(x, [*convolutions, *linear], training=training)
+
+
+def through(x: Tensor, layers: Sequence[Callable[[Tensor], Tensor]], *, training: bool) -> Tensor:
+    """Outputs (batch, outputs) of four convolutions, a hidden layer and the outputs, for images (batch, channels, side,
+    side).
+
+    Dropout, in training alone, draws from torch's global generator.
+    """
+    *convolutions, hidden, output = layers
+    for first, second in (convolutions[:2], convolutions[2:]):
+        x = functional.relu(first(x))
+        x = functional.max_pool2d(functional.relu(second(x)), 2)
+        x = functional.dropout2d(x, _CHANNEL_DROPOUT, training=training)
+    # flatten takes channels first, wherever they lie in memory.
+    values = functional.relu(hidden(x.flatten(1)))
+    return output(functional.dropout(values, _DROPOUT, training=training))

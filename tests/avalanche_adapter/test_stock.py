@@ -8,10 +8,11 @@ from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.training import EWC, LwF, Naive
 from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 
-from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
+from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.stock import stock_template
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.nets.ordinary import Mlp
 from hnet_bench.strategies.stock import Stock
 
 

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from baselines.training.per_sample import mean_sizes
-from hnet_bench.interfaces import UserError
+from hnet_bench.benchmarks.synthetic import Synthetic
+from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.nets.ordinary import Normalisation, ordinary_network
 
 
 def network():
@@ -22,6 +24,18 @@ def derivatives(outputs, labels):
     yield labels.double(), -3 * outputs**2 * chosen
 
 
+def one_by_one(outputs, x, labels, parameters, size):
+    """The means by plain autograd."""
+    expected = [torch.zeros_like(parameter) for parameter in parameters]
+    for sample, label in zip(x, labels, strict=True):
+        out = outputs(sample.unsqueeze(0))[0]
+        for weight, function in ((0.3, (out**2).sum()), (float(label), -(out[label] ** 3))):
+            gradients = torch.autograd.grad(function, parameters, retain_graph=True)
+            for total, gradient in zip(expected, gradients, strict=True):
+                total += weight * size(gradient) / len(x)
+    return expected
+
+
 @pytest.mark.parametrize("size", [torch.square, torch.abs])
 def test_means_equal_a_backward_pass_per_sample(size):
     model = network()
@@ -31,18 +45,31 @@ def test_means_equal_a_backward_pass_per_sample(size):
     batches = [(x[:4], labels[:4]), (x[4:], labels[4:])]
     found = mean_sizes(model, parameters, batches, lambda x: model(x)[:, :3], derivatives, size)
 
-    expected = [torch.zeros_like(parameter) for parameter in parameters]
-    for sample, label in zip(x, labels, strict=True):
-        out = model(sample.unsqueeze(0))[0, :3]
-        for weight, function in ((0.3, (out**2).sum()), (float(label), -(out[label] ** 3))):
-            gradients = torch.autograd.grad(function, parameters, retain_graph=True)
-            for total, gradient in zip(expected, gradients, strict=True):
-                total += weight * size(gradient) / len(x)
+    expected = one_by_one(lambda x: model(x)[:, :3], x, labels, parameters, size)
     assert len(found) == len(expected) == 4
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-15)
     assert not any(tensor.requires_grad for tensor in found)
     assert all(parameter.grad is None for parameter in parameters)
+
+
+@pytest.mark.parametrize("name", ["resnet32", "zenke"])
+@pytest.mark.parametrize("size", [torch.square, torch.abs])
+def test_convolutions_and_batch_normalisation_too(name, size, setup_of):
+    torch.manual_seed(0)
+    images = Synthetic(image_side=12, experiences=1, classes_per_experience=3)
+    model = ordinary_network(setup_of(Scenario.DOMAIN, stream=images, network=name)).double()
+    x, labels = torch.rand(5, 3, 12, 12).double(), torch.tensor([0, 2, 1, 1, 2])
+    for layer in model.modules():
+        if isinstance(layer, Normalisation):  # else all gains are 1 and all shifts 0
+            nn.init.normal_(layer.weight)
+            nn.init.normal_(layer.bias)
+    model(x)  # which moves statistics from where they begin
+    model.eval()
+    parameters = list(model.parameters())
+    found = mean_sizes(model, parameters, [(x[:3], labels[:3]), (x[3:], labels[3:])], model, derivatives, size)
+    for one, other in zip(found, one_by_one(model, x, labels, parameters, size), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
 
 
 def test_nothing_stays_behind_in_the_model():
@@ -69,6 +96,8 @@ def tied():
         (tied(), (2, 6), r"found one of shape \[6, 6\] that belongs to 2"),
         (used_twice(), (2, 6), "called again"),
         (nn.Linear(6, 6), (2, 3, 6), "3 dimensions"),
+        (nn.Conv2d(4, 4, 1, groups=2), (2, 4, 3, 3), r"found one of shape \[4, 2, 1, 1\] that belongs to 0"),
+        (nn.Conv2d(4, 4, 1, padding_mode="circular"), (2, 4, 3, 3), "that belongs to 0"),
     ],
 )
 def test_models_for_which_the_closed_form_would_be_wrong_are_refused(model, shape, message):

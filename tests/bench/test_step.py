@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from hnet_bench.avalanche_adapter.batches import FixedIterations, InfiniteBatches
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
-from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate, Mlp
+from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.template import head_columns
 from hnet_bench.interfaces import Scenario
 from hnet_bench.nets.lookahead import AdamLookahead
+from hnet_bench.nets.ordinary import Mlp
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
 from hnet_bench.strategies.hnet_tir import HnetTir
 from hnet_bench.strategies.training.replay_model import ReplayModel
