@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
+from baselines.dgr import Dgr
 from baselines.ewc import Ewc
 from baselines.finetune import Finetune
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
@@ -93,7 +94,7 @@ def test_sigmoid_and_xavier_are_what_the_protocol_says():
         (Ewc(), Regression1d(), {}, "EwcTemplate does not learn with regression"),
         (Hnet(), Regression1d(), {}, "HypernetworkTemplate does not learn with regression"),
         (Hnet(), Synthetic(), {"activation": "sigmoid"}, "HypernetworkTemplate does not learn with sigmoid"),
-        (Ewc(), Synthetic(), {"initialisation": "xavier"}, "EwcTemplate does not learn with xavier"),
+        (Dgr(), Synthetic(), {"initialisation": "xavier"}, "DgrTemplate does not learn with xavier"),
     ],
 )
 def test_who_does_not_say_that_it_can_is_refused(strategy, stream, protocol, words):

@@ -54,6 +54,6 @@ def test_a_generator_of_pixels_refuses_normalised_images():
     Finetune().build(setup_of(facts))
 
 
-def test_an_ordinary_classifier_has_no_convolutions():
-    with pytest.raises(UserError, match="ClassifierTemplate does not learn with resnet32"):
+def test_a_network_that_convolves_wants_images():
+    with pytest.raises(UserError, match=r"resnet32 needs images of at least 1 x 1 pixels, found inputs of shape"):
         Finetune().build(setup_of(network="resnet32"))
