@@ -34,7 +34,7 @@ from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean
 from hnet_bench.interfaces import File, NetworkName, Scenario, Settings, UserError
 from hnet_bench.metrics import METRICS
-from hnet_bench.papers.search import RuleName, choices_bytes, read_choices
+from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Cell, Table, load_table, table_file, table_names
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
@@ -47,7 +47,7 @@ from hnet_bench.runs.shipped import installed_records, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.trainings import forget_needless
-from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, trial_runs, trials_table, with_rule
+from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, files_of, searched, trials_table
 from hnet_bench.scaffold import first_files
 
 if TYPE_CHECKING:
@@ -596,52 +596,26 @@ def tune(
     name, store = given.table_name(table), _store(Path(results))
     only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     selected = load_table(name).select(given.names(rows, "rows"), only or None)
-    searched = tuple(cell for cell in selected.cells if cell.search)
-    if not searched:
-        raise UserError(f"Nothing to tune: none of the chosen rows of table '{selected.name}' has a search.")
     if rule:
         known(rule, RULES, "rule")
-        searched = tuple(with_rule(cell, rule) for cell in searched)
-    for cell in searched:
-        check_search(cell)
+    asked = searched(selected, rule)
     failed: list[RunSpec] = []
     while not failed:  # what a sampler draws next depends on what came before
-        trials = trials_table(replace(selected, cells=searched), store)
-        asked = Selection(
-            name=name, table=trials, seeds=None, store=store, states=table_state(trials, store, trials.seeds)
-        )
-        _report_damage(asked.states)
-        stale = stale_files(asked.states)
-        if rerun_stale:
-            asked = replace(asked, store=replace(store, renew=stale))
-        own = set[str]().union(*(trial_runs(cell, store) for cell in searched))
-        todo = [spec for spec in runs_to_do(asked.states, asked.store) if spec.key in own]
+        trials, runs = trials_table(asked, store)
+        states = table_state(trials, store, trials.seeds)
+        _report_damage(states)
+        stale = stale_files(states)
+        writing = replace(store, renew=stale) if rerun_stale else store
+        todo = [spec for spec in runs_to_do(states, writing) if spec.key in runs]
         if not todo:
-            break
-        _swept(todo, asked, cluster, options)
-        failed = [spec for spec in todo if not asked.store.has(spec)]
-    if failed:
-        return TuningResult(chosen=[], failed=failed, files=[])
-    found = [Tuned(cell=cell, choice=chosen(cell, store)) for cell in searched]
-    return TuningResult(chosen=found, failed=[], files=[] if rule else _write_choices(found), stale=len(stale))
-
-
-def _write_choices(tuned: list[Tuned]) -> list[Path]:
-    """Adds choices to the files of their tables, in place of what stood there for the same cells."""
-    files: dict[Path, bytes] = {}
-    for search in {one.cell.search.file: one.cell.search for one in tuned if one.cell.search}.values():
-        mine = {
-            f"{one.cell.row}/{one.cell.scenario.label}": one.choice
-            for one in tuned
-            if one.cell.search and one.cell.search.file == search.file
-        }
-        try:
-            others = read_choices(search)
-        except UserError:
-            others = {}  # no choices of this table's
-        files[search.file] = choices_bytes(search.table, {**others, **mine})
-    _write(files, "file of choices")
-    return list(files)
+            found = [Tuned(cell=cell, choice=chosen(cell, store)) for cell in asked.cells]
+            files = {} if rule else files_of(found)
+            _write(files, "file of choices")
+            return TuningResult(chosen=found, failed=[], files=list(files), stale=len(stale))
+        chosen_part = Selection(name=name, table=trials, seeds=None, store=writing, states=states)
+        _swept(todo, chosen_part, cluster, options)
+        failed = [spec for spec in todo if not writing.has(spec)]
+    return TuningResult(chosen=[], failed=failed, files=[])
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -134,6 +134,11 @@ Scheduler = Annotated[
 Share = Annotated[
     bool, typer.Option("--share/--no-share", help="Have runs take trainings that they have in common from each other.")
 ]
+CheckpointEvery = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")]
+RerunStale = Annotated[
+    bool, typer.Option("--rerun-stale", help="Also renew stale records: the code computes something else now.")
+]
+Reports = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")]
 Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
 
 
@@ -211,18 +216,14 @@ def run(
     gpu_slots: GpuSlots = None,
     scheduler: Scheduler = None,
     slurm: Slurm = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
-    ] = 120,
+    checkpoint_every: CheckpointEvery = 120,
     logger: Annotated[
         list[str] | None, typer.Option(metavar="csv|tensorboard|wandb...", help="Also tell these loggers.")
     ] = None,
     logs: Annotated[Path, typer.Option(metavar="DIR", help="Where loggers write.")] = Path("logs"),
     results: Results = Path("results"),
     data: Data = None,
-    rerun_stale: Annotated[
-        bool, typer.Option("--rerun-stale", help="Also renew stale records: the code computes something else now.")
-    ] = False,
+    rerun_stale: RerunStale = False,
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only what is expected to end within 90m, 2h, 1d, ...")
     ] = None,
@@ -283,12 +284,8 @@ def tune(
     gpu_slots: GpuSlots = None,
     scheduler: Scheduler = None,
     slurm: Slurm = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")
-    ] = 120,
-    rerun_stale: Annotated[
-        bool, typer.Option("--rerun-stale", help="Also renew stale trials: the code computes something else now.")
-    ] = False,
+    checkpoint_every: CheckpointEvery = 120,
+    rerun_stale: RerunStale = False,
     results: Results = Path("results"),
     data: Data = None,
 ) -> None:
@@ -362,25 +359,12 @@ def plan(
 
     hnet-bench plan my_table.toml --device cuda --gpu-slots 4
     """
+    given = {name: value for name, value in locals().items() if name != "as_json"}
     from hnet_bench.reporting.columns import text_table
     from hnet_bench.reporting.plan_costs import COLUMNS, hours, sentence
     from hnet_bench.reporting.terminal import print_table
 
-    found = api.plan(
-        table,
-        rows=rows,
-        scenarios=scenarios,
-        seeds=seeds,
-        jobs=jobs,
-        device=device,
-        gpu_slots=gpu_slots,
-        scheduler=scheduler,
-        slurm=slurm,
-        results=results,
-        data=data,
-        probe=probe,
-        share=share,
-    )
+    found = api.plan(**given)
     if as_json:
         shared = {"shared_trainings": found.shared, "saved": found.saved}
         summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed, **shared}
@@ -455,7 +439,7 @@ def report(
         bool, typer.Option("--check", help="Write nothing; name every file that is not what the records give.")
     ] = False,
     results: Results = Path("results"),
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")] = Path("reports"),
+    reports: Reports = Path("reports"),
 ) -> None:
     """Write tables with all their numbers and figures, REPORTS/TABLE.md, .tex, .csv, .json and .svg.
 
@@ -549,7 +533,7 @@ def figures(
         list[str] | None, typer.Option(metavar="KIND...", help="Such as forest. Default: all that the records fill.")
     ] = None,
     results: Results = Path("results"),
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the figures.")] = Path("reports"),
+    reports: Reports = Path("reports"),
     formats: Annotated[list[str] | None, typer.Option(metavar="svg|pdf|png...", help="Default: svg.")] = None,
     width: Annotated[
         float | None,

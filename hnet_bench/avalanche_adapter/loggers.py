@@ -106,7 +106,7 @@ def make_loggers(names: Sequence[str], folder: Path, settings: Settings) -> Logg
     begun = {}
     for name in names:
         try:
-            begun[name] = _logger(name, _fresh(folder / name), folder.name, settings)
+            begun[name] = _LOGGERS[name](_fresh(folder / name), folder.name, settings)
         except Exception as error:
             _log.warning("the logger %s cannot begin and is told nothing: %s", name, _in_words(error))
     return Loggers(begun)
@@ -121,7 +121,7 @@ def check_loggers(names: Sequence[str], folder: Path) -> None:
             if name == "wandb":
                 _check_wandb(probe)
             else:
-                _close(_logger(name, probe, "probe", {}))
+                _close(_LOGGERS[name](probe, "probe", {}))
         except ImportError as error:
             raise UserError(f"--logger {name} needs {error.name or name}, which is not installed.") from error
         except OSError as error:
@@ -155,14 +155,11 @@ def _close(logger: BaseLogger) -> None:
     (logger.writer if isinstance(logger, TensorboardLogger) else logger).close()
 
 
-def _logger(name: str, folder: Path, run: str, settings: Settings) -> BaseLogger:
-    if name == "csv":
-        return CSVLogger(str(folder))
-    if name == "tensorboard":
-        return TensorboardLogger(folder)
-    if name == "wandb":
-        return WandBLogger(folder, run, settings)
-    raise ValueError(f"Unknown logger '{name}'.")
+_LOGGERS: dict[str, Callable[[Path, str, Settings], BaseLogger]] = {
+    "csv": lambda folder, run, settings: CSVLogger(str(folder)),
+    "tensorboard": lambda folder, run, settings: TensorboardLogger(folder),
+    "wandb": WandBLogger,
+}
 
 
 def _fresh(folder: Path) -> Path:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from hnet_bench.interfaces import Settings, UserError, evaluated
 from hnet_bench.metrics import Better, ScoreMatrix, average_accuracy
-from hnet_bench.papers.search import Choice, Range, RuleName, Search, Trial, check_space
+from hnet_bench.papers.search import Choice, Range, RuleName, Search, Trial, check_space, choices_bytes, read_choices
 from hnet_bench.papers.table import Cell, Table, search_question
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
@@ -151,11 +152,20 @@ def trial_cell(cell: Cell, values: Settings) -> Cell:
     )
 
 
-def with_rule(cell: Cell, rule: RuleName) -> Cell:
-    """The same search with another rule. Raises UserError if that cannot choose among its values."""
-    assert cell.search is not None
-    check_space(cell.search.space, cell.search.tuning, rule, cell.where)
-    return replace(cell, search=replace(cell.search, rule=rule))
+def searched(table: Table, rule: RuleName | None) -> Table:
+    """The cells of a table that have a search, with another rule if one is given. Raises UserError if none has, and for
+    what `check_search` finds."""
+    cells = []
+    for cell in table.cells:
+        if cell.search:
+            if rule:
+                check_space(cell.search.space, cell.search.tuning, rule, cell.where)
+                cell = replace(cell, search=replace(cell.search, rule=rule))
+            check_search(cell)
+            cells.append(cell)
+    if not cells:
+        raise UserError(f"Nothing to tune: none of the chosen rows of table '{table.name}' has a search.")
+    return replace(table, cells=tuple(cells))
 
 
 def check_search(cell: Cell) -> None:
@@ -200,23 +210,23 @@ def trials_of(cell: Cell, store: Store) -> list[Settings]:
     return _drawn(cell, cell.search, store) if cell.search.ranges else list(cell.search.grid())
 
 
-def trials_table(table: Table, store: Store) -> Table:
-    """The trials of all searches of a table as a table of their own: what is run for them. Rows whose trials are the
-    same share them."""
+def trials_table(table: Table, store: Store) -> tuple[Table, set[str]]:
+    """The trials of all searches of a table as a table of their own, and the keys of their runs: cells may have other
+    seeds for theirs. Rows whose trials are the same share them."""
     cells: dict[str, Cell] = {}
+    seeds: set[int] = set()
+    runs: set[str] = set()
     for cell in table.cells:
-        for values in trials_of(cell, store) if cell.search else ():
+        if cell.search is None:
+            continue
+        for values in trials_of(cell, store):
             one = trial_cell(cell, values)
-            cells.setdefault(resolve_cell(one).cell_key, one)
-    seeds = sorted({seed for cell in table.cells if cell.search for seed in cell.search.seeds})
-    return replace(table, title=f"Trials of {table.title}", seeds=tuple(seeds), cells=tuple(cells.values()))
-
-
-def trial_runs(cell: Cell, store: Store) -> set[str]:
-    """Keys of all runs of a cell's trials. Other cells of its table may have other seeds for theirs."""
-    assert cell.search is not None
-    specs = [resolve_cell(trial_cell(cell, values)) for values in trials_of(cell, store)]
-    return {spec.with_seed(seed).key for spec in specs for seed in cell.search.seeds}
+            spec = resolve_cell(one)
+            cells.setdefault(spec.cell_key, one)
+            seeds.update(cell.search.seeds)
+            runs.update(spec.with_seed(seed).key for seed in cell.search.seeds)
+    trials = replace(table, title=f"Trials of {table.title}", seeds=tuple(sorted(seeds)), cells=tuple(cells.values()))
+    return trials, runs
 
 
 def chosen(cell: Cell, store: Store) -> Choice:
@@ -243,6 +253,24 @@ def chosen(cell: Cell, store: Store) -> Choice:
             Trial(values=values, runs=ids, score=score) for values, ids, score in zip(trials, runs, scores, strict=True)
         ),
     )
+
+
+def files_of(tuned: Sequence[Tuned]) -> dict[Path, bytes]:
+    """The files of choices of their tables, with these in place of what stands there for the same cells."""
+    mine: dict[Path, dict[str, Choice]] = {}
+    searches = {}
+    for one in tuned:
+        assert one.cell.search is not None
+        searches[one.cell.search.file] = one.cell.search
+        mine.setdefault(one.cell.search.file, {})[f"{one.cell.row}/{one.cell.scenario.label}"] = one.choice
+    files = {}
+    for file, search in searches.items():
+        try:
+            others = read_choices(search)
+        except UserError:
+            others = {}  # no choices of this table's
+        files[file] = choices_bytes(search.table, {**others, **mine[file]})
+    return files
 
 
 def scores_of(cell: Cell, values: Settings, store: Store) -> tuple[list[ScoreMatrix | None], list[RunSpec]]:

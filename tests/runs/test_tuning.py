@@ -13,7 +13,7 @@ from hnet_bench.papers.search import Search, Tuning
 from hnet_bench.papers.table import parse_table
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
-from hnet_bench.runs.tuning import AT_ONCE, RULES, chosen, trial_cell, trial_runs, trials_of, trials_table
+from hnet_bench.runs.tuning import AT_ONCE, RULES, chosen, trial_cell, trials_of, trials_table
 
 # After each of three experiences on each: it forgets, it holds, it is stiff.
 FORGETS = [[0.9, 0.5, 0.5], [0.6, 0.9, 0.5], [0.3, 0.5, 1.0]]
@@ -93,10 +93,11 @@ def test_a_grid_has_every_combination_and_rows_with_the_same_trials_share_them(t
     (cell,) = table.cells
     assert len(trials_of(cell, Store(tmp_path))) == 6
     assert trials_of(cell, Store(tmp_path))[1] == {"strength": 1, "fisher_samples": 6}
-    trials = trials_table(replace(table, cells=(cell, replace(cell, row="again"))), Store(tmp_path))
+    trials, runs = trials_table(replace(table, cells=(cell, replace(cell, row="again"))), Store(tmp_path))
     assert trials.cells[1].row == "ewc, strength 1, fisher_samples 6"
     assert len(trials.cells) == 6
     assert trials.seeds == (11, 12)
+    assert len(runs) == 12
     assert resolve_cell(trials.cells[0]).protocol.validation == 0.1
 
 
@@ -144,15 +145,15 @@ def test_whole_numbers_are_drawn_where_both_ends_are_whole(tmp_path):
 
 def test_values_that_are_drawn_again_are_run_and_counted_once(tmp_path, record_of):
     pytest.importorskip("optuna")
-    (cell,) = table_of({"fisher_samples": {"low": 1, "high": 2}}).cells
-    store = Store(tmp_path)
+    table = table_of({"fisher_samples": {"low": 1, "high": 2}})
+    (cell,), store = table.cells, Store(tmp_path)
     for samples in (1, 2):
         for seed in cell.search.seeds:
             spec = resolve_cell(trial_cell(cell, {"fisher_samples": samples}), seed)
             store.write(spec, record_of(spec))
     found = chosen(cell, store)
     assert (len(found.trials), found.different) == (12, 2)
-    assert len(trial_runs(cell, store)) == 2 * len(cell.search.seeds)
+    assert len(trials_table(table, store)[1]) == 2 * len(cell.search.seeds)
 
 
 def test_a_range_without_optuna_is_said(tmp_path, monkeypatch):
