@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hnet_bench.nets.hypernetwork import ACTIVATIONS, Activation, ChunkedHypernetwork, HypernetworkShape
-from hnet_bench.nets.target import MlpShape
+from hnet_bench.nets.layout import Layout
 
 
 class FullHypernetwork(ChunkedHypernetwork):
-    """Generates the parameters of an MLP for each of `tasks` task embeddings.
+    """Generates what is laid out, such as the parameters of an MLP, for each of `tasks` task embeddings.
 
     Initialisation as in the authors' toy experiments: embeddings from N(0, 1), biases 0, weights Xavier-uniform, those
     of the last layer for each target tensor apart, since there each has an output layer of its own.
@@ -24,7 +24,7 @@ class FullHypernetwork(ChunkedHypernetwork):
 
     def __init__(
         self,
-        target: MlpShape,
+        layout: Layout,
         *,
         tasks: int,
         hidden_units: tuple[int, ...],
@@ -32,9 +32,9 @@ class FullHypernetwork(ChunkedHypernetwork):
         task_embedding_size: int,
     ) -> None:
         shape = HypernetworkShape(
-            generated=target.parameters,
+            generated=layout.parameters,
             tasks=tasks,
-            chunk_size=target.parameters,
+            chunk_size=layout.parameters,
             hidden_units=hidden_units,
             activation=activation,
             task_embedding_size=task_embedding_size,
@@ -42,7 +42,7 @@ class FullHypernetwork(ChunkedHypernetwork):
         )
         super().__init__(shape)
         del self.chunk_embeddings
-        heads = [torch.Size(one).numel() for one in target.layout.shapes]
+        heads = [torch.Size(one).numel() for one in layout.shapes]
         with torch.no_grad():
             for head in self.output[:-1].split(heads, dim=1):
                 head.copy_(nn.init.xavier_uniform_(torch.empty_like(head)))

@@ -12,7 +12,16 @@ from hnet_bench.runs.record import Record
 # Upper bounds: what they are for is training on all data seen, which they keep.
 _KEEP_ALL = ("joint", "multi_task")
 # A network for each task, or one that generates networks: how much larger that is than the protocol's is a result.
-_ANY_SIZE = ("from_scratch", "hnet", "hnet_conv", "hnet_embedding_space", "hnet_ent", "hnet_full", "hnet_tir")
+_ANY_SIZE = (
+    "from_scratch",
+    "hnet",
+    "hnet_conv",
+    "hnet_embedding_space",
+    "hnet_ent",
+    "hnet_full",
+    "hnet_tir",
+    "hypermask",
+)
 # What small numbers beside a network, such as running statistics of its inputs, may add to what it answers with.
 _SLACK = 1.1
 # A method that replays may have as many samples beside those of the present experience.

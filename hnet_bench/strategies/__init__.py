@@ -8,6 +8,7 @@ STRATEGIES = {
     "hnet_ent": "hnet_bench.strategies.hnet_ent:HnetEnt",
     "hnet_tir": "hnet_bench.strategies.hnet_tir:HnetTir",
     "hnet_r": "hnet_bench.strategies.hnet_r:HnetR",
+    "hypermask": "hnet_bench.strategies.hypermask:HyperMask",
     # Any strategy class of Avalanche's.
     "stock": "hnet_bench.strategies.stock:Stock",
 }

@@ -56,7 +56,7 @@ class HnetFull:
 
         def hypernetwork(tasks: int) -> FullHypernetwork:
             return FullHypernetwork(
-                target.shape,
+                target.layout,
                 tasks=tasks,
                 hidden_units=self.hidden_units,
                 activation=self.activation,

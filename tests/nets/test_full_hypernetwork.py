@@ -12,9 +12,9 @@ from hnet_bench.nets.target import MlpShape
 TOY = MlpShape((1, 10, 10, 1))
 
 
-def made(target=TOY, **changes):
+def made(**changes):
     settings = {"tasks": 3, "hidden_units": (10, 10), "activation": "sigmoid", "task_embedding_size": 2}
-    return FullHypernetwork(target, **{**settings, **changes})
+    return FullHypernetwork(TOY.layout, **{**settings, **changes})
 
 
 def test_the_toy_network_has_the_published_sizes():

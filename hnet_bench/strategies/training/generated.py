@@ -64,13 +64,17 @@ class GeneratedClassifier(MultiTaskModule):  # type: ignore[misc]
 
     def chunks(self, task: int) -> Tensor:
         """Generated chunks of one task, (chunks, chunk_size): the parameters, and what is cut off."""
-        hypernetwork, embedding = self.hypernetwork_of(task)
         if self._kept is None:
-            return hypernetwork.chunks(embedding)
+            return self.generated(task)
         if task not in self._kept:
             with torch.no_grad():
-                self._kept[task] = hypernetwork.chunks(embedding)
+                self._kept[task] = self.generated(task)
         return self._kept[task]
+
+    def generated(self, task: int) -> Tensor:
+        """The same, generated anew whatever is kept."""
+        hypernetwork, embedding = self.hypernetwork_of(task)
+        return hypernetwork.chunks(embedding)
 
     @contextmanager
     def generated_once(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.resumable import Trained
@@ -83,6 +84,12 @@ class HypernetworkTemplate(InMemoryTemplate):
             return self.full_width(self.classifier.head(self.mb_x, self.task), self.task)
         outputs: Tensor = self.classifier(self.mb_x, self.mb_task_id)
         return outputs
+
+    def answers(self, heads: Tensor, tasks: Tensor) -> Tensor:
+        """Outputs (batch, ...) of full width by each sample's inferred task (batch,), from the heads (tasks, batch, K)
+        of all tasks."""
+        outputs = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
+        return outputs.gather(0, tasks.view(1, -1, 1).expand(1, -1, outputs.shape[2])).squeeze(0)
 
     def full_width(self, head: Tensor, task: int) -> Tensor:
         """Outputs of one head (batch, K), in CLASS among those of all classes, which excludes the other classes."""
