@@ -165,7 +165,7 @@ class HyperMask:
 
             def criterion(self) -> Tensor:
                 loss: Tensor = super().criterion()
-                if self.task < 1 or not self.is_training:
+                if self._old_raw is None or self._old_weights is None or not self.is_training:
                     return loss
                 drift = functional.mse_loss(self.mb_old_raw, self._old_raw, reduction="sum")
                 change = self.masked.weights - self._old_weights
