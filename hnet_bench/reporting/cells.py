@@ -74,7 +74,7 @@ class ReportCell(CellState):
         return summarise([value for record in self.records if (value := metric(record)) is not None])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
     """A table with all that is known of it; runs that several of its cells share count once."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -605,10 +606,11 @@ def _measures_table(
     return replace(table, notes=tuple(lines))
 
 
-def tables_of(report: Report) -> list[TextTable]:
+@lru_cache(maxsize=64)  # several formats ask for those of the same reports
+def tables_of(report: Report) -> tuple[TextTable, ...]:
     """The tables that a report has, in the order of its pages."""
     makers = (results_table, metrics_table, verdicts_table, details_table, account_table)
-    return [table for make in makers if (table := make(report))]
+    return tuple(table for make in makers if (table := make(report)))
 
 
 def sections_of(cells: Sequence[ReportCell]) -> tuple[int, ...]:
