@@ -266,31 +266,26 @@ def test_what_is_no_file_of_choices_is_refused_and_replaced(table, refused, said
     assert len(chosen()) == 3
 
 
-def rewritten(edit: Any) -> None:
-    """What nobody does by mistake: with a checksum that fits."""
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda choices: choices["ewc/CL1"]["trials"].pop(), "among 2 of 3 trials, without {'strength': 10000.0}"),
+        (lambda choices: choices["ewc/CL1"]["values"].update(strength=5.0), "{'strength': 5.0}, is none of its trials"),
+        (
+            lambda choices: choices.update({"ewc/CL1": choices["ewc_test/CL1"]}),
+            "was chosen with rule = 'test', and the table has 'final_validation'",
+        ),
+    ],
+)
+def test_a_choice_that_is_none_of_this_search_is_refused(table, refused, said, edit, sentence):
+    said("tune mine.toml")
     path = Path("mine.chosen.json")
     content = json.loads(path.read_text())
     del content["sha256"]
-    edit(content)
+    edit(content["choices"])
+    # What nobody does by mistake: with a checksum that fits.
     path.write_text(json.dumps({**content, "sha256": checksum(content)}))
-
-
-def test_a_choice_among_fewer_trials_is_refused(table, refused, said):
-    said("tune mine.toml")
-    rewritten(lambda content: content["choices"]["ewc/CL1"]["trials"].pop())
-    assert "was chosen among 2 of 3 trials, without {'strength': 10000.0}" in refused("run mine.toml")
-
-
-def test_a_choice_that_was_no_trial_is_refused(table, refused, said):
-    said("tune mine.toml")
-    rewritten(lambda content: content["choices"]["ewc/CL1"]["values"].update(strength=5.0))
-    assert "{'strength': 5.0}, is none of its trials" in refused("run mine.toml")
-
-
-def test_a_choice_by_trials_on_test_data_is_refused_where_the_rule_takes_validation_data(table, refused, said):
-    said("tune mine.toml")
-    rewritten(lambda content: content["choices"].update({"ewc/CL1": content["choices"]["ewc_test/CL1"]}))
-    assert "was chosen with rule = 'test', and the table has 'final_validation'" in refused("run mine.toml")
+    assert sentence in refused("run mine.toml")
 
 
 def test_a_choice_for_another_table_is_refused(table, refused, said):
@@ -367,13 +362,15 @@ class Mine:
 """
 
 
-def test_trials_of_other_code_are_said_and_can_be_renewed(table, said, engine):
+@pytest.fixture
+def own_row(table):
+    """The row `ewc` has a strategy of the user's."""
     Path("own.py").write_text(OWN)
-    change(
-        table,
-        'search = "strengths"\nCL1 = { strategy = "ewc" }',
-        'search = "strengths"\nCL1 = { strategy = "own.py:Mine" }',
-    )
+    ewc = 'search = "strengths"\nCL1 = { strategy = "ewc" }'
+    change(table, ewc, ewc.replace('"ewc"', '"own.py:Mine"'))
+
+
+def test_trials_of_other_code_are_said_and_can_be_renewed(own_row, said, engine):
     assert "Stale" not in said("tune mine.toml --rows ewc").out
     Path("own.py").write_text(OWN.replace("pass", "raise NotImplementedError"))
     assert "Stale: 6 trials. The code computes something else" in said("tune mine.toml --rows ewc").out
@@ -382,13 +379,7 @@ def test_trials_of_other_code_are_said_and_can_be_renewed(table, said, engine):
     assert len(engine.calls[1]["specs"]) == 6
 
 
-def test_a_choice_does_not_outlive_a_default_that_its_trials_were_run_with(table, said, refused):
-    Path("own.py").write_text(OWN)
-    change(
-        table,
-        'search = "strengths"\nCL1 = { strategy = "ewc" }',
-        'search = "strengths"\nCL1 = { strategy = "own.py:Mine" }',
-    )
+def test_a_choice_does_not_outlive_a_default_that_its_trials_were_run_with(own_row, said, refused):
     said("tune mine.toml --rows ewc")
     said("run mine.toml --rows ewc")
     Path("own.py").write_text(OWN.replace("other: int = 1", "other: int = 2"))

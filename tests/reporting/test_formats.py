@@ -133,20 +133,6 @@ def test_markdown_latex_and_html_show_the_same_fields(rich_report: Report) -> No
     assert of_html(html_of(rich_report)) == expected
 
 
-def test_the_shipped_tables_too(tmp_path: Path) -> None:
-    from hnet_bench.papers.table import load_table
-
-    table = load_table("von_oswald_2020_table_1")
-    store = Store(Path(__file__).parent.parent.parent / "results")
-    report = build_report(table, table_state(table, store), command=table.name)
-    expected = of_tables(report)
-    assert len(expected[0]) == 12
-    assert any(field.startswith("*") for row in expected[0] for field in row)
-    assert of_markdown(markdown.page(report)) == expected
-    assert of_latex(latex.document(report)) == expected
-    assert of_html(html_of(report)) == expected
-
-
 def kept_by(record: Any) -> Settings:
     """What a run measures that keeps 25 of 50 samples of 12 values and computes twice what fine-tuning does."""
     experiences = len(record.score)
