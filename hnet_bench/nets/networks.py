@@ -75,6 +75,14 @@ class PartlyGeneratedMlp(TargetNetwork):
         return mlp_from_chunks(self.shared(x.flatten(1)), chunks, self.shape)
 
 
+class GaussianMlp(GeneratedMlp):
+    """The same at the means of a posterior: behind its parameters as many spreads are generated (`nets.gaussian`)."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.layout = Layout(2 * self.shape.layout.shapes)
+
+
 class PlainMlp(GeneratedMlp):
     """The same with the protocol's activation, by autograd."""
 

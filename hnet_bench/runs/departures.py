@@ -21,6 +21,7 @@ _ANY_SIZE = (
     "hnet_full",
     "hnet_tir",
     "hypermask",
+    "posterior_replay",
 )
 # What small numbers beside a network, such as running statistics of its inputs, may add to what it answers with.
 _SLACK = 1.1

@@ -97,6 +97,7 @@ CLASSIFIER, INFERENCE, REPLAYS = parts("classifier", 0, 1, 2), parts("inference"
         (("hnet_tir", CL3), ("hnet_tir", CL2), [*INFERENCE, *REPLAYS]),
         (("hnet_r", CL1), ("hnet_r", CL3), REPLAYS),
         (("hypermask", CL1), ("hypermask", CL3), CLASSIFIER),
+        (("posterior_replay", CL1), ("posterior_replay", CL3), CLASSIFIER),
     ],
 )
 def test_a_record_from_the_trainings_of_another_run_is_that_of_the_run_alone(cell, shared, first, second, taken):

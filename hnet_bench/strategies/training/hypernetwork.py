@@ -15,7 +15,7 @@ from hnet_bench.avalanche_adapter.resumable import Trained
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
-from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
+from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp, TargetNetwork
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
 from hnet_bench.strategies.settings import HypernetworkSettings
 from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
@@ -127,13 +127,15 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
     layers of the network may be shared by all tasks instead, and are then frozen after the first, or go on learning.
     """
 
-    def __init__(self, *, setup: Setup, settings: HypernetworkSettings) -> None:
+    def __init__(self, *, setup: Setup, settings: HypernetworkSettings, target: TargetNetwork | None = None) -> None:
+        """`target` takes what is generated; None: the protocol's perceptron, or its generated layers."""
         drawn = settings.regularised_tasks
         self._draw = TaskDraw(drawn, setup.generator("regularised_tasks")) if drawn else None
         self._online_targets = settings.online_targets
         self._freezes = settings.shared_layers == "frozen"
         layers = settings.generated_layers
-        target = GeneratedMlp(setup) if layers is None else PartlyGeneratedMlp(setup, layers)
+        if target is None:
+            target = GeneratedMlp(setup) if layers is None else PartlyGeneratedMlp(setup, layers)
         super().__init__(
             setup=setup,
             model=GeneratedClassifier(setup, target, chunked(settings, target)),
