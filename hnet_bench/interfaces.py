@@ -11,6 +11,7 @@ and schema. Import torch and Avalanche inside `build`, never at the top of the f
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -174,10 +175,7 @@ class BenchmarkFacts:
     @property
     def inputs(self) -> int:
         """Number of values in one flattened input."""
-        product = 1
-        for size in self.input_shape:
-            product *= size
-        return product
+        return math.prod(self.input_shape)
 
     def heads(self, scenario: Scenario) -> int:
         """Groups of K outputs that serve the scenario: one in DOMAIN, else one per task. In regression one, since every

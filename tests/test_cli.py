@@ -16,6 +16,7 @@ import pytest
 
 from hnet_bench import __version__, api, catalog
 from hnet_bench.cli import expand, main
+from hnet_bench.data.datasets import DATASETS
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs.engine import Outcome
 from hnet_bench.runs.record import Record
@@ -505,7 +506,7 @@ def test_list_and_data_show_what_is_there(user_table, said):
     assert all(one["description"] for one in (*listed["strategies"], *listed["benchmarks"]))
     out = said("data --data here").out
     assert "Data folder: here\n" in out
-    assert out.count("missing") == 3
+    assert out.count("missing") == len(DATASETS)
 
 
 @pytest.mark.parametrize(

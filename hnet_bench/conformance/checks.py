@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import pickle
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -298,20 +299,12 @@ NECESSARY = ("its numbers stay finite", "trains")
 
 def described(error: Exception) -> str:
     """An error in one line, with the place in the user's own file if there is one."""
-    frames: Iterator[Any] = _frames(error)
     place = ""
-    for frame in frames:
+    for frame, _ in traceback.walk_tb(error.__traceback__):
         if "hnet_bench_user_" in frame.f_globals.get("__name__", ""):
             place = f" (line {frame.f_lineno} of {frame.f_code.co_filename})"
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0].rstrip('.') if text else 'no message'}{place}"
-
-
-def _frames(error: Exception) -> Iterator[Any]:
-    traceback = error.__traceback__
-    while traceback is not None:
-        yield traceback.tb_frame
-        traceback = traceback.tb_next
 
 
 def _spec(name: str, strategy: Strategy, scenario: Scenario) -> Any:

@@ -254,7 +254,7 @@ def test_missing_file_without_download_names_its_path(tiny, tmp_path):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match="'mnits': expected one of mnist, cifar10, cifar100-first50"):
+    with pytest.raises(DataError, match=f"'mnits': expected one of {', '.join(DATASETS)}"):
         load("mnits")
 
 
@@ -299,12 +299,14 @@ def test_default_data_folder_is_in_the_users_cache(monkeypatch, tmp_path, platfo
 def test_status_tells_verified_corrupt_and_missing_apart(tiny, path):
     path.write_bytes(archive(tiny))
     (path.parent / "cifar10.npz").write_bytes(b"not an archive")
-    mnist, cifar10, cifar100 = status(path.parent)
+    found = {one.name: one for one in status(path.parent)}
+    mnist, cifar10, cifar100 = found["mnist"], found["cifar10"], found["cifar100-first50"]
+    assert list(found) == list(DATASETS)
     assert (mnist.name, mnist.path, mnist.state, mnist.problem) == ("mnist", path, "verified", None)
     assert mnist.size == path.stat().st_size
     assert (cifar10.state, cifar10.size) == ("corrupt", 14)
     assert "cifar10.npz is damaged" in str(cifar10.problem)
-    assert (cifar100.name, cifar100.state, cifar100.size) == ("cifar100-first50", "missing", None)
+    assert (cifar100.state, cifar100.size) == ("missing", None)
 
 
 # Two processes find the folder empty, meet inside the download, and both go on to store what they have.
