@@ -138,7 +138,6 @@ CheckpointEvery = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="
 RerunStale = Annotated[
     bool, typer.Option("--rerun-stale", help="Also renew stale records: the code computes something else now.")
 ]
-Reports = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")]
 Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
 
 
@@ -439,7 +438,7 @@ def report(
         bool, typer.Option("--check", help="Write nothing; name every file that is not what the records give.")
     ] = False,
     results: Results = Path("results"),
-    reports: Reports = Path("reports"),
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the reports.")] = Path("reports"),
 ) -> None:
     """Write tables with all their numbers and figures, REPORTS/TABLE.md, .tex, .csv, .json and .svg.
 
@@ -533,7 +532,7 @@ def figures(
         list[str] | None, typer.Option(metavar="KIND...", help="Such as forest. Default: all that the records fill.")
     ] = None,
     results: Results = Path("results"),
-    reports: Reports = Path("reports"),
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the figures.")] = Path("reports"),
     formats: Annotated[list[str] | None, typer.Option(metavar="svg|pdf|png...", help="Default: svg.")] = None,
     width: Annotated[
         float | None,
