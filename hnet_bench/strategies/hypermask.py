@@ -118,7 +118,7 @@ class HyperMask:
             """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated, if none are given."""
 
             mb_inferred_task: Tensor | None = None
-            _gradient: Tensor | None = None
+            mb_gradient: Tensor | None = None  # of the hypernetwork's output layer
             _old_weights: Tensor | None = None  # Theta*
             _old_raw: Tensor | None = None  # h(e_t*, theta*), one row for each old task
 
@@ -139,16 +139,15 @@ class HyperMask:
 
             def begin_experience(self) -> None:
                 super().begin_experience()
-                output = self.masked.hypernetwork.output
-                self._gradient = torch.empty_like(output)
                 self._old_weights = self.masked.weights.detach().clone()
                 if self.task > 0:
                     with torch.no_grad():
-                        self._old_raw = self.masked.raw(torch.mm(self.masked.hidden(self.task), output))
+                        chunks = torch.mm(self.masked.hidden(self.task), self.masked.hypernetwork.output)
+                        self._old_raw = self.masked.raw(chunks)
 
             def end_experience(self) -> None:
                 super().end_experience()
-                self._gradient = self._old_weights = self._old_raw = None
+                self._old_weights = self._old_raw = None
 
             def forward(self) -> Tensor:
                 if not self.is_training:
@@ -179,7 +178,8 @@ class HyperMask:
                 super().backward()
                 output, gradient = self.masked.hypernetwork.output, self.mb_chunks.grad
                 assert gradient is not None
-                output.grad = torch.mm(self.mb_hidden.detach().t(), gradient, out=self._gradient)
+                self.mb_gradient = torch.mm(self.mb_hidden.detach().t(), gradient, out=self.mb_gradient)
+                output.grad = self.mb_gradient
                 self.mb_hidden.backward(torch.mm(gradient, output.detach().t()))
 
             def _of_most_certain(self) -> Tensor:
