@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hnet_bench.avalanche_adapter.classifier import Mlp
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 from hnet_bench.nets.layout import Layout
 from hnet_bench.nets.masks import mask
 from hnet_bench.nets.networks import GeneratedMlp
+from hnet_bench.nets.ordinary import ordinary_network
 from hnet_bench.strategies.training.generated import GeneratedClassifier
 
 
@@ -28,7 +28,7 @@ class MaskedClassifier(GeneratedClassifier):
         self.masked = Layout(target.layout.shapes[:-1])
         super().__init__(setup, target, lambda tasks: hypernetwork(self.masked, tasks))
         self.percentile = percentile
-        self.weights = nn.Parameter(nn.utils.parameters_to_vector(Mlp(setup).parameters()).detach())
+        self.weights = nn.Parameter(nn.utils.parameters_to_vector(ordinary_network(setup).parameters()).detach())
 
     def mask(self, raw: Tensor, percentile: float) -> Tensor:
         """Mask (parameters,) of the whole network from raw outputs (masked.parameters,) of the hypernetwork."""
