@@ -13,3 +13,12 @@ def check_legacy_seed(seed: int, what: str) -> None:
         raise UserError(
             f"{what} must be at least 0 and below 2^32, found {seed}: the generator of the papers takes no other."
         )
+
+
+def check_draw(draw_seed: int | None, *, drawn: bool, needs: str) -> None:
+    """Raises UserError for the seed of a draw where nothing is drawn with a seed, and for one of which none can be."""
+    if draw_seed is None:
+        return
+    if not drawn:
+        raise UserError(f"'draw_seed' is the seed of a draw, and without {needs} nothing is drawn with a seed.")
+    check_legacy_seed(draw_seed, "'draw_seed'")

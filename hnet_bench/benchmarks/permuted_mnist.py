@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from hnet_bench.benchmarks.legacy_seed import check_legacy_seed
-from hnet_bench.interfaces import BenchmarkFacts, Scenario, UserError
+from hnet_bench.benchmarks.legacy_seed import check_draw, check_legacy_seed
+from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Scenario, UserError
 
 if TYPE_CHECKING:
     import numpy
@@ -31,11 +31,14 @@ class PermutedMnist:
     # fixed: the same for every seed, the first experience not permuted (von Oswald et al. 2020); per_seed: drawn with
     # the run's seed, the first experience permuted too (van de Ven & Tolias 2019).
     permutations: Literal["fixed", "per_seed"] = "fixed"
+    # The seed that they are drawn with instead of the run's: for runs that share a draw and nothing else.
+    draw_seed: int | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name, least in (("experiences", 1), ("padding", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"'{name}' of permuted_mnist must be at least {least}, found {getattr(self, name)}.")
+        check_draw(self.draw_seed, drawn=self.permutations == "per_seed", needs="permutations = per_seed")
 
     @property
     def facts(self) -> BenchmarkFacts:
@@ -55,7 +58,7 @@ class PermutedMnist:
         """
         import numpy
 
-        fixed = self.permutations == "fixed"
+        fixed, seed = self.permutations == "fixed", self._draw(seed)
         generator = numpy.random.RandomState(_FIXED_SEED if fixed else seed)
         pixels = self.facts.inputs
         first = numpy.arange(pixels) if fixed or seed == 0 else generator.permutation(pixels)
@@ -65,7 +68,7 @@ class PermutedMnist:
     def check(self, *, scenario: Scenario, seed: int) -> None:
         """Raises UserError for a seed that no permutations can be drawn with."""
         if self.permutations == "per_seed":
-            check_legacy_seed(seed, f"A seed of {self.name} with permutations = per_seed")
+            check_legacy_seed(self._draw(seed), f"A seed of {self.name} with permutations = per_seed")
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream; its experiences share one copy of the images. Raises UserError if MNIST is neither at hand nor
@@ -91,3 +94,6 @@ class PermutedMnist:
             test=parts[1],
             data_sums={mnist.name: mnist.fingerprint},
         )
+
+    def _draw(self, seed: int) -> int:
+        return seed if self.draw_seed is None else self.draw_seed

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from hnet_bench.benchmarks.legacy_seed import check_legacy_seed
-from hnet_bench.interfaces import BenchmarkFacts, Scenario
+from hnet_bench.benchmarks.legacy_seed import check_draw, check_legacy_seed
+from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Scenario
 
 if TYPE_CHECKING:
     from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
@@ -24,6 +24,11 @@ class SplitMnist:
     # fixed: (0, 1), (2, 3), ... for every seed (von Oswald et al. 2020); per_seed: drawn with the run's seed
     # (van de Ven & Tolias 2019).
     class_order: Literal["fixed", "per_seed"] = "fixed"
+    # The seed that the order is drawn with instead of the run's: for runs that share a draw and nothing else.
+    draw_seed: int | None = field(default=None, metadata=ADDED_LATER)
+
+    def __post_init__(self) -> None:
+        check_draw(self.draw_seed, drawn=self.class_order == "per_seed", needs="class_order = per_seed")
 
     @property
     def facts(self) -> BenchmarkFacts:
@@ -32,13 +37,13 @@ class SplitMnist:
 
     def digits(self, seed: int) -> tuple[tuple[int, int], ...]:
         """The two digits of each experience, in the order of their labels."""
-        order = list(range(10)) if self.class_order == "fixed" else van_de_ven_class_order(seed)
+        order = list(range(10)) if self.class_order == "fixed" else van_de_ven_class_order(self._draw(seed))
         return tuple((order[2 * index], order[2 * index + 1]) for index in range(5))
 
     def check(self, *, scenario: Scenario, seed: int) -> None:
         """Raises UserError for a seed that no class order can be drawn with."""
         if self.class_order == "per_seed":
-            check_legacy_seed(seed, f"A seed of {self.name} with class_order = per_seed")
+            check_legacy_seed(self._draw(seed), f"A seed of {self.name} with class_order = per_seed")
 
     def build(self, *, scenario: Scenario, seed: int, folder: Path | None = None) -> InMemoryBenchmark:
         """The stream; its experiences share the images. Raises UserError if MNIST is neither at hand nor to be
@@ -67,6 +72,9 @@ class SplitMnist:
             test=parts[1],
             data_sums={mnist.name: mnist.fingerprint},
         )
+
+    def _draw(self, seed: int) -> int:
+        return seed if self.draw_seed is None else self.draw_seed
 
 
 def van_de_ven_class_order(seed: int) -> list[int]:

@@ -39,6 +39,13 @@ def test_orders_per_seed_are_those_of_van_de_ven():
     assert PER_SEED.pixel_orders(seed=0)[0].tolist() == list(range(1024))
 
 
+def test_runs_can_share_a_draw_and_have_seeds_of_their_own():
+    repeated = PermutedMnist(experiences=3, permutations="per_seed", draw_seed=2)
+    assert numpy.array_equal(repeated.pixel_orders(seed=1002), PER_SEED.pixel_orders(seed=2))
+    with pytest.raises(UserError, match="without permutations = per_seed nothing is drawn with a seed"):
+        PermutedMnist(draw_seed=2)
+
+
 def test_more_experiences_begin_with_the_same_ones():
     longer = PermutedMnist(experiences=5, permutations="per_seed").pixel_orders(seed=3)
     assert numpy.array_equal(longer[:3], PER_SEED.pixel_orders(seed=3))

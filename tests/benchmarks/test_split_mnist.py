@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from hnet_bench.benchmarks.split_mnist import SplitMnist
-from hnet_bench.interfaces import Scenario
+from hnet_bench.config import to_settings
+from hnet_bench.interfaces import Scenario, UserError
 
 # Digit pairs that the seeds of van de Ven & Tolias give (digit with label 2k, digit with label 2k + 1).
 PAIRS = {
@@ -29,6 +30,20 @@ def test_per_seed_order_is_that_of_van_de_ven(seed):
 def test_fixed_order_is_the_same_for_every_seed():
     assert SplitMnist().digits(1) == SplitMnist().digits(7) == ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
     assert SplitMnist(class_order="per_seed").digits(0) == SplitMnist().digits(0)
+
+
+def test_runs_can_share_a_draw_and_have_seeds_of_their_own():
+    repeated = SplitMnist(class_order="per_seed", draw_seed=4)
+    assert repeated.digits(1004) == repeated.digits(7) == SplitMnist(class_order="per_seed").digits(4)
+    repeated.check(scenario=Scenario.TASK, seed=2**40)  # nothing is drawn with it
+    # Records from before there was such a seed keep their run ids.
+    assert "draw_seed" not in to_settings(SplitMnist())
+
+
+@pytest.mark.parametrize("settings", [{}, {"class_order": "per_seed"}])
+def test_a_draw_needs_a_seed_that_something_can_be_drawn_with(settings):
+    with pytest.raises(UserError, match="'draw_seed' is the seed of a draw|'draw_seed' must be at least 0"):
+        SplitMnist(draw_seed=-1, **settings)
 
 
 @pytest.fixture(scope="module", params=list(Scenario), ids=lambda scenario: scenario.label)
