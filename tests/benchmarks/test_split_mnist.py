@@ -42,7 +42,7 @@ def test_runs_can_share_a_draw_and_have_seeds_of_their_own():
 
 @pytest.mark.parametrize("settings", [{}, {"class_order": "per_seed"}])
 def test_a_draw_needs_a_seed_that_something_can_be_drawn_with(settings):
-    with pytest.raises(UserError, match="'draw_seed' is the seed of a draw|'draw_seed' must be at least 0"):
+    with pytest.raises(UserError, match=r"'draw_seed' is the seed of a draw|'draw_seed' must be at least 0"):
         SplitMnist(draw_seed=-1, **settings)
 
 
