@@ -41,7 +41,7 @@ from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.files import write_atomically
-from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state
+from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state, with_repeats
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import installed_records, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
@@ -201,7 +201,8 @@ class Selection:
     @property
     def runs(self) -> list[RunSpec]:
         """Every different run, whether it is done or not: cells of the same spec share theirs."""
-        specs = [state.spec.with_seed(seed) for state in self.states if state.spec for seed in state.planned_seeds]
+        states = with_repeats(self.states)
+        specs = [state.spec.with_seed(seed) for state in states if state.spec for seed in state.planned_seeds]
         return list({spec.key: spec for spec in specs}.values())
 
     @property
@@ -242,7 +243,7 @@ def select(
             "hyperparameters are chosen: choose other seeds."
         )
     states = _states(selected, store, only)
-    _report_damage(states)
+    _report_damage(with_repeats(states))
     return Selection(name=name, table=selected, seeds=only, store=store, states=states)
 
 
@@ -515,7 +516,8 @@ def _sweep(
     common = f" Of their {all_of_them} trainings they take {once.taken} from each other." if once.taken else ""
     say(f"{count(len(todo), 'run')} to do.{common}")
     # By its row, since rows may differ in hyperparameters alone.
-    rows = {state.spec.cell_key: state.cell.row for state in reversed(chosen.states) if state.spec}
+    states = with_repeats(chosen.states)
+    rows = {state.spec.cell_key: state.cell.row for state in reversed(states) if state.spec}
     names = {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
     with Watcher(names, console(quiet=quiet)) as watcher:
         outcome = run_all(
@@ -697,7 +699,7 @@ def plan(
     estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=_say_beside)
     keys = [spec.cell_key for spec in todo]
     cells = []
-    for state in chosen.states:
+    for state in with_repeats(chosen.states):
         left = keys.count(state.spec.cell_key) if state.spec else 0
         cells.append(CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None))
     once = _once(todo, chosen.store) if share else None

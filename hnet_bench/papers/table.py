@@ -40,12 +40,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
-from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, UserError
 from hnet_bench.metrics import METRICS, Better
 from hnet_bench.papers.search import Choice, RuleName, Search, Tuning, check_choice, check_space, read_choices
 from hnet_bench.papers.seeds import format_seeds, parse_seeds
@@ -53,6 +54,8 @@ from hnet_bench.papers.seeds import format_seeds, parse_seeds
 PAPERS = Path(__file__).parent
 # Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+LEAST_REPEATS = 10  # of draws, with which it is known well enough how runs of one draw spread (docs/verdicts.md)
 
 _DEEPEST = 5  # tables of which each extends the next
 
@@ -76,6 +79,17 @@ class Reported:
     # Why what is measured differs, or what was ruled out, once somebody looked into it; shown beside any verdict but
     # *reproduced*.
     reason: str = ""
+    # The seeds that the paper ran, such as "2-21", where its authors say so and equal seeds draw the same data; and of
+    # how many of these draws another run is done, which tells how runs of one draw spread. docs/verdicts.md says when.
+    seeds: str = field(default="", metadata=ADDED_LATER)
+    repeats: int = field(default=0, metadata=ADDED_LATER)
+    # After how many seeds it is looked whether a number is decided, ascending; (): the seeds were chosen before.
+    looks: tuple[int, ...] = field(default=(), metadata=ADDED_LATER)
+
+    @cached_property
+    def draws(self) -> tuple[int, ...]:
+        """The seeds that the paper ran, () if nobody says which."""
+        return parse_seeds(self.seeds) if self.seeds else ()
 
     @property
     def over(self) -> str:
@@ -558,6 +572,7 @@ def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported
     settings = {**file.reported, **row.reported, **entry.reported}
     reported = from_settings(Reported, settings, where=f"'reported' in {where}")
     _check_reported(reported, where)
+    _check_design(reported, parse_seeds(file.seeds), where)
     if file.unit != "percent":
         return reported
     numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
@@ -581,6 +596,28 @@ def _check_reported(reported: Reported, where: str) -> None:
         raise UserError(
             f"The reported number in {where} is {reported.known}, and nothing says where it was read: write it into "
             'its \'note\', such as note = "read in the paper, Table 1", or write known = "recalled".'
+        )
+
+
+def _check_design(reported: Reported, seeds: tuple[int, ...], where: str) -> None:
+    """What is declared of the paper's seeds and of looks, beside the seeds of the table."""
+    looks, draws = reported.looks, reported.draws
+    if draws and reported.n != len(draws):
+        raise UserError(
+            f"'seeds' in {where} are {len(draws)}, and 'n' is {reported.n}: expected all those that the mean is over."
+        )
+    if reported.repeats and not draws:
+        raise UserError(f"'repeats' in {where} are of draws that the paper has, too: write its 'seeds' beside it.")
+    common = len(set(draws).intersection(seeds))
+    if reported.repeats and not LEAST_REPEATS <= reported.repeats <= common:
+        raise UserError(
+            f"'repeats' in {where} must be at least {LEAST_REPEATS}, and at most the {common} seeds that the table and "
+            f"the paper have in common, found {reported.repeats}."
+        )
+    if looks and (looks[0] < 3 or sorted(set(looks)) != list(looks) or looks[-1] > len(seeds)):
+        raise UserError(
+            f"'looks' in {where} must be ascending numbers of seeds, at least 3 and at most the {len(seeds)} of the "
+            f"table, found {list(looks)}."
         )
 
 

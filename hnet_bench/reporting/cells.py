@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import takewhile
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
-from hnet_bench.papers.table import Reported, Table
-from hnet_bench.reporting.statistics import Competitor, Rank, ranks, step_of
+from hnet_bench.papers.table import LEAST_REPEATS, Reported, Table
+from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks, step_of
 from hnet_bench.reporting.text import SCALES, Scale
 from hnet_bench.reporting.verdicts import Verdict, verdict_of
 from hnet_bench.runs.canonical import canonical_json
@@ -192,8 +193,48 @@ def status_of(state: CellState) -> Settings:
 
 
 def _verdict(state: CellState, *, plan: bool = True) -> Verdict | None:
-    values = [average_accuracy(record.score) for record in state.records]
-    return verdict_of(values, state.cell.reported, plan=plan) if state.cell.reported else None
+    if state.cell.reported is None:
+        return None
+    found = evidence(state)
+    values = list(found.scores.values())
+    return verdict_of(values, state.cell.reported, plan=plan, shared=found.shared, look=found.look)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a verdict rests on: average accuracies by seed, the draws that they share with what is reported, if the
+    design is matched, and the look after which they were judged, if the table has looks."""
+
+    scores: dict[int, float]
+    shared: SharedDraws | None = None
+    look: int | None = None
+
+
+def evidence(state: CellState) -> Evidence:
+    """All records of a cell; where its table has looks those of the last look that was reached, in the order in which
+    the table has its seeds, so that nobody chooses after how many a number is judged."""
+    scores = {record.spec["seed"]: average_accuracy(record.score) for record in state.records}
+    look = None
+    if state.cell.reported and (looks := state.cell.reported.looks):
+        in_order = list(takewhile(scores.__contains__, state.planned_seeds))
+        if look := max((look for look in looks if look <= len(in_order)), default=None):
+            scores = {seed: scores[seed] for seed in in_order[:look]}
+    return Evidence(scores=scores, shared=_shared_draws(state, scores), look=look)
+
+
+def _shared_draws(state: CellState, scores: dict[int, float]) -> SharedDraws | None:
+    """None unless enough draws were repeated: then it is not known how runs of one draw spread."""
+    if state.cell.reported is None:
+        return None
+    draws, squares = set(state.cell.reported.draws), []
+    for one in state.repeats:
+        draw = one.cell.benchmark["draw_seed"]
+        squares += [(average_accuracy(again.score) - scores[draw]) ** 2 for again in one.records if draw in scores]
+    if len(squares) < LEAST_REPEATS:
+        return None
+    # Half the square of the difference of two runs has the variance of one as its mean.
+    within = sum(squares) / len(squares) / 2
+    return SharedDraws(draws=len(draws), common=len(draws & scores.keys()), within=within, df=len(squares))
 
 
 def _ranks(states: Sequence[CellState]) -> list[Rank]:

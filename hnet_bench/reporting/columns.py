@@ -14,7 +14,15 @@ from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.provenance import TracedRecord
-from hnet_bench.reporting.statistics import ERROR_RATE, INTERVAL, MINIMUM_TO_RANK
+from hnet_bench.reporting.statistics import (
+    ERROR_RATE,
+    INTERVAL,
+    LEVEL,
+    MINIMUM_TO_RANK,
+    confidence,
+    error_rate,
+    level_at,
+)
 from hnet_bench.reporting.text import (
     GIBIBYTE,
     KNOWN,
@@ -200,7 +208,8 @@ def interval_text(found: Verdict, scale: Scale) -> str:
     """ "-0.14 to +0.02", "" without an interval."""
     if found.interval_low is None or found.interval_high is None:
         return ""
-    return f"{scale.signed(found.interval_low)} to {scale.signed(found.interval_high)}"
+    own = "" if found.level == LEVEL else f" ({confidence(found.level)})"
+    return f"{scale.signed(found.interval_low)} to {scale.signed(found.interval_high)}{own}"
 
 
 def _judged(text: Callable[[Verdict, Scale], str]) -> Callable[[ReportCell], str]:
@@ -260,9 +269,32 @@ def _verdict_notes(report: Report) -> Iterable[str]:
             "seeds, this as large. What would then be reproduced is called close, since no error rate holds; above "
             "and below are so from the number as it is printed."
         )
+    yield from _design_notes(report)
     yield from record_legend(report.cells)
     if not_run := _not_run(report):
         yield f"Not run: {listed(not_run)}."
+
+
+def _design_notes(report: Report) -> Iterable[str]:
+    """What is to be known of matched designs and of looks."""
+    for looks in dict.fromkeys(cell.reported.looks for cell in report.cells if cell.verdict and cell.reported):
+        if looks:
+            rates = [error_rate(level_at(looks, look)) for look in looks]
+            yield (
+                f"Judged after {', '.join(map(str, looks))} seeds, the first ones of the table, by tests at "
+                f"{', '.join(rates)}, which add up to {ERROR_RATE}: seeds may be added until a number is decided. The "
+                "interval is that of the last look that was reached."
+            )
+    matched = [
+        f"{cell.label} {cell.scenario} ({cell.scale.text(found.within)}; {found.matched} draws in common)"
+        for cell in report.cells
+        if (found := cell.verdict) and found.matched is not None and found.within is not None
+    ]
+    if matched:
+        yield (
+            "Matched: the paper's draws are known, and what the same draw does to both means is left out of the "
+            f"interval. Standard deviation of runs of one draw: {', '.join(matched)}."
+        )
 
 
 def _not_run(report: Report) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
+from hnet_bench.reporting.cells import evidence
 from hnet_bench.reporting.text import measured_text, reported_text
 from hnet_bench.reporting.verdicts import difference_of
 from hnet_bench.runs.account import ACCOUNT
@@ -172,7 +173,7 @@ def _plain(value: object) -> float | str:
 def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:
     cell, summary, reported = state.cell, state.summary, state.cell.reported
     name = written(cell.benchmark["name"])
-    difference, low, high = difference_of(summary, reported) if summary and reported else (None, None, None)
+    difference, low, high = _difference(state)
     return {
         "table": cell.table,
         "row": cell.row,
@@ -201,6 +202,15 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
         "difference_high": high,
         **state.account,
     }
+
+
+def _difference(state: CellState) -> tuple[float | None, float | None, float | None]:
+    """Measured minus reported with its interval, as verdicts have it."""
+    found, reported = evidence(state), state.cell.reported
+    summary = summarise(list(found.scores.values()))
+    if summary is None or reported is None:
+        return None, None, None
+    return difference_of(summary, reported, shared=found.shared, look=found.look)
 
 
 def _metrics(state: CellState) -> list[float | None]:

@@ -19,8 +19,20 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from hnet_bench.metrics import Better, Summary, summarise
 
 LEVEL = 0.95  # of each one-sided test; what tables and figures say of it follows from it
-ERROR_RATE = f"{round(100 * (1 - LEVEL), 6):g} %"
-CONFIDENCE = f"{round(100 * (2 * LEVEL - 1), 6):g} %"  # of the interval that both tests leave
+
+
+def error_rate(level: float) -> str:
+    """Of a one-sided test, as text."""
+    return f"{round(100 * (1 - level), 6):g} %"
+
+
+def confidence(level: float) -> str:
+    """Of the interval that two of them leave, as text."""
+    return f"{round(100 * (2 * level - 1), 6):g} %"
+
+
+ERROR_RATE = error_rate(LEVEL)
+CONFIDENCE = confidence(LEVEL)
 INTERVAL = f"{CONFIDENCE} interval"
 EXACT = math.inf  # degrees of freedom of what is known without error
 POWER = 0.8
@@ -30,8 +42,8 @@ _RANK_LEVEL = 0.05
 _LARGEST_DENOMINATOR = 10**6  # of a score that counts as a share of test samples
 
 # A number, or words where no number can be given. "no number": the reported mean is too uncertain for the margin, so
-# that even endlessly many seeds of ours would not do.
-SeedsNeeded: TypeAlias = "int | Literal['more than 1000', 'no number']"
+# that even endlessly many seeds of ours would not do. "more than 20": than the last look of a sequential design.
+SeedsNeeded: TypeAlias = "int | str"
 # best: the best mean. tied: cannot be told from it. untested: too few seeds for a test. "": told apart, or alone.
 Rank: TypeAlias = Literal["best", "tied", "untested", ""]
 _Test = TypeVar("_Test")
@@ -45,10 +57,48 @@ class ErrorOfMean:
     df: Any  # degrees of freedom that it was estimated with, EXACT if it was not estimated
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharedDraws:
+    """The error of a reported mean whose runs drew their data with known seeds, as ours did with some of the same: what
+    a draw does to a score is then in both means. Runs of one draw scatter alike on both sides (docs/verdicts.md)."""
+
+    draws: int  # that the reported mean is over, a run of each
+    common: int  # those of them that were measured
+    within: float  # variance of runs of the same draw, squared unit of scores
+    df: int  # with which that is known
+
+
 def error_of(summary: Summary) -> ErrorOfMean:
     """The error of a mean of two or more values."""
     assert summary.variance is not None
     return ErrorOfMean(summary.variance / summary.n, summary.n - 1)
+
+
+def errors_of_difference(
+    variance: float, seeds: Any, reported: ErrorOfMean | SharedDraws, common: Any = None
+) -> list[ErrorOfMean]:
+    """The parts of the squared standard error of a measured minus a reported mean.
+
+    `variance` is that over our seeds; `seeds` and `common`, where that is not what `reported` says, are numbers or
+    arrays. With shared draws the variance over seeds counts as far as ours are other draws than those of the paper.
+    """
+    if isinstance(reported, ErrorOfMean):
+        return [ErrorOfMean(variance / seeds, seeds - 1), reported]
+    shared = 2 * (reported.common if common is None else common) / (seeds * reported.draws)
+    return [
+        ErrorOfMean(variance * (1 / seeds + 1 / reported.draws - shared), seeds - 1),
+        ErrorOfMean(reported.within * shared, reported.df),
+    ]
+
+
+def level_at(looks: Sequence[int], seeds: int) -> float:
+    """The level of each test at one of the looks of a sequential design, numbers of seeds in ascending order.
+
+    Each seed spends the same part of the error rate (the linear spending function of Lan & DeMets 1983), and the parts
+    of all looks add up to it, so that it holds whatever their results have to do with each other.
+    """
+    before = max((look for look in looks if look < seeds), default=0)
+    return 1 - (1 - LEVEL) * (seeds - before) / looks[-1]
 
 
 def half_width(errors: Sequence[ErrorOfMean], level: float = LEVEL) -> Any:
@@ -111,25 +161,30 @@ def satterthwaite(errors: Sequence[ErrorOfMean]) -> Any:
     return numpy.divide(total**2, spent, out=numpy.full_like(total * 1.0, EXACT), where=numpy.asarray(spent) > 0)
 
 
-def seeds_to_reproduce(reported: ErrorOfMean, *, spread: float, margin: float, least: int) -> SeedsNeeded:
+def seeds_to_reproduce(reported: ErrorOfMean | SharedDraws, *, spread: float, margin: float, least: int) -> SeedsNeeded:
     """The smallest number of seeds, at least `least`, with which two one-sided tests find a mean within the margin in
-    at least 80 % of cases, if it equals the reported one in truth. `spread` is the standard deviation over seeds."""
+    at least 80 % of cases, if it equals the reported one in truth. `spread` is the standard deviation over seeds; where
+    these are draws, they are those of the paper."""
     import numpy
 
     def enough(seeds: Any) -> Any:
         return chance_to_reproduce(seeds, reported, spread=spread, margin=margin) >= POWER
 
-    if not enough(numpy.array([1e12]))[0]:
+    draws = reported.draws if isinstance(reported, SharedDraws) else None
+    if not enough(numpy.array([draws or 1e12]))[0]:
         return "no number"
-    for most in (min(least + 30, MOST_SEEDS), MOST_SEEDS):  # mostly few seeds do
+    largest = max(least, draws) if draws else MOST_SEEDS
+    for most in (min(least + 30, largest), largest):  # mostly few seeds do
         seeds = numpy.arange(least, most + 1)
         if (found := enough(seeds)).any():
             return int(seeds[found.argmax()])
-    return "more than 1000"
+    return "no number" if draws else "more than 1000"
 
 
-def chance_to_reproduce(seeds: Any, reported: ErrorOfMean, *, spread: float, margin: float) -> Any:
-    """Probability (array) of that with these numbers of seeds (array).
+def chance_to_reproduce(
+    seeds: Any, reported: ErrorOfMean | SharedDraws, *, spread: float, margin: float, level: float = LEVEL
+) -> Any:
+    """Probability (array) of that with these numbers of seeds (array), by tests of this level.
 
     From the noncentral t distribution, taking the standard error as what it is on average; an underestimate where the
     chance is small, since two tests that both fail are counted twice.
@@ -137,13 +192,15 @@ def chance_to_reproduce(seeds: Any, reported: ErrorOfMean, *, spread: float, mar
     import numpy
     from scipy import special
 
-    errors = [
-        ErrorOfMean(spread**2 / seeds, seeds - 1.0),
-        ErrorOfMean(numpy.full(seeds.shape, reported.squared), reported.df),
-    ]
+    seeds = seeds * 1.0
+    if isinstance(reported, ErrorOfMean):
+        reported = ErrorOfMean(numpy.full(seeds.shape, reported.squared), reported.df)
+        errors = errors_of_difference(spread**2, seeds, reported)
+    else:
+        errors = errors_of_difference(spread**2, seeds, reported, numpy.minimum(seeds, reported.draws))
     # A spread of nothing would divide by zero; what is this much smaller than the margin decides at once.
     error = numpy.maximum(numpy.sqrt(sum(one.squared for one in errors)), 1e-9 * margin)
-    rejects = 1 - special.nctdtr(satterthwaite(errors), margin / error, critical_value(errors))
+    rejects = 1 - special.nctdtr(satterthwaite(errors), margin / error, critical_value(errors, level))
     return numpy.maximum(2 * rejects - 1, 0)
 
 

@@ -13,12 +13,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from hnet_bench.interfaces import ADDED_LATER
 from hnet_bench.metrics import Summary, summarise
 from hnet_bench.papers.table import Reported
-from hnet_bench.reporting.statistics import EXACT, ErrorOfMean, SeedsNeeded, error_of, half_width, seeds_to_reproduce
+from hnet_bench.reporting.statistics import (
+    EXACT,
+    LEVEL,
+    POWER,
+    ErrorOfMean,
+    SeedsNeeded,
+    SharedDraws,
+    chance_to_reproduce,
+    errors_of_difference,
+    half_width,
+    level_at,
+    seeds_to_reproduce,
+)
 
 MINIMUM_SEEDS = 3
 # The least number with which a method that fails on every other seed is called reproduced in less than 5 % of cases:
@@ -26,6 +39,7 @@ MINIMUM_SEEDS = 3
 MINIMUM_TO_REPRODUCE = 5
 _ROUNDING = 1e-12  # differences of printed decimals are not exact
 _LARGEST = 1e50  # of numbers whose squares are squared
+_EXACTLY = ErrorOfMean(0.0, EXACT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +114,11 @@ class Verdict:
     seeds_if_equal: SeedsNeeded | None = None
     reported_exactly: bool = False  # the paper gives no spread that could be used: its number is taken as exact
     known: Literal["verified", "second-hand", "recalled"] = "verified"
+    level: float = field(default=LEVEL, metadata=ADDED_LATER)  # of each test; another where the table has looks
+    # Draws that the reported mean is over as well, and the standard deviation of runs of the same draw: where the
+    # design is matched.
+    matched: int | None = field(default=None, metadata=ADDED_LATER)
+    within: float | None = field(default=None, metadata=ADDED_LATER)
 
     @property
     def kind(self) -> VerdictKind:
@@ -118,36 +137,48 @@ class Verdict:
         )
 
 
-def verdict_of(values: Sequence[float], reported: Reported, *, plan: bool = True) -> Verdict | None:
+def verdict_of(
+    values: Sequence[float],
+    reported: Reported,
+    *,
+    plan: bool = True,
+    shared: SharedDraws | None = None,
+    look: int | None = None,
+) -> Verdict | None:
     """The verdict on the measured values, one for each seed; None if the table declares no margin. Without `plan` it
-    does not say how many seeds an inconclusive number would need."""
+    does not say how many seeds an inconclusive number would need.
+
+    With `shared` draws the design is matched. Where the table has looks, `look` is the last that was reached, after
+    these very values; before the first, None, a number stays inconclusive.
+    """
     if reported.margin is None:
         return None
     largest = max(map(abs, filter(None, (*values, reported.mean, reported.spread, reported.margin))))
     if largest > _LARGEST:  # no square of a square may overflow
         numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
-        smaller = {name: number and number / largest for name, number in numbers.items()}
-        found = verdict_of([value / largest for value in values], replace(reported, **smaller), plan=plan)
+        smaller = replace(reported, **{name: number and number / largest for name, number in numbers.items()})
+        within = shared and replace(shared, within=shared.within / largest / largest)
+        found = verdict_of([value / largest for value in values], smaller, plan=plan, shared=within, look=look)
         assert found is not None
-        own = {name: getattr(found, name) for name in ("margin", "difference", "interval_low", "interval_high")}
+        names = ("margin", "difference", "interval_low", "interval_high", "within")
+        own = {name: getattr(found, name) for name in names}
         return replace(found, **{name: number and largest * number for name, number in own.items()})
-    summary, uncertain = summarise(values), error_of_reported(reported)
+    summary, uncertain = summarise(values), shared or error_of_reported(reported)
     blank = Verdict(
         outcome="inconclusive" if values else "not run",
         margin=reported.margin,
         seeds=len(values),
-        reported_exactly=uncertain.df == EXACT and uncertain.squared == 0,
+        reported_exactly=uncertain == _EXACTLY,
         known=reported.known,
     )
     if summary is None:
         return blank
-    difference, low, high = difference_of(summary, reported)
+    difference, low, high = difference_of(summary, reported, shared=shared, look=look)
     if summary.variance is None or low is None or high is None:
         return replace(blank, difference=difference)
     outcome, needed = _outcome(low, high, reported, summary.n), None
     if plan and outcome == "inconclusive":
-        spread, least = math.sqrt(summary.variance), max(MINIMUM_TO_REPRODUCE, summary.n + 1)
-        needed = seeds_to_reproduce(uncertain, spread=spread, margin=reported.margin, least=least)
+        needed = _seeds_needed(summary.n, math.sqrt(summary.variance), reported, uncertain)
     return replace(
         blank,
         outcome=outcome,
@@ -155,15 +186,37 @@ def verdict_of(values: Sequence[float], reported: Reported, *, plan: bool = True
         interval_low=low,
         interval_high=high,
         seeds_if_equal=needed,
+        level=level_at(reported.looks, look) if look else LEVEL,
+        matched=shared and shared.common,
+        within=shared and math.sqrt(shared.within),
     )
 
 
-def difference_of(measured: Summary, reported: Reported) -> tuple[float, float | None, float | None]:
-    """Measured minus reported, and the ends of its interval (see `INTERVAL`); None for a single seed."""
+def _seeds_needed(n: int, spread: float, reported: Reported, uncertain: ErrorOfMean | SharedDraws) -> SeedsNeeded:
+    import numpy
+
+    assert reported.margin is not None
+    if not reported.looks:
+        least = max(MINIMUM_TO_REPRODUCE, n + 1)
+        return seeds_to_reproduce(uncertain, spread=spread, margin=reported.margin, least=least)
+    for look in reported.looks:
+        level = level_at(reported.looks, look)
+        chance = chance_to_reproduce(numpy.array([look]), uncertain, spread=spread, margin=reported.margin, level=level)
+        if look > max(n, MINIMUM_TO_REPRODUCE - 1) and chance[0] >= POWER:
+            return look
+    return f"more than {reported.looks[-1]}"
+
+
+def difference_of(
+    measured: Summary, reported: Reported, *, shared: SharedDraws | None = None, look: int | None = None
+) -> tuple[float, float | None, float | None]:
+    """Measured minus reported, and the ends of its interval (see `INTERVAL`); None for a single seed, and before the
+    first look. `shared` and `look` are those of `verdict_of`."""
     difference = measured.mean - reported.mean
-    if measured.variance is None:
+    if measured.variance is None or (reported.looks and not look):
         return difference, None, None
-    half = float(half_width([error_of(measured), error_of_reported(reported)]))
+    errors = errors_of_difference(measured.variance, measured.n, shared or error_of_reported(reported))
+    half = float(half_width(errors, level_at(reported.looks, look) if look else LEVEL))
     return difference, difference - half, difference + half
 
 
@@ -179,9 +232,9 @@ def has_known_error(reported: Reported) -> bool:
 
 def error_of_reported(reported: Reported) -> ErrorOfMean:
     """What the reported mean adds to the uncertainty of a difference; nothing if its spread is not known."""
-    n, exactly = reported.n, ErrorOfMean(0.0, EXACT)
+    n = reported.n
     if reported.spread is None or reported.spread_kind is None or (reported.spread_kind == "sd" and not n):
-        return exactly
+        return _EXACTLY
     squared = reported.spread**2 / (n or 1) if reported.spread_kind == "sd" else reported.spread**2
     return ErrorOfMean(squared, n - 1 if n and n > 1 else EXACT)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hnet_bench.interfaces import Settings
@@ -16,6 +17,9 @@ from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
 from hnet_bench.runs.store import CellFiles, Listing, Store
 
+# Added to the seed of a draw it is that of the run which repeats the draw: another initialisation, the same data.
+REPEATS_FROM = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellState(CellFiles):
@@ -25,6 +29,7 @@ class CellState(CellFiles):
     spec: RunSpec | None
     planned_seeds: tuple[int, ...]
     freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
+    repeats: tuple[CellState, ...] = ()  # where the table asks for them: a draw each, with a seed that is no draw
 
     @cached_property
     def summary(self) -> Summary | None:
@@ -84,9 +89,19 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
     seed that has a record counts as done. Those of its trials count in neither case: by them it was chosen what to run.
     """
-    listing = Listing()
+    return _states(table.cells, store, Listing(), table.seeds, seeds)
+
+
+def with_repeats(states: Sequence[CellState]) -> list[CellState]:
+    """The same with the runs that repeat draws, after all others."""
+    return [*states, *(one for state in states for one in state.repeats)]
+
+
+def _states(
+    cells: Sequence[Cell], store: Store, listing: Listing, planned: tuple[int, ...], seeds: tuple[int, ...] | None
+) -> list[CellState]:
     states = []
-    for cell in table.cells:
+    for cell in cells:
         spec = cell_spec(cell)
         found = store.examine(spec, listing) if spec else CellFiles()
 
@@ -98,7 +113,7 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
         state = CellState(
             cell=cell,
             spec=spec,
-            planned_seeds=table.seeds if seeds is None else seeds,
+            planned_seeds=planned if seeds is None else seeds,
             failed_seeds=tuple(filter(counts, found.failed_seeds)),
             records=records,
             files=found.files,
@@ -106,32 +121,57 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
             conflicts=found.conflicts,
             lacking=found.lacking,
             freshness=tuple(freshness(record.revisions, present) for record in records),
+            repeats=_repeats(cell, store, listing, planned, seeds) if spec else (),
         )
         states.append(state)
     return states
 
 
+def _repeats(
+    cell: Cell, store: Store, listing: Listing, planned: tuple[int, ...], seeds: tuple[int, ...] | None
+) -> tuple[CellState, ...]:
+    """The runs with another initialisation on the first draws that the table has in common with the paper; of those
+    the ones of these seeds."""
+    reported = cell.reported
+    if reported is None or not reported.repeats:
+        return ()
+    draws = [seed for seed in planned if seed in reported.draws][: reported.repeats]
+    return tuple(
+        state
+        for draw in draws
+        if seeds is None or draw in seeds
+        for state in _states([_on_draw(cell, draw)], store, listing, (), (REPEATS_FROM + draw,))
+    )
+
+
+def _on_draw(cell: Cell, draw: int) -> Cell:
+    """The cell on one draw for all seeds."""
+    row, benchmark = f"{cell.row}, draw {draw}", {**cell.benchmark, "draw_seed": draw}
+    return replace(cell, row=row, benchmark=benchmark, reported=None)
+
+
 def stale_files(states: list[CellState]) -> frozenset[str]:
     """SHA-256 of the file of every stale record: what `Store.renew` takes."""
-    return frozenset(file_sum(state.files[seed]) for state in states for seed in state.stale_seeds)
+    return frozenset(file_sum(state.files[seed]) for state in with_repeats(states) for seed in state.stale_seeds)
 
 
 def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
     """Runs without a sound record or without its arrays, or whose record is to be renewed: first one seed of every
-    cell, then the next.
+    cell, then the next; those that repeat draws at the end.
 
     Cells with the same spec share their runs. Raises UserError for a seed that their benchmark cannot be drawn with.
     """
     todo: dict[str, RunSpec] = {}
-    rounds = max((len(state.planned_seeds) for state in states), default=0)
-    for index in range(rounds):
-        for state in states:
-            if state.spec is None or index >= len(state.planned_seeds):
-                continue
-            spec = state.spec.with_seed(state.planned_seeds[index])
-            done = any(record.spec["seed"] == spec.seed for record in state.records)
-            done = done and all(one.path.stem != spec.run_id for one in state.lacking)
-            if not done or (store.renew and not store.has(spec)):
-                check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
-                todo[spec.key] = spec
+    for part in (states, with_repeats(states)[len(states) :]):
+        rounds = max((len(state.planned_seeds) for state in part), default=0)
+        for index in range(rounds):
+            for state in part:
+                if state.spec is None or index >= len(state.planned_seeds):
+                    continue
+                spec = state.spec.with_seed(state.planned_seeds[index])
+                done = any(record.spec["seed"] == spec.seed for record in state.records)
+                done = done and all(one.path.stem != spec.run_id for one in state.lacking)
+                if not done or (store.renew and not store.has(spec)):
+                    check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
+                    todo[spec.key] = spec
     return list(todo.values())
