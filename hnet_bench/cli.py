@@ -641,10 +641,10 @@ def trace(
     typer.echo(arithmetic([one.average for one in found], scale))
     for line in traced_lines(found):
         typer.echo(line)
-    for again in state.repeats:
-        for record in again.records:
-            score, file = scale.text(average_accuracy(record.score)), again.files[record.spec["seed"]]
-            typer.echo(f"Draw {again.cell.benchmark['draw_seed']} with another initialisation: {score}, {file}")
+    for repeat in state.repeats:
+        for record in repeat.records:
+            score, file = scale.text(average_accuracy(record.score)), repeat.files[record.spec["seed"]]
+            typer.echo(f"Draw {repeat.cell.benchmark['draw_seed']} with another initialisation: {score}, {file}")
     typer.echo(f"To repeat one: {_suggested('rerun', found[0].record.run_id, results=results)}")
 
 

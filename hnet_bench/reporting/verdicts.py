@@ -187,8 +187,8 @@ def verdict_of(
         interval_high=high,
         seeds_if_equal=needed,
         level=level_at(reported.looks, look) if look else LEVEL,
-        matched=shared and shared.common,
-        within=shared and math.sqrt(shared.within),
+        matched=shared.common if shared else None,
+        within=math.sqrt(shared.within) if shared else None,
     )
 
 

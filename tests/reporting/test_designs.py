@@ -122,13 +122,12 @@ def test_the_levels_of_looks_add_up() -> None:
     assert level_at((10,), 10) == LEVEL
 
 
-def over_all_looks(
-    scores: Any, theirs: Any, reported: Callable[[int], Any], margin: float
-) -> tuple[float, float, float]:
-    """How often a number is called reproduced, and off, at the first look that decides, and the seeds that it took."""
+def over_all_looks(scores: Any, theirs: Any, reported: list[Any], margin: float) -> tuple[float, float, float]:
+    """How often a number is called reproduced, and off, at the first look that decides, and the seeds that it took;
+    `reported` is what is known of the reported mean at each look."""
     undecided, called, used = np.ones(len(scores), bool), np.zeros(2), np.zeros(len(scores))
-    for look in LOOKS:
-        found = outcomes(scores[:, :look], theirs, reported(look), margin=margin, level=level_at(LOOKS, look))
+    for look, known in zip(LOOKS, reported, strict=True):
+        found = outcomes(scores[:, :look], theirs, known, margin=margin, level=level_at(LOOKS, look))
         called += [(undecided & one).mean() for one in found]
         used[undecided] = look
         undecided &= ~(found[0] | found[1])
@@ -142,7 +141,7 @@ def test_seeds_until_decided_err_in_at_most_five_per_cent_over_all_looks(sem: fl
         scores = random.normal(off, 1.0, (REPETITIONS, LOOKS[-1]))
         theirs = random.normal(0, sem, REPETITIONS)
         known = ErrorOfMean(sem**2 * random.chisquare(19, REPETITIONS) / 19, 19 if sem else EXACT)
-        reproduced, beyond, used = over_all_looks(scores, theirs, lambda look, known=known: known, margin)
+        reproduced, beyond, used = over_all_looks(scores, theirs, [known] * len(LOOKS), margin)
         assert beyond <= ALLOWED
         assert off == 0 or reproduced <= ALLOWED
     if margin == 2.0:  # four of our standard deviations beside the paper's: an early look does
@@ -154,12 +153,8 @@ def test_seeds_until_decided_err_in_at_most_five_per_cent_over_all_looks(sem: fl
 def test_so_they_do_with_matched_designs(within: float) -> None:
     for off in (-5.0, 0.0):
         scores, theirs, variance = matched(off, between=8.0, within=within)
-        reproduced, beyond, _ = over_all_looks(
-            scores,
-            theirs,
-            lambda look, variance=variance: SharedDraws(draws=DRAWS, common=look, within=variance, df=REPEATS),
-            5.0,
-        )
+        known = [SharedDraws(draws=DRAWS, common=look, within=variance, df=REPEATS) for look in LOOKS]
+        reproduced, beyond, _ = over_all_looks(scores, theirs, known, 5.0)
         assert beyond <= ALLOWED
         assert off == 0 or reproduced <= ALLOWED
 
@@ -221,7 +216,7 @@ def reported_on(tmp_path: Path, record_of: Callable[..., Record]) -> Callable[..
             store.write(spec, record_of(spec, score=[[score]]))
         for state in with_repeats(table_state(table, store))[1:]:
             draw = state.cell.benchmark["draw_seed"]
-            if draw in (again or {}):
+            if again and draw in again:
                 spec = resolve_cell(state.cell, state.planned_seeds[0])
                 store.write(spec, record_of(spec, score=[[again[draw]]]))
         return build_report(table, table_state(table, store), command="draws.toml")
@@ -261,13 +256,9 @@ def test_repeats_are_run_after_all_others_and_count_in_no_cell(
     table, store = table_of(MATCHED), Store(tmp_path / "results")
     runs = runs_to_do(table_state(table, store), store)
     assert [run.seed for run in runs] == [*range(1, 11), *range(1001, 1011)]
-    assert (
-        [run.build_benchmark().digits(run.seed) for run in runs[10:]]
-        == [  # type: ignore[attr-defined]
-            run.build_benchmark().digits(run.seed)  # type: ignore[attr-defined]
-            for run in runs[:10]
-        ]
-    )
+    benchmarks: list[Any] = [run.build_benchmark() for run in runs]
+    digits = [one.digits(run.seed) for one, run in zip(benchmarks, runs, strict=True)]
+    assert digits[10:] == digits[:10]
     (cell,) = reported_on(table, SCORES, dict.fromkeys(range(1, 11), 0.5)).cells
     assert len(cell.records) == 10
     assert runs_to_do([cell], store) == []
@@ -307,8 +298,9 @@ def test_verdicts_are_made_after_looks_alone(reported_on: Callable[..., Report])
 
 
 def test_an_inconclusive_number_names_the_look_that_would_decide(reported_on: Callable[..., Report]) -> None:
-    table = table_of({"looks": [5, 10], "spread": 0.1})
-    wide = {seed: 0.6 + 0.035 * (-1) ** seed for seed in range(1, 6)}
-    assert reported_on(table, wide).cells[0].verdict.seeds_if_equal == 10
-    wider = {seed: 0.6 + 0.2 * (-1) ** seed for seed in range(1, 6)}
-    assert reported_on(table_of({"looks": [5, 10]}, "1-20"), wider).cells[0].verdict.seeds_if_equal == "more than 10"
+    def needed(table: Table, spread: float) -> Any:
+        verdict = reported_on(table, {seed: 0.6 + spread * (-1) ** seed for seed in range(1, 6)}).cells[0].verdict
+        return verdict and verdict.seeds_if_equal
+
+    assert needed(table_of({"looks": [5, 10], "spread": 0.1}), 0.035) == 10
+    assert needed(table_of({"looks": [5, 10]}, "1-20"), 0.2) == "more than 10"
