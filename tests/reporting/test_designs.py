@@ -173,7 +173,7 @@ def test_looks_without_their_levels_would_err_more_often() -> None:
 
 
 def table_of(reported: dict[str, Any], seeds: str = "1-10") -> Table:
-    own = {"mean": 60.0, "spread": 2.0, "spread_kind": "sem", "n": 10, "margin": 5.0, "known": "verified", **reported}
+    own = {"mean": 60.0, "spread": 2.0, "spread_kind": "sem", "n": 10, "margin": 5.0, "known": "recalled", **reported}
     content: dict[str, Any] = {
         "title": "Draws",
         "seeds": seeds,
