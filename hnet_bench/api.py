@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -419,11 +420,12 @@ def run(
     rerun_stale: bool = False,
     budget: str | None = None,
     stop_after: str | None = None,
+    until_decided: bool = False,
     share: bool = True,
     quiet: bool = False,
 ) -> SweepResult:
     """Does the runs that have no record yet, shows how they go, and says how the sweep ended; if `quiet` it shows
-    nothing but what fails.
+    nothing but what fails. With `until_decided` only those that open cells take to their next look, look after look.
 
     The options are those of `hnet-bench run`. KeyboardInterrupt stops the sweep. Another call goes on where it was.
     Raises UserError if there is nothing that could be run, and if nothing advanced in the time of `stop_after`.
@@ -449,12 +451,56 @@ def run(
         chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
     say = _silent if quiet else _say
     _report_missing(chosen, say)
+    if until_decided:
+        return _until_decided(chosen, cluster, options, budget, stop_after, quiet=quiet)
     todo = runs_to_do(chosen.states, chosen.store)
     forget_needless(chosen.store, chosen.runs, todo)
     if not todo:
         return SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
     if budget:
-        todo = _within_budget(todo, chosen, budget, cluster, options, say)
+        todo, _ = _within_budget(todo, chosen, budget, cluster, options, say)
+    return _done(todo, chosen, cluster, options, stop_after, quiet=quiet)
+
+
+def _until_decided(
+    chosen: Selection, cluster: Cluster, options: Options, budget: str | None, stop_after: str | None, *, quiet: bool
+) -> SweepResult:
+    """Does what open cells need for their next look, those first of which most are decided in an hour, until none is
+    open or has a look left. A run that fails is not tried again, and its cell stays where it is."""
+    from hnet_bench.reporting.until_decided import next_looks, runs_of_looks
+    from hnet_bench.runs.estimates import estimator
+
+    say, device = _silent if quiet else _say, given.device(options.device)
+    estimate = estimator(chosen.store, device, folder=options.folder, probe_unless=None, announce=_say_beside)
+    found, whole = chosen, SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
+    while True:
+        looks, tried = next_looks(found.states, found.store, estimate), {spec.key for spec in whole.todo}
+        wanted = [spec for spec in runs_of_looks(looks) if spec.key not in tried]
+        if not wanted:
+            return whole
+        say(f"{count(len(looks), 'cell')} open: {count(len(wanted), 'run')} until the next look of each.")
+        todo = wanted
+        if budget:
+            try:
+                todo, seconds = _within_budget(wanted, found, budget, cluster, options, say, in_order=True)
+            except UserError:
+                if whole.todo:
+                    return whole
+                raise
+            budget = f"{max(given.seconds_of(budget) - seconds, 1):.0f}s"
+        forget_needless(found.store, found.runs, todo)
+        # That nothing advances is a mistake of whoever gave too little time, but not after a look that was reached.
+        part = _done(todo, found, cluster, options, None if whole.todo else stop_after, quiet=quiet)
+        whole = replace(part, selection=chosen, todo=[*whole.todo, *todo], failed=[*whole.failed, *part.failed])
+        if part.left or len(todo) < len(wanted):
+            return whole
+        found = found.again()
+
+
+def _done(
+    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options, stop_after: str | None, *, quiet: bool
+) -> SweepResult:
+    """How the sweep over these runs ended. Raises UserError if nothing advanced in the time of `stop_after`."""
     before = _steps(todo, chosen.store)
     sweep, others = _swept(todo, chosen, cluster, options, quiet=quiet)
     failed = [spec for spec in todo if spec.key in sweep.failures]
@@ -644,6 +690,7 @@ class Plan:
                 "failed": len(cell.state.failed_seeds),
                 "to_do": cell.todo,
                 **{name: getattr(cell.estimate, field, None) for field, name in names.items()},
+                **(cell.next.to_json() if cell.next else {}),
             }
             for cell in self.cells
         ]
@@ -679,11 +726,14 @@ def plan(
     results: PathLike = "results",
     data: PathLike | None = None,
     probe: bool = False,
+    until_decided: bool = False,
     share: bool = True,
 ) -> Plan:
     """What `run` would do with these options, and what that is expected to cost. With `probe` it trains for a few
-    iterations what no record of its strategy tells of."""
+    iterations what no record of its strategy tells of. With `until_decided` it is about the next look of each open
+    cell, in the order in which `run` does them."""
     from hnet_bench.reporting.plan_costs import CellCost, total
+    from hnet_bench.reporting.until_decided import next_looks, runs_of_looks
     from hnet_bench.runs.budget import finished_after
 
     _require_extra_train()
@@ -693,15 +743,21 @@ def plan(
 
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
-    todo = runs_to_do(chosen.states, chosen.store)
     # A probe would not improve on what records of the same strategy and benchmark tell.
     place, near = given.device(device), BASES[:2] if probe else None
     estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=_say_beside)
-    keys = [spec.cell_key for spec in todo]
-    cells = []
-    for state in with_repeats(chosen.states):
-        left = keys.count(state.spec.cell_key) if state.spec else 0
-        cells.append(CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None))
+    if until_decided:
+        looks = next_looks(chosen.states, chosen.store, estimate)
+        todo = runs_of_looks(looks)
+        cells = [CellCost(state=one.state, todo=len(one.runs), estimate=one.estimate, next=one) for one in looks]
+    else:
+        todo = runs_to_do(chosen.states, chosen.store)
+        keys = Counter(spec.cell_key for spec in todo)
+        lefts = [(state, keys[state.spec.cell_key] if state.spec else 0) for state in with_repeats(chosen.states)]
+        cells = [
+            CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None)
+            for state, left in lefts
+        ]
     once = _once(todo, chosen.store) if share else None
     estimates = [once.add(spec, estimate(spec)) if once else estimate(spec) for spec in todo]
     workers = runs_at_a_time(cluster, len(todo), place)
@@ -725,9 +781,17 @@ def _once(todo: list[RunSpec], store: Store) -> Once:
 
 
 def _within_budget(
-    todo: list[RunSpec], chosen: Selection, budget: str, cluster: Cluster, options: Options, say: Callable[[str], None]
-) -> list[RunSpec]:
-    """The runs of a sweep that fit into a time, most informative first; says what was left out.
+    todo: list[RunSpec],
+    chosen: Selection,
+    budget: str,
+    cluster: Cluster,
+    options: Options,
+    say: Callable[[str], None],
+    *,
+    in_order: bool = False,
+) -> tuple[list[RunSpec], float]:
+    """The runs of a sweep that fit into a time, most informative first or as they stand, and the seconds that they are
+    expected to take; says what was left out.
 
     Where no record tells of any cost, each strategy is probed first. Raises UserError if not even one run fits.
     """
@@ -741,13 +805,13 @@ def _within_budget(
     workers = runs_at_a_time(cluster, len(todo), device)
     estimate = estimator(chosen.store, device, folder=options.folder, probe_unless=BASES, announce=_say_beside)
     once = _once(todo, chosen.store) if options.share else None
-    found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers, once=once)
+    found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers, once=once, in_order=in_order)
     if not found.runs:
         raise UserError(f"None of the {count(len(todo), 'run')} to do is expected to end within {budget}.")
     left = f"; {count(found.too_long, 'run')} left out" if found.too_long else ""
     fit = f"{len(found.runs)} of {count(len(todo), 'run')} fit into {budget}"
     say(f"{fit}, about {duration(found.seconds)} at {workers} at a time{left}.")
-    return list(found.runs)
+    return list(found.runs), found.seconds
 
 
 def _require_extra_train() -> None:

@@ -138,6 +138,12 @@ CheckpointEvery = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="
 RerunStale = Annotated[
     bool, typer.Option("--rerun-stale", help="Also renew stale records: the code computes something else now.")
 ]
+UntilDecided = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided", help="Only as many seeds as it takes: until the next of the table's looks, if it is open."
+    ),
+]
 Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]
 
 
@@ -230,6 +236,7 @@ def run(
         str | None,
         typer.Option(metavar="TIME", help="End in time, such as 9m, with checkpoints of what is under way."),
     ] = None,
+    until_decided: UntilDecided = False,
     share: Share = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but what fails.")] = False,
 ) -> None:
@@ -253,13 +260,15 @@ def run(
     hnet-bench run my_table.toml --device cuda --budget 2h
 
     hnet-bench run my_table.toml --device cuda --stop-after 9m
+
+    hnet-bench run my_table.toml --until-decided
     """
     try:
         done = api.run(**locals())  # whose arguments these are
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if not quiet:
-        _print_outcome(done, table, results, stop_after)
+        _print_outcome(done, table, results, stop_after, until_decided=until_decided)
     if stop_after and done.left:
         raise typer.Exit(LEFT)
     if done.failed:
@@ -343,6 +352,7 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe", help="Train for a few iterations what no record of its strategy tells of.")
     ] = False,
+    until_decided: UntilDecided = False,
     share: Share = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead.")] = False,
 ) -> None:
@@ -360,7 +370,7 @@ def plan(
     """
     given = {name: value for name, value in locals().items() if name != "as_json"}
     from hnet_bench.reporting.columns import text_table
-    from hnet_bench.reporting.plan_costs import COLUMNS, hours, sentence
+    from hnet_bench.reporting.plan_costs import COLUMNS, LOOK_COLUMNS, hours, sentence
     from hnet_bench.reporting.terminal import print_table
 
     found = api.plan(**given)
@@ -369,7 +379,7 @@ def plan(
         summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed, **shared}
         typer.echo(json.dumps({"cells": found.lines, "total": summary}, indent=2))
         return
-    print_table(text_table(COLUMNS, found.cells))
+    print_table(text_table(LOOK_COLUMNS if until_decided else COLUMNS, found.cells))
     if not found.runs:
         untuned = any(cost.state.cell.untuned for cost in found.cells)
         typer.echo(
@@ -903,11 +913,16 @@ def check(
         raise typer.Exit(1)
 
 
-def _print_outcome(done: api.SweepResult, table: str, results: Path, stop_after: str | None) -> None:
+def _print_outcome(
+    done: api.SweepResult, table: str, results: Path, stop_after: str | None, *, until_decided: bool
+) -> None:
     """How a sweep ended, and what is measured now."""
     from hnet_bench.reporting.terminal import print_results
 
     chosen = done.selection
+    if not done.todo and until_decided:
+        typer.echo("Nothing to do: each cell with looks is decided, or was looked at for the last time.")
+        return
     if not done.todo:
         runs = "the one run" if chosen.planned == 1 else f"all {chosen.planned} runs"
         verb = "is" if chosen.planned == 1 else "are"

@@ -99,6 +99,89 @@ def test_a_plan_and_a_budget_count_with_the_cluster_that_the_sweep_would_run_on(
     assert [len(call["specs"]) for call in engine.calls] == [1, 3]
 
 
+# Records of the engine that stands in have 60 % in the end; of five equal ones the number is reproduced, at the look
+# after three nothing can be.
+LOOKS = """
+title = "Until decided"
+seeds = "1-8"
+[settings.tiny]
+benchmark = { name = "synthetic" }
+protocol = { iterations = 5 }
+[reported]
+mean = 60.0
+spread = 0.1
+spread_kind = "sem"
+n = 20
+margin = 1.0
+known = "recalled"
+looks = [3, 5, 8]
+[[rows]]
+name = "finetune"
+settings = "tiny"
+[rows.CL3]
+strategy = "finetune"
+reported = {}
+[[rows]]
+name = "joint"
+settings = "tiny"
+[rows.CL3]
+strategy = "joint"
+reported = { mean = 90.0 }
+"""
+
+
+@pytest.fixture
+def looks(user_table):
+    user_table.write_text(LOOKS)
+
+
+def seeds_done(engine):
+    return [[(spec.strategy, spec.seed) for spec in call["specs"]] for call in engine.calls]
+
+
+def test_seeds_are_added_until_a_number_is_decided(looks, engine, said):
+    planned = said("plan mine.toml --until-decided --device cpu").out
+    assert [line.split()[-3:] for line in planned.splitlines() if "CL3" in line] == [["3", "unknown", "unknown"]] * 2
+    out = said("run mine.toml --until-decided --device cpu -j 1").out
+    assert "2 cells open: 6 runs until the next look of each." in out
+    # joint is below after three seeds; finetune is reproduced after five, and goes on to no more.
+    assert [len(seeds) for seeds in seeds_done(engine)] == [6, 2]
+    assert seeds_done(engine)[1] == [("finetune", 4), ("finetune", 5)]
+    assert "1 below, 1 reproduced" in said("verify mine.toml", code=1).out
+    nothing = "Nothing to do: each cell with looks is decided, or was looked at for the last time."
+    assert nothing in said("run mine.toml --until-decided --device cpu").out
+    assert len(engine.calls) == 2
+    assert "3 runs to do" in said("plan mine.toml --rows finetune --device cpu").out  # without it, all seeds
+
+
+def test_a_run_that_fails_is_tried_once_and_its_cell_stays_open(looks, engine, said):
+    engine.broken = {"joint"}
+    said("run mine.toml --until-decided --device cpu -j 1", code=1)
+    assert [len(seeds) for seeds in seeds_done(engine)] == [6, 2]
+
+
+def test_a_sweep_until_decided_ends_in_time_and_goes_on(looks, engine, said):
+    engine.leave_after, engine.begin_only, engine.keep_steps = 1, True, 3
+    said("run mine.toml --until-decided --device cpu -j 1 --stop-after 9m", code=75)
+    assert len(engine.calls) == 1
+    engine.leave_after = None
+    said("run mine.toml --until-decided --device cpu -j 1 --stop-after 9m")
+    assert [len(seeds) for seeds in seeds_done(engine)[1:]] == [5, 2]
+
+
+def test_a_budget_is_spent_on_the_looks_that_stand_first(looks, engine, said, stored):
+    stored(1, seed=1, seconds={"train": [], "evaluate": [], "total": 60.0}, provenance={"device": "cpu"})
+    out = said("run mine.toml --until-decided --device cpu -j 1 --budget 3m").out
+    assert "2 of 5 runs fit into 3m, about 3 min 00 s at 1 at a time; 3 runs left out." in out
+    # Those of joint come first, of which two are left to the look; what is over is for the next command.
+    assert seeds_done(engine) == [[("joint", 2), ("joint", 3)]]
+
+
+def test_without_looks_nothing_is_run_until_decided(user_table, engine, refused):
+    assert "has looks, after which it may be decided" in refused("run mine.toml --until-decided --device cpu")
+    assert engine.calls == []
+
+
 def test_a_probe_of_a_real_run_is_of_the_right_size(user_table):
     from hnet_bench.runs.probe import probe
     from hnet_bench.runs.run import run

@@ -175,7 +175,9 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
     """The report of a table from the states of its cells; `command` is how the command line calls it."""
     ranked = _ranks(states)
     cells = (
-        ReportCell(**{one.name: getattr(state, one.name) for one in fields(state)}, verdict=_verdict(state), rank=rank)
+        ReportCell(
+            **{one.name: getattr(state, one.name) for one in fields(state)}, verdict=verdict_on(state), rank=rank
+        )
         for state, rank in zip(states, ranked, strict=True)
     )
     return Report(table=table, command=command, cells=tuple(cells))
@@ -188,11 +190,12 @@ def runs_of(reports: Iterable[Report]) -> dict[str, Record]:
 
 def status_of(state: CellState) -> Settings:
     """What `status --json` prints of a cell; `verdict` is null where nothing is judged."""
-    found = _verdict(state, plan=False)
+    found = verdict_on(state, plan=False)
     return {**state.to_json(), "verdict": found.outcome if found else None}
 
 
-def _verdict(state: CellState, *, plan: bool = True) -> Verdict | None:
+def verdict_on(state: CellState, *, plan: bool = True) -> Verdict | None:
+    """None if nothing is reported, or no margin declared; `plan` as for `verdict_of`."""
     if state.cell.reported is None:
         return None
     found = evidence(state)

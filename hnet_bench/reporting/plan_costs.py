@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hnet_bench.reporting.columns import Column
 from hnet_bench.reporting.text import duration
+from hnet_bench.reporting.until_decided import NextLook
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.plan import CellState
 
@@ -18,6 +19,7 @@ class CellCost:
     state: CellState
     todo: int
     estimate: Estimate | None
+    next: NextLook | None = None  # of seeds until decided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,19 @@ COLUMNS: tuple[Column[CellCost], ...] = (
     Column("Range", _range, "left", spare=4),
     Column("Judged by", _basis, "left", spare=5),
 )
+
+# With seeds until decided also what the next look is worth.
+LOOK_COLUMNS: tuple[Column[CellCost], ...] = (
+    *COLUMNS,
+    Column("Look", lambda cost: str(cost.next.look) if cost.next else "", "left", spare=1),
+    Column("Decides", lambda cost: _of_next(cost, "chance", lambda chance: f"{100 * chance:.0f} %"), "left", spare=1),
+    Column("Per hour", lambda cost: _of_next(cost, "per_hour", lambda rate: f"{rate:.2g}"), "left"),
+)
+
+
+def _of_next(cost: CellCost, name: str, text: Callable[[float], str]) -> str:
+    value = getattr(cost.next, name, None)
+    return "unknown" if value is None else text(value)
 
 
 def hours(seconds: float) -> str:

@@ -52,17 +52,19 @@ def fitting(
     seconds: float,
     jobs: int,
     once: Once | None = None,
+    in_order: bool = False,
 ) -> WithinBudget:
     """Return the most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
 
     A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
-    first, since more cells fit then. With `once` they share trainings.
+    first, since more cells fit then. With `in_order` runs come as they stand. With `once` they share trainings.
     """
     seeds = Counter({state.spec.cell_key: len(state.records) for state in states if state.spec})
     ranked: list[tuple[int, float, int, RunSpec, Estimate]] = []
     for spec in todo:
         if found := estimate(spec):
-            ranked.append((seeds[spec.cell_key], found.seconds, len(ranked), spec, found))
+            worth = (0, 0.0) if in_order else (seeds[spec.cell_key], found.seconds)
+            ranked.append((*worth, len(ranked), spec, found))
             seeds[spec.cell_key] += 1
     free = [0.0] * jobs  # when each worker is next free
     chosen = []
