@@ -85,6 +85,6 @@ def test_the_json_of_a_cell_gives_fractions(table, tmp_path, record_of):
         "planned": 2,
         "mean": pytest.approx(0.6),
         "sem": pytest.approx(0.1),
-        "reported": {"mean": 0.8719, "spread": 0.0094, "spread_kind": "sem", "n": 20, "known": "recalled"},
+        "reported": {"mean": 0.8719, "spread": 0.0094, "spread_kind": "sem", "n": 20, "known": "recalled", "note": ""},
     }
     assert (found[1]["mean"], found[1]["sem"], found[1]["reported"]) == (None, None, None)
