@@ -18,6 +18,8 @@ STRATEGIES = {
     "lwf": "baselines.lwf:Lwf",
     "dgr": "baselines.dgr:Dgr",
     "dgr_distill": "baselines.dgr:DgrDistill",
+    # Every class has a density of its own.
+    "generative_classifier": "baselines.generative_classifier:GenerativeClassifier",
     # Samples are stored.
     "er": "baselines.er:Er",
     "agem": "baselines.agem:Agem",

@@ -163,7 +163,8 @@ def recorded() -> Callable[..., list[SimpleNamespace]]:
 
             def before_update(self, strategy: Any, **kwargs: Any) -> None:
                 steps[-1].loss = strategy.loss.item()
-                steps[-1].gradients = [parameter.grad.clone() for parameter in strategy.trained_parameters()]
+                gradients = [parameter.grad for parameter in strategy.trained_parameters()]
+                steps[-1].gradients = [None if one is None else one.clone() for one in gradients]
 
             def after_update(self, strategy: Any, **kwargs: Any) -> None:
                 steps[-1].after = copy.deepcopy(after(strategy)) if after else None

@@ -16,27 +16,31 @@ LATENT = 100
 
 
 class SymmetricVae(nn.Module):
-    """Inputs to hidden layers to 100 latent values, and back through the same widths; torch's own initialisation.
+    """Inputs to hidden layers to latent values, and back through the same widths; torch's own initialisation.
 
     The generator of van de Ven & Tolias (arXiv 1904.07734): ReLU between layers, no bias for the log-variance, pixels
     in [0, 1] by a sigmoid.
     """
 
-    def __init__(self, inputs: int, hidden_units: tuple[int, ...]) -> None:
+    def __init__(self, inputs: int, hidden_units: tuple[int, ...], latent: int = LATENT) -> None:
         super().__init__()
         widths = (inputs, *hidden_units)
         self.encoder = nn.Sequential(*[layer for pair in pairwise(widths) for layer in (Linear(*pair), nn.ReLU())])
-        self.mean = Linear(widths[-1], LATENT)
-        self.log_variance = Linear(widths[-1], LATENT, bias=False)
-        back = [layer for pair in pairwise((LATENT, *widths[::-1])) for layer in (Linear(*pair), nn.ReLU())]
+        self.mean = Linear(widths[-1], latent)
+        self.log_variance = Linear(widths[-1], latent, bias=False)
+        back = [layer for pair in pairwise((latent, *widths[::-1])) for layer in (Linear(*pair), nn.ReLU())]
         self.decoder = nn.Sequential(*back[:-1])
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the pixels (batch, inputs), and mean and log-variance (batch, LATENT) of the latent values that
-        they were made from, for inputs (batch, inputs) and standard normal noise (batch, LATENT)."""
-        hidden = self.encoder(x)
-        mean, log_variance = self.mean(hidden), self.log_variance(hidden)
+        """Logits of the pixels (batch, inputs), and mean and log-variance (batch, latent) of the latent values that
+        they were made from, for inputs (batch, inputs) and standard normal noise (batch, latent)."""
+        mean, log_variance = self.encode(x)
         return self.decoder(mean + noise * (0.5 * log_variance).exp()), mean, log_variance
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance (batch, latent) of the latent values for inputs (batch, inputs)."""
+        hidden = self.encoder(x)
+        return self.mean(hidden), self.log_variance(hidden)
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]

@@ -53,20 +53,23 @@ class GeneratedVae(nn.Module):
         self.hypernetwork = ChunkedHypernetwork(hypernetwork)
 
     def loss(self, x: Tensor, noise: Tensor, task: int) -> Tensor:
-        """Reconstruction and divergence for inputs (batch, ...) in [0, 1] and standard normal noise (batch, LATENT).
-
-        Mean over batch and pixels of the binary cross-entropy, plus the mean over the batch of the Kullback-Leibler
-        divergence from N(0, I), divided by the number of pixels.
-        """
+        """`vae_loss` for inputs (batch, ...) in [0, 1] and standard normal noise (batch, LATENT)."""
         x = x.flatten(1)
         mean, log_variance = self.encoder(x).split(LATENT, dim=1)
         latent = mean + noise * (0.5 * log_variance).exp()
         condition = latent.new_zeros(len(latent), CONDITIONS)
         condition[:, task] = 1
         logits = mlp_from_chunks(torch.cat([latent, condition], 1), self.hypernetwork.chunks(task), self.shape.decoder)
-        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean()
-        loss: Tensor = functional.binary_cross_entropy_with_logits(logits, x) + divergence / x.shape[1]
-        return loss
+        return vae_loss(logits, mean, log_variance, x)
+
+
+def vae_loss(logits: Tensor, mean: Tensor, log_variance: Tensor, x: Tensor) -> Tensor:
+    """Mean over batch and pixels of the binary cross-entropy of the decoded logits with inputs, both (batch, inputs),
+    plus the mean over the batch of KL(N(mean, variance) || N(0, I)), divided by the number of pixels; mean and
+    log-variance are (batch, latent)."""
+    divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean()
+    loss: Tensor = functional.binary_cross_entropy_with_logits(logits, x) + divergence / x.shape[1]
+    return loss
 
 
 class FrozenDecoders:

@@ -23,6 +23,8 @@ _ANY_SIZE = (
     "hypermask",
     "posterior_replay",
 )
+# Densities of inputs in place of a classifier, which nothing in the protocol's network compares with.
+_NO_CLASSIFIER = ("generative_classifier",)
 # What small numbers beside a network, such as running statistics of its inputs, may add to what it answers with.
 _SLACK = 1.1
 # A method that replays may have as many samples beside those of the present experience.
@@ -107,6 +109,8 @@ def _other_rates(protocol: TrainingProtocol, measured: Settings) -> list[str]:
 
 
 def _size(strategy: str, parameters: Settings, measured: Settings) -> list[str]:
+    if strategy in _NO_CLASSIFIER:
+        return []
     network = measured["network"]
     if parameters["target"] > network:
         return [f"has a target network of {parameters['target']} parameters, and the protocol's has {network}"]

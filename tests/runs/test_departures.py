@@ -79,6 +79,7 @@ def test_a_larger_network():
         ("training", "trains 2500 parameters, and the protocol's network has 500")
     ]
     assert found(strategy="from_scratch", counts={"trained": 2500}, **large) == []
+    assert found(strategy="generative_classifier", counts={"trained": 2500, "target": 2500}, **large) == []
     assert found(counts={"target": 10**9}) == [
         ("training", "has a target network of 1000000000 parameters, and the protocol's has 500")
     ]
