@@ -54,7 +54,8 @@ def log_likelihood(vae: SymmetricVae, x: Tensor, noise: Tensor) -> Tensor:
     # log p(z) - log q(z | x): the constants of both Gaussians are the same.
     ratio = 0.5 * (noise.square().sum(1) - latent.square().sum(2) + log_variance.sum(1, keepdim=True))
     constant = 0.5 * x.shape[1] * math.log(2 * math.pi) + math.log(len(noise))
-    return (ratio - 0.5 * squared_errors).logsumexp(1) - constant
+    result: Tensor = (ratio - 0.5 * squared_errors).logsumexp(1) - constant
+    return result
 
 
 class BatchesInTurn:
