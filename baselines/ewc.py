@@ -119,7 +119,7 @@ def _template(setup: Setup, settings: FisherSettings, decay: float | None = None
             """Diagonal of the Fisher matrix at the present weights for the present experience, by parameter."""
             chosen = None
             if settings.fisher_samples is not None:
-                order = torch.randperm(self.present_count(), generator=self._sample_order)
+                order = torch.randperm(self.present_count, generator=self._sample_order)
                 chosen = order[: settings.fisher_samples]
             return self.importances(
                 lambda outputs, labels: fisher_derivatives(settings.fisher, outputs, labels), torch.square, chosen

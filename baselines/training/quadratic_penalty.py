@@ -3,20 +3,17 @@ that EWC, SI and MAS share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from baselines.training.per_sample import Derivatives, mean_sizes
-from hnet_bench.avalanche_adapter.benchmark import in_memory_samples
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
+from hnet_bench.avalanche_adapter.template import SAMPLES_AT_ONCE
 from hnet_bench.interfaces import Settings, Setup
 
-# Samples whose gradients are looked at together: large enough for matrix products, small enough for caches. Of images
-# that a network convolves fewer, no more than go through it at once.
-SAMPLES_AT_ONCE = 500
+# Images whose gradients are looked at together by a network that convolves: no more than go through it at once.
 IMAGES_AT_ONCE = 50
 
 
@@ -113,12 +110,13 @@ class PenaltyTemplate(ClassifierTemplate):
         The outputs are those that compete in training; `chosen` are positions of samples (None: all).
         """
         was_training = self.model.training
+        at_once = SAMPLES_AT_ONCE if self.setup.protocol.network == "mlp" else IMAGES_AT_ONCE
         self.model.eval()
         try:
             return mean_sizes(
                 self.model,
                 self.trained_parameters(),
-                self._present_samples(chosen),
+                self.present_samples(chosen, at_once),
                 self._competing_outputs,
                 derivatives,
                 size,
@@ -129,27 +127,6 @@ class PenaltyTemplate(ClassifierTemplate):
     def _competing_outputs(self, x: Tensor) -> Tensor:
         task_labels = torch.full((len(x),), self._task_label(), device=x.device)
         return self.competing(self.all_outputs(x, task_labels=task_labels), task_labels)
-
-    def present_count(self) -> int:
-        """Number of training samples of the present experience."""
-        samples = in_memory_samples(self.experience)
-        return len(self.experience.dataset if samples is None else samples)
-
-    def _present_samples(self, chosen: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and labels of the training samples at these positions, without augmentation."""
-        positions = torch.arange(self.present_count()) if chosen is None else chosen
-        at_once = SAMPLES_AT_ONCE if self.setup.protocol.network == "mlp" else IMAGES_AT_ONCE
-        samples = in_memory_samples(self.experience)
-        if samples is None:
-            dataset = self.experience.dataset.eval().subset(positions.tolist())
-            # A generator of its own: a loader draws from the global one even where it keeps the order.
-            loader = DataLoader(dataset, at_once, collate_fn=dataset.collate_fn, generator=torch.Generator())
-            for x, y, *_ in loader:
-                yield x.to(self.device), y.to(self.device)
-            return
-        samples = samples.to(self.device)
-        for part in positions.to(self.device).split(at_once):
-            yield samples.take(part), samples.y[part]
 
 
 def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:

@@ -18,6 +18,7 @@ from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader
 
 from hnet_bench.avalanche_adapter.batches import ConcatenatedBatches, FixedIterations, InfiniteBatches, one_pass
 from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
@@ -30,6 +31,8 @@ from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, U
 # Samples that are evaluated at a time. Of every run the same, since products of another size have other last bits, by
 # which nearly equal entropies could change their order (docs/findings.md); raise the protocol's revision to change it.
 EVALUATION_BATCH = 1000
+# Training samples that are looked at together: large enough for matrix products, small enough for caches.
+SAMPLES_AT_ONCE = 500
 # Stands for "not this class" among logits: exp(-1e4) is 0, and losses stay finite.
 EXCLUDED = -1e4
 _BETA1 = TrainingProtocol.beta1  # Adam's own
@@ -212,6 +215,30 @@ class InMemoryTemplate(ResumableTemplate):
             generator=self._data_order,
             device=self.device,
         )
+
+    @property
+    def present_count(self) -> int:
+        """Number of training samples of the present experience."""
+        samples = in_memory_samples(self.experience)
+        return len(self.experience.dataset if samples is None else samples)
+
+    def present_samples(
+        self, chosen: Tensor | None = None, at_once: int = SAMPLES_AT_ONCE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and labels of the training samples of the present experience at these positions (None: of all, in
+        order), so many at a time, without augmentation."""
+        positions = torch.arange(self.present_count) if chosen is None else chosen
+        samples = in_memory_samples(self.experience)
+        if samples is None:
+            dataset = self.experience.dataset.eval().subset(positions.tolist())
+            # A generator of its own: a loader draws from the global one even where it keeps the order.
+            loader = DataLoader(dataset, at_once, collate_fn=dataset.collate_fn, generator=torch.Generator())
+            for x, y, *_ in loader:
+                yield x.to(self.device), y.to(self.device)
+            return
+        samples = samples.to(self.device)
+        for part in positions.to(self.device).split(at_once):
+            yield samples.take(part), samples.y[part]
 
     def make_eval_dataloader(self, **kwargs: Any) -> None:
         samples = in_memory_samples(self.experience)

@@ -122,6 +122,13 @@ class ChunkedHypernetwork(nn.Module):
         """Target parameters f_h(e_t, theta) of one task as a flat vector, (shape.generated,)."""
         return self.chunks(task).reshape(-1)[: self.shape.generated]
 
+    def of_embedding(self, embedding: Tensor) -> Tensor:
+        """Target parameters (shape.generated,) for any task embedding (n_e,), computed in float64 by PyTorch's own
+        products, which have derivatives of every kind."""
+        theta = [parameter.double() for parameter in self.theta]
+        hidden = self.hidden(embedding.double().unsqueeze(0), theta)[0]
+        return (hidden @ theta[-1]).reshape(-1)[: self.shape.generated].to(embedding.dtype)
+
 
 def _xavier_uniform(fan_out: int, fan_in: int, generator: torch.Generator | None) -> Tensor:
     bound = math.sqrt(6 / (fan_in + fan_out))

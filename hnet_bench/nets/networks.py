@@ -47,8 +47,12 @@ class GeneratedMlp(TargetNetwork):
         super().__init__(shape.layout)
         self.shape = shape
 
+    def features(self, x: Tensor) -> Tensor:
+        """What goes into the first generated layer, (batch, features), for inputs (batch, ...)."""
+        return x.flatten(1)
+
     def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        return mlp_from_chunks(x.flatten(1), chunks, self.shape)
+        return mlp_from_chunks(self.features(x), chunks, self.shape)
 
 
 class PartlyGeneratedMlp(TargetNetwork):
@@ -71,8 +75,13 @@ class PartlyGeneratedMlp(TargetNetwork):
         layers = [(Linear(*sizes), nn.ReLU()) for sizes in pairwise(widths[: shared + 1])]
         self.shared = nn.Sequential(*(part for layer in layers for part in layer))
 
+    def features(self, x: Tensor) -> Tensor:
+        """What goes into the first generated layer, (batch, features), for inputs (batch, ...)."""
+        features: Tensor = self.shared(x.flatten(1))
+        return features
+
     def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        return mlp_from_chunks(self.shared(x.flatten(1)), chunks, self.shape)
+        return mlp_from_chunks(self.features(x), chunks, self.shape)
 
 
 class GaussianMlp(GeneratedMlp):

@@ -1,14 +1,15 @@
 """HNET+ENT: HNET that infers the task as the one whose classifier is most certain (von Oswald et al. 2020, section 3).
 
-All samples of a batch are classified at once for each task.
+All samples of a batch are classified at once for each task. How certain a classifier is may be asked in other ways,
+which share the training.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from hnet_bench.interfaces import Scenario, Settings, Setup
+from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, Setup, UserError
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 if TYPE_CHECKING:
@@ -27,24 +28,44 @@ class HnetEnt(HypernetworkSettings):
     # stable: from log-softmax. naive: sum of p * log p as in the authors' code, NaN once a probability underflows to 0;
     # kept to measure what that does.
     entropy: Literal["stable", "naive"] = "stable"
+    # Which task answers. entropy, confidence: that whose prediction has the least entropy, the greatest probability.
+    # entropy_gradient: that whose embedding, in a mixture of those of all tasks seen, lowers the entropy fastest
+    # (Henning et al. 2021; their code mixes those up to the true task, which tells what is to be inferred).
+    # calibrated_gap: that whose largest logit exceeds the second most, in units of what it exceeds it by in the median
+    # of the task's training samples, right after they were learnt: one number, kept for each task.
+    criterion: Literal["entropy", "confidence", "entropy_gradient", "calibrated_gap"] = field(
+        default="entropy", metadata=ADDED_LATER
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.entropy == "naive" and self.criterion != "entropy":
+            raise UserError(f"The naive entropy is for the criterion entropy, found {self.criterion}.")
 
     def trainings(self, setup: Setup) -> dict[str, Settings]:
-        """The classifier, which HNET in CL1 and HNET+TIR train in the same way."""
+        """The classifier, which HNET in CL1 and HNET+TIR train in the same way, whatever infers the task."""
         return {"classifier": self.classifier_training(setup)}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
-        """The strategy for one run."""
+        """The strategy for one run. Raises UserError for a gap of logits where there is one class."""
         import torch
 
-        from hnet_bench.nets.criteria import entropy
+        from hnet_bench.nets.criteria import doubt, entropy, entropy_gradient, gap
+        from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
+        from hnet_bench.nets.target import mlp
         from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
 
-        form = self.entropy
+        form, criterion = self.entropy, self.criterion
+        classes = setup.facts.classes_per_experience
+        if criterion == "calibrated_gap" and classes < 2:
+            raise UserError("The criterion calibrated_gap needs at least 2 classes in every experience, found 1.")
 
         class EntropyTemplate(ChunkedHypernetworkTemplate):
             """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
 
             mb_inferred_task: Tensor | None = None
+            # Of the criterion calibrated_gap: median gaps (tasks,) of the tasks that are learnt, 1 for others.
+            usual_gaps = torch.ones(0)
 
             def forward(self) -> Tensor:
                 if self.is_training:
@@ -52,15 +73,50 @@ class HnetEnt(HypernetworkSettings):
                 # Before any training there is still a classifier to ask: that of the first task.
                 tasks = range(max(1, self.tasks_seen))
                 heads = torch.stack([self.classifier.head(self.mb_x, task) for task in tasks])  # (tasks, batch, K)
-                entropies = entropy(heads, form)
-                if form == "naive":
-                    nan = int(entropies.isnan().sum())
-                    self.diagnostics["nan_entropies"] = self.diagnostics.get("nan_entropies", 0) + nan
                 # Of equally certain classifiers the first answers: argmin gives the first of equal values on every
                 # processor, as topk and sort do not.
-                self.mb_inferred_task = entropies.argmin(dim=0)
+                self.mb_inferred_task = self.uncertainties(heads).argmin(dim=0)
                 outputs = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
                 chosen = self.mb_inferred_task.view(1, -1, 1).expand(1, -1, outputs.shape[2])
                 return outputs.gather(0, chosen).squeeze(0)
 
-        return EntropyTemplate(setup=setup, settings=self)
+            def uncertainties(self, heads: Tensor) -> Tensor:
+                """By the criterion, (tasks, batch), from the heads (tasks, batch, K) of all tasks seen."""
+                if criterion == "confidence":
+                    return doubt(heads)
+                if criterion == "calibrated_gap":
+                    return -gap(heads) / self.usual_gaps[: len(heads)].unsqueeze(1)
+                if criterion == "entropy_gradient":
+                    return self.entropy_gradients(len(heads))
+                entropies = entropy(heads, form)
+                if form == "naive":
+                    nan = int(entropies.isnan().sum())
+                    self.diagnostics["nan_entropies"] = self.diagnostics.get("nan_entropies", 0) + nan
+                return entropies
+
+            def entropy_gradients(self, tasks: int) -> Tensor:
+                """Of the mixture of this many embeddings, with the outputs of all their heads, (tasks, batch)."""
+                hypernetwork, target = self.classifier.hypernetwork, self.classifier.target
+                assert isinstance(target, (GeneratedMlp, PartlyGeneratedMlp))
+                x, shape = target.features(self.mb_x), target.shape
+
+                def outputs(embedding: Tensor) -> Tensor:
+                    return mlp(x, hypernetwork.of_embedding(embedding), shape)[:, : tasks * classes]
+
+                return entropy_gradient(outputs, torch.stack(list(hypernetwork.task_embeddings)[:tasks]))
+
+            def end_experience(self) -> None:
+                super().end_experience()
+                if criterion == "calibrated_gap":
+                    with torch.no_grad():
+                        gaps = [gap(self.classifier.head(x, self.task)) for x, _ in self.present_samples()]
+                        self.usual_gaps[self.task] = torch.cat(gaps).median()
+
+            def parameter_counts(self) -> Settings:
+                stored = {"stored_values": len(self.usual_gaps)} if len(self.usual_gaps) else {}
+                return {**super().parameter_counts(), **stored}
+
+        template = EntropyTemplate(setup=setup, settings=self)
+        if criterion == "calibrated_gap":
+            template.usual_gaps = torch.ones(setup.facts.experiences, device=template.device)
+        return template

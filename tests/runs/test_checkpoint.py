@@ -58,6 +58,7 @@ class Fragile(Checkpoints):
         ("dgr", Scenario.TASK, {}),
         ("er", Scenario.CLASS, {}),
         ("hnet_r", Scenario.DOMAIN, {}),
+        ("hnet_ent", Scenario.CLASS, {"criterion": "calibrated_gap"}),
     ],
 )
 def test_a_run_stopped_again_and_again_leaves_the_same_record(tmp_path, strategy, scenario, hyperparameters):

@@ -108,6 +108,15 @@ def test_a_record_from_the_trainings_of_another_run_is_that_of_the_run_alone(cel
     assert {one["name"] for one in record.trainings if one["shared"]} == {name for name, _ in taken}
 
 
+@pytest.mark.parametrize("criterion", ["confidence", "entropy_gradient", "calibrated_gap"])
+def test_whatever_infers_the_task_takes_the_training_of_the_entropy(cell, shared, criterion):
+    shared(cell("hnet_ent", CL3))
+    other = cell("hnet_ent", CL3, criterion=criterion)
+    record, archive, sharing = shared(other)
+    assert sharing.taken == CLASSIFIER
+    assert outcome(record, archive) == outcome(*run_with_artefacts(other))
+
+
 def test_what_is_trained_anew_is_what_the_strategy_declares_apart(cell, shared):
     shared(cell("hnet_ent", CL3))
     for other in (

@@ -1,0 +1,106 @@
+"""Criteria by which HNET+ENT infers the task: each against one sample at a time in float64, by its formula."""
+
+import copy
+
+import pytest
+import torch
+
+from hnet_bench.benchmarks.synthetic import Synthetic
+from hnet_bench.config import to_settings
+from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.nets.target import mlp
+from hnet_bench.strategies.hnet_ent import HnetEnt
+
+SIZES = {"chunk_size": 100, "hidden_units": (8, 6), "task_embedding_size": 5, "chunk_embedding_size": 4}
+STREAM = Synthetic(classes_per_experience=3, test_per_class=5, noise=0.3)
+TASKS, K = 3, 3
+
+
+class PlainClassifiers:
+    """The classifiers of a template as they are now, in float64."""
+
+    def __init__(self, template):
+        self.model = copy.deepcopy(template.classifier).double()
+        self.heads = template.scenario is Scenario.CLASS
+
+    def logits(self, x, task):
+        """Of the head of a task for one input."""
+        features = self.model.target.features(x.view(1, -1))
+        every = mlp(features, self.model.hypernetwork(task), self.model.target.shape)[0]
+        return every[K * task : K * task + K] if self.heads else every
+
+    def of_mixture(self, x, shares):
+        """Of all heads that were trained, for one input, by the network of a mixture of embeddings."""
+        hypernetwork = self.model.hypernetwork
+        mixed = sum(share * embedding for share, embedding in zip(shares, hypernetwork.task_embeddings, strict=False))
+        flat = (hypernetwork.hidden(mixed.view(1, -1))[0] @ hypernetwork.output).flatten()
+        every = mlp(self.model.target.features(x.view(1, -1)), flat, self.model.target.shape)[0]
+        return every[: K * len(shares)] if self.heads else every
+
+
+def confidence(plain, x, task, medians):
+    return -torch.softmax(plain.logits(x, task), 0).max()
+
+
+def calibrated_gap(plain, x, task, medians):
+    first, second, _ = plain.logits(x, task).sort(descending=True).values
+    return -(first - second) / medians[task]
+
+
+def entropy_gradient(plain, x, task, medians):
+    shares = torch.full((len(medians),), 1 / len(medians), dtype=torch.float64, requires_grad=True)
+    p = torch.softmax(plain.of_mixture(x, shares), 0)
+    return torch.autograd.grad(-(p * p.log()).sum(), shares)[0][task]
+
+
+class Inferred:
+    """Keeps the inferred tasks of whatever is evaluated."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def after_eval_forward(self, strategy, **kwargs):
+        self.tasks.extend(strategy.mb_inferred_task.tolist())
+
+
+@pytest.mark.parametrize("scenario", [Scenario.DOMAIN, Scenario.CLASS])
+@pytest.mark.parametrize(
+    ("formula", "settings"),
+    [(confidence, {}), (calibrated_gap, {}), (entropy_gradient, {}), (entropy_gradient, {"generated_layers": 1})],
+)
+def test_a_criterion_infers_what_its_formula_says_after_every_experience(formula, settings, scenario, built):
+    """Medians are those of right after each task was learnt, whatever is learnt later."""
+    strategy = HnetEnt(**SIZES, criterion=formula.__name__, **settings)
+    template = built(strategy, scenario, stream=STREAM, iterations=30)
+    data = STREAM.build(scenario=scenario, seed=1)
+    medians = []
+    for seen, experience in enumerate(data.avalanche.train_stream):
+        template.train(experience, eval_streams=[])
+        plain = PlainClassifiers(template)
+        gaps = [plain.logits(x, seen).topk(2).values for x in data.train[seen].x.double()]
+        medians.append(torch.stack([first - second for first, second in gaps]).median())
+        inferred = Inferred()
+        template.plugins.append(inferred)
+        template.eval(data.avalanche.test_stream)
+        template.plugins.remove(inferred)
+        every = [x for samples in data.test for x in samples.x.double()]
+        by_task = [[formula(plain, x, task, medians).item() for task in range(seen + 1)] for x in every]
+        assert inferred.tasks == [found.index(min(found)) for found in by_task]
+    assert len(set(inferred.tasks)) > 1  # or nothing was compared
+
+
+def test_criteria_are_part_of_the_spec_only_if_asked_for():
+    assert "criterion" not in to_settings(HnetEnt())
+    assert to_settings(HnetEnt(criterion="confidence"))["criterion"] == "confidence"
+    with pytest.raises(UserError, match="The naive entropy is for the criterion entropy, found confidence"):
+        HnetEnt(entropy="naive", criterion="confidence")
+
+
+def test_the_number_that_is_kept_for_each_task_is_counted(built):
+    counts = built(HnetEnt(**SIZES, criterion="calibrated_gap"), stream=STREAM).parameter_counts()
+    assert counts == {**built(HnetEnt(**SIZES), stream=STREAM).parameter_counts(), "stored_values": TASKS}
+
+
+def test_a_gap_needs_two_classes(built):
+    with pytest.raises(UserError, match="needs at least 2 classes in every experience, found 1"):
+        built(HnetEnt(**SIZES, criterion="calibrated_gap"), stream=Synthetic(classes_per_experience=1))
