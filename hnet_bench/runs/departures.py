@@ -14,6 +14,7 @@ _KEEP_ALL = ("joint", "multi_task")
 # A network for each task, or one that generates networks: how much larger that is than the protocol's is a result.
 _ANY_SIZE = (
     "from_scratch",
+    "hint",
     "hnet",
     "hnet_conv",
     "hnet_embedding_space",

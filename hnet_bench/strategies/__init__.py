@@ -9,6 +9,7 @@ STRATEGIES = {
     "hnet_tir": "hnet_bench.strategies.hnet_tir:HnetTir",
     "hnet_r": "hnet_bench.strategies.hnet_r:HnetR",
     "hypermask": "hnet_bench.strategies.hypermask:HyperMask",
+    "hint": "hnet_bench.strategies.hint:Hint",
     "posterior_replay": "hnet_bench.strategies.posterior_replay:PosteriorReplay",
     # Any strategy class of Avalanche's.
     "stock": "hnet_bench.strategies.stock:Stock",

@@ -98,6 +98,7 @@ CLASSIFIER, INFERENCE, REPLAYS = parts("classifier", 0, 1, 2), parts("inference"
         (("hnet_r", CL1), ("hnet_r", CL3), REPLAYS),
         (("hypermask", CL1), ("hypermask", CL3), CLASSIFIER),
         (("posterior_replay", CL1), ("posterior_replay", CL3), CLASSIFIER),
+        (("hint", CL3), ("hint", CL1), CLASSIFIER),
     ],
 )
 def test_a_record_from_the_trainings_of_another_run_is_that_of_the_run_alone(cell, shared, first, second, taken):

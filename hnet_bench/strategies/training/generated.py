@@ -86,11 +86,15 @@ class GeneratedClassifier(MultiTaskModule):  # type: ignore[misc]
             self._kept = None
 
 
-def chunked(settings: HypernetworkSettings, target: TargetNetwork) -> Callable[[int], ChunkedHypernetwork]:
-    """What makes a hypernetwork for a number of tasks that generates the parameters of this network."""
+def chunked(
+    settings: HypernetworkSettings,
+    target: TargetNetwork,
+    make: Callable[[HypernetworkShape], ChunkedHypernetwork] = ChunkedHypernetwork,
+) -> Callable[[int], ChunkedHypernetwork]:
+    """What makes a hypernetwork, with `make`, for a number of tasks that generates the parameters of this network."""
 
     def hypernetwork(tasks: int) -> ChunkedHypernetwork:
-        return ChunkedHypernetwork(
+        return make(
             HypernetworkShape(
                 generated=target.layout.parameters,
                 tasks=tasks,

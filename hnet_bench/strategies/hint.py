@@ -1,0 +1,152 @@
+"""HINT: a hypernetwork learns an interval of embeddings for each task, within which every network solves it.
+
+Krukowski et al. 2024 (HyperInterval), arXiv 2405.15444; written from a description of the method, without its authors'
+code. In CL2 the intervals meet, and one embedding in all of them generates a single network for all tasks, so that none
+has to be inferred; in CL3 the task is inferred by the least entropy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
+from hnet_bench.strategies.settings import HypernetworkSettings
+
+if TYPE_CHECKING:
+    from avalanche.training.templates import SupervisedTemplate
+    from torch import Tensor, nn
+
+    from hnet_bench.avalanche_adapter.resumable import Trained
+    from hnet_bench.nets.hypernetwork import HypernetworkShape
+    from hnet_bench.strategies.training.hypernetwork import Regulariser
+
+_WORST_SHARE = 0.5  # of the worst case in the loss, in the second half of the steps
+_WORST_GROWTH = 5e-5  # what each step of the first half adds to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hint(HypernetworkSettings):
+    """The loss is (1 - share) * CE(middle) + share * CE(worst case) + beta * regulariser: the middle is the network of
+    the middle weights, the worst case has the lower bound of the right class's logit and the upper bounds of all
+    others. Over the first half of an experience's steps epsilon grows from 0, and the share by 0.00005 a step; then
+    epsilon is what it is, and the share one half.
+
+    The regulariser, of the middle and in CL2 of the bounds as well, is a mean over old tasks, as in HNET; the authors'
+    code divides it by their number once more. Theirs generates all parameters at once, which is one chunk as large as
+    the network. Inputs must not be negative.
+    """
+
+    name: ClassVar[str] = "hint"
+    revision: ClassVar[int] = 1
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+
+    lookahead: bool = False
+    epsilon: float = 1.0  # half-widths of an interval, summed over the dimensions
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.epsilon >= 0:
+            raise UserError(f"epsilon must not be negative, found {self.epsilon}.")
+        for name, usual in (("generated_layers", None), ("regularised_tasks", None), ("online_targets", False)):
+            if getattr(self, name) != usual:
+                raise UserError(f"hint generates all layers and regularises all old tasks: it has no {name}.")
+
+    def trainings(self, setup: Setup) -> dict[str, Settings]:
+        """The classifier, the same in CL1 and CL3; in CL2 the intervals are others."""
+        own = {**self.classifier_training(setup), "epsilon": self.epsilon}
+        return {"classifier": {"nested": setup.scenario is Scenario.DOMAIN, **own}}
+
+    def build(self, setup: Setup) -> SupervisedTemplate:
+        """The strategy for one run."""
+        import torch
+
+        from hnet_bench.avalanche_adapter.template import head_columns
+        from hnet_bench.nets.criteria import entropy
+        from hnet_bench.nets.intervals import Interval, IntervalHypernetwork, IntervalRegulariser, interval_mlp
+        from hnet_bench.nets.networks import GeneratedMlp
+        from hnet_bench.nets.target import mlp_from_chunks
+        from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
+        from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
+
+        settings = self
+        target = GeneratedMlp(setup)
+        nested = setup.scenario is Scenario.DOMAIN
+
+        def intervals(shape: HypernetworkShape) -> IntervalHypernetwork:
+            return IntervalHypernetwork(shape, epsilon=settings.epsilon, nested=nested)
+
+        class IntervalTemplate(HypernetworkTemplate):
+            """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated in CL3."""
+
+            mb_inferred_task: Tensor | None = None
+            _bounds: tuple[Tensor, Tensor] | None = None  # of the logits, from a step's forward pass to its loss
+
+            @property
+            def hypernetwork(self) -> IntervalHypernetwork:
+                """The one for all tasks, with its own type."""
+                assert isinstance(self.classifier.hypernetwork, IntervalHypernetwork)
+                return self.classifier.hypernetwork
+
+            def trained_parameters(self) -> list[nn.Parameter]:
+                """theta, and embedding and half-widths of the present task."""
+                widths = [] if nested else [self.hypernetwork.widths[self.task]]
+                return [*super().trained_parameters(), *widths]
+
+            def trained_by(self) -> dict[str, Trained]:
+                return {"classifier": {"model": self.model, "data_order": self._data_order}}
+
+            def new_regulariser(self) -> Regulariser:
+                """Of the middle alone, and where intervals meet of their ends, too."""
+                return IntervalRegulariser(self.hypernetwork, self.task, self._strength, ends=nested)
+
+            def forward(self) -> Tensor:
+                if not self.is_training:
+                    return self._answer()
+                if not self.own_batches and self.scenario is Scenario.TASK:  # of several tasks, from a stock loader
+                    outputs: Tensor = super().forward()
+                    return outputs
+                x, columns = self.mb_x.flatten(1), head_columns(self.setup, self.task)
+                share = min(1.0, 2 * self.main_loop.done / self.iterations)
+                parameters = self.hypernetwork.generated(self.hypernetwork.interval(self.task, share))
+                lower, upper = interval_mlp(x, parameters, target.shape)
+                self._bounds = (
+                    self.full_width(lower[:, columns], self.task),
+                    self.full_width(upper[:, columns], self.task),
+                )
+                middle = mlp_from_chunks(x, parameters.centre.unsqueeze(0), target.shape)
+                return self.full_width(middle[:, columns], self.task)
+
+            def criterion(self) -> Tensor:
+                loss: Tensor = super().criterion()
+                if self._bounds is None:
+                    return loss
+                (lower, upper), self._bounds = self._bounds, None
+                right = self.mb_y.unsqueeze(1)
+                worst = self._criterion(upper.scatter(1, right, lower.gather(1, right)), self.mb_y)
+                done = self.main_loop.done
+                share = min(_WORST_SHARE, _WORST_GROWTH * done) if 2 * done <= self.iterations else _WORST_SHARE
+                return (1 - share) * loss + share * worst
+
+            def _answer(self) -> Tensor:
+                if self.scenario is Scenario.TASK:
+                    outputs: Tensor = super().forward()
+                    return outputs
+                tasks = range(max(1, self.tasks_seen))  # before any training that of the first task answers
+                if nested:
+                    embedding = self.hypernetwork.universal(len(tasks))
+                    generated = self.hypernetwork.generated(Interval(embedding, torch.zeros_like(embedding)))
+                    answer: Tensor = mlp_from_chunks(self.mb_x.flatten(1), generated.centre.unsqueeze(0), target.shape)
+                    return answer
+                heads = torch.stack([self.classifier.head(self.mb_x, task) for task in tasks])  # (tasks, batch, K)
+                self.mb_inferred_task = entropy(heads).argmin(dim=0)
+                answers = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
+                chosen = self.mb_inferred_task.view(1, -1, 1).expand(1, -1, answers.shape[2])
+                return answers.gather(0, chosen).squeeze(0)
+
+        return IntervalTemplate(
+            setup=setup,
+            model=GeneratedClassifier(setup, target, chunked(settings, target, intervals)),
+            strength=settings.regularisation_strength,
+            lookahead=settings.lookahead,
+        )

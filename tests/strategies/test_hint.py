@@ -1,0 +1,92 @@
+"""HINT: its loss and schedules from their definition, what moves, and one network for all tasks in CL2."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional
+
+from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.nets.intervals import Interval
+from hnet_bench.nets.target import mlp
+from hnet_bench.strategies.hint import Hint
+
+SIZES = {"chunk_size": 100, "hidden_units": (8, 6), "task_embedding_size": 5, "chunk_embedding_size": 4}
+
+
+def small(**changes):
+    return Hint(**{**SIZES, "regularisation_strength": 0.5, **changes})
+
+
+def bounds(x, lower, upper, shape):
+    """Of the outputs for weights between two flat vectors, by the four products of each layer."""
+    low = high = x
+    layers = list(zip(shape.views(lower), shape.views(upper), strict=True))
+    for (weight, bias), (high_weight, high_bias) in layers:
+        low, high = low.clamp(min=0), high.clamp(min=0)
+        low, high = (
+            low @ weight.relu().T - high @ (-weight).relu().T + bias,
+            high @ high_weight.relu().T - low @ (-high_weight).relu().T + high_bias,
+        )
+    return low, high
+
+
+@pytest.mark.parametrize("scenario", Scenario)
+def test_the_loss_weighs_the_middle_and_the_worst_case_as_the_schedule_says(scenario, learnt, stream_of, recorded):
+    template = learnt(small(epsilon=0.3), scenario, experiences=1, iterations=6)
+    steps = recorded(template)
+    template.train(stream_of(scenario)[1], eval_streams=[])
+    assert len(steps) == 6
+    for done, step in enumerate(steps, start=1):
+        model = step.model.double()
+        hypernetwork, shape = model.hypernetwork, template.classifier.target.shape
+        embedding = hypernetwork.task_embeddings[1]
+        epsilon = 0.3 * min(1, 2 * done / 6)
+        if scenario is Scenario.DOMAIN:
+            radius = torch.full_like(embedding, epsilon / 5)
+            centre = epsilon / 10 * embedding.cos()
+        else:
+            radius, centre = epsilon * hypernetwork.widths[1].softmax(0), embedding
+        middle, width = hypernetwork.generated(Interval(centre, radius))
+        x = step.x.flatten(1).double()
+        columns = slice(0, 2) if scenario is Scenario.DOMAIN else slice(2, 4)
+        labels = step.y - 2 if scenario is Scenario.CLASS else step.y
+        lower, upper = (one[:, columns] for one in bounds(x, middle - width, middle + width, shape))
+        worst = torch.where(functional.one_hot(labels, 2).bool(), lower, upper)
+        share = 5e-5 * done if done <= 3 else 0.5
+        expected = (1 - share) * functional.cross_entropy(mlp(x, middle, shape)[:, columns], labels)
+        expected = expected + share * functional.cross_entropy(worst, labels)
+        assert step.loss == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("scenario", [Scenario.TASK, Scenario.DOMAIN])
+def test_theta_and_the_present_interval_move_alone(scenario, learnt, stream_of):
+    template = learnt(small(), scenario, experiences=1, iterations=8)
+    before = copy.deepcopy(template.hypernetwork)
+    template.train(stream_of(scenario)[1], eval_streams=[])
+    after = template.hypernetwork
+    for name in ("task_embeddings", "widths"):
+        pairs = zip(getattr(before, name), getattr(after, name), strict=True)
+        moves = name == "task_embeddings" or scenario is Scenario.TASK
+        assert [torch.equal(*pair) for pair in pairs] == [True, not moves, True]
+    assert not any(map(torch.equal, before.theta, after.theta))
+
+
+def test_in_domain_one_network_answers_for_all_tasks_and_none_is_inferred(learnt):
+    template = learnt(small(epsilon=5.0), Scenario.DOMAIN, iterations=8)
+    x = torch.rand(10, 12)
+    template.is_training, template.mbatch = False, [x]
+    template.model.eval()
+    hypernetwork = template.hypernetwork
+    with torch.no_grad():
+        flat = (hypernetwork.hidden(hypernetwork.universal(3).unsqueeze(0))[0] @ hypernetwork.output).flatten()
+        torch.testing.assert_close(template.forward(), mlp(x, flat, template.classifier.target.shape))
+    assert template.mb_inferred_task is None
+
+
+def test_settings_that_it_does_not_follow_are_refused():
+    with pytest.raises(UserError, match="epsilon must not be negative"):
+        small(epsilon=-1.0)
+    for changes in ({"generated_layers": 1}, {"regularised_tasks": 2}, {"online_targets": True}):
+        with pytest.raises(UserError, match=f"it has no {next(iter(changes))}"):
+            small(**changes)
