@@ -61,24 +61,14 @@ class HnetEnt(HypernetworkSettings):
             raise UserError("The criterion calibrated_gap needs at least 2 classes in every experience, found 1.")
 
         class EntropyTemplate(ChunkedHypernetworkTemplate):
-            """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated."""
-
-            mb_inferred_task: Tensor | None = None
             # Of the criterion calibrated_gap: median gaps (tasks,) of the tasks that are learnt, 1 for others.
             usual_gaps = torch.ones(0)
 
             def forward(self) -> Tensor:
                 if self.is_training:
                     return super().forward()
-                # Before any training there is still a classifier to ask: that of the first task.
-                tasks = range(max(1, self.tasks_seen))
-                heads = torch.stack([self.classifier.head(self.mb_x, task) for task in tasks])  # (tasks, batch, K)
-                # Of equally certain classifiers the first answers: argmin gives the first of equal values on every
-                # processor, as topk and sort do not.
-                self.mb_inferred_task = self.uncertainties(heads).argmin(dim=0)
-                outputs = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
-                chosen = self.mb_inferred_task.view(1, -1, 1).expand(1, -1, outputs.shape[2])
-                return outputs.gather(0, chosen).squeeze(0)
+                heads = self.heads()
+                return self.of_surest(heads, self.uncertainties(heads))
 
             def uncertainties(self, heads: Tensor) -> Tensor:
                 """By the criterion, (tasks, batch), from the heads (tasks, batch, K) of all tasks seen."""

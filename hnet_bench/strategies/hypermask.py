@@ -115,9 +115,6 @@ class HyperMask:
         settings = self
 
         class HyperMaskTemplate(HypernetworkTemplate):
-            """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated, if none are given."""
-
-            mb_inferred_task: Tensor | None = None
             mb_gradient: Tensor | None = None  # of the hypernetwork's output layer
             _old_weights: Tensor | None = None  # Theta*
             _old_raw: Tensor | None = None  # h(e_t*, theta*), one row for each old task
@@ -151,7 +148,8 @@ class HyperMask:
 
             def forward(self) -> Tensor:
                 if not self.is_training:
-                    return super().forward() if self.scenario is Scenario.TASK else self._of_most_certain()
+                    heads = None if self.scenario is Scenario.TASK else self.heads()
+                    return super().forward() if heads is None else self.of_surest(heads, entropy(heads))
                 model = self.masked
                 self.mb_hidden = model.hidden(self.tasks_seen)
                 with torch.no_grad():
@@ -181,11 +179,6 @@ class HyperMask:
                 self.mb_gradient = torch.mm(self.mb_hidden.detach().t(), gradient, out=self.mb_gradient)
                 output.grad = self.mb_gradient
                 self.mb_hidden.backward(torch.mm(gradient, output.detach().t()))
-
-            def _of_most_certain(self) -> Tensor:
-                heads = torch.stack([self.classifier.head(self.mb_x, task) for task in range(max(1, self.tasks_seen))])
-                self.mb_inferred_task = entropy(heads).argmin(dim=0)
-                return self.answers(heads, self.mb_inferred_task)
 
         model = MaskedClassifier(setup, self._hypernetwork, percentile=self.percentile)
         return HyperMaskTemplate(setup=setup, model=model, strength=0.0, lookahead=False)

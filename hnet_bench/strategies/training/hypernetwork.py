@@ -35,6 +35,7 @@ class HypernetworkTemplate(InMemoryTemplate):
     """
 
     fresh_optimiser = True
+    mb_inferred_task: Tensor | None = None  # of a batch that is evaluated, where a subclass infers it
 
     def __init__(self, *, setup: Setup, model: GeneratedClassifier, strength: float, lookahead: bool) -> None:
         self._strength, self._looks_ahead = strength, lookahead
@@ -85,11 +86,20 @@ class HypernetworkTemplate(InMemoryTemplate):
         outputs: Tensor = self.classifier(self.mb_x, self.mb_task_id)
         return outputs
 
-    def answers(self, heads: Tensor, tasks: Tensor) -> Tensor:
-        """Outputs (batch, ...) of full width by each sample's inferred task (batch,), from the heads (tasks, batch, K)
-        of all tasks."""
+    def heads(self) -> Tensor:
+        """Outputs (tasks, batch, K) by the networks of all tasks seen, each on its head; before any training there is
+        still one to ask, that of the first task."""
+        return torch.stack([self.classifier.head(self.mb_x, task) for task in range(max(1, self.tasks_seen))])
+
+    def of_surest(self, heads: Tensor, uncertainties: Tensor) -> Tensor:
+        """Outputs of full width of the task whose uncertainty (tasks, batch) is least, for each sample. It is what
+        `mb_inferred_task` (batch,) then holds."""
+        # Of equally certain classifiers the first answers: argmin gives the first of equal values on every processor,
+        # as topk and sort do not.
+        self.mb_inferred_task = uncertainties.argmin(dim=0)
         outputs = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
-        return outputs.gather(0, tasks.view(1, -1, 1).expand(1, -1, outputs.shape[2])).squeeze(0)
+        chosen = self.mb_inferred_task.view(1, -1, 1).expand(1, -1, outputs.shape[2])
+        return outputs.gather(0, chosen).squeeze(0)
 
     def full_width(self, head: Tensor, task: int) -> Tensor:
         """Outputs of one head (batch, K), in CLASS among those of all classes, which excludes the other classes."""
