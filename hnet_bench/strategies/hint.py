@@ -123,7 +123,7 @@ class Hint(HypernetworkSettings):
                     return loss
                 (lower, upper), self._bounds = self._bounds, None
                 right = self.mb_y.unsqueeze(1)
-                worst = self._criterion(upper.scatter(1, right, lower.gather(1, right)), self.mb_y)
+                worst: Tensor = self._criterion(upper.scatter(1, right, lower.gather(1, right)), self.mb_y)
                 done = self.main_loop.done
                 share = min(_WORST_SHARE, _WORST_GROWTH * done) if 2 * done <= self.iterations else _WORST_SHARE
                 return (1 - share) * loss + share * worst
