@@ -132,17 +132,13 @@ class Hint(HypernetworkSettings):
                 if self.scenario is Scenario.TASK:
                     outputs: Tensor = super().forward()
                     return outputs
-                tasks = range(max(1, self.tasks_seen))  # before any training that of the first task answers
                 if nested:
-                    embedding = self.hypernetwork.universal(len(tasks))
+                    embedding = self.hypernetwork.universal(max(1, self.tasks_seen))
                     generated = self.hypernetwork.generated(Interval(embedding, torch.zeros_like(embedding)))
                     answer: Tensor = mlp_from_chunks(self.mb_x.flatten(1), generated.centre.unsqueeze(0), target.shape)
                     return answer
-                heads = torch.stack([self.classifier.head(self.mb_x, task) for task in tasks])  # (tasks, batch, K)
-                self.mb_inferred_task = entropy(heads).argmin(dim=0)
-                answers = torch.stack([self.full_width(head, task) for task, head in enumerate(heads)])
-                chosen = self.mb_inferred_task.view(1, -1, 1).expand(1, -1, answers.shape[2])
-                return answers.gather(0, chosen).squeeze(0)
+                heads = self.heads()
+                return self.of_surest(heads, entropy(heads))
 
         return IntervalTemplate(
             setup=setup,
