@@ -335,7 +335,8 @@ def verdicts(
 def verify(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each cell with a reported number: the verdict, the difference and its interval (fractions)."""
+    """One line for each cell with a reported number: the verdict, the difference and its interval (fractions), and the
+    same beside the authors' code where somebody ran that."""
     from pandas import json_normalize
 
     from hnet_bench.reporting.data_files import cell_json
@@ -343,7 +344,14 @@ def verify(
     report = verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     lines = [cell_json(cell) for cell in report.cells if cell.verdict]
     return json_normalize(
-        [{**{key: one[key] for key in ("row", "label", "scenario")}, **one["verdict"]} for one in lines]
+        [
+            {
+                **{key: one[key] for key in ("row", "label", "scenario")},
+                **one["verdict"],
+                "authors_code": {key: value for key, value in (one["authors_code"] or {}).items() if key != "runs"},
+            }
+            for one in lines
+        ]
     )
 
 

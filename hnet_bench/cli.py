@@ -627,7 +627,7 @@ def trace(
     from hnet_bench.reporting.columns import text_table, traced_columns
     from hnet_bench.reporting.provenance import arithmetic, traced_lines
     from hnet_bench.reporting.terminal import print_table
-    from hnet_bench.reporting.text import SCALES, measured_text, reported_text, source_text
+    from hnet_bench.reporting.text import SCALES, code_sources, code_text, measured_text, reported_text, source_text
 
     chosen = api.select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
     (state,) = chosen.states
@@ -642,6 +642,10 @@ def trace(
     typer.echo(f"{state.cell.label}, {state.cell.scenario.label}: {measured_text(state)}{reported}")
     if state.cell.reported:
         typer.echo(f"Reported: {source_text(state.cell.reported)}.")
+    if code := code_text(state.cell):
+        typer.echo(f"Authors' code: {code}.")
+        for line in code_sources([state]):
+            typer.echo(f"  {line}")
     if not found:
         again = _suggested("run", table, "--rows", row, "--scenarios", scenario, results=results)
         typer.echo(f"No record yet: {again}")

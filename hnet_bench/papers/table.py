@@ -22,6 +22,9 @@ is reported is the difference, in that unit, below which a measured number count
 docs/verdicts.md). It is declared before anything is measured. A `reason` there says why a number is not reproduced,
 once somebody knows.
 
+`[[rows.CL3.authors_code]]` has what the authors' own code gave somebody who ran it: a second number beside the reported
+one. What such runs share may stand in `[authors_code]`.
+
 `extends = "quick"` adds rows to those of another table: a shipped one, or one beside it, `base.toml`; only to some of
 them as `extends = { table = "quick", rows = ["joint"] }`. The rows of the base come first, with all that they have, and
 so they share its records; new rows may use its settings and its shared hyperparameters.
@@ -47,7 +50,7 @@ from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
 from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, UserError
-from hnet_bench.metrics import METRICS, Better
+from hnet_bench.metrics import METRICS, Better, Summary, summarise
 from hnet_bench.papers.search import Choice, RuleName, Search, Tuning, check_choice, check_space, read_choices
 from hnet_bench.papers.seeds import format_seeds, parse_seeds
 
@@ -100,6 +103,25 @@ class Reported:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuthorsCode:
+    """Runs of the authors' own code that differ in their seed alone, with their scores in the unit of records."""
+
+    code: str  # the repository
+    commit: str
+    versions: str  # of what it ran with
+    command: str
+    by: str  # who ran it, and when
+    seeds: str | int | tuple[int | str, ...]
+    scores: tuple[float, ...]  # averages over all experiences after the last one, in the order of the seeds
+    note: str = ""
+
+    @property
+    def runs(self) -> set[tuple[str, ...]]:
+        """What tells each of its runs from others."""
+        return {(self.code, self.commit, self.versions, self.command, str(seed)) for seed in parse_seeds(self.seeds)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One row in one scenario: what to run, and what is reported for it."""
 
@@ -112,6 +134,7 @@ class Cell:
     strategy: str
     hyperparameters: Settings
     reported: Reported | None
+    authors_code: tuple[AuthorsCode, ...] = ()
     unit: Unit = "percent"
     better: Better = "higher"
     # A bound that the methods of the table are held against, such as joint training: never counted as its best.
@@ -126,6 +149,11 @@ class Cell:
     def untuned(self) -> bool:
         """Whether its hyperparameters are still to be chosen."""
         return self.search is not None and self.search.choice is None
+
+    @property
+    def by_authors_code(self) -> Summary | None:
+        """The mean of all runs of the authors' code, None if there is none."""
+        return summarise([score for runs in self.authors_code for score in runs.scores])
 
     @property
     def where(self) -> str:
@@ -206,6 +234,7 @@ class _File:
     search: dict[str, Any] = field(default_factory=dict)
     tuning: dict[str, Any] | None = None
     reported: dict[str, Any] = field(default_factory=dict)
+    authors_code: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +271,7 @@ class _CellEntry:
     hyperparameters: str | dict[str, Any] = field(default_factory=dict)
     search: str | dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] | None = None
+    authors_code: tuple[dict[str, Any], ...] = ()
 
 
 def table_names() -> tuple[str, ...]:
@@ -415,6 +445,7 @@ def _cell(
         strategy=entry.strategy,
         hyperparameters=hyperparameters,
         reported=reported,
+        authors_code=_authors_code(file, entry, where),
         unit=file.unit,
         better=file.better,
         reference=row.reference,
@@ -573,11 +604,39 @@ def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported
     reported = from_settings(Reported, settings, where=f"'reported' in {where}")
     _check_reported(reported, where)
     _check_design(reported, parse_seeds(file.seeds), where)
-    if file.unit != "percent":
-        return reported
-    numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
+    scores: dict[str, Any] = {
+        name: _score(value, file.unit)
+        for name in ("mean", "spread", "margin")
+        if (value := getattr(reported, name)) is not None
+    }
+    return replace(reported, **scores)
+
+
+def _score(printed: float, unit: Unit) -> float:
+    """A printed number in the unit of records."""
     # Rounding undoes the last-digit noise of dividing a printed decimal by 100.
-    return replace(reported, **{name: round(value / 100, 12) for name, value in numbers.items() if value is not None})
+    return round(printed / 100, 12) if unit == "percent" else printed
+
+
+def _authors_code(file: _File, entry: _CellEntry, where: str) -> tuple[AuthorsCode, ...]:
+    found = [
+        from_settings(AuthorsCode, {**file.authors_code, **runs}, where=f"'authors_code' in {where}")
+        for runs in entry.authors_code
+    ]
+    for index, one in enumerate(found):
+        for name in ("code", "commit", "versions", "command", "by"):
+            if not getattr(one, name).strip():
+                raise UserError(f"'{name}' of 'authors_code' in {where} must say something, found an empty text.")
+        if len(seeds := parse_seeds(one.seeds)) != len(one.scores):
+            raise UserError(
+                f"'authors_code' in {where} must have a score for each of its seeds, {format_seeds(seeds)}, found "
+                f"{len(one.scores)}."
+            )
+        if twice := one.runs & set().union(*(other.runs for other in found[:index])):
+            raise UserError(
+                f"'authors_code' in {where} has the run of seed {min(twice)[-1]} at commit {one.commit} twice."
+            )
+    return tuple(replace(one, scores=tuple(_score(score, file.unit) for score in one.scores)) for one in found)
 
 
 def _check_reported(reported: Reported, where: str) -> None:

@@ -17,7 +17,7 @@ from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.table import LEAST_REPEATS, Reported, Table
 from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks, step_of
 from hnet_bench.reporting.text import SCALES, Scale
-from hnet_bench.reporting.verdicts import Verdict, verdict_of
+from hnet_bench.reporting.verdicts import Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
@@ -28,6 +28,7 @@ class ReportCell(CellState):
     """A cell beside its records, with its verdict and its rank."""
 
     verdict: Verdict | None = None  # None if nothing is reported, or no margin declared
+    beside_code: Verdict | None = None  # the same of the authors' code, None for fewer than three of its seeds
     rank: Rank = ""
 
     @property
@@ -176,7 +177,10 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
     ranked = _ranks(states)
     cells = (
         ReportCell(
-            **{one.name: getattr(state, one.name) for one in fields(state)}, verdict=verdict_on(state), rank=rank
+            **{one.name: getattr(state, one.name) for one in fields(state)},
+            verdict=verdict_on(state),
+            beside_code=_beside_code(state),
+            rank=rank,
         )
         for state, rank in zip(states, ranked, strict=True)
     )
@@ -238,6 +242,14 @@ def _shared_draws(state: CellState, scores: dict[int, float]) -> SharedDraws | N
     # Half the square of the difference of two runs has the variance of one as its mean.
     within = sum(squares) / len(squares) / 2
     return SharedDraws(draws=len(draws), common=len(draws & scores.keys()), within=within, df=len(squares))
+
+
+def _beside_code(state: CellState) -> Verdict | None:
+    if not state.cell.authors_code:
+        return None
+    found = evidence(state)
+    values = list(found.scores.values())
+    return beside_authors_code(values, state.cell.by_authors_code, state.cell.reported, look=found.look)
 
 
 def _ranks(states: Sequence[CellState]) -> list[Rank]:

@@ -29,6 +29,7 @@ from hnet_bench.reporting.text import (
     MEBIBYTE,
     PERCENT,
     Scale,
+    code_text,
     count,
     legend,
     listed,
@@ -155,6 +156,18 @@ REPORTED: Column[ReportCell] = Column("reported", lambda cell: reported_text(cel
 SYMBOL: Column[ReportCell] = Column(
     "verdict", lambda cell: cell.verdict.kind.symbol if cell.verdict else "", "center", shows="verdict"
 )
+CODE: Column[ReportCell] = Column(
+    "authors' code", lambda cell: " ".join(filter(None, (code_text(cell.cell), _symbol(cell))))
+)
+
+
+def _symbol(cell: ReportCell) -> str:
+    return cell.beside_code.kind.symbol if cell.beside_code else ""
+
+
+def run_with_code(report: Report) -> list[ReportCell]:
+    """The cells that somebody ran the authors' code for."""
+    return [cell for cell in report.cells if cell.cell.authors_code]
 
 
 def results_table(report: Report) -> TextTable:
@@ -162,15 +175,29 @@ def results_table(report: Report) -> TextTable:
     kinds = [MEASURED]
     kinds += [REPORTED] if any(cell.reported for cell in report.cells) else []
     kinds += [SYMBOL] if any(cell.verdict for cell in report.cells) else []
-    shown = [replace(kind, scenario=scenario, group=scenario) for scenario in report.scenarios for kind in kinds]
+    coded = {cell.scenario for cell in run_with_code(report)}
+    shown = [
+        replace(kind, scenario=scenario, group=scenario)
+        for scenario in report.scenarios
+        for kind in [*kinds, *([CODE] if scenario in coded else [])]
+    ]
     return text_table(
         [ROW, *shown],
         report.rows,
         name="results",
         title=report.scale.heading,
         sections=sections_of([next(iter(row.values())) for row in report.rows]),
-        notes=(*legend(report.cells), *_rank_legend(report), *_verdict_legend(report)),
+        notes=(*legend(report.cells), *_rank_legend(report), *_verdict_legend(report), *code_legend(report)),
     )
+
+
+def code_legend(report: Report) -> list[str]:
+    """What a column of the authors' code says; nothing without one."""
+    meaning = (
+        "Authors' code: runs of the public code of the paper's authors, mean ± SEM (number of seeds); from "
+        f"{MINIMUM_SEEDS} seeds on with the verdict on what is measured beside it, with the same margin."
+    )
+    return [meaning] if run_with_code(report) else []
 
 
 def _rank_legend(report: Report) -> list[str]:
@@ -248,6 +275,32 @@ def verdicts_table(report: Report, columns: tuple[Column[Any], ...] = VERDICT_CO
         title="Verdicts",
         sections=sections_of(judged),
         notes=_verdict_notes(report),
+    )
+
+
+CODE_COLUMNS: tuple[Column[ReportCell], ...] = (
+    *VERDICT_COLUMNS[:3],
+    Column("Authors' code", lambda cell: code_text(cell.cell)),
+    *VERDICT_COLUMNS[3:],
+)
+
+
+def code_table(report: Report, columns: tuple[Column[Any], ...] = CODE_COLUMNS) -> TextTable | None:
+    """The same of the runs of the authors' code, for cells that have any; None if none has."""
+    if not (cells := run_with_code(report)):
+        return None
+    return text_table(
+        columns,
+        [replace(cell, verdict=cell.beside_code) for cell in cells],
+        name="code",
+        title="Beside the authors' code",
+        sections=sections_of(cells),
+        notes=(
+            "Difference: measured minus the mean of the authors' code. Margin, test and least numbers of seeds are "
+            "those of the verdicts above. Seeds are not paired: the same one draws other numbers in other code.",
+            f"With fewer than {MINIMUM_SEEDS} seeds of the authors' code there is no verdict. No number: these are too "
+            "few, however many of ours there were.",
+        ),
     )
 
 
@@ -641,7 +694,7 @@ def _measures_table(
 @lru_cache(maxsize=64)  # several formats ask for those of the same reports
 def tables_of(report: Report) -> tuple[TextTable, ...]:
     """The tables that a report has, in the order of its pages."""
-    makers = (results_table, metrics_table, verdicts_table, details_table, account_table)
+    makers = (results_table, metrics_table, verdicts_table, code_table, details_table, account_table)
     return tuple(table for make in makers if (table := make(report)))
 
 

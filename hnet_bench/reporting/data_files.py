@@ -23,6 +23,7 @@ from hnet_bench.runs.account import ACCOUNT
 # The score in the end stands first.
 _SUMMARIES = dict.fromkeys(["final", *(measure.name for measure in MEASURES if measure.over_seeds)])
 _REPORTED = ("mean", "spread", "spread_kind", "n", "margin", "known", "note", "reason")
+_OF_CODE = ("mean", "sem", "n")
 _VERDICT = ("outcome", "difference", "interval_low", "interval_high", "seeds_if_equal")
 
 # Of the CSV: paths in the JSON of a cell.
@@ -33,6 +34,8 @@ CSV_COLUMNS = (
     *(f"measured.{name}" for name in ACCOUNT),
     *(f"reported.{name}" for name in _REPORTED),
     *(f"verdict.{name}" for name in _VERDICT),
+    *(f"authors_code.{name}" for name in _OF_CODE),
+    *(f"authors_code.verdict.{name}" for name in _VERDICT),
 )
 
 
@@ -73,7 +76,15 @@ def cell_json(cell: ReportCell) -> Settings:
         "measured": _measured(cell) if cell.records else None,
         "reported": to_settings(cell.reported) if cell.reported else None,
         "verdict": verdict_json(cell.verdict) if cell.verdict else None,
+        "authors_code": _authors_code(cell),
     }
+
+
+def _authors_code(cell: ReportCell) -> Settings | None:
+    if (summary := cell.cell.by_authors_code) is None:
+        return None
+    verdict = verdict_json(cell.beside_code) if cell.beside_code else None
+    return {**_plain(summary), "verdict": verdict, "runs": [to_settings(one) for one in cell.cell.authors_code]}
 
 
 def verdict_json(verdict: Verdict) -> Settings:

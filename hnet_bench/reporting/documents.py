@@ -19,14 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.metrics import average_accuracy, during_accuracy, summarise
+from hnet_bench.metrics import Summary, average_accuracy, during_accuracy, summarise
 from hnet_bench.papers.seeds import parse_seeds
+from hnet_bench.papers.table import Reported
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import REPORTED, ROW, Column, text_table
+from hnet_bench.reporting.columns import (
+    CODE,
+    REPORTED,
+    ROW,
+    Column,
+    code_legend,
+    difference_text,
+    interval_text,
+    run_with_code,
+    text_table,
+)
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import link, picture, table
+from hnet_bench.reporting.statistics import INTERVAL
 from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend
-from hnet_bench.reporting.verdicts import VERDICTS
+from hnet_bench.reporting.verdicts import VERDICTS, Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.shipped import SUM_FILE, sum_of, sums_of
 
@@ -63,7 +75,7 @@ class Numbers:
 
     def records(self, row: str, scenario: str, seeds: str) -> list[Record]:
         """The records of these seeds. Raises UserError if one is not there."""
-        asked = {cell.key: cell for cell in self.report.cells}.get(f"{row}/{scenario}")
+        asked = self._cells.get(f"{row}/{scenario}")
         by_seed = {record.spec["seed"]: record for record in asked.records} if asked else {}
         if absent := [str(seed) for seed in parse_seeds(seeds) if seed not in by_seed]:
             raise UserError(
@@ -101,6 +113,46 @@ class Numbers:
         pairs = zip(self.scores(row, scenario, seeds), self.scores(other, scenario, seeds), strict=True)
         text = self._mean([one - two for one, two in pairs])
         return text if text.startswith("-") else f"+{text}"
+
+    def authors_code(self, row: str, scenario: str) -> str:
+        """ "62.91 ± 1.44 (7)": what the authors' code gave. Raises UserError if nobody ran it."""
+        return self.report.scale.summary(self._of_code(row, scenario))
+
+    def beside_code(self, row: str, scenario: str, seeds: str) -> str:
+        """ "-0.39, 90 % interval -3.91 to +3.12: inconclusive": these seeds beside the authors' code."""
+        code, scores = self._of_code(row, scenario), self.scores(row, scenario, seeds)
+        return self._judged(beside_authors_code(scores, code, self._reported(row, scenario)))
+
+    def code_beside_reported(self, row: str, scenario: str) -> str:
+        """The same of the authors' code beside what the paper reports."""
+        self._of_code(row, scenario)
+        scores = [score for runs in self._cells[f"{row}/{scenario}"].cell.authors_code for score in runs.scores]
+        return self._judged(verdict_of(scores, self._reported(row, scenario)))
+
+    def _judged(self, found: Verdict | None) -> str:
+        if found is None or found.interval_low is None:
+            raise UserError(f"{FINDINGS}.j2 asks for a verdict in table '{self.report.name}' on too few seeds.")
+        scale = self.report.scale
+        return f"{difference_text(found, scale)}, {INTERVAL} {interval_text(found, scale)}: {found.outcome}"
+
+    def _reported(self, row: str, scenario: str) -> Reported:
+        reported = self._cells[f"{row}/{scenario}"].reported
+        if reported is None or reported.margin is None:
+            raise UserError(f"{FINDINGS}.j2 asks for a verdict on row '{row}' ({scenario}), which has no margin.")
+        return reported
+
+    def _of_code(self, row: str, scenario: str) -> Summary:
+        cell = self._cells.get(f"{row}/{scenario}")
+        if cell is None or (code := cell.cell.by_authors_code) is None:
+            raise UserError(
+                f"{FINDINGS}.j2 asks for the authors' code of row '{row}' ({scenario}) of table '{self.report.name}', "
+                "which nobody ran."
+            )
+        return code
+
+    @property
+    def _cells(self) -> dict[str, ReportCell]:
+        return {cell.key: cell for cell in self.report.cells}
 
     def _mean(self, values: Sequence[float]) -> str:
         summary = summarise(values)
@@ -140,10 +192,12 @@ def _block(report: Report, folder: str) -> str:
     """The rows that were run; for each scenario what was measured, with its verdict, and what is reported."""
     measured: Column[ReportCell] = Column("", _measured)
     reported = {cell.scenario for cell in report.cells if cell.reported}
+    coded = {cell.scenario for cell in run_with_code(report)}
     columns: list[Column[Any]] = [ROW]
     for scenario in report.scenarios:
         columns += [replace(measured, heading=scenario, scenario=scenario)]
         columns += [replace(REPORTED, scenario=scenario)] if scenario in reported else []
+        columns += [replace(CODE, scenario=scenario)] if scenario in coded else []
     rows = [row for row in report.rows if any(cell.records for cell in row.values())]
     counts = report.outcomes
     verdicts = "; ".join(
@@ -155,6 +209,7 @@ def _block(report: Report, folder: str) -> str:
         f"{report.scale.heading}: mean ± SEM (seeds).",
         f"Verdicts: {verdicts}; not run ({counts['not run']})." if verdicts else "",
         f"Reported numbers: {marks}, else verified." if marks else "",
+        *code_legend(report),
         *record_legend(report.cells),
         f"All of it: {link(report.title, f'{folder}/{report.name}.md')}.",
     ]

@@ -28,6 +28,7 @@ from hnet_bench.reporting.text import (
     PERCENT,
     RECORD_MARKS,
     Scale,
+    code_text,
     count,
     duration,
     flat,
@@ -131,18 +132,28 @@ def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
     if cell.verdict:
         yield "Verdict", f"{cell.verdict.outcome}{KNOWN[cell.verdict.known][0]}"
         yield from _grounds(cell.verdict, scale)
+    if code := code_text(cell.cell):
+        yield "Authors' code", code
+    if cell.beside_code:
+        yield "Beside it", ", ".join([cell.beside_code.outcome, *_difference(cell.beside_code, scale)])
     if reason := reason_of(cell):
         yield "Reason", reason
 
 
 def _grounds(found: Verdict, scale: Scale) -> Iterable[tuple[str, str]]:
-    if found.difference is not None:
-        interval = interval_text(found, scale)
-        between = f", {INTERVAL} {interval}" if interval else ""
-        yield "Difference", f"{scale.signed(found.difference)} {scale.differences}{between}"
+    if difference := _difference(found, scale):
+        yield "Difference", ", ".join(difference)
     yield "Margin", scale.text(found.margin)
     if found.seeds_if_equal is not None:
         yield "Seeds to decide, if equal", str(found.seeds_if_equal)
+
+
+def _difference(found: Verdict, scale: Scale) -> list[str]:
+    """The difference and its interval, as far as there are any."""
+    if found.difference is None:
+        return []
+    interval = interval_text(found, scale)
+    return [f"{scale.signed(found.difference)} {scale.differences}", *([f"{INTERVAL} {interval}"] if interval else [])]
 
 
 def settings(cell: ReportCell) -> Iterable[tuple[str, str]]:

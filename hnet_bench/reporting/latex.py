@@ -15,7 +15,7 @@ from typing import Any
 from hnet_bench.reporting.cells import Report
 from hnet_bench.reporting.columns import Column, Entry, TextTable, tables_of
 from hnet_bench.reporting.provenance import made_with
-from hnet_bench.reporting.text import reported_sources
+from hnet_bench.reporting.text import code_sources, reported_sources
 from hnet_bench.reporting.verdicts import VERDICTS
 
 # \@nodocument is \relax between \begin{document} and \end{document} and nowhere else.
@@ -166,7 +166,7 @@ def _field(field: Entry) -> str:
 
 
 def _sources(report: Report) -> list[str]:
-    lines = [*reported_sources(report.cells), *made_with(report.cells)]
+    lines = [*reported_sources(report.cells), *code_sources(report.cells), *made_with(report.cells)]
     source = [f"Source: {report.table.source}."] if report.table.source else []
     command = shlex.join(["hnet-bench", "run", report.command])
     texts = [*source, report.note, *(f"{line}." for line in lines), f"To repeat: {command}."]

@@ -11,7 +11,7 @@ from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report
 from hnet_bench.reporting.columns import Entry, TextTable, tables_of
 from hnet_bench.reporting.provenance import made_with
-from hnet_bench.reporting.text import reported_sources
+from hnet_bench.reporting.text import code_sources, reported_sources
 
 # What means something anywhere, at the edge of a word, beside another of its kind, before what makes a link or an
 # entity of it; and at the beginning of a line.
@@ -41,6 +41,7 @@ def sources(report: Report) -> dict[str, list[str]]:
     """Where the numbers of a report come from, below a heading for each kind."""
     return {
         "How the reported numbers are known": reported_sources(report.cells),
+        "How the authors' code was run": code_sources(report.cells),
         "What the records were made with": made_with(report.cells),
     }
 

@@ -23,7 +23,17 @@ from rich.text import Text
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import NAME, VERDICT_COLUMNS, Column, Entry, TextTable, text_table, verdicts_table
+from hnet_bench.reporting.columns import (
+    CODE_COLUMNS,
+    NAME,
+    VERDICT_COLUMNS,
+    Column,
+    Entry,
+    TextTable,
+    code_table,
+    text_table,
+    verdicts_table,
+)
 from hnet_bench.reporting.text import SCALES, legend, measured_text, percent, reported_text
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
@@ -102,6 +112,8 @@ def print_verdicts(report: Report) -> None:
     """Prints the verdict on each cell that has a reported number, and what it rests on."""
     table = verdicts_table(report, (NAME, _LABEL, *VERDICT_COLUMNS[1:])) or text_table((), ())
     print_table(replace(table, title=f"{report.name}: {report.title}"))
+    if code := code_table(report, (NAME, _LABEL, *CODE_COLUMNS[1:])):
+        print_table(code)
 
 
 def print_finding(check: str, scenario: str, problem: str | None) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary
-from hnet_bench.papers.table import Reported, Unit
+from hnet_bench.papers.seeds import parse_seeds
+from hnet_bench.papers.table import Cell, Reported, Unit
 from hnet_bench.runs.plan import CellState
 
 NOT_RUN = "not run"
@@ -168,6 +169,25 @@ def reported_text(reported: Reported | None, unit: Unit = "percent") -> str:
     if reported is None:
         return ""
     return SCALES[unit].with_spread(reported.mean, reported.spread) + KNOWN[reported.known][0]
+
+
+def code_text(cell: Cell) -> str:
+    """ "62.91 ± 1.44 (7)": the mean of the authors' code, "" if nobody ran it."""
+    return SCALES[cell.unit].summary(cell.by_authors_code) if cell.by_authors_code else ""
+
+
+def code_sources(cells: Iterable[CellState]) -> list[str]:
+    """How the authors' code was run: one line for each cell and setting, with the score of each seed."""
+    lines = []
+    for cell in (state.cell for state in cells):
+        for runs in cell.authors_code:
+            scores = zip(parse_seeds(runs.seeds), map(SCALES[cell.unit].text, runs.scores), strict=True)
+            lines.append(
+                f"{cell.label} {cell.scenario.label}: {', '.join(f'{score} (seed {seed})' for seed, score in scores)}; "
+                f"{runs.code} at commit {runs.commit}, {runs.versions}: {runs.command}. Run by {runs.by}."
+                + (f" {runs.note}" if runs.note else "")
+            )
+    return lines
 
 
 def percent(fraction: float) -> str:

@@ -207,6 +207,17 @@ def _seeds_needed(n: int, spread: float, reported: Reported, uncertain: ErrorOfM
     return f"more than {reported.looks[-1]}"
 
 
+def beside_authors_code(
+    values: Sequence[float], code: Summary | None, reported: Reported | None, *, look: int | None = None
+) -> Verdict | None:
+    """The verdict on the measured values beside runs of the authors' code, whose mean and error take the place of those
+    reported; None if these are fewer than `MINIMUM_SEEDS`, or the table declares no margin."""
+    if code is None or code.n < MINIMUM_SEEDS or reported is None:
+        return None
+    its = replace(reported, mean=code.mean, spread=code.sem, spread_kind="sem", n=code.n, known="verified")
+    return verdict_of(values, its, look=look)
+
+
 def difference_of(
     measured: Summary, reported: Reported, *, shared: SharedDraws | None = None, look: int | None = None
 ) -> tuple[float, float | None, float | None]:

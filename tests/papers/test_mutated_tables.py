@@ -45,6 +45,9 @@ n = 20
 margin = 2.5
 known = "verified"
 note = "Table 1"
+[authors_code]
+code = "a/b"
+versions = "PyTorch 1.4.0"
 [hyperparameters.strong]
 strength = 100.0
 [settings.tiny]
@@ -61,7 +64,7 @@ name = "ewc"
 label = "EWC"
 settings = "tiny"
 hyperparameters = "strong"
-CL1 = { strategy = "ewc", reported = { mean = 90.0 } }
+CL1 = { strategy = "ewc", reported = { mean = 90.0 }, authors_code = [{ commit = "0a1b", command = "x", by = "us", seeds = "1-3", scores = [1.0, 2, 3] }] }
 CL3 = { strategy = "ewc", hyperparameters = { fisher = "exact" }, reported = { mean = 60, n = 5, note = "x", reason = "y" } }
 [[rows]]
 name = "mine"

@@ -332,3 +332,14 @@ def test_the_reduced_figure_5_says_so_and_differs_in_the_schedule_alone() -> Non
         schedule = {"iterations", "later_iterations", "learning_rate_steps"}
         assert {key for key, value in cell.protocol.items() if other.protocol[key] != value} == schedule
         assert (other.row, other.benchmark, other.hyperparameters) == (cell.row, cell.benchmark, cell.hyperparameters)
+
+
+def test_the_authors_code_was_run_for_three_cells_of_table_1() -> None:
+    cells = {f"{cell.row}/{cell.scenario.label}": cell for cell in load_table("von_oswald_2020_table_1").cells}
+    found = {key: summary for key, cell in cells.items() if (summary := cell.by_authors_code)}
+    assert {key: (round(100 * one.mean, 2), one.n) for key, one in found.items()} == {
+        "split_hnet_ent/CL2": (85.75, 1),
+        "split_hnet_ent/CL3": (62.91, 7),
+        "split_hnet_r/CL3": (94.88, 2),
+    }
+    assert found["split_hnet_ent/CL3"].sem == pytest.approx(0.0144, abs=5e-5)

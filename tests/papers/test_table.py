@@ -22,6 +22,22 @@ def content(**changes: Any) -> Settings:
     }
 
 
+# By hand, as a table for people has them: one state of the code, three seeds.
+CODE = {
+    "code": "somebody/code",
+    "commit": "0a1b2c3",
+    "versions": "PyTorch 1.4.0",
+    "command": "python train.py --seed SEED",
+    "by": "us",
+    "seeds": "1-3",
+    "scores": [62.5, 64.68, 66.67],
+}
+
+
+def with_code(*runs: Settings) -> Settings:
+    return with_cell(authors_code=list(runs))
+
+
 def with_cell(row: Settings | None = None, **cell: Any) -> Settings:
     entry = {"name": "a", "settings": "s", **(row or {}), "CL1": {"strategy": "finetune", **cell}}
     return content(rows=[entry])
@@ -53,6 +69,24 @@ def test_what_is_reported_is_merged_from_table_row_and_cell_and_becomes_a_fracti
         "known": "recalled",
         "note": "row",
     }
+
+
+def test_runs_of_the_authors_code_share_what_the_table_says_and_become_fractions() -> None:
+    shared = {key: CODE[key] for key in ("code", "versions", "by")}
+    own = {key: value for key, value in CODE.items() if key not in shared}
+    later = {**own, "commit": "9f8e7d6", "seeds": [1], "scores": [60.15], "note": "the last commit"}
+    cell = parse_table("t", {**with_code(own, later), "authors_code": shared}).cells[0]
+    assert [(one.code, one.commit, one.scores) for one in cell.authors_code] == [
+        ("somebody/code", "0a1b2c3", (0.625, 0.6468, 0.6667)),
+        ("somebody/code", "9f8e7d6", (0.6015,)),
+    ]
+    # 254 points over four runs; deviations -1, 1.18, 3.17 and -3.35 have squares of 23.6638 in all, over 3.
+    assert cell.by_authors_code is not None
+    assert (cell.by_authors_code.mean, cell.by_authors_code.n) == (pytest.approx(0.635), 4)
+    assert cell.by_authors_code.variance == pytest.approx(23.6638e-4 / 3)
+    assert parse_table("t", content()).cells[0].by_authors_code is None
+    fractions = {**with_code({**CODE, "scores": [0.5, 0.25, 1.0]}), "unit": "fraction"}
+    assert parse_table("t", fractions).cells[0].authors_code[0].scores == (0.5, 0.25, 1.0)
 
 
 def test_fractions_stay_as_they_are() -> None:
@@ -128,6 +162,23 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
             "The reported number in row 'a' (CL1) of table 't' is verified, and nothing says where it was read",
         ),
         (with_cell(reported={"mean": 1.0, "known": "second-hand"}), "is second-hand, and nothing says where"),
+        (with_cell(authors_code=CODE), "'authors_code' in row 'a' (CL1) of table 't' must be a list"),
+        (with_code({**CODE, "comit": "1"}), "Unknown key 'comit' in 'authors_code' in row 'a' (CL1) of table 't'"),
+        (
+            with_code({key: value for key, value in CODE.items() if key != "commit"}),
+            "Key 'commit' is missing in 'authors_code' in row 'a' (CL1) of table 't'",
+        ),
+        (with_code({**CODE, "by": " "}), "'by' of 'authors_code' in row 'a' (CL1) of table 't' must say something"),
+        (
+            with_code({**CODE, "scores": [62.5, 64.68]}),
+            "'authors_code' in row 'a' (CL1) of table 't' must have a score for each of its seeds, 1-3, found 2.",
+        ),
+        (with_code({**CODE, "scores": [62.5, "high", 1.0]}), "'scores' in 'authors_code' in row 'a' (CL1)"),
+        (with_code({**CODE, "seeds": "3-1"}), "The range of seeds 3-1 is empty"),
+        (
+            with_code(CODE, {**CODE, "seeds": "3-4", "scores": [1.0, 2.0]}),
+            "'authors_code' in row 'a' (CL1) of table 't' has the run of seed 3 at commit 0a1b2c3 twice.",
+        ),
         (content(unit="per mille"), "'unit' in table 't'"),
         (
             content(settings={"s": {"benchmark": {"name": 3}, "protocol": {}}}),

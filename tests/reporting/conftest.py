@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.papers.table import Table, parse_table
+from hnet_bench.papers.table import AuthorsCode, Table, parse_table
 from hnet_bench.reporting.cells import Report, build_report
 from hnet_bench.reporting.figures.kept import Figure as DrawnFigure
 from hnet_bench.reporting.figures.kept import figures_of
@@ -82,6 +83,26 @@ def rich_store(rich_table: Table, tmp_path: Path, record_of: Callable[..., Recor
 @pytest.fixture
 def rich_report(rich_table: Table, rich_store: Store) -> Report:
     return build_report(rich_table, table_state(rich_table, rich_store), command="rich.toml")
+
+
+@pytest.fixture
+def code_report(rich_table: Table, rich_store: Store) -> Report:
+    """The same with runs of the authors' code: three seeds for `good`, one for `low`, of a bound that has no margin."""
+    shared = {"code": "a/b", "versions": "PyTorch 1.4.0", "command": "python a_b.py --seed SEED", "by": "us"}
+    runs = {
+        "good": (
+            AuthorsCode(**shared, commit="first", seeds="1-2", scores=(0.70, 0.705), note="As 5 % of {x}_1."),
+            AuthorsCode(**shared, commit="last", seeds="1", scores=(0.71,)),
+        ),
+        "low": (AuthorsCode(**shared, commit="last", seeds="1", scores=(0.21,)),),
+        "upper": (AuthorsCode(**shared, commit="last", seeds="1-3", scores=(0.97, 0.98, 0.99)),),
+    }
+    cells = tuple(
+        replace(cell, authors_code=runs.get(cell.row, ()) if cell.scenario.label == "CL3" else ())
+        for cell in rich_table.cells
+    )
+    table = replace(rich_table, cells=cells)
+    return build_report(table, table_state(table, rich_store), command="rich.toml")
 
 
 @pytest.fixture

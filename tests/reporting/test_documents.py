@@ -8,7 +8,7 @@ import pytest
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.documents import Numbers, documents, rendered
+from hnet_bench.reporting.documents import Numbers, documents, rendered, with_results
 
 # Final accuracies of `low` are 0.20, 0.21, 0.20, 0.21, 0.20; of `good` 0.70, 0.71, 0.69, 0.70, 0.70.
 
@@ -27,6 +27,17 @@ def test_gains_are_paired_by_seed_and_have_a_sign(rich_report: Report) -> None:
     # 50, 50 and 49 points: the mean of the pairs has a third of a point of error, each mean more.
     assert Numbers(rich_report).gain("good", "low", "CL3", "1-3") == "+49.67 ± 0.33"
     assert Numbers(rich_report).gain("low", "good", "CL3", "1-3") == "-49.67 ± 0.33"
+
+
+def test_numbers_beside_the_authors_code(code_report: Report) -> None:
+    numbers = Numbers(code_report)
+    assert numbers.authors_code("good", "CL3") == "70.50 ± 0.29 (3)"
+    # 70.00 from five seeds with a variance of 0.5 points squared, the code from three with 0.25: 0.1 with t(4) = 2.1318
+    # and 0.08333 with t(2) = 2.9200 are 2.4901 in the mean, times 0.42817, the root of their sum.
+    assert numbers.beside_code("good", "CL3", "1-5") == "-0.50, 90 % interval -1.57 to +0.57: reproduced"
+    # Beside 70.00 ± 0.20 over 20 seeds, three of the code may not reproduce anything.
+    assert numbers.code_beside_reported("good", "CL3") == "+0.50, 90 % interval -0.39 to +1.39: inconclusive"
+    assert numbers.authors_code("low", "CL3") == "21.00 (1)"
 
 
 def test_findings_and_readme_beside_the_reports_are_rendered(rich_report: Report, tmp_path: Path) -> None:
@@ -61,3 +72,25 @@ def test_without_marks_and_template_there_is_nothing_to_render(rich_report: Repo
 def test_what_cannot_be_rendered_is_a_sentence(rich_report: Report, template: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         rendered(template, {"rich": rich_report})
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ('{{ table("rich").authors_code("high", "CL3") }}', r"the authors' code of row 'high' \(CL3\) .* nobody ran"),
+        ('{{ table("rich").beside_code("none", "CL3", "1") }}', "row 'none'"),
+        ('{{ table("rich").beside_code("low", "CL3", "1-5") }}', "a verdict in table 'rich' on too few seeds"),
+        ('{{ table("rich").beside_code("upper", "CL3", "1-3") }}', r"row 'upper' \(CL3\), which has no margin"),
+    ],
+)
+def test_what_nobody_ran_is_a_sentence(code_report: Report, template: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        rendered(template, {"rich": code_report})
+
+
+def test_a_readme_has_the_authors_code_where_somebody_ran_it(code_report: Report) -> None:
+    text = with_results("<!-- results: rich -->\n<!-- end of results -->", {"rich": code_report}, folder="reports")
+    assert "|  | CL1 | CL3 | reported | authors' code |" in text
+    assert "| 70.00 ± 0.20 | 70.50 ± 0.29 (3) ✓ |" in text
+    assert "| 90.00 ± 0.20† | 21.00 (1) |" in text
+    assert text.count("Authors' code: runs of the public code") == 1

@@ -241,6 +241,39 @@ def test_the_verdicts_of_csv_and_json_are_those_of_the_pages(rich_report: Report
         assert str(verdict["seeds_if_equal"] or "") == line["verdict_seeds_if_equal"] == equal
 
 
+def test_the_authors_code_stands_in_every_format_with_its_verdict(code_report: Report) -> None:
+    expected = of_tables(code_report)
+    assert [row[-1] for row in expected[0][:4]] == ["98.00 ± 0.58 (3)", "70.50 ± 0.29 (3) ✓", "", "21.00 (1)"]
+    low = "low & 100 % of _it_"
+    assert expected[2][1][1:8] == ["CL3", "5", "70.50 ± 0.29 (3)", "-0.50", "-1.57 to +0.57", "2.50", "reproduced"]
+    assert expected[2][2] == [low, "CL3", "5", "21.00 (1)", "", "", "", "", ""]
+    assert of_markdown(markdown.page(code_report)) == expected
+    assert of_latex(latex.document(code_report)) == expected
+    assert of_html(html_of(code_report)) == expected
+    run = "70.00 (seed 1), 70.50 (seed 2); a/b at commit first, PyTorch 1.4.0: python a_b.py --seed SEED. Run by us."
+    page, web = markdown.page(code_report), html_of(code_report)
+    assert "## How the authors' code was run" in page
+    assert f"CL3: {run} As 5 % of {{x}}_1." in page
+    assert run in web
+    assert run in latex.document(code_report)
+    assert "<dt>Beside it</dt><dd>reproduced, -0.50 percentage points, 90 % interval -1.57 to +0.57</dd>" in web
+
+
+def test_csv_and_json_hold_the_authors_code(code_report: Report) -> None:
+    cells = {(cell["row"], cell["scenario"]): cell for cell in json.loads(as_json(code_report))["cells"]}
+    good, low = cells["good", "CL3"]["authors_code"], cells["low", "CL3"]["authors_code"]
+    assert (good["mean"], good["n"], good["verdict"]["outcome"]) == (pytest.approx(0.705), 3, "reproduced")
+    assert [(one["commit"], one["scores"]) for one in good["runs"]] == [("first", [0.7, 0.705]), ("last", [0.71])]
+    assert (low["mean"], low["sem"], low["verdict"]) == (0.21, None, None)
+    assert cells["high", "CL3"]["authors_code"] is None
+    lines = {(line["row"], line["scenario"]): line for line in csv.DictReader(io.StringIO(as_csv(code_report)))}
+    line = lines["good", "CL3"]
+    assert float(line["authors_code_mean"]) == pytest.approx(0.705)
+    assert (line["authors_code_n"], line["authors_code_verdict_outcome"]) == ("3", "reproduced")
+    assert float(line["authors_code_verdict_interval_low"]) == good["verdict"]["interval_low"]
+    assert {value for key, value in lines["high", "CL3"].items() if key.startswith("authors_code")} == {""}
+
+
 def test_the_columns_of_the_csv_are_the_same_for_every_table(
     rich_table: Table, tmp_path: Path, rich_report: Report
 ) -> None:

@@ -11,12 +11,14 @@ import numpy
 import pytest
 from scipy import stats
 
+from hnet_bench.metrics import summarise
 from hnet_bench.papers.table import Reported
-from hnet_bench.reporting.statistics import EXACT, LEVEL, ErrorOfMean, chance_to_reproduce
+from hnet_bench.reporting.statistics import EXACT, LEVEL, ErrorOfMean, chance_to_reproduce, half_width
 from hnet_bench.reporting.verdicts import (
     MINIMUM_TO_REPRODUCE,
     VERDICTS,
     Verdict,
+    beside_authors_code,
     error_of_reported,
     exit_code,
     verdict_of,
@@ -236,3 +238,47 @@ def test_what_is_off_decides_the_exit_code_before_what_is_open(outcomes: dict[st
 
 def test_kinds_of_verdicts_are_told_apart_without_colour() -> None:
     assert len({kind.symbol for kind in VERDICTS.values()}) == len(VERDICTS)
+
+
+def test_beside_the_authors_code_both_sides_have_the_spread_of_their_own_seeds() -> None:
+    found = beside_authors_code([0.71, 0.73, 0.72], summarise([0.70, 0.72, 0.71]), paper())
+    assert found is not None
+    # Both have a variance of 1e-4 over three seeds: the root of 2e-4 / 3 is 0.0081650, times t(2) = 2.9200.
+    assert found.difference == pytest.approx(0.01)
+    assert (found.interval_low, found.interval_high) == pytest.approx((0.01 - 0.023842, 0.01 + 0.023842), abs=1e-6)
+    assert found.outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "expected"),
+    [
+        ([0.700, 0.701, 0.699, 0.700, 0.700], [0.700, 0.701, 0.699], "reproduced"),
+        ([0.700, 0.701, 0.699, 0.700], [0.700, 0.701, 0.699], "inconclusive"),  # four of ours, as beside a paper
+        ([0.6, 0.6, 0.6], [0.700, 0.701, 0.699], "below"),
+        ([0.8, 0.8, 0.8], [0.700, 0.701, 0.699], "above"),
+        ([0.7] * 5, [0.7] * 3, "reproduced"),
+        ([], [0.700, 0.701, 0.699], "not run"),
+        ([0.7] * 5, [0.7, 0.7], None),  # two seeds of theirs can agree by chance, as two of ours
+        ([0.7] * 5, [0.7], None),
+        ([0.7] * 5, [], None),
+    ],
+)
+def test_the_authors_code_gives_a_verdict_from_three_seeds_on(
+    values: list[float], code: list[float], expected: str | None
+) -> None:
+    found = beside_authors_code(values, summarise(code), paper(mean=0.2, known="recalled"))
+    assert (found and found.outcome) == expected
+    assert found is None or found.known == "verified"
+    assert beside_authors_code(values, summarise(code), paper(margin=None)) is None
+    assert beside_authors_code(values, summarise(code), None) is None
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(3, 3), (5, 3), (3, 7), (10, 7)])
+def test_two_sets_of_seeds_err_in_at_most_five_per_cent(ours: int, theirs: int) -> None:
+    # Off by exactly the margin, 0.01, of which the interval must not say that it is less.
+    random, repetitions = numpy.random.default_rng(ours * theirs), 20_000
+    measured = random.normal(0.71, 0.004, (ours, repetitions))
+    code = random.normal(0.70, 0.003, (theirs, repetitions))
+    errors = [ErrorOfMean(one.var(axis=0, ddof=1) / len(one), len(one) - 1) for one in (measured, code)]
+    high = measured.mean(axis=0) - code.mean(axis=0) + half_width(errors)
+    assert (high < 0.01).mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repetitions)
