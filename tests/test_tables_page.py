@@ -48,11 +48,12 @@ def test_the_page_names_the_choices_of_the_protocol():
 
 
 def test_the_examples_are_tables(tmp_path):
-    text, extending = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    (tmp_path / "mine.toml").write_text(extending)
+    text, extending, code = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mine.toml").write_text(extending + code)
     extended = load_table(str(tmp_path / "mine.toml"))
     assert extended.rows == (*load_table("van_de_ven_2019_split_mnist").rows, "mine")
     assert cell_spec(extended.cells[-1])
+    assert extended.cells[-1].authors_code[0].scores == (0.625, 0.6468, 0.6667, 0.669)
     (tmp_path / "mine.toml").write_text(text)
     mine = load_table(str(tmp_path / "mine.toml"))
     assert [(cell.row, cell.scenario.label) for cell in mine.cells] == [

@@ -91,7 +91,7 @@ def code_report(rich_table: Table, rich_store: Store) -> Report:
     shared = {"code": "a/b", "versions": "PyTorch 1.4.0", "command": "python a_b.py --seed SEED", "by": "us"}
     runs = {
         "good": (
-            AuthorsCode(**shared, commit="first", seeds="1-2", scores=(0.70, 0.705), note="As 5 % of {x}_1."),
+            AuthorsCode(**shared, commit="first", seeds="1-2", scores=(0.70, 0.705), note="As published."),
             AuthorsCode(**shared, commit="last", seeds="1", scores=(0.71,)),
         ),
         "low": (AuthorsCode(**shared, commit="last", seeds="1", scores=(0.21,)),),

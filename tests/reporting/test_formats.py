@@ -253,7 +253,7 @@ def test_the_authors_code_stands_in_every_format_with_its_verdict(code_report: R
     run = "70.00 (seed 1), 70.50 (seed 2); a/b at commit first, PyTorch 1.4.0: python a_b.py --seed SEED. Run by us."
     page, web = markdown.page(code_report), html_of(code_report)
     assert "## How the authors' code was run" in page
-    assert f"CL3: {run} As 5 % of {{x}}_1." in page
+    assert f"CL3: {run} As published." in page
     assert run in web
     assert run in latex.document(code_report)
     assert "<dt>Beside it</dt><dd>reproduced, -0.50 percentage points, 90 % interval -1.57 to +0.57</dd>" in web
