@@ -336,7 +336,7 @@ def _design_notes(report: Report) -> Iterable[str]:
             yield (
                 f"Judged after {', '.join(map(str, looks))} seeds, the first ones of the table, by tests at "
                 f"{', '.join(rates)}, which add up to {ERROR_RATE}: seeds may be added until a number is decided. The "
-                "interval is that of the last look that was reached."
+                f"interval is that of the last look that was reached. More than {looks[-1]}: none is likely to decide."
             )
     matched = [
         f"{cell.label} {cell.scenario} ({cell.scale.text(found.within)}; {found.matched} draws in common)"
