@@ -97,6 +97,7 @@ def test_the_chance_of_a_decision_is_what_a_simulation_finds(looks_of: Callable[
     final = (scores.mean() + random.normal(truth, spread / np.sqrt(5))) / 2
     half = half_width(errors_of_difference(spread**2, 10, ErrorOfMean(1e-6, 19)), level_at((5, 10), 10))
     assert joint.chance == pytest.approx((abs(final - 0.6) + half < 0.01).mean(), abs=0.01)
+    assert joint.chance is not None
     assert 0.2 < joint.chance < 0.8
 
 
