@@ -18,6 +18,7 @@ STRATEGIES = {
     "lwf": "baselines.lwf:Lwf",
     "dgr": "baselines.dgr:Dgr",
     "dgr_distill": "baselines.dgr:DgrDistill",
+    "bir": "baselines.bir:Bir",
     # Every class has a density of its own.
     "generative_classifier": "baselines.generative_classifier:GenerativeClassifier",
     # Samples are stored.

@@ -80,8 +80,9 @@ def _template(setup: Setup, settings: GenerativeClassifier) -> SupervisedTemplat
             if self.is_training:
                 vae = self.model.of(int(self.mb_y[0]))
                 noise = torch.randn(len(self.mb_x), settings.latent, generator=self._noise).to(self.device)
-                logits, *self.mb_posterior = vae(self.mb_x.flatten(1), noise)
-                return logits
+                pixels: Tensor
+                pixels, *self.mb_posterior = vae(self.mb_x.flatten(1), noise)
+                return pixels
             classes = self.classes_seen or list(range(self.setup.outputs))
             # The same noise for all inputs and at every evaluation: the answer depends on nothing but the input.
             shape = (self.setup.outputs, settings.importance_samples, settings.latent)

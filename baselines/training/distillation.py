@@ -24,10 +24,12 @@ class DistillationTemplate(ReplayTemplate):
 
     _teacher: nn.Module | None = None
 
-    def __init__(self, *, setup: Setup, distillation: DistillationSettings | None) -> None:
+    def __init__(
+        self, *, setup: Setup, distillation: DistillationSettings | None, network: nn.Module | None = None
+    ) -> None:
         self._distillation = distillation  # None: hard targets
         self._known: list[int] = []  # columns that the teacher answers for
-        super().__init__(setup=setup)
+        super().__init__(setup=setup, network=network)
 
     def begin_experience(self) -> None:
         super().begin_experience()
