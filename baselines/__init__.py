@@ -24,5 +24,6 @@ STRATEGIES = {
     # Samples are stored.
     "er": "baselines.er:Er",
     "agem": "baselines.agem:Agem",
+    "fromp": "baselines.fromp:Fromp",
     "icarl": "baselines.icarl:Icarl",
 }

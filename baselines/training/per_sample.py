@@ -21,6 +21,8 @@ from hnet_bench.nets.ordinary import Normalisation
 # Outputs (batch, C) and labels (batch,) -> pairs of weights (batch,) and derivatives (batch, C) of some function by the
 # outputs.
 Derivatives = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
+# Outputs of a layer whose part of kernels is summed at once.
+_UNITS_AT_ONCE = 8
 _Layer = nn.Linear | nn.Conv2d | Normalisation
 _Calls = list[tuple[_Layer, Tensor, Tensor]]  # layer, its inputs (batch, in, ...), its outputs (batch, out, ...)
 
@@ -93,6 +95,44 @@ def _gradients(layer: _Layer, inputs: Tensor, delta: Tensor) -> Iterator[tuple[T
         yield layer.weight, (delta * inputs.flatten(2)).sum(2)
     if layer.bias is not None:
         yield layer.bias, delta.sum(2)
+
+
+def jacobian_kernels(
+    model: nn.Module,
+    parameters: Sequence[nn.Parameter],
+    x: Tensor,
+    functions: Callable[[Tensor], Tensor],
+    variances: Sequence[Tensor],
+) -> Tensor:
+    """K_c = J_c diag(variances) J_c^T, (C, n, n) in float64, where J_c (n, parameters) is the Jacobian of function c.
+
+    `functions` calls the model for inputs (n, ...) and gives (n, C); `variances` are as the parameters. In closed form
+    for linear layers: with derivatives d (n, out) by a layer's outputs and its inputs h (n, in), the entry of a and b
+    is the sum over units u of d_au d_bu (sum over j of h_aj v_uj h_bj), and the latter is the same for all functions.
+    Raises UserError as `mean_sizes`, and for a model with other layers.
+    """
+    _check(model, parameters)
+    with _recorded(model) as calls:
+        values = functions(x)
+    if others := [layer for layer, _, _ in calls if not isinstance(layer, nn.Linear)]:
+        raise UserError(f"Kernels of Jacobians need linear layers alone, found a {type(others[0]).__name__}.")
+    results = [result for _, _, result in calls]
+    deltas = [
+        torch.autograd.grad(one.sum(), results, retain_graph=True, materialize_grads=True) for one in values.unbind(1)
+    ]
+    variance: dict[Tensor, Tensor] = dict(zip(parameters, variances, strict=True))
+    kernels = torch.zeros(values.shape[1], len(x), len(x), dtype=torch.float64, device=x.device)
+    for index, (layer, inputs, _) in enumerate(calls):
+        of_functions = torch.stack([delta[index] for delta in deltas]).double()  # (C, n, out)
+        inputs = inputs.double()
+        for units in torch.arange(of_functions.shape[2], device=x.device).split(_UNITS_AT_ONCE):
+            of_weights = variance[layer.weight][units].double().unsqueeze(1)  # (units, 1, in)
+            shared = (inputs * of_weights) @ inputs.T  # (units, n, n)
+            if layer.bias is not None:
+                shared += variance[layer.bias][units].double().view(-1, 1, 1)
+            for kernel, derivatives in zip(kernels, of_functions[:, :, units], strict=True):
+                kernel += torch.einsum("au,bu,uab->ab", derivatives, derivatives, shared)
+    return kernels
 
 
 @contextmanager

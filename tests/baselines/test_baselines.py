@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from baselines.agem import Agem
+from baselines.bir import Bir
 from baselines.dgr import Dgr, DgrDistill
 from baselines.empirical_ewc import EmpiricalEwc
 from baselines.er import Er
 from baselines.ewc import Ewc, OnlineEwc
 from baselines.finetune import Finetune
+from baselines.fromp import Fromp
+from baselines.generative_classifier import GenerativeClassifier
 from baselines.icarl import Icarl
 from baselines.lwf import Lwf
 from baselines.mas import Mas
@@ -25,6 +28,12 @@ from hnet_bench.interfaces import Scenario, UserError
     ("cls", "change", "message"),
     [
         (Agem, {"per_class": -3}, "per_class of agem must be at least 1, found -3"),
+        (Bir, {"gated_fraction": 1.0}, "gated_fraction of bir must be at least 0 and below 1, found 1.0"),
+        (Bir, {"temperature": -1.0}, "temperature must be positive, found -1.0"),
+        (Fromp, {"per_class": 0}, "per_class of fromp must be at least 1, found 0"),
+        (Fromp, {"noise": 0.0}, "noise of fromp must be positive, found 0.0"),
+        (Fromp, {"strength": math.nan}, "strength must not be negative, found nan"),
+        (GenerativeClassifier, {"latent": 0}, "latent of generative_classifier must be at least 1, found 0"),
         (Er, {"per_class": 0}, "per_class of er must be at least 1, found 0"),
         (Icarl, {"budget": 0}, "budget of icarl must be at least 1, found 0"),
         (Icarl, {"per_class": -1}, "per_class of icarl must be at least 1, found -1"),
