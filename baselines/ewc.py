@@ -3,6 +3,7 @@ mattered. How much one mattered is its entry on the diagonal of the Fisher matri
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
@@ -105,10 +106,6 @@ def _template(setup: Setup, settings: FisherSettings, decay: float | None = None
     class EwcTemplate(PenaltyTemplate):
         learns_with = ANY_NETWORK
 
-        def __init__(self) -> None:
-            self._sample_order = setup.generator("fisher_samples")
-            super().__init__(setup=setup, scale=settings.scale)
-
         def consolidate(self) -> None:
             if decay is None:
                 self.penalty.add(self.fisher(), self.trained_parameters())
@@ -117,15 +114,10 @@ def _template(setup: Setup, settings: FisherSettings, decay: float | None = None
 
         def fisher(self) -> list[Tensor]:
             """Diagonal of the Fisher matrix at the present weights for the present experience, by parameter."""
-            chosen = None
-            if settings.fisher_samples is not None:
-                order = torch.randperm(self.present_count, generator=self._sample_order)
-                chosen = order[: settings.fisher_samples]
-            return self.importances(
-                lambda outputs, labels: fisher_derivatives(settings.fisher, outputs, labels), torch.square, chosen
-            )
+            derivatives = functools.partial(fisher_derivatives, settings.fisher)
+            return self.importances(derivatives, torch.square, settings.fisher_samples)
 
-    return EwcTemplate()
+    return EwcTemplate(setup=setup, scale=settings.scale)
 
 
 def fisher_derivatives(fisher: Fisher, outputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -81,6 +81,7 @@ class PenaltyTemplate(ClassifierTemplate):
 
     def __init__(self, *, setup: Setup, scale: float) -> None:
         self.penalty = QuadraticPenalty(scale)
+        self._sample_order = setup.generator("fisher_samples")
         super().__init__(setup=setup)
 
     def consolidate(self) -> None:
@@ -103,12 +104,16 @@ class PenaltyTemplate(ClassifierTemplate):
             self.consolidate()
 
     def importances(
-        self, derivatives: Derivatives, size: Callable[[Tensor], Tensor], chosen: Tensor | None = None
+        self, derivatives: Derivatives, size: Callable[[Tensor], Tensor], samples: int | None = None
     ) -> list[Tensor]:
-        """Mean sizes of gradients, see `mean_sizes`, over the training samples of the present experience.
+        """Mean sizes of gradients, see `mean_sizes`, over training samples of the present experience: all of them, or
+        so many, drawn at random.
 
-        The outputs are those that compete in training; `chosen` are positions of samples (None: all).
+        The outputs are those that compete in training, without dropout, and by running batch statistics.
         """
+        chosen = None
+        if samples is not None:
+            chosen = torch.randperm(self.present_count, generator=self._sample_order)[:samples]
         was_training = self.model.training
         at_once = SAMPLES_AT_ONCE if self.setup.protocol.network == "mlp" else IMAGES_AT_ONCE
         self.model.eval()

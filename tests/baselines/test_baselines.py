@@ -49,6 +49,7 @@ from hnet_bench.interfaces import Scenario, UserError
         (Si, {"strength": -1.0}, "strength must not be negative, found -1.0"),
         (Si, {"damping": 0.0}, "damping must be positive, found 0.0"),
         (Mas, {"strength": -1.0}, "strength must not be negative, found -1.0"),
+        (Mas, {"importance_samples": 0}, "importance_samples must be at least 1, found 0"),
         (Xdg, {"gated_fraction": -0.1}, "must be at least 0 and below 1, found -0.1"),
         (Xdg, {"gated_fraction": 1.0}, "must be at least 0 and below 1, found 1.0"),
     ],

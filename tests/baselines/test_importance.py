@@ -227,3 +227,15 @@ def test_importances_of_si_by_hand_and_without_a_clamp(learnt):
     grown = template.penalty.importance[1] - before
     assert grown.tolist() == pytest.approx([3 / 4.5, -2, 0, 0, 0], abs=1e-5)
     assert all(torch.equal(one, two) for one, two in zip(template.penalty.centre, parameters, strict=True))
+
+
+def test_importances_of_mas_may_be_those_of_some_samples(learnt):
+    few, every = (
+        learnt(strategy, Scenario.TASK, experiences=1, **SMALL).penalty.importance
+        for strategy in (Mas(importance_samples=2), Mas())
+    )
+    assert [one.shape for one in few] == [one.shape for one in every]
+    assert not torch.equal(few[0], every[0])
+    many = learnt(Mas(importance_samples=1000), Scenario.TASK, experiences=1, **SMALL).penalty.importance
+    for one, other in zip(many, every, strict=True):
+        torch.testing.assert_close(one, other)
