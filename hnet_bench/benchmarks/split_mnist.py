@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.benchmarks.legacy_seed import check_draw, check_legacy_seed
-from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Scenario
+from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Scenario, UserError
 
 if TYPE_CHECKING:
     from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
@@ -26,22 +26,37 @@ class SplitMnist:
     class_order: Literal["fixed", "per_seed"] = "fixed"
     # The seed that the order is drawn with instead of the run's: for runs that share a draw and nothing else.
     draw_seed: int | None = field(default=None, metadata=ADDED_LATER)
+    # Digits of each experience: 1 is learning class by class, for CL3 alone.
+    classes_per_experience: int = field(default=2, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
+        if self.classes_per_experience not in (1, 2, 5):
+            raise UserError(
+                f"'classes_per_experience' of {self.name} must be 1, 2 or 5, which split ten digits evenly, found "
+                f"{self.classes_per_experience}."
+            )
         check_draw(self.draw_seed, drawn=self.class_order == "per_seed", needs="class_order = per_seed")
 
     @property
     def facts(self) -> BenchmarkFacts:
-        """Five experiences of two classes."""
-        return BenchmarkFacts(experiences=5, classes_per_experience=2, input_shape=(1, 28, 28))
+        """Five experiences of two classes, unless the settings say otherwise."""
+        classes = self.classes_per_experience
+        return BenchmarkFacts(experiences=10 // classes, classes_per_experience=classes, input_shape=(1, 28, 28))
 
-    def digits(self, seed: int) -> tuple[tuple[int, int], ...]:
-        """The two digits of each experience, in the order of their labels."""
+    def digits(self, seed: int) -> tuple[tuple[int, ...], ...]:
+        """The digits of each experience, in the order of their labels."""
         order = list(range(10)) if self.class_order == "fixed" else van_de_ven_class_order(self._draw(seed))
-        return tuple((order[2 * index], order[2 * index + 1]) for index in range(5))
+        classes = self.classes_per_experience
+        return tuple(tuple(order[first : first + classes]) for first in range(0, 10, classes))
 
     def check(self, *, scenario: Scenario, seed: int) -> None:
-        """Raises UserError for a seed that no class order can be drawn with."""
+        """Raises UserError for a seed that no class order can be drawn with, and where one class is to be told from
+        none."""
+        if self.classes_per_experience == 1 and scenario is not Scenario.CLASS:
+            raise UserError(
+                f"With one class in each experience {self.name} is for CL3: in {scenario.label} nothing is to be told "
+                "apart."
+            )
         if self.class_order == "per_seed":
             check_legacy_seed(self._draw(seed), f"A seed of {self.name} with class_order = per_seed")
 
@@ -61,8 +76,10 @@ class SplitMnist:
             y = torch.from_numpy(labels)
             parts.append(
                 [
-                    subset_by_classes(x, y, pair, first_label=2 * index if scenario is Scenario.CLASS else 0)
-                    for index, pair in enumerate(self.digits(seed))
+                    subset_by_classes(
+                        x, y, digits, first_label=index * len(digits) if scenario is Scenario.CLASS else 0
+                    )
+                    for index, digits in enumerate(self.digits(seed))
                 ]
             )
         return in_memory_benchmark(

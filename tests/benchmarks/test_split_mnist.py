@@ -40,6 +40,19 @@ def test_runs_can_share_a_draw_and_have_seeds_of_their_own():
     assert "draw_seed" not in to_settings(SplitMnist())
 
 
+def test_digits_may_come_one_by_one_or_five_at_a_time():
+    one_by_one = SplitMnist(class_order="per_seed", classes_per_experience=1)
+    assert one_by_one.digits(1) == tuple((int(digit),) for pair in PAIRS[1].split() for digit in pair)
+    assert (one_by_one.facts.experiences, one_by_one.facts.classes_per_experience) == (10, 1)
+    assert SplitMnist(classes_per_experience=5).digits(1) == ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9))
+    one_by_one.check(scenario=Scenario.CLASS, seed=1)
+    with pytest.raises(UserError, match="With one class in each experience split_mnist is for CL3: in CL1 nothing"):
+        one_by_one.check(scenario=Scenario.TASK, seed=1)
+    with pytest.raises(UserError, match=r"'classes_per_experience' of split_mnist must be 1, 2 or 5.* found 3"):
+        SplitMnist(classes_per_experience=3)
+    assert "classes_per_experience" not in to_settings(SplitMnist())
+
+
 @pytest.mark.parametrize("settings", [{}, {"class_order": "per_seed"}])
 def test_a_draw_needs_a_seed_that_something_can_be_drawn_with(settings):
     with pytest.raises(UserError, match=r"'draw_seed' is the seed of a draw|'draw_seed' must be at least 0"):
