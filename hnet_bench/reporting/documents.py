@@ -84,6 +84,12 @@ class Numbers:
             )
         return [by_seed[seed] for seed in parse_seeds(seeds)]
 
+    def has(self, row: str, scenario: str, seeds: str) -> bool:
+        """Whether there is a record of each of these seeds."""
+        asked = {cell.key: cell for cell in self.report.cells}.get(f"{row}/{scenario}")
+        found = {record.spec["seed"] for record in asked.records} if asked else set()
+        return found.issuperset(parse_seeds(seeds))
+
     def chosen(self, row: str, scenario: str) -> str:
         """ "1e+06": the values that a search chose for a row. Raises UserError if it has none."""
         cell = {cell.key: cell.cell for cell in self.report.cells}.get(f"{row}/{scenario}")
