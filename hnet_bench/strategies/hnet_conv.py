@@ -46,12 +46,14 @@ class HnetConv(HypernetworkSettings):
             )
         if self.generated_layers is not None:
             raise UserError("hnet_conv generates all layers: it has no generated_layers.")
+        if self.fisher_weighted or self.frozen_after is not None:
+            raise UserError("hnet_conv has neither fisher_weighted nor frozen_after.")
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run. Raises UserError if the protocol's network does not take the inputs."""
         from hnet_bench.avalanche_adapter.template import head_columns
-        from hnet_bench.nets.masked_regulariser import MaskedRegulariser
         from hnet_bench.nets.networks import NETWORKS, target_network
+        from hnet_bench.nets.weighted_regulariser import WeightedRegulariser
         from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate, Regulariser
 
@@ -67,7 +69,7 @@ class HnetConv(HypernetworkSettings):
                     return super().new_regulariser()
                 layout = self.classifier.target.layout
                 masks = [layout.keeping_outputs(head_columns(self.setup, task)) for task in range(self.task)]
-                return MaskedRegulariser(self.classifier.hypernetwork, masks, self._strength)
+                return WeightedRegulariser(self.classifier.hypernetwork, masks, self._strength)
 
         target = target_network(setup, setup.facts.experiences if self.statistics_per_task else 1)
         return ConvHypernetworkTemplate(

@@ -37,17 +37,30 @@ class HnetEnt(HypernetworkSettings):
         default="entropy", metadata=ADDED_LATER
     )
 
+    # A hypernetwork of its own for every task, which shares and forgets nothing: what the criterion can do at best.
+    one_per_task: bool = field(default=False, metadata=ADDED_LATER)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.entropy == "naive" and self.criterion != "entropy":
             raise UserError(f"The naive entropy is for the criterion entropy, found {self.criterion}.")
+        if self.one_per_task and (self.regularisation_strength > 0 or self.frozen_after is not None):
+            raise UserError(
+                "With one_per_task nothing is regularised or frozen: set regularisation_strength to 0, without "
+                "frozen_after."
+            )
+        if self.one_per_task and self.criterion == "entropy_gradient":
+            raise UserError(
+                "Embeddings of different hypernetworks cannot be mixed: entropy_gradient has no one_per_task."
+            )
 
     def trainings(self, setup: Setup) -> dict[str, Settings]:
         """The classifier, which HNET in CL1 and HNET+TIR train in the same way, whatever infers the task."""
-        return {"classifier": self.classifier_training(setup)}
+        own = {"one_per_task": True} if self.one_per_task else {}
+        return {"classifier": {**self.classifier_training(setup), **own}}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
-        """The strategy for one run. Raises UserError for a gap of logits where there is one class."""
+        """The strategy for one run. Raises UserError where an experience has a single class."""
         import torch
 
         from hnet_bench.nets.criteria import doubt, entropy, entropy_gradient, gap
@@ -57,8 +70,8 @@ class HnetEnt(HypernetworkSettings):
 
         form, criterion = self.entropy, self.criterion
         classes = setup.facts.classes_per_experience
-        if criterion == "calibrated_gap" and classes < 2:
-            raise UserError("The criterion calibrated_gap needs at least 2 classes in every experience, found 1.")
+        if classes < 2:
+            raise UserError("HNET+ENT needs at least 2 classes in every experience: of a single one all are certain.")
 
         class EntropyTemplate(ChunkedHypernetworkTemplate):
             # Of the criterion calibrated_gap: median gaps (tasks,) of the tasks that are learnt, 1 for others.
@@ -103,10 +116,11 @@ class HnetEnt(HypernetworkSettings):
                         self.usual_gaps[self.task] = torch.cat(gaps).median()
 
             def parameter_counts(self) -> Settings:
-                stored = {"stored_values": len(self.usual_gaps)} if len(self.usual_gaps) else {}
-                return {**super().parameter_counts(), **stored}
+                counts = super().parameter_counts()
+                stored = counts.get("stored_values", 0) + len(self.usual_gaps)
+                return {**counts, "stored_values": stored} if stored else counts
 
-        template = EntropyTemplate(setup=setup, settings=self)
+        template = EntropyTemplate(setup=setup, settings=self, one_per_task=self.one_per_task)
         if criterion == "calibrated_gap":
             template.usual_gaps = torch.ones(setup.facts.experiences, device=template.device)
         return template

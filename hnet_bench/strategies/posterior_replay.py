@@ -51,6 +51,8 @@ class PosteriorReplay(HypernetworkSettings):
         super().__post_init__()
         if self.generated_layers is not None:
             raise UserError("posterior_replay generates all layers: it has no generated_layers.")
+        if self.fisher_weighted:
+            raise UserError("posterior_replay holds spreads beside means: it has no fisher_weighted.")
         for name in ("samples", "test_samples"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} of posterior_replay must be at least 1, found {getattr(self, name)}.")

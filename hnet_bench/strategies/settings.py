@@ -30,6 +30,12 @@ class HypernetworkSettings:
     generated_layers: int | None = field(default=None, metadata=ADDED_LATER)
     # Whether shared layers learn in the first experience alone, or in all.
     shared_layers: Literal["frozen", "learnt"] = field(default="frozen", metadata=ADDED_LATER)
+    # Generated parameters of an old task are held as they matter to it: squared changes are weighted by the diagonal of
+    # the Fisher matrix, taken when the task was learnt and kept (the authors' ewc_weight_importance; unlike there
+    # divided by its mean, so that beta keeps its meaning).
+    fisher_weighted: bool = field(default=False, metadata=ADDED_LATER)
+    # Tasks after which the hypernetwork stays as it is: later ones are learnt through their embeddings alone.
+    frozen_after: int | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         sizes = {
@@ -39,12 +45,18 @@ class HypernetworkSettings:
             "every item of hidden_units": min(self.hidden_units, default=1),
             "regularised_tasks": 1 if self.regularised_tasks is None else self.regularised_tasks,
             "generated_layers": 1 if self.generated_layers is None else self.generated_layers,
+            "frozen_after": 1 if self.frozen_after is None else self.frozen_after,
         }
         for name, size in sizes.items():
             if size < 1:
                 raise UserError(f"{name} of a hypernetwork must be at least 1, found {size}.")
         if self.regularisation_strength < 0:
             raise UserError(f"regularisation_strength must not be negative, found {self.regularisation_strength}.")
+        if self.fisher_weighted and (self.regularised_tasks is not None or self.online_targets):
+            raise UserError(
+                "With fisher_weighted all old tasks are held to targets that are kept: there are neither "
+                "regularised_tasks nor online_targets then."
+            )
         if self.generated_layers is None and self.shared_layers != "frozen":
             raise UserError(f"shared_layers '{self.shared_layers}' needs generated_layers: all layers are generated.")
 

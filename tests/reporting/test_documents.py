@@ -23,6 +23,13 @@ def test_numbers_are_those_of_the_seeds_that_are_asked_for(rich_report: Report) 
     assert numbers.experiences("low", "CL3", "1-2", during=True)[0] == [0.9, 0.9]
 
 
+def test_a_text_can_ask_what_was_run(rich_report: Report) -> None:
+    numbers = Numbers(rich_report)
+    assert numbers.has("good", "CL3", "1-3")
+    assert not numbers.has("good", "CL3", "1-3,99")
+    assert not numbers.has("nobody", "CL3", "1")
+
+
 def test_gains_are_paired_by_seed_and_have_a_sign(rich_report: Report) -> None:
     # 50, 50 and 49 points: the mean of the pairs has a third of a point of error, each mean more.
     assert Numbers(rich_report).gain("good", "low", "CL3", "1-3") == "+49.67 ± 0.33"

@@ -118,6 +118,15 @@ def test_whatever_infers_the_task_takes_the_training_of_the_entropy(cell, shared
     assert outcome(record, archive) == outcome(*run_with_artefacts(other))
 
 
+@pytest.mark.parametrize("held", [{"fisher_weighted": True}, {"frozen_after": 1}])
+def test_what_holds_old_tasks_is_made_by_every_run_itself(cell, shared, held):
+    shared(cell("hnet", CL1, **held))
+    other = cell("hnet_ent", CL3, **held)
+    record, archive, sharing = shared(other)
+    assert sharing.taken == CLASSIFIER
+    assert outcome(record, archive) == outcome(*run_with_artefacts(other))
+
+
 def test_what_is_trained_anew_is_what_the_strategy_declares_apart(cell, shared):
     shared(cell("hnet_ent", CL3))
     for other in (

@@ -101,6 +101,21 @@ def test_the_number_that_is_kept_for_each_task_is_counted(built):
     assert counts == {**built(HnetEnt(**SIZES), stream=STREAM).parameter_counts(), "stored_values": TASKS}
 
 
-def test_a_gap_needs_two_classes(built):
-    with pytest.raises(UserError, match="needs at least 2 classes in every experience, found 1"):
-        built(HnetEnt(**SIZES, criterion="calibrated_gap"), stream=Synthetic(classes_per_experience=1))
+def test_certainty_needs_two_classes(built):
+    with pytest.raises(UserError, match="HNET\\+ENT needs at least 2 classes in every experience"):
+        built(HnetEnt(**SIZES), stream=Synthetic(classes_per_experience=1))
+
+
+def test_a_hypernetwork_for_each_task_forgets_nothing_and_infers_by_the_same_criteria(learnt, stream_of):
+    strategy = HnetEnt(**SIZES, criterion="calibrated_gap", one_per_task=True, regularisation_strength=0)
+    template = learnt(strategy, experiences=2, iterations=5)
+    first = [template.classifier.chunks(task).detach() for task in range(2)]
+    gaps = template.usual_gaps.clone()
+    template.train(stream_of()[2], eval_streams=[])
+    assert all(torch.equal(before, template.classifier.chunks(task)) for task, before in enumerate(first))
+    assert torch.equal(template.usual_gaps[:2], gaps[:2])
+    assert template.parameter_counts()["trained"] == sum(one.numel() for one in template.model.parameters())
+    with pytest.raises(UserError, match="With one_per_task nothing is regularised"):
+        HnetEnt(one_per_task=True)
+    with pytest.raises(UserError, match="cannot be mixed"):
+        HnetEnt(one_per_task=True, regularisation_strength=0, criterion="entropy_gradient")

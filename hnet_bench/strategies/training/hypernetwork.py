@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from hnet_bench.avalanche_adapter.resumable import Trained
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
+from hnet_bench.nets.fisher import fisher_diagonal
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp, TargetNetwork
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
+from hnet_bench.nets.weighted_regulariser import WeightedRegulariser
 from hnet_bench.strategies.settings import HypernetworkSettings
 from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
 
@@ -51,10 +53,15 @@ class HypernetworkTemplate(InMemoryTemplate):
         assert isinstance(self.model, GeneratedClassifier)
         return self.model
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the present task is learnt through its embedding alone."""
+        return False
+
     def trained_parameters(self) -> list[nn.Parameter]:
-        """theta and the embedding of the present task."""
+        """theta, unless it is frozen, and the embedding of the present task."""
         hypernetwork, embedding = self.classifier.hypernetwork_of(self.task)
-        return [*hypernetwork.theta, hypernetwork.task_embeddings[embedding]]
+        return [*([] if self.frozen else hypernetwork.theta), hypernetwork.task_embeddings[embedding]]
 
     def parameter_counts(self) -> Settings:
         """All embeddings count, as in the paper's compression ratio, and all hypernetworks if there are several.
@@ -70,7 +77,7 @@ class HypernetworkTemplate(InMemoryTemplate):
 
     def begin_experience(self) -> None:
         super().begin_experience()
-        if self.task > 0 and self._strength > 0:
+        if self.task > 0 and self._strength > 0 and not self.frozen:
             self._regulariser = self.new_regulariser()
             if self._looks_ahead:
                 self._lookahead = AdamLookahead(self.optimizer, self._theta())
@@ -135,20 +142,32 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
 
     Of the old tasks a few may be drawn for each step; what they are held to may be computed at every step. The first
     layers of the network may be shared by all tasks instead, and are then frozen after the first, or go on learning.
+    The hypernetwork itself may be frozen after some tasks.
     """
 
-    def __init__(self, *, setup: Setup, settings: HypernetworkSettings, target: TargetNetwork | None = None) -> None:
-        """`target` takes what is generated; None: the protocol's perceptron, or its generated layers."""
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        settings: HypernetworkSettings,
+        target: TargetNetwork | None = None,
+        one_per_task: bool = False,
+    ) -> None:
+        """`target` takes what is generated; None: the protocol's perceptron, or its generated layers. With
+        `one_per_task` each task has a hypernetwork of its own, and nothing is regularised."""
         drawn = settings.regularised_tasks
         self._draw = TaskDraw(drawn, setup.generator("regularised_tasks")) if drawn else None
         self._online_targets = settings.online_targets
         self._freezes = settings.shared_layers == "frozen"
+        self._frozen_after = settings.frozen_after
+        self._fisher_weighted = settings.fisher_weighted
+        self.importances: list[Tensor] = []  # of the generated parameters of each task that is learnt, (generated,)
         layers = settings.generated_layers
         if target is None:
             target = GeneratedMlp(setup) if layers is None else PartlyGeneratedMlp(setup, layers)
         super().__init__(
             setup=setup,
-            model=GeneratedClassifier(setup, target, chunked(settings, target)),
+            model=GeneratedClassifier(setup, target, chunked(settings, target), one_per_task=one_per_task),
             strength=settings.regularisation_strength,
             lookahead=settings.lookahead,
         )
@@ -158,16 +177,41 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
         shared = [parameter for parameter in self.classifier.target.parameters() if parameter.requires_grad]
         return [*super().trained_parameters(), *shared]
 
+    @property
+    def frozen(self) -> bool:
+        return self._frozen_after is not None and self.task >= self._frozen_after
+
     def end_experience(self) -> None:
         super().end_experience()
         if self._freezes:
             self.classifier.target.requires_grad_(False)
+        if self._frozen_after == self.tasks_seen:
+            for parameter in self.classifier.hypernetwork.theta:
+                parameter.requires_grad_(False)
+        if self._fisher_weighted and self.tasks_seen < self.setup.facts.experiences:
+            self.importances.append(self._importance())
+
+    def _importance(self) -> Tensor:
+        """How much the parameters generated for the present task matter to it, 1 on average, (generated,)."""
+        target = self.classifier.target
+        assert isinstance(target, (GeneratedMlp, PartlyGeneratedMlp))
+        inputs = (target.features(x) for x, _ in self.present_samples())
+        columns = head_columns(self.setup, self.task)
+        fisher = fisher_diagonal(inputs, self.classifier.chunks(self.task).reshape(-1), target.shape, columns)
+        return fisher / fisher.mean().clamp_min(torch.finfo(fisher.dtype).tiny)
+
+    def parameter_counts(self) -> Settings:
+        """Kept importances, of all tasks but the last, are "stored_values"."""
+        stored = (self.setup.facts.experiences - 1) * self.classifier.target.layout.parameters
+        return {**super().parameter_counts(), **({"stored_values": stored} if self._fisher_weighted else {})}
 
     def trained_by(self) -> dict[str, Trained]:
         drawn = {} if self._draw is None else {"regularised_tasks": self._draw.generator}
         return {"classifier": {"model": self.model, "data_order": self._data_order, **drawn}}
 
     def new_regulariser(self) -> Regulariser:
+        if self._fisher_weighted:
+            return WeightedRegulariser(self.classifier.hypernetwork, self.importances, self._strength)
         return GramRegulariser(
             self.classifier.hypernetwork, self.task, self._strength, draw=self._draw, online=self._online_targets
         )

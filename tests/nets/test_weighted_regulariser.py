@@ -1,12 +1,12 @@
-"""The masked regulariser equals its formula by autograd in float64, and the unmasked one where nothing is masked."""
+"""The weighted regulariser equals its formula by autograd in float64, and the plain one where all weights are 1."""
 
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hnet_bench.nets.masked_regulariser import MaskedRegulariser
 from hnet_bench.nets.regulariser import GramRegulariser
+from hnet_bench.nets.weighted_regulariser import WeightedRegulariser
 
 STRENGTH = 0.3
 
@@ -19,7 +19,7 @@ def literal(hypernetwork, theta, masks):
         target = hypernetwork(task).detach()
         embedding = hypernetwork.task_embeddings[task].detach().unsqueeze(0)
         generated = (hypernetwork.hidden(embedding, theta)[0] @ theta[-1]).flatten()[: len(target)]
-        total = total + (mask * (target - generated)).square().sum()
+        total = total + (mask * (target - generated).square()).sum()
     value = STRENGTH / len(masks) * total
     return value.detach(), torch.autograd.grad(value, theta)
 
@@ -39,15 +39,24 @@ def assert_same(regulariser, theta, value, gradients):
     used=st.floats(0, 1),
     hidden_units=st.lists(st.integers(1, 7), max_size=2).map(tuple),
     old_tasks=st.integers(1, 4),
-    masked=st.integers(0, 60),  # so many parameters at the end may be masked
+    masked=st.integers(0, 60),  # so many parameters at the end may be masked, or weighted
+    weights=st.booleans(),  # any, rather than 0 or 1
     seed=st.integers(0, 2**20),
 )
-@example(chunk_size=9, chunks=4, used=0.5, hidden_units=(), old_tasks=3, masked=3, seed=0)  # within the last chunk
-@example(chunk_size=9, chunks=4, used=0.5, hidden_units=(5,), old_tasks=3, masked=20, seed=0)  # across chunks
-@example(chunk_size=9, chunks=1, used=0.5, hidden_units=(5,), old_tasks=2, masked=2, seed=0)  # only one chunk
-@example(chunk_size=9, chunks=3, used=1.0, hidden_units=(5,), old_tasks=2, masked=0, seed=0)  # nothing is masked
+@example(
+    chunk_size=9, chunks=4, used=0.5, hidden_units=(), old_tasks=3, masked=3, weights=False, seed=0
+)  # within the last chunk
+@example(
+    chunk_size=9, chunks=4, used=0.5, hidden_units=(5,), old_tasks=3, masked=20, weights=True, seed=0
+)  # across chunks
+@example(
+    chunk_size=9, chunks=1, used=0.5, hidden_units=(5,), old_tasks=2, masked=2, weights=True, seed=0
+)  # only one chunk
+@example(
+    chunk_size=9, chunks=3, used=1.0, hidden_units=(5,), old_tasks=2, masked=0, weights=False, seed=0
+)  # nothing is masked
 def test_value_and_gradient_are_those_of_the_formula(
-    chunk_size, chunks, used, hidden_units, old_tasks, masked, seed, moved_hypernetwork
+    chunk_size, chunks, used, hidden_units, old_tasks, masked, weights, seed, moved_hypernetwork
 ):
     generated = (chunks - 1) * chunk_size + max(1, round(used * chunk_size))
     hypernetwork, theta, generator = moved_hypernetwork(
@@ -56,8 +65,11 @@ def test_value_and_gradient_are_those_of_the_formula(
     masks = [torch.ones(generated, dtype=torch.float64) for _ in range(old_tasks)]
     masked = min(masked, generated)
     for mask in masks:
-        mask[generated - masked :] = torch.randint(2, (masked,), generator=generator).double()
-    regulariser = MaskedRegulariser(hypernetwork, masks, STRENGTH)
+        some = (
+            3 * torch.rand(masked, generator=generator) if weights else torch.randint(2, (masked,), generator=generator)
+        )
+        mask[generated - masked :] = some.double()
+    regulariser = WeightedRegulariser(hypernetwork, masks, STRENGTH)
     assert_same(regulariser, theta, *literal(hypernetwork, theta, masks))
 
 
@@ -66,7 +78,7 @@ def test_with_nothing_masked_it_is_the_unmasked_one(moved_hypernetwork):
     other = GramRegulariser(hypernetwork, 3, STRENGTH)
     gradients = [torch.zeros_like(tensor) for tensor in theta]
     other.add_gradient(theta, gradients)
-    masked = MaskedRegulariser(hypernetwork, [torch.ones(31)] * 3, STRENGTH)
+    masked = WeightedRegulariser(hypernetwork, [torch.ones(31)] * 3, STRENGTH)
     assert_same(masked, theta, other.loss(theta), gradients)
 
 
@@ -74,7 +86,7 @@ def test_what_is_masked_may_move_freely(moved_hypernetwork):
     hypernetwork, _, _ = moved_hypernetwork(1, generated=8, chunk_size=8, hidden_units=())
     mask = torch.ones(8)
     mask[6:] = 0
-    regulariser = MaskedRegulariser(hypernetwork, [mask], 0.5)
+    regulariser = WeightedRegulariser(hypernetwork, [mask], 0.5)
     theta = [parameter.detach().clone() for parameter in hypernetwork.theta]
     theta[-1][-1, 6:] += 100  # the biases of masked parameters
     assert regulariser.loss(theta) == 0
@@ -85,4 +97,4 @@ def test_what_is_masked_may_move_freely(moved_hypernetwork):
 def test_there_must_be_an_old_task(moved_hypernetwork):
     hypernetwork, *_ = moved_hypernetwork(1)
     with pytest.raises(ValueError, match="at least one old task, found 0"):
-        MaskedRegulariser(hypernetwork, [], 0.1)
+        WeightedRegulariser(hypernetwork, [], 0.1)
