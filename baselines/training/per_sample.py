@@ -151,7 +151,8 @@ def _recorded(model: nn.Module) -> Iterator[_Calls]:
             )
         given = inputs[0].detach()
         if isinstance(layer, Normalisation):
-            given = functional.batch_norm(given, *inputs[1:])
+            _, mean, variance = inputs
+            given = functional.batch_norm(given, mean, variance)
         calls.append((layer, given, output))
 
     hooks = [layer.register_forward_hook(record) for layer in _layers(model)]

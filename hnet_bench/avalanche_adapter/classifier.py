@@ -39,7 +39,12 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
         super().__init__()
         self.network = network  # with T * K outputs
         self.classes = classes  # K
-        self.tasks_apart = getattr(network, "sets", 1) > 1  # whether it has batch statistics for each task
+        self._sets: int = getattr(network, "sets", 1)  # of batch statistics: one for each task, or for all
+
+    @property
+    def tasks_apart(self) -> bool:
+        """Whether the network has batch statistics for each task."""
+        return self._sets > 1
 
     def forward(self, x: Tensor, task_labels: Tensor | None) -> Tensor | dict[int, Tensor]:
         """Outputs (batch, K) of the heads that `task_labels` (batch,) name; without labels those of each head, by task,
@@ -47,7 +52,7 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
         if task_labels is not None:
             return chosen_heads(self.all_heads(x, task_labels), task_labels, self.classes)
         if self.tasks_apart:
-            return {task: self._head(x, task) for task in range(self.network.sets)}
+            return {task: self._head(x, task) for task in range(self._sets)}
         return dict(enumerate(self.network(x).split(self.classes, dim=1)))
 
     def all_heads(self, x: Tensor, task_labels: Tensor) -> Tensor:

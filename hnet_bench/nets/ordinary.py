@@ -89,7 +89,7 @@ class _ZenkeNet(nn.Module):
             nn.Conv2d(fan_in, filters, size, padding=padding)
             for (filters, fan_in, size, _), padding in zip(convolutions, PADDINGS, strict=True)
         ]
-        self.layers = nn.ModuleList([*layers, Linear(*hidden[::-1]), Linear(*output[::-1])])
+        self.layers = nn.ModuleList([*layers, Linear(hidden[1], hidden[0]), Linear(output[1], output[0])])
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (batch, setup.outputs)."""
