@@ -275,9 +275,9 @@ def test_a_table_extends_one_beside_it_but_neither_itself_nor_without_end(tmp_pa
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    for name, text in (("broken.toml", b"title = "), ("binary.toml", b"\xff\xfe")):
+    for name, content in (("broken.toml", b"title = "), ("binary.toml", b"\xff\xfe")):
         path = tmp_path / name
-        path.write_bytes(text)
+        path.write_bytes(content)
         with pytest.raises(UserError, match=f"{name} is not valid TOML"):
             load_table(str(path))
     for name, text, words in (
