@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.nets.ordinary import Normalisation
+from hnet_bench.nets.normalisation import Normalisation
 
 # Outputs (batch, C) and labels (batch,) -> pairs of weights (batch,) and derivatives (batch, C) of some function by the
 # outputs.

@@ -12,7 +12,8 @@ from torch.nn import functional
 from hnet_bench.avalanche_adapter.classifier import chosen_heads
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns, per_task
 from hnet_bench.interfaces import Setup
-from hnet_bench.nets.ordinary import Mlp, ordinary_network
+from hnet_bench.nets.networks import ordinary_network
+from hnet_bench.nets.ordinary import Mlp
 from hnet_bench.nets.products import linear
 
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, per_task
 from hnet_bench.interfaces import Scenario, Setup
-from hnet_bench.nets.networks import NETWORKS
-from hnet_bench.nets.ordinary import ordinary_network
+from hnet_bench.nets.networks import NETWORKS, ordinary_network
 
 # What `learns_with` names where a strategy takes any network that the protocol may ask for, trained as it may ask.
 ANY_NETWORK = (*NETWORKS, "xavier", "scheduled", "normalised")

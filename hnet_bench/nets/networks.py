@@ -1,7 +1,6 @@
-"""The networks that a protocol may ask for, with generated parameters: all called in the same way.
+"""The networks that a protocol may ask for, with generated parameters or with weights of their own.
 
-A further network is a function of a flat vector in a file of its own, a class here with its line in `NETWORKS`, and its
-name in `interfaces.NetworkName`.
+A further network is a file with both forms, a line in `NETWORKS`, and its name in `interfaces.NetworkName`.
 """
 
 from __future__ import annotations
@@ -9,34 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
-from hnet_bench.interfaces import Setup, UserError
+from hnet_bench.interfaces import NetworkName, Setup, UserError
 from hnet_bench.nets.hypernetwork import ACTIVATIONS
 from hnet_bench.nets.layout import Layout
+from hnet_bench.nets.ordinary import Mlp, xavier_initialise
 from hnet_bench.nets.products import Linear
-from hnet_bench.nets.resnet import BatchStatistics, ResNet32
-from hnet_bench.nets.target import MlpShape, mlp, mlp_from_chunks
-from hnet_bench.nets.zenke import SMALLEST_SIDE, ZenkeNet
-
-# Images that go through a network at once in evaluation, so that what lies between its layers stays in the cache.
-IMAGES_AT_ONCE = 100
-
-
-class TargetNetwork(nn.Module):
-    """A network whose parameters are generated, but for some that it may hold; it keeps `sets` sets of running
-    statistics, if it has such."""
-
-    def __init__(self, layout: Layout, sets: int = 0, filters: tuple[int, ...] = ()) -> None:
-        super().__init__()
-        self.layout = layout
-        self._sets = [BatchStatistics(filters) for _ in range(sets)]
-        self.statistics = nn.ModuleList(self._sets)
-
-    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        """Outputs (batch, outputs) of all heads for inputs (batch, ...), with the parameters generated for a task."""
-        raise NotImplementedError
+from hnet_bench.nets.resnet import GeneratedResNet32, OrdinaryResNet32
+from hnet_bench.nets.target import MlpShape, TargetNetwork, mlp, mlp_from_chunks
+from hnet_bench.nets.zenke import GeneratedZenkeNet, OrdinaryZenkeNet
 
 
 class GeneratedMlp(TargetNetwork):
@@ -103,77 +84,33 @@ class PlainMlp(GeneratedMlp):
         return mlp(x.flatten(1), chunks.view(-1), self.shape, self._activate)
 
 
-class _ResNet32(TargetNetwork):
-    def __init__(self, setup: Setup, sets: int) -> None:
-        network = resnet32(setup)
-        super().__init__(network.layout, sets, network.filters)
-        self._network = network
-
-    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        statistics = self._sets[task if len(self._sets) > 1 else 0]
-
-        def outputs(x: Tensor) -> Tensor:
-            return self._network(x, chunks.view(-1), statistics, training=self.training)
-
-        return of_images(outputs, x, training=self.training)
-
-
-class _ZenkeNet(TargetNetwork):
-    def __init__(self, setup: Setup, sets: int) -> None:
-        network = zenke(setup)
-        super().__init__(network.layout)
-        self._network = network
-
-    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        def outputs(x: Tensor) -> Tensor:
-            return self._network(x, chunks.view(-1), training=self.training)
-
-        return of_images(outputs, x, training=self.training)
-
-
-NETWORKS: dict[str, Callable[[Setup, int], TargetNetwork]] = {
-    "mlp": GeneratedMlp,
-    "resnet32": _ResNet32,
-    "zenke": _ZenkeNet,
+# The protocol's network by its name: generated, from the setup and the number of sets of batch statistics; and with
+# weights of its own, from the setup.
+NETWORKS: dict[NetworkName, tuple[Callable[[Setup, int], TargetNetwork], Callable[[Setup], nn.Module]]] = {
+    "mlp": (GeneratedMlp, Mlp),
+    "resnet32": (GeneratedResNet32, OrdinaryResNet32),
+    "zenke": (GeneratedZenkeNet, OrdinaryZenkeNet),
 }
 
 
 def target_network(setup: Setup, sets: int = 1) -> TargetNetwork:
     """The protocol's network, with outputs for all heads. Raises UserError if it cannot take the inputs."""
-    return NETWORKS[setup.protocol.network](setup, sets)
+    generated, _ = NETWORKS[setup.protocol.network]
+    return generated(setup, sets)
 
 
-def resnet32(setup: Setup) -> ResNet32:
-    """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
-    channels, _, _ = _image_shape(setup, least=1)
-    return ResNet32(setup.outputs, channels)
+def ordinary_network(setup: Setup) -> nn.Module:
+    """The protocol's network with weights of its own, of which `target_network` gives the generated form.
 
-
-def zenke(setup: Setup) -> ZenkeNet:
-    """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
-    channels, height, width = _image_shape(setup, least=SMALLEST_SIDE)
-    if height != width:
-        raise UserError(f"The network zenke needs square images, found {height} x {width} pixels.")
-    return ZenkeNet(setup.outputs, height, channels)
-
-
-def of_images(network: Callable[[Tensor], Tensor], images: Tensor, *, training: bool) -> Tensor:
-    """Outputs of a network for images (batch, channels, height, width), which go through in groups in evaluation."""
-    groups = (images,) if training else images.split(IMAGES_AT_ONCE)
-    outputs = [network(_channels_last(group)) for group in groups]
-    return outputs[0] if training else torch.cat(outputs)
-
-
-def _image_shape(setup: Setup, least: int) -> tuple[int, int, int]:
-    shape = setup.facts.input_shape
-    if len(shape) != 3 or min(shape[1:]) < least:
-        raise UserError(
-            f"The network {setup.protocol.network} needs images of at least {least} x {least} pixels, found inputs of "
-            f"shape {shape}."
-        )
-    channels, height, width = shape
-    return channels, height, width
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
+    It gives outputs (batch, setup.outputs) for inputs (batch, *input_shape). One that has `sets` above 1, of batch
+    statistics, wants to know the task of a batch as its second argument. Raises UserError if it cannot take the inputs,
+    or has not the protocol's activation.
+    """
+    protocol = setup.protocol
+    if protocol.network != "mlp" and protocol.activation != "relu":
+        raise UserError(f"The network {protocol.network} has ReLU: found activation = {protocol.activation}.")
+    _, ordinary = NETWORKS[protocol.network]
+    network = ordinary(setup)
+    if protocol.initialisation == "xavier":
+        xavier_initialise(network)
+    return network

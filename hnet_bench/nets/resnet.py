@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hnet_bench.interfaces import Scenario, Setup
+from hnet_bench.nets.images import image_shape, of_images
 from hnet_bench.nets.layout import Layout
+from hnet_bench.nets.normalisation import MOMENTUM, BatchStatistics, Normalisation
+from hnet_bench.nets.products import Linear
+from hnet_bench.nets.target import TargetNetwork
 
 _BLOCKS = 5  # per group
 _FILTERS = (16, 32, 64)  # of the groups; the first convolution has as many as the first group
-MOMENTUM = 0.1  # of running statistics
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,55 @@ class ResNet32:
         return output(x.mean((2, 3)))
 
 
-class BatchStatistics(nn.Module):
-    """Running means and variances of all normalised layers of one network, 0 and 1 to begin with."""
+class GeneratedResNet32(TargetNetwork):
+    """With sets of running statistics: one for each task, or one for all."""
 
-    def __init__(self, filters: tuple[int, ...]) -> None:
+    def __init__(self, setup: Setup, sets: int) -> None:
+        network = _resnet32(setup)
+        super().__init__(network.layout, sets, network.filters)
+        self._network = network
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        statistics = self._sets[task if len(self._sets) > 1 else 0]
+
+        def outputs(x: Tensor) -> Tensor:
+            return self._network(x, chunks.view(-1), statistics, training=self.training)
+
+        return of_images(outputs, x, training=self.training)
+
+
+class OrdinaryResNet32(nn.Module):
+    """With weights of its own. In TASK every task has its running statistics, as under a hypernetwork (von Oswald et
+    al. 2020, Figure 5); where the task is not known there is one set for all."""
+
+    def __init__(self, setup: Setup) -> None:
         super().__init__()
-        self._filters = filters
-        self.register_buffer("mean", torch.zeros(sum(filters)))
-        self.register_buffer("variance", torch.ones(sum(filters)))
+        self._network = _resnet32(setup)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(fan_in, filters, 3, stride=stride, padding=1)
+            for fan_in, filters, stride in self._network.convolutions
+        )
+        self.normalisations = nn.ModuleList(Normalisation(filters) for filters in self._network.filters)
+        self.output = Linear(self._network.filters[-1], setup.outputs)
+        self.sets = setup.facts.experiences if setup.scenario is Scenario.TASK else 1
+        self._sets = [BatchStatistics(self._network.filters) for _ in range(self.sets)]
+        self.statistics = nn.ModuleList(self._sets)
 
-    def of_layers(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Means and variances of each layer (filters,), as views."""
-        return self.get_buffer("mean").split(self._filters), self.get_buffer("variance").split(self._filters)
+    def forward(self, x: Tensor, task: int = 0) -> Tensor:
+        """Outputs (batch, setup.outputs) for images of one task."""
+        means, variances = self._sets[task].of_layers()
+
+        def convolved(x: Tensor, layer: int) -> Tensor:
+            values: Tensor = self.normalisations[layer](self.convolutions[layer](x), means[layer], variances[layer])
+            return values
+
+        def outputs(x: Tensor) -> Tensor:
+            return self._network.through(x, convolved, self.output)
+
+        return of_images(outputs, x, training=self.training)
+
+
+def _resnet32(setup: Setup) -> ResNet32:
+    """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
+    channels, _, _ = image_shape(setup, least=1)
+    return ResNet32(setup.outputs, channels)

@@ -1,4 +1,4 @@
-"""The target network: a multi-layer perceptron whose parameters are slices of one flat vector.
+"""Target networks, whose parameters are generated, and the perceptron: its parameters are slices of one flat vector.
 
 `mlp` is the plain form, with any activation. `mlp_from_chunks` is the fast form, for ReLU and generated weights:
 its backward pass writes the gradient of every parameter straight into its place in one buffer, where autograd would
@@ -13,10 +13,11 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from hnet_bench.nets.layout import Layout
+from hnet_bench.nets.normalisation import BatchStatistics
 from hnet_bench.nets.products import affine, product
 
 
@@ -87,3 +88,18 @@ class _FlatMlp(torch.autograd.Function):
             if index > 0:
                 torch.ops.aten.threshold_backward.grad_input(gradient, activations[index], 0, grad_input=gradient)
         return (gradient if ctx.needs_input_grad[0] else None), chunks_gradient, None
+
+
+class TargetNetwork(nn.Module):
+    """A network whose parameters are generated, but for some that it may hold; it keeps `sets` sets of running
+    statistics, if it has such."""
+
+    def __init__(self, layout: Layout, sets: int = 0, filters: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.layout = layout
+        self._sets = [BatchStatistics(filters) for _ in range(sets)]
+        self.statistics = nn.ModuleList(self._sets)
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        """Outputs (batch, outputs) of all heads for inputs (batch, ...), with the parameters generated for a task."""
+        raise NotImplementedError

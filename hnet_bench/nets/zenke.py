@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from hnet_bench.interfaces import Setup, UserError
+from hnet_bench.nets.images import image_shape, of_images
 from hnet_bench.nets.layout import Layout
+from hnet_bench.nets.products import Linear
+from hnet_bench.nets.target import TargetNetwork
 
 _FILTERS = (32, 64)
 _HIDDEN_UNITS = 512
@@ -70,3 +74,47 @@ def through(x: Tensor, layers: Sequence[Callable[[Tensor], Tensor]], *, training
     # flatten takes channels first, wherever they lie in memory.
     values = functional.relu(hidden(x.flatten(1)))
     return output(functional.dropout(values, _DROPOUT, training=training))
+
+
+class GeneratedZenkeNet(TargetNetwork):
+    """It has no batch statistics, however many sets are asked for."""
+
+    def __init__(self, setup: Setup, sets: int) -> None:
+        network = _zenke(setup)
+        super().__init__(network.layout)
+        self._network = network
+
+    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
+        def outputs(x: Tensor) -> Tensor:
+            return self._network(x, chunks.view(-1), training=self.training)
+
+        return of_images(outputs, x, training=self.training)
+
+
+class OrdinaryZenkeNet(nn.Module):
+    """With weights of its own."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        *convolutions, hidden, output = _zenke(setup).layout.shapes[::2]
+        layers: list[nn.Module] = [
+            nn.Conv2d(fan_in, filters, size, padding=padding)
+            for (filters, fan_in, size, _), padding in zip(convolutions, PADDINGS, strict=True)
+        ]
+        self.layers = nn.ModuleList([*layers, Linear(hidden[1], hidden[0]), Linear(output[1], output[0])])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (batch, setup.outputs)."""
+
+        def outputs(x: Tensor) -> Tensor:
+            return through(x, list(self.layers), training=self.training)
+
+        return of_images(outputs, x, training=self.training)
+
+
+def _zenke(setup: Setup) -> ZenkeNet:
+    """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
+    channels, height, width = image_shape(setup, least=SMALLEST_SIDE)
+    if height != width:
+        raise UserError(f"The network zenke needs square images, found {height} x {width} pixels.")
+    return ZenkeNet(setup.outputs, height, channels)

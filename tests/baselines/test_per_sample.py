@@ -7,7 +7,8 @@ from torch import nn
 from baselines.training.per_sample import mean_sizes
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.nets.ordinary import Normalisation, ordinary_network
+from hnet_bench.nets.networks import ordinary_network
+from hnet_bench.nets.normalisation import Normalisation
 
 
 def network():

@@ -7,8 +7,7 @@ from torch.nn import functional
 
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.nets.networks import NETWORKS, target_network
-from hnet_bench.nets.ordinary import ordinary_network
+from hnet_bench.nets.networks import NETWORKS, ordinary_network, target_network
 
 IMAGES = Synthetic(image_side=12)
 

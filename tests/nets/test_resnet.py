@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hnet_bench.nets.resnet import BatchStatistics, ResNet32
+from hnet_bench.nets.normalisation import BatchStatistics
+from hnet_bench.nets.resnet import ResNet32
 
 
 class Block(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hnet_bench.avalanche_adapter.template import head_columns, per_task
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
-from hnet_bench.nets.networks import TargetNetwork
+from hnet_bench.nets.target import TargetNetwork
 from hnet_bench.strategies.settings import HypernetworkSettings
 
 

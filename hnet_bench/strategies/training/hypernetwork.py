@@ -16,8 +16,9 @@ from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup
 from hnet_bench.nets.fisher import fisher_diagonal
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
-from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp, TargetNetwork
+from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
+from hnet_bench.nets.target import TargetNetwork
 from hnet_bench.nets.weighted_regulariser import WeightedRegulariser
 from hnet_bench.strategies.settings import HypernetworkSettings
 from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked

@@ -12,8 +12,7 @@ from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 from hnet_bench.nets.layout import Layout
 from hnet_bench.nets.masks import mask
-from hnet_bench.nets.networks import GeneratedMlp
-from hnet_bench.nets.ordinary import ordinary_network
+from hnet_bench.nets.networks import GeneratedMlp, ordinary_network
 from hnet_bench.strategies.training.generated import GeneratedClassifier
 
 
