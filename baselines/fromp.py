@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,10 +23,11 @@ class Fromp:
     After each experience the samples of each class with the largest sum_c p_c (1 - p_c) are stored, and the Laplace
     approximation grows: the precision of each weight is that of the prior and the diagonals of the generalised
     Gauss-Newton matrices of all samples seen. While the next one is learnt the loss is that of the current batch and
-    strength / 2 * sum over past experiences and classes c of (m_c - m_c*)^T K_c^-1 (m_c - m_c*). There m_c are the
-    probabilities of class c for stored samples, a share of a batch from each past experience, m_c* those before the
-    experience, and K_c = J_c diag(1 / precision) J_c^T + noise, J_c the Jacobian of m_c then. Gradients longer than
-    `gradient_norm` are shortened to it.
+    strength / 2 * sum over past experiences and classes c of (m_c - m_c*)^T P_c (m_c - m_c*). There m_c are the
+    probabilities of class c for the samples stored of a past experience, m_c* those before the present one, and P_c is
+    the inverse of J_c diag(1 / precision) J_c^T + noise, J_c the Jacobian of m_c then. In a step the sum is over a
+    share of a batch from each past experience, with their rows and columns of P_c: as in the authors' code, the inverse
+    is that of all samples. Gradients longer than `gradient_norm` are shortened to it.
     """
 
     name: ClassVar[str] = "fromp"
@@ -57,7 +59,7 @@ def _template(setup: Setup, settings: Fromp) -> SupervisedTemplate:
 
     from baselines.ewc import fisher_derivatives
     from baselines.training.buffer import Buffer, samples_of
-    from baselines.training.functional_penalty import functional_penalty
+    from baselines.training.functional_penalty import functional_penalty, inverse_kernels
     from baselines.training.per_sample import jacobian_kernels, mean_sizes
     from hnet_bench.avalanche_adapter.replay import ReplayTemplate
 
@@ -67,7 +69,7 @@ def _template(setup: Setup, settings: Fromp) -> SupervisedTemplate:
         # Of every weight the sum of diagonals of generalised Gauss-Newton matrices, by parameter.
         _curvature: Sequence[Tensor] = ()
         # Of the stored samples of each past experience, as they were before the present one: probabilities (n, C), and
-        # kernels (C, n, n).
+        # inverse kernels (C, n, n).
         _before: Sequence[tuple[Tensor, Tensor]] = ()
 
         def __init__(self) -> None:
@@ -83,7 +85,7 @@ def _template(setup: Setup, settings: Fromp) -> SupervisedTemplate:
                 x, of_group = self._stored(group), functools.partial(self._probabilities, group=group)
                 kernels = jacobian_kernels(self.model, self.trained_parameters(), x, of_group, variances)
                 with torch.no_grad():
-                    self._before.append((of_group(x), kernels))
+                    self._before.append((of_group(x), inverse_kernels(kernels, settings.noise)))
 
         def _stored(self, group: int) -> Tensor:
             return self.buffer.samples(group).x.to(self.device)
@@ -97,27 +99,28 @@ def _template(setup: Setup, settings: Fromp) -> SupervisedTemplate:
 
         def replayed(self) -> list[Tensor | None]:
             """Stored inputs, equally many of each past experience where there are so many, and their positions."""
-            share = max(1, self.setup.protocol.batch_size // self.task)
+            share = self._share()
             chosen = [torch.randperm(len(old), generator=self._choice)[:share] for old, _ in self._before]
             parts = [
                 self._stored(group)[one.to(self.device)] for group, one in zip(self.buffer.groups, chosen, strict=True)
             ]
             return [torch.cat(parts), torch.cat(chosen).to(self.device)]
 
+        def _share(self) -> int:
+            return math.ceil(self.setup.protocol.batch_size / self.task)
+
         def weights(self) -> tuple[float, float]:
             return 1, settings.strength
 
         def replayed_loss(self, outputs: Tensor, targets: list[Tensor]) -> Tensor:
             """The penalty, of the outputs (n, setup.outputs) for stored inputs at these positions (n,)."""
-            share = max(1, self.setup.protocol.batch_size // self.task)
-            sizes = [min(share, len(old)) for old, _ in self._before]
+            sizes = [min(self._share(), len(old)) for old, _ in self._before]
             total = outputs.new_zeros(())
             parts = zip(self.buffer.groups, self._before, outputs.split(sizes), targets[0].split(sizes), strict=True)
-            for group, (old, kernels), of_group, chosen in parts:
+            for group, (old, inverses), of_group, chosen in parts:
                 labels = torch.full((len(of_group),), group, device=outputs.device)
                 probabilities = self.competing(of_group, labels).softmax(1)
-                kernel = kernels[:, chosen][:, :, chosen]
-                total = total + functional_penalty(probabilities, old[chosen], kernel, settings.noise)
+                total = total + functional_penalty(probabilities, old[chosen], inverses[:, chosen][:, :, chosen])
             return total
 
         def backward(self) -> None:

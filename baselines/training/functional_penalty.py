@@ -9,12 +9,16 @@ from torch import Tensor
 _RESOLVED = 1e-12
 
 
-def functional_penalty(probabilities: Tensor, old: Tensor, kernels: Tensor, noise: float) -> Tensor:
-    """Half the sum over classes c of (m_c - m_c*)^T (K_c + noise)^-1 (m_c - m_c*), for probabilities m and m*, both
-    (n, C), and kernels (C, n, n) in float64."""
-    away = (probabilities - old).double().T.unsqueeze(2)  # (C, n, 1)
+def inverse_kernels(kernels: Tensor, noise: float) -> Tensor:
+    """(K_c + noise)^-1 for kernels (C, n, n) in float64."""
     diagonal = kernels.diagonal(dim1=1, dim2=2)  # (C, n)
     least = noise + _RESOLVED * diagonal.amax(1, keepdim=True)
-    factors = torch.linalg.cholesky(kernels + torch.diag_embed(least.expand_as(diagonal)))
-    penalty = 0.5 * (away * torch.cholesky_solve(away, factors)).sum()
+    return torch.cholesky_inverse(torch.linalg.cholesky(kernels + torch.diag_embed(least.expand_as(diagonal))))
+
+
+def functional_penalty(probabilities: Tensor, old: Tensor, inverses: Tensor) -> Tensor:
+    """Half the sum over classes c of (m_c - m_c*)^T P_c (m_c - m_c*), for probabilities m and m*, both (n, C), and
+    inverse kernels P (C, n, n) in float64."""
+    away = (probabilities - old).double().T.unsqueeze(2)  # (C, n, 1)
+    penalty = 0.5 * (away * (inverses @ away)).sum()
     return penalty.to(probabilities.dtype)
