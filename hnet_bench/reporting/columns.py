@@ -239,6 +239,12 @@ def interval_text(found: Verdict, scale: Scale) -> str:
     return f"{scale.signed(found.interval_low)} to {scale.signed(found.interval_high)}{own}"
 
 
+def interval_in_words(found: Verdict, scale: Scale) -> str:
+    """ "90 % interval -0.14 to +0.02", "" without an interval."""
+    text = interval_text(replace(found, level=LEVEL), scale)
+    return text and f"{confidence(found.level)} interval {text}"
+
+
 def _judged(text: Callable[[Verdict, Scale], str]) -> Callable[[ReportCell], str]:
     return lambda cell: text(cell.verdict, cell.scale) if cell.verdict else ""
 
@@ -335,8 +341,9 @@ def _design_notes(report: Report) -> Iterable[str]:
             rates = [error_rate(level_at(looks, look)) for look in looks]
             yield (
                 f"Judged after {', '.join(map(str, looks))} seeds, the first ones of the table, by tests at "
-                f"{', '.join(rates)}, which add up to {ERROR_RATE}: seeds may be added until a number is decided. The "
-                f"interval is that of the last look that was reached. More than {looks[-1]}: none is likely to decide."
+                f"{', '.join(rates)}, which add up to {ERROR_RATE}: seeds may be added until a number is decided. "
+                "Difference and interval are those of the last look that was reached. "
+                f"More than {looks[-1]}: none is likely to decide."
             )
     matched = [
         f"{cell.label} {cell.scenario} ({cell.scale.text(found.within)}; {found.matched} draws in common)"

@@ -30,13 +30,12 @@ from hnet_bench.reporting.columns import (
     Column,
     code_legend,
     difference_text,
-    interval_text,
+    interval_in_words,
     run_with_code,
     text_table,
 )
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import link, picture, table
-from hnet_bench.reporting.statistics import INTERVAL
 from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend
 from hnet_bench.reporting.verdicts import VERDICTS, Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.record import Record
@@ -127,19 +126,22 @@ class Numbers:
     def beside_code(self, row: str, scenario: str, seeds: str) -> str:
         """ "-0.39, 90 % interval -3.91 to +3.12: inconclusive": these seeds beside the authors' code."""
         code, scores = self._of_code(row, scenario), self.scores(row, scenario, seeds)
-        return self._judged(beside_authors_code(scores, code, self._reported(row, scenario)))
+        reported = self._reported(row, scenario)
+        look = len(scores) if len(scores) in reported.looks else None
+        return self._judged(beside_authors_code(scores, code, reported, look=look))
 
     def code_beside_reported(self, row: str, scenario: str) -> str:
         """The same of the authors' code beside what the paper reports."""
         self._of_code(row, scenario)
         scores = [score for runs in self._cells[f"{row}/{scenario}"].cell.authors_code for score in runs.scores]
-        return self._judged(verdict_of(scores, self._reported(row, scenario)))
+        # Its seeds are those that somebody ran; the looks of the table are about ours.
+        return self._judged(verdict_of(scores, replace(self._reported(row, scenario), looks=())))
 
     def _judged(self, found: Verdict | None) -> str:
         if found is None or found.interval_low is None:
             raise UserError(f"{FINDINGS}.j2 asks for a verdict in table '{self.report.name}' on too few seeds.")
         scale = self.report.scale
-        return f"{difference_text(found, scale)}, {INTERVAL} {interval_text(found, scale)}: {found.outcome}"
+        return f"{difference_text(found, scale)}, {interval_in_words(found, scale)}: {found.outcome}"
 
     def _reported(self, row: str, scenario: str) -> Reported:
         reported = self._cells[f"{row}/{scenario}"].reported

@@ -15,13 +15,13 @@ from hnet_bench.metrics import average_accuracy, during_accuracy
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_text, reason_of, tables_of, text_table
+from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_in_words, reason_of, tables_of, text_table
 from hnet_bench.reporting.inline_svg import InlineSvg
 from hnet_bench.reporting.inline_svg import style as style_of
 from hnet_bench.reporting.leaderboard import boards
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
-from hnet_bench.reporting.statistics import INTERVAL, MINIMUM_TO_RANK
+from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
 from hnet_bench.reporting.text import (
     KNOWN,
     NOT_RUN,
@@ -152,8 +152,8 @@ def _difference(found: Verdict, scale: Scale) -> list[str]:
     """The difference and its interval, as far as there are any."""
     if found.difference is None:
         return []
-    interval = interval_text(found, scale)
-    return [f"{scale.signed(found.difference)} {scale.differences}", *([f"{INTERVAL} {interval}"] if interval else [])]
+    interval = interval_in_words(found, scale)
+    return [f"{scale.signed(found.difference)} {scale.differences}", *filter(None, [interval])]
 
 
 def settings(cell: ReportCell) -> Iterable[tuple[str, str]]:

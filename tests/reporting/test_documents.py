@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.reporting.cells import Report
+from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.documents import Numbers, documents, rendered, with_results
 
 # Final accuracies of `low` are 0.20, 0.21, 0.20, 0.21, 0.20; of `good` 0.70, 0.71, 0.69, 0.70, 0.70.
@@ -45,6 +46,19 @@ def test_numbers_beside_the_authors_code(code_report: Report) -> None:
     # Beside 70.00 ± 0.20 over 20 seeds, three of the code may not reproduce anything.
     assert numbers.code_beside_reported("good", "CL3") == "+0.50, 90 % interval -0.39 to +1.39: inconclusive"
     assert numbers.authors_code("low", "CL3") == "21.00 (1)"
+
+
+def test_numbers_beside_the_authors_code_where_the_table_has_looks(code_report: Report) -> None:
+    def with_looks(cell: ReportCell) -> ReportCell:
+        reported = cell.reported and replace(cell.reported, looks=(3, 5))
+        return replace(cell, cell=replace(cell.cell, reported=reported))
+
+    numbers = Numbers(replace(code_report, cells=tuple(map(with_looks, code_report.cells))))
+    # Two fifths of 5 % are spent by the second look: t(4) = 2.9985 and t(2) = 4.8487 in the place of those above.
+    assert numbers.beside_code("good", "CL3", "1-5") == "-0.50, 96 % interval -2.14 to +1.14: reproduced"
+    assert numbers.code_beside_reported("good", "CL3") == "+0.50, 90 % interval -0.39 to +1.39: inconclusive"
+    with pytest.raises(UserError, match="a verdict in table 'rich' on too few seeds"):
+        numbers.beside_code("good", "CL3", "1-4")  # which is no look
 
 
 def test_findings_and_readme_beside_the_reports_are_rendered(rich_report: Report, tmp_path: Path) -> None:
