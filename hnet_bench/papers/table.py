@@ -52,7 +52,7 @@ from hnet_bench.config import did_you_mean, from_settings, read_toml, to_setting
 from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, UserError
 from hnet_bench.metrics import METRICS, Better, Summary, summarise
 from hnet_bench.papers.search import Choice, RuleName, Search, Tuning, check_choice, check_space, read_choices
-from hnet_bench.papers.seeds import format_seeds, parse_seeds
+from hnet_bench.papers.seeds import Seeds, format_seeds, parse_seeds
 
 PAPERS = Path(__file__).parent
 # Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
@@ -627,7 +627,7 @@ def _authors_code(file: _File, entry: _CellEntry, where: str) -> tuple[AuthorsCo
         for name in ("code", "commit", "versions", "command", "by"):
             if not getattr(one, name).strip():
                 raise UserError(f"'{name}' of 'authors_code' in {where} must say something, found an empty text.")
-        if len(seeds := parse_seeds(one.seeds)) != len(one.scores):
+        if len(seeds := _seeds(one.seeds, f"'authors_code' in {where}")) != len(one.scores):
             raise UserError(
                 f"'authors_code' in {where} must have a score for each of its seeds, {format_seeds(seeds)}, found "
                 f"{len(one.scores)}."
@@ -637,6 +637,13 @@ def _authors_code(file: _File, entry: _CellEntry, where: str) -> tuple[AuthorsCo
                 f"'authors_code' in {where} has the run of seed {min(twice)[-1]} at commit {one.commit} twice."
             )
     return tuple(replace(one, scores=tuple(_score(score, file.unit) for score in one.scores)) for one in found)
+
+
+def _seeds(given: Seeds, where: str) -> tuple[int, ...]:
+    try:
+        return parse_seeds(given)
+    except UserError as error:
+        raise UserError(f"'seeds' of {where}: {error}") from error
 
 
 def _check_reported(reported: Reported, where: str) -> None:
@@ -660,7 +667,7 @@ def _check_reported(reported: Reported, where: str) -> None:
 
 def _check_design(reported: Reported, seeds: tuple[int, ...], where: str) -> None:
     """What is declared of the paper's seeds and of looks, beside the seeds of the table."""
-    looks, draws = reported.looks, reported.draws
+    looks, draws = reported.looks, _seeds(reported.seeds, f"'reported' in {where}") if reported.seeds else ()
     if draws and reported.n != len(draws):
         raise UserError(
             f"'seeds' in {where} are {len(draws)}, and 'n' is {reported.n}: expected all those that the mean is over."

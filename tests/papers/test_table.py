@@ -163,6 +163,11 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
             "The reported number in row 'a' (CL1) of table 't' is verified, and nothing says where it was read",
         ),
         (with_cell(reported={"mean": 1.0, "known": "second-hand"}), "is second-hand, and nothing says where"),
+        (
+            with_cell(reported={"mean": 1.0, "known": "recalled", "n": 3, "seeds": "1 to 3"}),
+            "'seeds' of 'reported' in row 'a' (CL1) of table 't': '1 to 3' is not a range of seeds",
+        ),
+        (with_code({**CODE, "seeds": "x"}), "'seeds' of 'authors_code' in row 'a' (CL1) of table 't': 'x' is not"),
         (with_cell(authors_code=CODE), "'authors_code' in row 'a' (CL1) of table 't' must be a list"),
         (with_code({**CODE, "comit": "1"}), "Unknown key 'comit' in 'authors_code' in row 'a' (CL1) of table 't'"),
         (
