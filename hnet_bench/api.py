@@ -42,7 +42,7 @@ from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.files import write_atomically
-from hnet_bench.runs.plan import CellState, runs_to_do, stale_files, table_state, with_repeats
+from hnet_bench.runs.plan import CellState, repeats_together, runs_to_do, stale_files, table_state, with_repeats
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import installed_records, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
@@ -478,6 +478,7 @@ def _until_decided(
     from hnet_bench.reporting.until_decided import next_looks, runs_of_looks
     from hnet_bench.runs.estimates import estimator
 
+    _all_seeds(chosen)
     say, device = _silent if quiet else _say, given.device(options.device)
     estimate = estimator(chosen.store, device, folder=options.folder, probe_unless=None, announce=_say_beside)
     found, whole = chosen, SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
@@ -755,17 +756,20 @@ def plan(
     place, near = given.device(device), BASES[:2] if probe else None
     estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=_say_beside)
     if until_decided:
+        _all_seeds(chosen)
         looks = next_looks(chosen.states, chosen.store, estimate)
         todo = runs_of_looks(looks)
         cells = [CellCost(state=one.state, todo=len(one.runs), estimate=one.estimate, next=one) for one in looks]
     else:
         todo = runs_to_do(chosen.states, chosen.store)
         keys = Counter(spec.cell_key for spec in todo)
-        lefts = [(state, keys[state.spec.cell_key] if state.spec else 0) for state in with_repeats(chosen.states)]
-        cells = [
-            CellCost(state=state, todo=left, estimate=estimate(state.spec) if state.spec and left else None)
-            for state, left in lefts
-        ]
+        lefts = [([state], state) for state in chosen.states]
+        lefts += [([*state.repeats], repeats_together(state)) for state in chosen.states if state.repeats]
+        cells = []
+        for parts, state in lefts:
+            left = sum(keys[one.spec.cell_key] for one in parts if one.spec)
+            cost = estimate(state.spec) if state.spec and left else None
+            cells.append(CellCost(state=state, todo=left, estimate=cost))
     once = _once(todo, chosen.store) if share else None
     estimates = [once.add(spec, estimate(spec)) if once else estimate(spec) for spec in todo]
     workers = runs_at_a_time(cluster, len(todo), place)
@@ -779,6 +783,15 @@ def plan(
         shared=once.taken if once else 0,
         saved=once.saved if once else 0.0,
     )
+
+
+def _all_seeds(chosen: Selection) -> None:
+    """Raises UserError if seeds were chosen, where it is the table that says after which of them it is looked."""
+    if chosen.seeds is not None:
+        raise UserError(
+            f"What is run until decided has the first seeds of table '{chosen.table.name}', as many as it takes: leave "
+            "away the choice of seeds, and choose rows or scenarios to have only a part of it."
+        )
 
 
 def _once(todo: list[RunSpec], store: Store) -> Once:

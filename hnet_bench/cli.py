@@ -925,7 +925,7 @@ def _print_outcome(
 
     chosen = done.selection
     if not done.todo and until_decided:
-        typer.echo("Nothing to do: each cell with looks is decided, or was looked at for the last time.")
+        typer.echo("Nothing to do: each cell with looks is decided, or has had the last one for which there are seeds.")
         return
     if not done.todo:
         runs = "the one run" if chosen.planned == 1 else f"all {chosen.planned} runs"

@@ -148,7 +148,7 @@ def test_seeds_are_added_until_a_number_is_decided(looks, engine, said):
     assert [len(seeds) for seeds in seeds_done(engine)] == [6, 2]
     assert seeds_done(engine)[1] == [("finetune", 4), ("finetune", 5)]
     assert "1 below, 1 reproduced" in said("verify mine.toml", code=1).out
-    nothing = "Nothing to do: each cell with looks is decided, or was looked at for the last time."
+    nothing = "Nothing to do: each cell with looks is decided, or has had the last one for which there are seeds."
     assert nothing in said("run mine.toml --until-decided --device cpu").out
     assert len(engine.calls) == 2
     assert "3 runs to do" in said("plan mine.toml --rows finetune --device cpu").out  # without it, all seeds
@@ -175,6 +175,38 @@ def test_a_budget_is_spent_on_the_looks_that_stand_first(looks, engine, said, st
     assert "2 of 5 runs fit into 3m, about 3 min 00 s at 1 at a time; 3 runs left out." in out
     # Those of joint come first, of which two are left to the look; what is over is for the next command.
     assert seeds_done(engine) == [[("joint", 2), ("joint", 3)]]
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_what_is_run_until_decided_has_the_seeds_of_the_table(looks, engine, refused, command):
+    line = refused(f"{command} mine.toml --until-decided --seeds 3-8 --device cpu")
+    assert line.startswith("What is run until decided has the first seeds of table 'mine', as many as it takes")
+    assert engine.calls == []
+
+
+DRAWS = """
+title = "Draws"
+seeds = "1-10"
+[settings.split]
+benchmark = { name = "split_mnist", class_order = "per_seed" }
+protocol = { iterations = 5 }
+[[rows]]
+name = "none"
+settings = "split"
+[rows.CL2]
+strategy = "finetune"
+reported = { mean = 60.0, margin = 5.0, n = 10, known = "recalled", seeds = "1-10", repeats = 10 }
+"""
+
+
+def test_the_repeats_of_a_cell_are_one_line_of_a_plan(user_table, said, stored):
+    user_table.write_text(DRAWS)
+    stored(seconds={"train": [], "evaluate": [], "total": 60.0}, provenance={"device": "cpu"})
+    found = json.loads(said("plan mine.toml --device cpu -j 1 --json").out)
+    cells = [(cell["row"], cell["done"], cell["to_do"]) for cell in found["cells"]]
+    assert cells == [("none", 1, 9), ("none, repeats of draws", 0, 10)]
+    each = {cell["seconds"] for cell in found["cells"]}
+    assert (found["total"]["runs"], [found["total"]["seconds"]]) == (19, [19 * seconds for seconds in each])
 
 
 def test_without_looks_nothing_is_run_until_decided(user_table, engine, refused):

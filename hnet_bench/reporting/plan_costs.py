@@ -77,7 +77,11 @@ LOOK_COLUMNS: tuple[Column[CellCost], ...] = (
     *COLUMNS,
     Column("Look", lambda cost: str(cost.next.look) if cost.next else "", "left", spare=1),
     Column("Decides", lambda cost: _of_next(cost, "chance", lambda chance: f"{100 * chance:.0f} %"), "left", spare=1),
-    Column("Per hour", lambda cost: _of_next(cost, "per_hour", lambda rate: f"{rate:.2g}"), "left"),
+    Column(
+        "Per hour",
+        lambda cost: _of_next(cost, "per_hour", lambda rate: f"{rate:.2g}" if rate < 100 else f"{rate:.0f}"),
+        "left",
+    ),
 )
 
 

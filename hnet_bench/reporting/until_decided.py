@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.metrics import summarise
-from hnet_bench.papers.table import LEAST_REPEATS
-from hnet_bench.reporting.cells import evidence, verdict_on
+from hnet_bench.reporting.cells import evidence, repeats_before, verdict_on
 from hnet_bench.reporting.statistics import errors_of_difference, half_width, level_at
 from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE, error_of_reported
 from hnet_bench.runs.cost import Estimate
@@ -50,13 +49,24 @@ def next_looks(
             f"No cell that is chosen of table '{states[0].cell.table}' has looks, after which it may be decided: write "
             "them into its `reported`, such as looks = [5, 10, 20], and do so before you look at the results."
         )
-    found = [one for state in states if (one := _next_look(state, store, estimate))]
+    found = [one for state in states if (one := _next_look(_kept(state, store), store, estimate))]
     return sorted(found, key=_order)
 
 
 def runs_of_looks(looks: Sequence[NextLook]) -> list[RunSpec]:
     """The runs that these take, each once, in their order."""
     return list({spec.key: spec for one in looks for spec in one.runs}.values())
+
+
+def _kept(state: CellState, store: Store) -> CellState:
+    """The state without the records that are to be renewed, by which nothing is decided."""
+    if state.spec is None or not store.renew:
+        return state
+    spec, pairs = state.spec, zip(state.records, state.freshness, strict=True)
+    kept = [(record, found) for record, found in pairs if store.has(spec.with_seed(record.spec["seed"]))]
+    records, freshness = tuple(record for record, _ in kept), tuple(found for _, found in kept)
+    repeats = tuple(_kept(one, store) for one in state.repeats)
+    return replace(state, records=records, freshness=freshness, repeats=repeats)
 
 
 def _order(one: NextLook) -> tuple[bool, float, float]:
@@ -70,25 +80,25 @@ def _next_look(state: CellState, store: Store, estimate: Callable[[RunSpec], Est
     if state.spec is None or reported is None or not reported.looks or verdict is None:
         return None
     reached = evidence(state).look or 0
-    if verdict.outcome not in ("inconclusive", "not run") or reached >= reported.looks[-1]:
+    # A table that extends another may have fewer seeds than this has looks.
+    ahead = [look for look in reported.looks if reached < look <= len(state.planned_seeds)]
+    if verdict.outcome not in ("inconclusive", "not run") or not ahead:
         return None
     cost = estimate(state.spec)
-    ahead = [(look, _runs_before(state, look, store)) for look in reported.looks if look > reached]
-    worth = [(_chance(state, look), len(runs)) for look, runs in ahead]
+    runs = {look: _runs_before(state, look, store) for look in ahead}
+    worth = [(_chance(state, look), len(runs[look])) for look in ahead]
     known = [
-        (chance, chance / max(runs, 1) / cost.seconds * 3600) for chance, runs in worth if chance is not None and cost
+        (chance, chance / max(todo, 1) / cost.seconds * 3600) for chance, todo in worth if chance is not None and cost
     ]
     chance, per_hour = max(known, key=lambda one: one[1]) if known else (None, None)
-    look, runs = ahead[0]
-    return NextLook(state=state, look=look, runs=tuple(runs), estimate=cost, chance=chance, per_hour=per_hour)
+    look = ahead[0]
+    return NextLook(state=state, look=look, runs=tuple(runs[look]), estimate=cost, chance=chance, per_hour=per_hour)
 
 
 def _runs_before(state: CellState, look: int, store: Store) -> list[RunSpec]:
     """The runs that a look takes, with those that repeat draws if it comes to enough of them."""
-    seeds = state.planned_seeds[:look]
-    repeats = tuple(one for one in state.repeats if one.cell.benchmark["draw_seed"] in seeds)
-    enough = repeats if len(repeats) >= LEAST_REPEATS else ()
-    return runs_to_do([replace(state, planned_seeds=seeds, repeats=enough)], store)
+    asked = replace(state, planned_seeds=state.planned_seeds[:look], repeats=repeats_before(state, look))
+    return runs_to_do([asked], store)
 
 
 def _chance(state: CellState, look: int) -> float | None:

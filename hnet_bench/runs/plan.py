@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hnet_bench.interfaces import Settings
+from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.metrics import Summary, average_accuracy, summarise
 from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.table import Cell, Table, reported_json
@@ -97,6 +97,18 @@ def with_repeats(states: Sequence[CellState]) -> list[CellState]:
     return [*states, *(one for state in states for one in state.repeats)]
 
 
+def repeats_together(state: CellState) -> CellState:
+    """The repeats of all draws of a cell, of which there are some, as one state."""
+    first = state.repeats[0]
+    return replace(
+        first,
+        cell=replace(first.cell, row=f"{state.cell.row}, repeats of draws"),
+        planned_seeds=tuple(seed for one in state.repeats for seed in one.planned_seeds),
+        records=tuple(record for one in state.repeats for record in one.records),
+        failed_seeds=tuple(seed for one in state.repeats for seed in one.failed_seeds),
+    )
+
+
 def _states(
     cells: Sequence[Cell], store: Store, listing: Listing, planned: tuple[int, ...], seeds: tuple[int, ...] | None
 ) -> list[CellState]:
@@ -135,6 +147,7 @@ def _repeats(
     reported = cell.reported
     if reported is None or not reported.repeats:
         return ()
+    _check_draws(cell)
     draws = [seed for seed in planned if seed in reported.draws][: reported.repeats]
     return tuple(
         state
@@ -144,10 +157,20 @@ def _repeats(
     )
 
 
+def _check_draws(cell: Cell) -> None:
+    """Raises UserError if the seed of a run is not that of a draw, which could be repeated with another."""
+    if "draw_seed" in cell.benchmark:
+        raise UserError(f"The {cell.where} has 'repeats' of its draws, and one draw for all its seeds, 'draw_seed'.")
+    try:
+        cell_spec(_on_draw(cell, 0))
+    except UserError as error:
+        raise UserError(f"The {cell.where} has 'repeats' of draws, which its benchmark cannot do: {error}") from error
+
+
 def _on_draw(cell: Cell, draw: int) -> Cell:
-    """The cell on one draw for all seeds."""
+    """The cell on one draw for all seeds: none of these is one of the table's, nor of its trials."""
     row, benchmark = f"{cell.row}, draw {draw}", {**cell.benchmark, "draw_seed": draw}
-    return replace(cell, row=row, benchmark=benchmark, reported=None)
+    return replace(cell, row=row, benchmark=benchmark, reported=None, trial_seeds=())
 
 
 def stale_files(states: list[CellState]) -> frozenset[str]:

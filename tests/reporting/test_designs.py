@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -269,8 +270,20 @@ def test_repeats_are_run_after_all_others_and_count_in_no_cell(
 def test_where_nothing_is_drawn_repeats_are_refused(tmp_path: Path) -> None:
     table = table_of(MATCHED)
     table.cells[0].benchmark["class_order"] = "fixed"
-    with pytest.raises(UserError, match="without class_order = per_seed nothing is drawn"):
+    words = r"row 'none' \(CL2\) of table 'draws' has 'repeats' of draws, .* without class_order = per_seed nothing is"
+    with pytest.raises(UserError, match=words):
         table_state(table, Store(tmp_path))
+    table.cells[0].benchmark.update(class_order="per_seed", draw_seed=3)
+    with pytest.raises(UserError, match="has 'repeats' of its draws, and one draw for all its seeds, 'draw_seed'"):
+        table_state(table, Store(tmp_path))
+
+
+def test_repeats_are_done_whichever_seeds_trials_have(tmp_path: Path, record_of: Callable[..., Record]) -> None:
+    table, store = table_of(MATCHED), Store(tmp_path / "results")
+    table = replace(table, cells=tuple(replace(cell, trial_seeds=(1001,)) for cell in table.cells))
+    for spec in runs_to_do(table_state(table, store), store):
+        store.write(spec, record_of(spec))
+    assert runs_to_do(table_state(table, store), store) == []
 
 
 def test_verdicts_are_made_after_looks_alone(reported_on: Callable[..., Report]) -> None:
@@ -295,6 +308,20 @@ def test_verdicts_are_made_after_looks_alone(reported_on: Callable[..., Report])
         "Judged after 5, 10 seeds, the first ones of the table, by tests at 2.5 %, 2.5 %" in n for n in shown.notes
     )
     assert any("(95 %)" in entry.text for entry in shown.rows[0])
+
+
+def test_a_look_waits_for_the_runs_that_repeat_its_draws(reported_on: Callable[..., Report]) -> None:
+    """So that it is not judged by one test before they are there, and by another after."""
+    table = table_of({**MATCHED, "looks": [5, 10]})
+    again = {seed: SCORES[seed] + 0.02 for seed in SCORES}
+
+    def verdict(repeated: dict[int, float]) -> Any:
+        return reported_on(table, SCORES, repeated).cells[0].verdict
+
+    before = verdict({draw: again[draw] for draw in range(1, 10)})
+    assert (before.seeds, before.matched) == (5, None)
+    after = verdict(again)
+    assert (after.outcome, after.seeds, after.matched) == ("reproduced", 10, 10)
 
 
 def test_an_inconclusive_number_names_the_look_that_would_decide(reported_on: Callable[..., Report]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting.until_decided import NextLook, next_looks, runs_of_looks
 from hnet_bench.runs.cost import Estimate
+from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec, resolve_cell
@@ -104,6 +106,22 @@ def test_the_chance_of_a_decision_is_what_a_simulation_finds(looks_of: Callable[
 def test_without_looks_it_is_said_what_to_write(looks_of: Callable[..., list[NextLook]]) -> None:
     with pytest.raises(UserError, match=r"No cell that is chosen of table 'open' has looks, .* looks = \[5, 10, 20\]"):
         looks_of(table_of(looks=[]))
+
+
+def test_a_cell_is_not_open_where_seeds_end_before_its_next_look(looks_of: Callable[..., list[NextLook]]) -> None:
+    """As in a table that extends another, and has fewer seeds."""
+    assert [one.state.cell.row for one in looks_of(replace(table_of(), seeds=tuple(range(1, 8))))] == ["si"]
+
+
+def test_records_that_are_to_be_renewed_decide_nothing(tmp_path: Path, record_of: Callable[..., Record]) -> None:
+    table, store = table_of(), Store(tmp_path)
+    for seed, score in enumerate(ROWS["finetune"], start=1):
+        spec = resolve_cell(table.cells[0], seed)
+        store.write(spec, record_of(spec, score=[[score]]))
+    states = table_state(table, store)[:1]
+    assert next_looks(states, store, lambda spec: None) == []
+    renewing = replace(store, renew=frozenset({file_sum(states[0].files[2])}))
+    assert [run.seed for run in runs_of_looks(next_looks(states, renewing, lambda spec: None))] == [2]
 
 
 def test_draws_are_repeated_before_a_look_that_has_enough_of_them(tmp_path: Path) -> None:
