@@ -34,7 +34,7 @@ class Hint(HypernetworkSettings):
 
     The regulariser, of the middle and in CL2 of the bounds as well, is a mean over old tasks, as in HNET; the authors'
     code divides it by their number once more. Theirs generates all parameters at once, which is one chunk as large as
-    the network. Inputs must not be negative.
+    the network. Inputs must not be negative: UserError when training begins.
     """
 
     name: ClassVar[str] = "hint"
@@ -61,7 +61,7 @@ class Hint(HypernetworkSettings):
         """The strategy for one run."""
         import torch
 
-        from hnet_bench.avalanche_adapter.template import head_columns
+        from hnet_bench.avalanche_adapter.template import head_columns, per_task
         from hnet_bench.nets.criteria import entropy
         from hnet_bench.nets.intervals import Interval, IntervalHypernetwork, IntervalRegulariser, interval_mlp
         from hnet_bench.nets.networks import GeneratedMlp
@@ -96,6 +96,13 @@ class Hint(HypernetworkSettings):
             def trained_by(self) -> dict[str, Trained]:
                 return {"classifier": {"model": self.model, "data_order": self._data_order}}
 
+            def begin_experience(self) -> None:
+                """Raises UserError for negative inputs, of which the bounds would be none."""
+                super().begin_experience()
+                least = min(float(x.min()) for x, _ in self.present_samples())
+                if least < 0:
+                    raise UserError(f"hint needs inputs that are not negative, found {least:g} in {self.place}.")
+
             def new_regulariser(self) -> Regulariser:
                 """Of the middle alone, and where intervals meet of their ends, too."""
                 return IntervalRegulariser(self.hypernetwork, self.task, self._strength, ends=nested)
@@ -103,19 +110,27 @@ class Hint(HypernetworkSettings):
             def forward(self) -> Tensor:
                 if not self.is_training:
                     return self._answer()
-                if not self.own_batches and self.scenario is Scenario.TASK:  # of several tasks, from a stock loader
-                    outputs: Tensor = super().forward()
-                    return outputs
-                x, columns = self.mb_x.flatten(1), head_columns(self.setup, self.task)
                 share = min(1.0, 2 * self.main_loop.done / self.iterations)
-                parameters = self.hypernetwork.generated(self.hypernetwork.interval(self.task, share))
+                if self.own_batches or self.scenario is not Scenario.TASK:
+                    lower, middle, upper = self._outputs(self.mb_x, self.task, share)
+                else:  # from a stock loader: of several tasks, if a plugin replays
+                    groups = list(per_task(self.mb_task_id))
+                    parts = [
+                        self._outputs(self.mb_x[at], task, share if task == self.task else 1) for task, at in groups
+                    ]
+                    order = torch.cat([positions for _, positions in groups]).argsort()
+                    lower, middle, upper = (torch.cat(one)[order] for one in zip(*parts, strict=True))
+                self._bounds = lower, upper
+                return middle
+
+            def _outputs(self, x: Tensor, task: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
+                """Least outputs, those of the middle weights, and greatest (batch, ...) on the head of a task."""
+                x, columns = x.flatten(1), head_columns(self.setup, task)
+                parameters = self.hypernetwork.generated(self.hypernetwork.interval(task, share))
                 lower, upper = interval_mlp(x, parameters, target.shape)
-                self._bounds = (
-                    self.full_width(lower[:, columns], self.task),
-                    self.full_width(upper[:, columns], self.task),
-                )
                 middle = mlp_from_chunks(x, parameters.centre.unsqueeze(0), target.shape)
-                return self.full_width(middle[:, columns], self.task)
+                lower, middle, upper = (self.full_width(one[:, columns], task) for one in (lower, middle, upper))
+                return lower, middle, upper
 
             def criterion(self) -> Tensor:
                 loss: Tensor = super().criterion()

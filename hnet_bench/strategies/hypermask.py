@@ -107,7 +107,7 @@ class HyperMask:
         from torch.nn import functional
 
         from hnet_bench.avalanche_adapter.resumable import Trained
-        from hnet_bench.avalanche_adapter.template import head_columns
+        from hnet_bench.avalanche_adapter.template import head_columns, per_task
         from hnet_bench.nets.criteria import entropy
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
         from hnet_bench.strategies.training.masked import MaskedClassifier
@@ -154,11 +154,25 @@ class HyperMask:
                 self.mb_hidden = model.hidden(self.tasks_seen)
                 with torch.no_grad():
                     self.mb_chunks = torch.mm(self.mb_hidden, model.hypernetwork.output)
-                self.mb_old_raw, present = model.raw(self.mb_chunks.requires_grad_()).split([self.task, 1])
+                raw = model.raw(self.mb_chunks.requires_grad_())
+                self.mb_old_raw, present = raw.split([self.task, 1])
                 done = self.main_loop.done / self.iterations if self.task == 0 else 1.0
                 self.mb_mask = model.mask(present[0], done * model.percentile)
-                outputs = model.target(self.mb_x, model.weights * self.mb_mask, self.task)
-                return self.full_width(outputs[:, head_columns(self.setup, self.task)], self.task)
+                if self.own_batches or self.scenario is not Scenario.TASK:
+                    return self._outputs(self.mb_x, self.task, self.mb_mask)
+                groups = list(per_task(self.mb_task_id))  # from a stock loader: of several tasks, if a plugin replays
+                masks = [
+                    self.mb_mask if task == self.task else model.mask(raw[task], model.percentile) for task, _ in groups
+                ]
+                parts = [
+                    self._outputs(self.mb_x[at], task, mask) for (task, at), mask in zip(groups, masks, strict=True)
+                ]
+                return torch.cat(parts)[torch.cat([positions for _, positions in groups]).argsort()]
+
+            def _outputs(self, x: Tensor, task: int, mask: Tensor) -> Tensor:
+                """Under a mask, on the head of a task, (batch, ...)."""
+                outputs = self.masked.target(x, self.masked.weights * mask, task)
+                return self.full_width(outputs[:, head_columns(self.setup, task)], task)
 
             def criterion(self) -> Tensor:
                 loss: Tensor = super().criterion()

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from avalanche.training.plugins import ReplayPlugin
 from torch.nn import functional
 
 from hnet_bench.interfaces import Scenario, UserError
@@ -57,6 +58,37 @@ def test_the_loss_weighs_the_middle_and_the_worst_case_as_the_schedule_says(scen
         expected = (1 - share) * functional.cross_entropy(mlp(x, middle, shape)[:, columns], labels)
         expected = expected + share * functional.cross_entropy(worst, labels)
         assert step.loss == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_replayed_samples_of_a_plugin_have_the_intervals_of_their_tasks(learnt, stream_of, recorded):
+    """Those of an old task all of epsilon, the present one half of it after one of four steps."""
+    template = learnt(small(epsilon=0.3), Scenario.TASK, experiences=0, iterations=4)
+    template.plugins.append(ReplayPlugin(mem_size=30))
+    steps = recorded(template)
+    for experience in stream_of(Scenario.TASK)[:2]:
+        template.train(experience, eval_streams=[])
+    step = steps[4]
+    hypernetwork, shape = step.model.double().hypernetwork, template.classifier.target.shape
+    expected, tasks = [], step.mbatch[-1].tolist()
+    for x, label, task in zip(step.x.double(), step.y.tolist(), tasks, strict=True):
+        radius = (0.3, 0.15)[task] * hypernetwork.widths[task].softmax(0)
+        middle, width = hypernetwork.generated(Interval(hypernetwork.task_embeddings[task], radius))
+        lower, upper = (one[0, 2 * task :][:2] for one in bounds(x.view(1, -1), middle - width, middle + width, shape))
+        worst = torch.stack([(lower if label == one else upper)[one] for one in range(2)])
+        losses = [mlp(x.view(1, -1), middle, shape)[0, 2 * task :][:2], worst]
+        plain, worst_case = (functional.cross_entropy(one, torch.tensor(label)).item() for one in losses)
+        expected.append((1 - 5e-5) * plain + 5e-5 * worst_case)
+    assert set(tasks) == {0, 1}
+    assert step.loss == pytest.approx(sum(expected) / len(expected), rel=1e-5)
+    # In the second half the worst case counts, also of what a stock loader brings.
+    assert steps[7].gradients[-1].abs().max() > 0
+
+
+def test_inputs_that_the_bounds_do_not_hold_for_are_refused(built, stream_of):
+    experience = stream_of(Scenario.TASK)[0]
+    experience.in_memory.x[3, 5] = -0.25
+    with pytest.raises(UserError, match=r"hint needs inputs that are not negative, found -0.25 in experience 1 of 3\."):
+        built(small(), Scenario.TASK).train(experience, eval_streams=[])
 
 
 @pytest.mark.parametrize("scenario", [Scenario.TASK, Scenario.DOMAIN])

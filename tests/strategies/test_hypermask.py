@@ -6,6 +6,7 @@ import math
 import numpy
 import pytest
 import torch
+from avalanche.training.plugins import ReplayPlugin
 from torch.nn import functional
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
@@ -89,6 +90,23 @@ def test_sparsity_rises_from_step_to_step_of_the_first_experience_and_then_stays
         # With n values those whose rank, counted from 0, is below the share of n - 1 are cut off.
         assert [int((part == 0).sum()) for part in masked] == [math.ceil(share * (size - 1)) for size in SIZES]
         assert biases.tolist() == [1.0] * 6
+
+
+def test_replayed_samples_of_a_plugin_have_the_masks_and_heads_of_their_tasks(learnt, stream_of, recorded):
+    strategy = small(regularisation_strength=0.0, weight_change_strength=0.0)
+    template = learnt(strategy, Scenario.TASK, experiences=0, iterations=3)
+    template.plugins.append(ReplayPlugin(mem_size=30))
+    steps = recorded(template)
+    for experience in stream_of(Scenario.TASK)[:2]:
+        template.train(experience, eval_streams=[])
+    model, tasks = steps[4].model.double(), steps[4].mbatch[-1].tolist()
+    losses = []
+    for x, label, task in zip(steps[4].x.double(), steps[4].y, tasks, strict=True):
+        mask = functional.pad(plain_mask(plain_raw(model.hypernetwork, task), SIZES, 40.0), (0, 6), value=1.0)
+        head = mlp(x.view(1, -1), model.weights * mask, model.target.shape)[0, 2 * task :][:2]
+        losses.append(functional.cross_entropy(head, label).item())
+    assert set(tasks) == {0, 1}
+    assert steps[4].loss == pytest.approx(sum(losses) / len(losses), rel=1e-5)
 
 
 def test_shared_weights_and_old_embeddings_move_and_later_ones_do_not(learnt, stream_of):
