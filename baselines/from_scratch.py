@@ -21,6 +21,7 @@ class FromScratch:
     name: ClassVar[str] = "from_scratch"
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
+    any_size: ClassVar[bool] = True  # a network for each task
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""

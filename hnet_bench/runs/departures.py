@@ -5,25 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hnet_bench import catalog
 from hnet_bench.config import from_settings
 from hnet_bench.interfaces import Settings, TrainingProtocol
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.revisions import OURS
 
 # Upper bounds: what they are for is training on all data seen, which they keep.
 _KEEP_ALL = ("joint", "multi_task")
-# A network for each task, or one that generates networks: how much larger that is than the protocol's is a result.
-_ANY_SIZE = (
-    "from_scratch",
-    "hint",
-    "hnet",
-    "hnet_conv",
-    "hnet_embedding_space",
-    "hnet_ent",
-    "hnet_full",
-    "hnet_tir",
-    "hypermask",
-    "posterior_replay",
-)
 # Densities of inputs in place of a classifier, which nothing in the protocol's network compares with.
 _NO_CLASSIFIER = ("generative_classifier",)
 # What small numbers beside a network, such as running statistics of its inputs, may add to what it answers with.
@@ -115,9 +104,15 @@ def _size(strategy: str, parameters: Settings, measured: Settings) -> list[str]:
     network = measured["network"]
     if parameters["target"] > network:
         return [f"has a target network of {parameters['target']} parameters, and the protocol's has {network}"]
-    if parameters["trained"] > _SLACK * network and strategy not in _ANY_SIZE:
+    if parameters["trained"] > _SLACK * network and not _any_size(strategy):
         return [f"trains {parameters['trained']} parameters, and the protocol's network has {network}"]
     return []
+
+
+def _any_size(strategy: str) -> bool:
+    """Whether it is one of ours that says so: of others nothing that they say of themselves plays a part."""
+    package = catalog.names("strategies").get(strategy, "").partition(".")[0]
+    return package in OURS and bool(getattr(catalog.strategy_class(strategy), "any_size", False))
 
 
 def _data_kept(strategy: str, parameters: Settings, measured: Settings) -> list[str]:

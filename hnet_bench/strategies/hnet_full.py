@@ -23,6 +23,7 @@ class HnetFull:
     name: ClassVar[str] = "hnet_full"
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
+    any_size: ClassVar[bool] = True  # see `HypernetworkSettings`
 
     hidden_units: tuple[int, ...] = (10, 10)  # of the hypernetwork
     activation: Literal["relu", "elu", "sigmoid"] = "sigmoid"  # after each hidden layer of the hypernetwork

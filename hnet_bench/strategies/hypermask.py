@@ -38,6 +38,7 @@ class HyperMask:
     name: ClassVar[str] = "hypermask"
     revision: ClassVar[int] = 1
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+    any_size: ClassVar[bool] = True  # see `HypernetworkSettings`
 
     chunk_size: int | None = None  # values of a mask generated at once; None: all of them, by a full hypernetwork
     hidden_units: tuple[int, ...] = (25, 25)  # of the hypernetwork

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from math import ceil
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hnet_bench.interfaces import ADDED_LATER, Settings, Setup, UserError
 
@@ -13,6 +13,9 @@ from hnet_bench.interfaces import ADDED_LATER, Settings, Setup, UserError
 @dataclass(frozen=True, kw_only=True)
 class HypernetworkSettings:
     """Defaults are those of the authors' split MNIST experiments (hypercl, mnist/train_args_default.py)."""
+
+    # It may train more parameters than the protocol's network has: how many it takes to generate that is a result.
+    any_size: ClassVar[bool] = True
 
     chunk_size: int = 42_000  # parameters generated at once
     hidden_units: tuple[int, ...] = (10, 10)  # of the hypernetwork

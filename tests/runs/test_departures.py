@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from hnet_bench import catalog
 from hnet_bench.interfaces import Scenario, TrainingProtocol
 from hnet_bench.runs.departures import departures, departures_of
 from hnet_bench.runs.run import run
@@ -83,6 +84,19 @@ def test_a_larger_network():
     assert found(counts={"target": 10**9}) == [
         ("training", "has a target network of 1000000000 parameters, and the protocol's has 500")
     ]
+
+
+def test_what_generates_networks_may_be_of_any_size_if_it_is_ours(monkeypatch):
+    large = {"trained": 2500, "answers_with": 2500, "updates": [250_000, 250_000]}
+    for name, reference in catalog.names("strategies").items():
+        departed = found(strategy=name, counts={"trained": 2500}, **large)
+        generates = name != "hnet_r" and name.startswith(("hnet", "hint", "hypermask", "posterior_replay"))
+        assert bool(departed) != (generates or name in ("from_scratch", "generative_classifier")), reference
+    # Another package's may say what it likes.
+    foreign = type("Foreign", (), {"any_size": True})
+    monkeypatch.setattr(catalog, "names", lambda kind: {"foreign": "mine:Foreign"})
+    monkeypatch.setattr(catalog, "strategy_class", lambda name: foreign)
+    assert found(strategy="foreign", counts={"trained": 2500}, **large)
 
 
 def test_samples_that_are_kept_without_being_counted():
