@@ -67,14 +67,15 @@ def test_quickest_runs_are_those_of_the_records(label, row, scenario):
     [
         ("Table 1 of von Oswald et al. 2020, split MNIST", TABLE_1, "split_"),
         ("van de Ven & Tolias 2019, split MNIST", TABLE_2019, ""),
-        ("van de Ven et al. 2022, split MNIST, the strategies that are here", TABLE_2022, ""),
+        ("van de Ven et al. 2022, split MNIST, the cells that were run", TABLE_2022, ""),
     ],
 )
 def test_hours_of_tables_are_those_of_the_records(label, table, rows):
     specs = [cell_spec(cell) for cell in table.cells if cell.row.startswith(rows)]
     store, seconds = Store(ROOT / "results"), {}
     for spec in filter(None, specs):
-        seconds[spec.key] = statistics.median(record.seconds["total"] for record in store.records(spec))
+        if records := list(store.records(spec)):
+            seconds[spec.key] = statistics.median(record.seconds["total"] for record in records)
     expected = f"| {label} | {20 * len(seconds)} | {20 * sum(seconds.values()) / 3600:.1f} |"
     assert expected in WHOLE_RUNS.splitlines()
 
