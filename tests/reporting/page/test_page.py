@@ -88,7 +88,7 @@ def test_behind_a_number_stand_its_runs_settings_commands_and_verdict(rich_repor
     known = dict(facts(rich_report, cell))
     assert known["Verdict"] == "below†"
     assert known["Difference"].startswith(f"-69.60 percentage points, {INTERVAL} -70.")
-    assert known["Reported"] == "90.00 ± 0.20† over 20 seeds; recalled. Nobody et al. 2020."
+    assert known["Reported"] == "90.00 ± 0.20† over 20 seeds; recalled (Table 1). Nobody et al. 2020."
     assert dict(settings(cell))["protocol.iterations"] == "5"
     assert [command for _, command in commands(rich_report, cell)] == [
         "hnet-bench run rich.toml --rows low --scenarios CL3 --seeds 1-5 --results repeated",
