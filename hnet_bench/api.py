@@ -669,8 +669,8 @@ def tune(
             files = {} if rule else files_of(found)
             _write(files, "file of choices")
             return TuningResult(chosen=found, failed=[], files=list(files), stale=len(stale))
-        chosen_part = Selection(name=name, table=trials, seeds=None, store=writing, states=states)
-        _swept(todo, chosen_part, cluster, options)
+        selection = Selection(name=name, table=trials, seeds=None, store=writing, states=states)
+        _swept(todo, selection, cluster, options)
         failed = [spec for spec in todo if not writing.has(spec)]
     return TuningResult(chosen=[], failed=failed, files=[])
 

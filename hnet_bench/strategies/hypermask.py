@@ -7,9 +7,10 @@ infer the task, by Mahalanobis distances between features, is not here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class HyperMask:
 
     def trainings(self, setup: Setup) -> dict[str, Settings]:
         """The classifier, which is trained in the same way in CL1 and CL3."""
-        own = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {"classifier": {**own, "heads": setup.facts.heads(setup.scenario)}}
+        return {"classifier": {**to_settings(self), "heads": setup.facts.heads(setup.scenario)}}
 
     def _hypernetwork(self, generated: Layout, tasks: int) -> ChunkedHypernetwork:
         from hnet_bench.nets.full_hypernetwork import FullHypernetwork

@@ -6,9 +6,10 @@ Where the task is not given it is inferred from the predictions of several netwo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 from hnet_bench.strategies.settings import HypernetworkSettings
 
@@ -63,9 +64,8 @@ class PosteriorReplay(HypernetworkSettings):
 
     def trainings(self, setup: Setup) -> dict[str, Settings]:
         """The classifier, the same for every criterion, and in CL1 and CL3."""
-        own = {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("criterion", "test_samples")
-        }
+        tested = ("criterion", "test_samples")
+        own = {name: value for name, value in to_settings(self).items() if name not in tested}
         return {"classifier": {"posterior": True, **own, "heads": setup.facts.heads(setup.scenario)}}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
