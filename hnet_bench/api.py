@@ -19,11 +19,9 @@ pandas is loaded only where somebody asks for a frame.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,21 +31,28 @@ from hnet_bench import arguments as given
 from hnet_bench import catalog
 from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean
-from hnet_bench.interfaces import File, NetworkName, Scenario, Settings, UserError
-from hnet_bench.metrics import METRICS
+from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
+from hnet_bench.messages import print_anything, say, warn
 from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.papers.table import Cell, Table, load_table, table_file, table_names
+from hnet_bench.papers.table import Table, load_table, table_file, table_names
+from hnet_bench.reporting import frames
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
-from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.files import write_atomically
-from hnet_bench.runs.plan import CellState, repeats_together, runs_to_do, stale_files, table_state, with_repeats
+from hnet_bench.runs.plan import (
+    CellState,
+    Selection,
+    repeats_together,
+    runs_to_do,
+    stale_files,
+    table_state,
+    with_repeats,
+)
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import installed_records, unpack
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
 from hnet_bench.runs.store import Store, read_record
-from hnet_bench.runs.trainings import forget_needless
 from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, files_of, searched, trials_table
 from hnet_bench.scaffold import first_files
 
@@ -57,11 +62,6 @@ if TYPE_CHECKING:
     from hnet_bench.data.load import Status
     from hnet_bench.reporting.cells import Report
     from hnet_bench.reporting.plan_costs import CellCost, Total
-    from hnet_bench.reporting.progress import SweepState
-    from hnet_bench.reporting.provenance import TracedRecord
-    from hnet_bench.runs.budget import Once
-    from hnet_bench.runs.cluster import Cluster
-    from hnet_bench.runs.engine import Options
     from hnet_bench.runs.merge import Merged
     from hnet_bench.runs.repeat import Repetition
 
@@ -182,44 +182,11 @@ def data(fetch: Names = None, *, data: PathLike | None = None) -> list[Status]:
 
     folder = given.path(data) or data_folder()
     for name in given.names(fetch, "fetch") or []:
-        load(name, folder=folder, progress=_say)
+        load(name, folder=folder, progress=say)
     return list(status(folder))
 
 
 # A table and what is measured
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """The chosen part of a table, and what the store holds of each of its cells."""
-
-    name: str  # how the caller calls the table
-    table: Table
-    seeds: tuple[int, ...] | None  # None: those of the table, and any that has a record
-    store: Store
-    states: list[CellState]
-
-    @property
-    def runs(self) -> list[RunSpec]:
-        """Every different run, whether it is done or not: cells of the same spec share theirs."""
-        states = with_repeats(self.states)
-        specs = [state.spec.with_seed(seed) for state in states if state.spec for seed in state.planned_seeds]
-        return list({spec.key: spec for spec in specs}.values())
-
-    @property
-    def planned(self) -> int:
-        """Number of different runs."""
-        return len(self.runs)
-
-    @property
-    def shipped(self) -> int:
-        """Number of different records that do not stand in the results folder, but were installed."""
-        files = {path for state in self.states for path in state.files.values()}
-        return len([path for path in files if not path.is_relative_to(self.store.root)])
-
-    def again(self) -> Selection:
-        """The same with what the store holds now."""
-        return replace(self, states=_states(self.table, self.store, self.seeds))
 
 
 def select(
@@ -262,7 +229,7 @@ def status(
         line = status_of(state)
         reported = line.pop("reported") or {}
         of_reported = {f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known", "note")}
-        lines.append({**_named(state.cell), **line, **of_reported})
+        lines.append({**frames.named(state.cell), **line, **of_reported})
     return DataFrame(lines)
 
 
@@ -270,7 +237,7 @@ def overview(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
     """Rows by scenarios, as tables print them: mean ± SEM (seeds), beside what is reported."""
-    return _overview(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results))
+    return frames.overview(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
 
 
 def records(
@@ -282,7 +249,7 @@ def records(
     Rows with the same settings in a scenario share their records, and each of them has its lines: group by `row` and
     `scenario` for the numbers of a table, or leave out what repeats a `run_id` to count each run once.
     """
-    return _records(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results))
+    return frames.records(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
 
 
 def scores(
@@ -295,8 +262,6 @@ def scores(
     right. What is known of a cell stands beside each of its scores: `method`, `reported` and more. What was not
     evaluated has no line. Rows share records as in `records`.
     """
-    from hnet_bench.reporting import frames
-
     return frames.scores(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
 
 
@@ -306,8 +271,6 @@ def cells(
     """One line for each cell, as `reporting.figures` likes it: mean and SEM measured and reported, their difference
     with the interval that verdicts are read from, the mean and SEM of every metric, what methods keep and compute (as
     in `scores`), and what the cell is."""
-    from hnet_bench.reporting import frames
-
     return frames.cells(select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states)
 
 
@@ -355,24 +318,14 @@ def verify(
     )
 
 
-def traced(selection: Selection, state: CellState) -> list[TracedRecord]:
-    """The records behind a number: each with its file, and whether the code still computes the same."""
-    from hnet_bench.reporting.provenance import TracedRecord
-
-    if state.spec is None:
-        return []
-    return [
-        TracedRecord(record=record, path=state.files[record.spec["seed"]], freshness=fresh)
-        for record, fresh in zip(state.records, state.freshness, strict=True)
-    ]
-
-
 def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
     """One line for each record behind a number: score, file, command, commit, versions, hardware, data."""
     from pandas import DataFrame, json_normalize
 
+    from hnet_bench.reporting.provenance import traced
+
     chosen = select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
-    found = traced(chosen, chosen.states[0])
+    found = traced(chosen.states[0])
     if not found:
         return DataFrame(columns=["run_id", "seed", "file", "average", "code", "changed"])
     return json_normalize([one.to_json() for one in found], max_level=1)
@@ -394,12 +347,12 @@ class SweepResult:
     @property
     def records(self) -> DataFrame:
         """`api.records` of the chosen part."""
-        return _records(self.selection.again())
+        return frames.records(self.selection.again().states)
 
     @property
     def overview(self) -> DataFrame:
         """`api.overview` of the chosen part."""
-        return _overview(self.selection.again())
+        return frames.overview(self.selection.again().states)
 
     def __repr__(self) -> str:
         done = len(self.todo) - len(self.failed) - len(self.left)
@@ -442,6 +395,7 @@ def run(
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.deadline import Deadline
     from hnet_bench.runs.engine import Options
+    from hnet_bench.sweep import Sweep
 
     print_anything()
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
@@ -457,139 +411,10 @@ def run(
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     if rerun_stale:
         chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
-    say = _silent if quiet else _say
-    _report_missing(chosen, say)
-    if until_decided:
-        return _until_decided(chosen, cluster, options, budget, stop_after, quiet=quiet)
-    todo = runs_to_do(chosen.states, chosen.store)
-    forget_needless(chosen.store, chosen.runs, todo)
-    if not todo:
-        return SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
-    if budget:
-        todo, _ = _within_budget(todo, chosen, budget, cluster, options, say)
-    return _done(todo, chosen, cluster, options, stop_after, quiet=quiet)
-
-
-def _until_decided(
-    chosen: Selection, cluster: Cluster, options: Options, budget: str | None, stop_after: str | None, *, quiet: bool
-) -> SweepResult:
-    """Does what open cells need for their next look, those first of which most are decided in an hour, until none is
-    open or has a look left. A run that fails is not tried again, and its cell stays where it is."""
-    from hnet_bench.reporting.until_decided import next_looks, runs_of_looks
-    from hnet_bench.runs.estimates import estimator
-
-    _all_seeds(chosen)
-    say, device = _silent if quiet else _say, given.device(options.device)
-    estimate = estimator(chosen.store, device, folder=options.folder, probe_unless=None, announce=_say_beside)
-    found, whole = chosen, SweepResult(selection=chosen, todo=[], failed=[], left=[], begun=0)
-    while True:
-        looks, tried = next_looks(found.states, found.store, estimate), {spec.key for spec in whole.todo}
-        wanted = [spec for spec in runs_of_looks(looks) if spec.key not in tried]
-        if not wanted:
-            return whole
-        say(f"{count(len(looks), 'cell')} open: {count(len(wanted), 'run')} until the next look of each.")
-        todo = wanted
-        if budget:
-            try:
-                todo, seconds = _within_budget(wanted, found, budget, cluster, options, say, in_order=True)
-            except UserError:
-                if whole.todo:
-                    return whole
-                raise
-            budget = f"{max(given.seconds_of(budget) - seconds, 1):.0f}s"
-        forget_needless(found.store, found.runs, todo)
-        # That nothing advances is a mistake of whoever gave too little time, but not after a look that was reached.
-        part = _done(todo, found, cluster, options, None if whole.todo else stop_after, quiet=quiet)
-        whole = replace(part, selection=chosen, todo=[*whole.todo, *todo], failed=[*whole.failed, *part.failed])
-        if part.left or len(todo) < len(wanted):
-            return whole
-        found = found.again()
-
-
-def _done(
-    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options, stop_after: str | None, *, quiet: bool
-) -> SweepResult:
-    """How the sweep over these runs ended. Raises UserError if nothing advanced in the time of `stop_after`."""
-    before = _steps(todo, chosen.store)
-    sweep, others = _swept(todo, chosen, cluster, options, quiet=quiet)
-    failed = [spec for spec in todo if spec.key in sweep.failures]
-    left = [spec for spec in todo if spec not in failed and not chosen.store.has(spec)]
-    after = _steps(left, chosen.store)
-    if stop_after and after == before and not others:
-        came = "no run that was begun came as far as its next checkpoint"
-        raise UserError(
-            f"Nothing advanced in the {stop_after} of --stop-after: "
-            f"{came if sweep.begun else 'they were over before a run began'}. The same command would do the same "
-            "again: give it more time."
-        )
-    begun = sum(steps > 0 for steps in after.values())
-    return SweepResult(selection=chosen, todo=todo, failed=failed, left=left, begun=begun)
-
-
-def _swept(
-    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options, *, quiet: bool = False
-) -> tuple[SweepState, bool]:
-    """As `_sweep`, and says what is kept of a sweep that is interrupted."""
-    try:
-        return _sweep(todo, chosen, cluster, options, quiet=quiet)
-    except KeyboardInterrupt:
-        done = sum(chosen.store.has(spec) for spec in todo)
-        _say(
-            f"Interrupted: {done} of {count(len(todo), 'run')} finished, and their records are kept in "
-            f"{chosen.store.root}; the same command does the rest.",
-            file=sys.stderr,
-        )
-        raise
-
-
-def _sweep(
-    todo: list[RunSpec], chosen: Selection, cluster: Cluster, options: Options, *, quiet: bool
-) -> tuple[SweepState, bool]:
-    """Does the runs and shows them: how far they came, and whether another sweep was found at some of them.
-
-    What can be checked is checked before the first.
-    """
-    from hnet_bench.data.load import load, load_file
-    from hnet_bench.reporting.progress import Watcher
-    from hnet_bench.reporting.terminal import console
-    from hnet_bench.runs.budget import Once
-    from hnet_bench.runs.engine import run_all
-    from hnet_bench.runs.provenance import unnamed_commit
-
-    say = _silent if quiet else _say
-    chosen.store.check_writable()
-    if problem := unnamed_commit():
-        _say(problem, file=sys.stderr)
-    if cluster.is_local:  # elsewhere the workers' machines need the data, not this one
-        for one in dict.fromkeys(one for spec in todo for one in spec.build_benchmark().datasets):
-            fetch: Callable[..., Any] = load_file if isinstance(one, File) else load
-            fetch(one, folder=options.folder, progress=say)
-    once = Once()
-    for spec in todo if options.share else ():
-        once.add(spec, None)
-    all_of_them = once.taken + len(once.trained)
-    common = f" Of their {all_of_them} trainings they take {once.taken} from each other." if once.taken else ""
-    say(f"{count(len(todo), 'run')} to do.{common}")
-    # By its row, since rows may differ in hyperparameters alone.
-    states = with_repeats(chosen.states)
-    rows = {state.spec.cell_key: state.cell.row for state in reversed(states) if state.spec}
-    names = {spec.key: f"{rows[spec.cell_key]} {spec.scenario.label} seed {spec.seed}" for spec in todo}
-    with Watcher(names, console(quiet=quiet)) as watcher:
-        outcome = run_all(
-            todo, store=chosen.store, cluster=cluster, options=options, observer=watcher, announce=watcher.announce
-        )
-    for spec in todo:
-        if event := watcher.sweep.failures.get(spec.key):
-            place = chosen.store.failure_path(spec)
-            _say(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})", file=sys.stderr)
-    return watcher.sweep, outcome.others
-
-
-def _steps(runs: list[RunSpec], store: Store) -> dict[str, int]:
-    """Optimiser steps that the checkpoints of runs hold."""
-    from hnet_bench.runs.checkpoint import steps_kept
-
-    return {spec.key: steps_kept(store.checkpoint_path(spec)) for spec in runs}
+    _report_missing(chosen, quiet=quiet)
+    sweep = Sweep(chosen=chosen, cluster=cluster, options=options, budget=budget, stop_after=stop_after, quiet=quiet)
+    done = sweep.until_decided() if until_decided else sweep.all_runs()
+    return SweepResult(selection=chosen, **vars(done))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -608,7 +433,7 @@ class TuningResult:
 
         return DataFrame(
             {
-                **_named(one.cell),
+                **frames.named(one.cell),
                 "rule": one.choice.search["rule"],
                 **trial.values,
                 "score": trial.score,
@@ -644,6 +469,7 @@ def tune(
     _require_extra_train()
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.engine import Options
+    from hnet_bench.sweep import Sweep
 
     print_anything()
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
@@ -670,7 +496,7 @@ def tune(
             _write(files, "file of choices")
             return TuningResult(chosen=found, failed=[], files=list(files), stale=len(stale))
         selection = Selection(name=name, table=trials, seeds=None, store=writing, states=states)
-        _swept(todo, selection, cluster, options)
+        Sweep(chosen=selection, cluster=cluster, options=options).do(todo)
         failed = [spec for spec in todo if not writing.has(spec)]
     return TuningResult(chosen=[], failed=failed, files=[])
 
@@ -694,7 +520,7 @@ class Plan:
         names = {"seconds": "seconds", "low": "seconds_low", "high": "seconds_high", "basis": "learned_from"}
         return [
             {
-                **_named(cell.state.cell),
+                **frames.named(cell.state.cell),
                 "done": len(cell.state.records),
                 "failed": len(cell.state.failed_seeds),
                 "to_do": cell.todo,
@@ -742,8 +568,8 @@ def plan(
     iterations what no record of its strategy tells of. With `until_decided` it is about the next look of each open
     cell, in the order in which `run` does them."""
     from hnet_bench.reporting.plan_costs import CellCost, total
-    from hnet_bench.reporting.until_decided import next_looks, runs_of_looks
-    from hnet_bench.runs.budget import finished_after
+    from hnet_bench.reporting.until_decided import check_seeds, next_looks, runs_of_looks
+    from hnet_bench.runs.budget import finished_after, once
 
     _require_extra_train()
     from hnet_bench.runs.cluster import Cluster, runs_at_a_time
@@ -754,9 +580,9 @@ def plan(
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     # A probe would not improve on what records of the same strategy and benchmark tell.
     place, near = given.device(device), BASES[:2] if probe else None
-    estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=_say_beside)
+    estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=warn)
     if until_decided:
-        _all_seeds(chosen)
+        check_seeds(chosen)
         looks = next_looks(chosen.states, chosen.store, estimate)
         todo = runs_of_looks(looks)
         cells = [CellCost(state=one.state, todo=len(one.runs), estimate=one.estimate, next=one) for one in looks]
@@ -770,8 +596,8 @@ def plan(
             left = sum(keys[one.spec.cell_key] for one in parts if one.spec)
             cost = estimate(state.spec) if state.spec and left else None
             cells.append(CellCost(state=state, todo=left, estimate=cost))
-    once = _once(todo, chosen.store) if share else None
-    estimates = [once.add(spec, estimate(spec)) if once else estimate(spec) for spec in todo]
+    shared = once(todo, chosen.store) if share else None
+    estimates = [shared.add(spec, estimate(spec)) if shared else estimate(spec) for spec in todo]
     workers = runs_at_a_time(cluster, len(todo), place)
     return Plan(
         cells=cells,
@@ -780,59 +606,9 @@ def plan(
         jobs=workers,
         elapsed=finished_after([one.seconds for one in estimates if one], workers),
         gpu=expects_gpu(place),
-        shared=once.taken if once else 0,
-        saved=once.saved if once else 0.0,
+        shared=shared.taken if shared else 0,
+        saved=shared.saved if shared else 0.0,
     )
-
-
-def _all_seeds(chosen: Selection) -> None:
-    """Raises UserError if seeds were chosen, where it is the table that says after which of them it is looked."""
-    if chosen.seeds is not None:
-        raise UserError(
-            f"What is run until decided has the first seeds of table '{chosen.table.name}', as many as it takes: leave "
-            "away the choice of seeds, and choose rows or scenarios to have only a part of it."
-        )
-
-
-def _once(todo: list[RunSpec], store: Store) -> Once:
-    """Costs with what the store keeps of trainings."""
-    from hnet_bench.runs.budget import Once
-
-    return Once(store.trainings(max((spec.build_benchmark().facts.experiences for spec in todo), default=1)))
-
-
-def _within_budget(
-    todo: list[RunSpec],
-    chosen: Selection,
-    budget: str,
-    cluster: Cluster,
-    options: Options,
-    say: Callable[[str], None],
-    *,
-    in_order: bool = False,
-) -> tuple[list[RunSpec], float]:
-    """The runs of a sweep that fit into a time, most informative first or as they stand, and the seconds that they are
-    expected to take; says what was left out.
-
-    Where no record tells of any cost, each strategy is probed first. Raises UserError if not even one run fits.
-    """
-    from hnet_bench.reporting.text import duration
-    from hnet_bench.runs.budget import fitting
-    from hnet_bench.runs.cluster import runs_at_a_time
-    from hnet_bench.runs.cost import BASES
-    from hnet_bench.runs.estimates import estimator
-
-    seconds, device = given.seconds_of(budget), given.device(options.device)
-    workers = runs_at_a_time(cluster, len(todo), device)
-    estimate = estimator(chosen.store, device, folder=options.folder, probe_unless=BASES, announce=_say_beside)
-    once = _once(todo, chosen.store) if options.share else None
-    found = fitting(todo, chosen.states, estimate, seconds=seconds, jobs=workers, once=once, in_order=in_order)
-    if not found.runs:
-        raise UserError(f"None of the {count(len(todo), 'run')} to do is expected to end within {budget}.")
-    left = f"; {count(found.too_long, 'run')} left out" if found.too_long else ""
-    fit = f"{len(found.runs)} of {count(len(todo), 'run')} fit into {budget}"
-    say(f"{fit}, about {duration(found.seconds)} at {workers} at a time{left}.")
-    return list(found.runs), found.seconds
 
 
 def _require_extra_train() -> None:
@@ -867,7 +643,7 @@ def rerun(
     errors = spec.build_benchmark().facts.problem_type == "regression"
     where = given.device(device) if device else "cpu" if record.provenance.get("device", "cpu") == "cpu" else "cuda"
     name = f"{spec.strategy} {spec.scenario.label} seed {spec.seed}"
-    _say(f"Repeating {spec.strategy} on {spec.benchmark} in {spec.scenario.label} with seed {spec.seed} ...")
+    say(f"Repeating {spec.strategy} on {spec.benchmark} in {spec.scenario.label} with seed {spec.seed} ...")
     with Watcher({spec.key: name}, console()) as watcher:
         again = repeat.repeat(spec, name=name, device=where, folder=given.path(data), hear=watcher)
     found = compare(record, again, TOLERANCE if tolerance is None else tolerance, errors=errors)
@@ -1125,7 +901,7 @@ def _store(results: Path) -> Store:
     try:
         return Store(results, shipped=installed_records())
     except UserError as error:
-        _say(str(error), file=sys.stderr)
+        warn(str(error))
         return Store(results)
 
 
@@ -1145,13 +921,13 @@ def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) ->
     return table_state(table, store, seeds)
 
 
-def _report_missing(chosen: Selection, say: Callable[[str], None]) -> None:
+def _report_missing(chosen: Selection, *, quiet: bool) -> None:
     """Says which cells cannot be run because a strategy or a benchmark is not there. Raises UserError if
     hyperparameters of one are still to be chosen."""
     for state in chosen.states:
         check_chosen(state.cell)
     missing = [state.cell for state in chosen.states if state.spec is None]
-    if missing:
+    if missing and not quiet:
         unknown = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}
         unknown |= {name for cell in missing if not catalog.is_known("benchmarks", name := cell.benchmark["name"])}
         say(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(unknown))}.")
@@ -1166,59 +942,11 @@ def _report_damage(states: list[CellState]) -> None:
     for one in dict.fromkeys(one for state in states for one in state.damaged):
         # Another run takes the place of a file, but not of a folder.
         advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" else ""
-        _say(f"Damaged, not counted: {one.problem}{advice}", file=sys.stderr)
+        warn(f"Damaged, not counted: {one.problem}{advice}")
     for one in dict.fromkeys(one for state in states for one in state.lacking):
-        _say(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.", file=sys.stderr)
+        warn(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.")
     for path in dict.fromkeys(path for state in states for path in state.conflicts):
-        _say(f"Conflict, not counted: {path} has other scores than the record that counts.", file=sys.stderr)
-
-
-def _named(cell: Cell) -> Settings:
-    """The first columns of every frame: `row` names a row on the command line, `label` is how tables print it."""
-    return {"table": cell.table, "row": cell.row, "label": cell.label, "scenario": cell.scenario.label}
-
-
-def _metric(name: str, cell: Cell, one: TracedRecord) -> float | None:
-    return METRICS[name](one.record, cell.better)
-
-
-def _of_account(name: str, cell: Cell, one: TracedRecord) -> float | None:
-    return account(one.record)[name]
-
-
-_RECORD_COLUMNS: dict[str, Callable[[Cell, TracedRecord], Any]] = {
-    "table": lambda cell, one: cell.table,
-    "row": lambda cell, one: cell.row,
-    "label": lambda cell, one: cell.label,
-    "scenario": lambda cell, one: cell.scenario.label,
-    "strategy": lambda cell, one: one.record.spec["strategy"]["name"],
-    "benchmark": lambda cell, one: one.record.spec["benchmark"]["name"],
-    "seed": lambda cell, one: one.record.spec["seed"],
-    "run_id": lambda cell, one: one.record.run_id,
-    **{name: partial(_metric, name) for name in METRICS},
-    "trained_parameters": lambda cell, one: one.record.parameters["trained"],
-    "compression_ratio": lambda cell, one: one.record.parameters["compression_ratio"],
-    "seconds": lambda cell, one: one.record.seconds["total"],
-    **{name: partial(_of_account, name) for name in ACCOUNT},
-    "stale": lambda cell, one: one.freshness.state == "stale",
-    "score": lambda cell, one: one.record.score,
-    "settings": lambda cell, one: one.record.spec,
-    "file": lambda cell, one: one.path,
-}
-
-
-def _overview(chosen: Selection) -> DataFrame:
-    from hnet_bench.reporting import frames
-
-    return frames.overview(chosen.states)
-
-
-def _records(chosen: Selection) -> DataFrame:
-    from pandas import DataFrame
-
-    found = [(state.cell, one) for state in chosen.states for one in traced(chosen, state)]
-    lines = [[value_of(cell, one) for value_of in _RECORD_COLUMNS.values()] for cell, one in found]
-    return DataFrame(lines, columns=list(_RECORD_COLUMNS))
+        warn(f"Conflict, not counted: {path} has other scores than the record that counts.")
 
 
 def _write(files: dict[Path, bytes], what: str) -> None:
@@ -1227,22 +955,3 @@ def _write(files: dict[Path, bytes], what: str) -> None:
             write_atomically(path, content)
         except OSError as error:
             raise UserError(f"The {what} {path} cannot be written: {error.strerror}.") from error
-
-
-def print_anything() -> None:
-    """Has characters that the standard output cannot show, as with PYTHONIOENCODING=latin-1, printed as `\\u2020`."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)  # notebooks have a stream of their own, which takes all
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
-
-
-def _silent(sentence: str) -> None:
-    pass
-
-
-def _say_beside(sentence: str) -> None:
-    _say(sentence, file=sys.stderr)
-
-
-def _say(sentence: str, file: Any = None) -> None:
-    print(sentence, file=file, flush=True)

@@ -25,6 +25,7 @@ from hnet_bench import FAULT, __version__, api, catalog
 from hnet_bench.arguments import Bold, Device, Spread
 from hnet_bench.config import parse_value
 from hnet_bench.interfaces import NetworkName, Scenario, UserError
+from hnet_bench.messages import print_anything
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
@@ -39,6 +40,7 @@ from hnet_bench.scaffold import class_name_of
 
 if TYPE_CHECKING:
     from hnet_bench.runs.merge import Conflict
+    from hnet_bench.runs.plan import Selection
 
 INTERRUPTED = 130  # what shells report of a process that SIGINT ended
 LEFT = 75  # EX_TEMPFAIL of sysexits.h: call the same command again
@@ -149,7 +151,7 @@ Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; `argv` is what follows the program's name."""
-    api.print_anything()
+    print_anything()
     arguments = sys.argv[1:] if argv is None else argv
     command = typer.main.get_command(app)
     try:
@@ -625,7 +627,7 @@ def trace(
     hnet-bench trace von_oswald_2020_table_1 split_hnet_ent CL3
     """
     from hnet_bench.reporting.columns import text_table, traced_columns
-    from hnet_bench.reporting.provenance import arithmetic, traced_lines
+    from hnet_bench.reporting.provenance import arithmetic, traced, traced_lines
     from hnet_bench.reporting.terminal import print_table
     from hnet_bench.reporting.text import SCALES, code_sources, code_text, measured_text, reported_text, source_text
 
@@ -634,7 +636,7 @@ def trace(
     check_chosen(state.cell)
     if state.spec is None:
         raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")
-    found = api.traced(chosen, state)
+    found = traced(state)
     if as_json:
         typer.echo(json.dumps([one.to_json() for one in found], indent=2))
         return
@@ -943,7 +945,7 @@ def _print_outcome(
         )
 
 
-def _say_what_was_shipped(chosen: api.Selection) -> None:
+def _say_what_was_shipped(chosen: Selection) -> None:
     if chosen.shipped:
         typer.echo(f"{chosen.shipped} of these records were installed with {DISTRIBUTION}, and are only read.")
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
+from hnet_bench.papers.table import Cell
 from hnet_bench.reporting.cells import evidence
 from hnet_bench.reporting.text import measured_text, reported_text
 from hnet_bench.reporting.verdicts import difference_of
-from hnet_bench.runs.account import ACCOUNT
+from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
 
@@ -29,6 +30,10 @@ _FEWEST_VALUES = 3  # of a hyperparameter, from which on rows are a sweep over i
 
 _SCORE_COLUMNS = ("row", "scenario", "seed", "after", "experience", "score", "inferred", "step_seconds", "experiences")
 _FIRST = ("table", "row", "label", "scenario", "benchmark", "seed", "after", "experience", "score", "inferred")
+_RECORD_COLUMNS = (
+    *("table", "row", "label", "scenario", "strategy", "benchmark", "seed", "run_id", *METRICS),
+    *("trained_parameters", "compression_ratio", "seconds", *ACCOUNT, "stale", "score", "settings", "file"),
+)
 _TRIAL_COLUMNS = (
     *("row", "method", "group", "title", "scenario", "unit", "better"),
     *("rule", "hyperparameter", "value", "score", "chosen", "published"),
@@ -40,6 +45,11 @@ _NUMBERS = (
     *ACCOUNT,
 )
 _METRICS = tuple(column for name in METRICS for column in (name, f"{name}_sem"))
+
+
+def named(cell: Cell) -> Settings:
+    """The first columns of frames: `row` names a row on the command line, `label` is how tables print it."""
+    return {"table": cell.table, "row": cell.row, "label": cell.label, "scenario": cell.scenario.label}
 
 
 def overview(states: Sequence[CellState]) -> DataFrame:
@@ -57,6 +67,33 @@ def overview(states: Sequence[CellState]) -> DataFrame:
     rows = list(dict.fromkeys(state.cell.row for state in states))
     columns = MultiIndex.from_tuples(list(texts), names=["scenario", None])
     return DataFrame([[of.get(row, "") for of in texts.values()] for row in rows], index=rows, columns=columns)
+
+
+def records(states: Sequence[CellState]) -> DataFrame:
+    """One line for each record of each cell, with its metrics; `api.records` says more."""
+    from pandas import DataFrame
+
+    lines = [
+        {
+            **named(state.cell),
+            "strategy": record.spec["strategy"]["name"],
+            "benchmark": record.spec["benchmark"]["name"],
+            "seed": record.spec["seed"],
+            "run_id": record.run_id,
+            **{name: metric(record, state.cell.better) for name, metric in METRICS.items()},
+            "trained_parameters": record.parameters["trained"],
+            "compression_ratio": record.parameters["compression_ratio"],
+            "seconds": record.seconds["total"],
+            **account(record),
+            "stale": fresh.state == "stale",
+            "score": record.score,
+            "settings": record.spec,
+            "file": state.files[record.spec["seed"]],
+        }
+        for state in states
+        for record, fresh in zip(state.records, state.freshness, strict=True)
+    ]
+    return DataFrame(lines, columns=list(_RECORD_COLUMNS))
 
 
 def scores(states: Sequence[CellState]) -> DataFrame:
@@ -175,10 +212,7 @@ def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | N
     name = written(cell.benchmark["name"])
     difference, low, high = _difference(state)
     return {
-        "table": cell.table,
-        "row": cell.row,
-        "label": cell.label,
-        "scenario": cell.scenario.label,
+        **named(cell),
         "benchmark": cell.benchmark["name"],
         "title": title,
         "method": label[len(name) + 2 :] if label.lower().startswith(f"{name.lower()}, ") else label,

@@ -133,6 +133,12 @@ class TracedRecord:
         }
 
 
+def traced(state: CellState) -> list[TracedRecord]:
+    """The records behind a number."""
+    pairs = zip(state.records, state.freshness, strict=True)
+    return [TracedRecord(record=one, path=state.files[one.spec["seed"]], freshness=fresh) for one, fresh in pairs]
+
+
 _CHANGES = {True: ", with changes that were not committed", False: "", None: ", with or without changes"}
 # What `trace` says of each record.
 _TRACED: dict[str, Callable[[TracedRecord], str]] = {

@@ -13,7 +13,7 @@ from hnet_bench.reporting.cells import evidence, repeats_before, verdict_on
 from hnet_bench.reporting.statistics import errors_of_difference, half_width, level_at
 from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE, error_of_reported
 from hnet_bench.runs.cost import Estimate
-from hnet_bench.runs.plan import CellState, runs_to_do
+from hnet_bench.runs.plan import CellState, Selection, runs_to_do
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -34,6 +34,15 @@ class NextLook:
     def to_json(self) -> Settings:
         """What `plan --json` says of it."""
         return {"look": self.look, "chance_to_decide": self.chance, "decisions_per_hour": self.per_hour}
+
+
+def check_seeds(chosen: Selection) -> None:
+    """Raises UserError if seeds were chosen, where it is the table that says after which of them it is looked."""
+    if chosen.seeds is not None:
+        raise UserError(
+            f"What is run until decided has the first seeds of table '{chosen.table.name}', as many as it takes: leave "
+            "away the choice of seeds, and choose rows or scenarios to have only a part of it."
+        )
 
 
 def next_looks(

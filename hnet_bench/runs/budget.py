@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.store import Store
 from hnet_bench.runs.trainings import trainings_of
 
 
@@ -44,6 +45,11 @@ class Once:
         return found
 
 
+def once(todo: list[RunSpec], store: Store) -> Once:
+    """The costs of these runs, with what the store keeps of trainings."""
+    return Once(store.trainings(max((spec.build_benchmark().facts.experiences for spec in todo), default=1)))
+
+
 def fitting(
     todo: list[RunSpec],
     states: list[CellState],
@@ -51,13 +57,13 @@ def fitting(
     *,
     seconds: float,
     jobs: int,
-    once: Once | None = None,
+    shared: Once | None = None,
     in_order: bool = False,
 ) -> WithinBudget:
     """Return the most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
 
     A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
-    first, since more cells fit then. With `in_order` runs come as they stand. With `once` they share trainings.
+    first, since more cells fit then. With `in_order` runs come as they stand. With `shared` they share trainings.
     """
     seeds = Counter({state.spec.cell_key: len(state.records) for state in states if state.spec})
     ranked: list[tuple[int, float, int, RunSpec, Estimate]] = []
@@ -69,12 +75,12 @@ def fitting(
     free = [0.0] * jobs  # when each worker is next free
     chosen = []
     for _, _, _, spec, alone in sorted(ranked, key=lambda one: one[:3]):
-        cost = (once and once.cost(spec, alone)) or alone
+        cost = (shared and shared.cost(spec, alone)) or alone
         if free[0] + cost.seconds <= seconds:
             heapq.heapreplace(free, free[0] + cost.seconds)
             chosen.append(spec)
-            if once:
-                once.add(spec, alone)
+            if shared:
+                shared.add(spec, alone)
     return WithinBudget(
         runs=tuple(chosen),
         seconds=max(free),

@@ -85,6 +85,39 @@ class CellState(CellFiles):
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The chosen part of a table, and what the store holds of each of its cells."""
+
+    name: str  # how the caller calls the table
+    table: Table
+    seeds: tuple[int, ...] | None  # None: those of the table, and any that has a record
+    store: Store
+    states: list[CellState]
+
+    @property
+    def runs(self) -> list[RunSpec]:
+        """Every different run, whether it is done or not: cells of the same spec share theirs."""
+        states = with_repeats(self.states)
+        specs = [state.spec.with_seed(seed) for state in states if state.spec for seed in state.planned_seeds]
+        return list({spec.key: spec for spec in specs}.values())
+
+    @property
+    def planned(self) -> int:
+        """Number of different runs."""
+        return len(self.runs)
+
+    @property
+    def shipped(self) -> int:
+        """Number of different records that do not stand in the results folder, but were installed."""
+        files = {path for state in self.states for path in state.files.values()}
+        return len([path for path in files if not path.is_relative_to(self.store.root)])
+
+    def again(self) -> Selection:
+        """The same with what the store holds now."""
+        return replace(self, states=table_state(self.table, self.store, self.seeds))
+
+
 def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
     seed that has a record counts as done. Those of its trials count in neither case: by them it was chosen what to run.

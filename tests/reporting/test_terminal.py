@@ -13,6 +13,7 @@ import pytest
 
 from hnet_bench.reporting.cells import Report
 from hnet_bench.reporting.columns import text_table, traced_columns
+from hnet_bench.reporting.provenance import traced
 from hnet_bench.reporting.terminal import TABLES, print_results, print_table, print_verdicts
 from hnet_bench.reporting.text import PERCENT
 
@@ -98,7 +99,7 @@ def test_names_of_tables_and_run_ids_of_the_shipped_records(width: int, shown: C
     assert {"Done", "Planned"} <= set(" ".join(lines).replace(",", "").replace(".", "").split())
     results = Path(__file__).parents[2] / "results"
     chosen = api.select("von_oswald_2020_table_1", rows="split_hnet_ent", scenarios="CL3", results=results)
-    found = api.traced(chosen, chosen.states[0])
+    found = traced(chosen.states[0])
     lines = shown(width, print_table, text_table(traced_columns(PERCENT), found))
     assert {one.record.run_id for one in found} <= {word for line in lines for word in line.split()}
 

@@ -287,7 +287,7 @@ def test_a_training_costs_once(cells):
 
 def test_a_budget_counts_a_training_once(cells):
     def runs(once):
-        return len(fitting(cells[:5], [], lambda spec: ALONE, seconds=310, jobs=1, once=once).runs)
+        return len(fitting(cells[:5], [], lambda spec: ALONE, seconds=310, jobs=1, shared=once).runs)
 
     assert (runs(None), runs(Once())) == (3, 5)
 
