@@ -24,8 +24,9 @@ from hnet_bench.cli import app, expand
 from hnet_bench.config import from_settings, tomllib
 from hnet_bench.interfaces import Scenario
 from hnet_bench.metrics import METRICS
+from hnet_bench.papers.reported import Reported
 from hnet_bench.papers.search import RuleName
-from hnet_bench.papers.table import Reported, parse_table
+from hnet_bench.papers.table import parse_table
 from hnet_bench.runs.tuning import RULES
 from hnet_bench.scaffold import first_files
 

@@ -10,8 +10,9 @@ import pytest
 from hnet_bench.config import read_toml
 from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.papers import table
+from hnet_bench.papers.reported import Reported
 from hnet_bench.papers.search import Range, Tuning
-from hnet_bench.papers.table import Reported, load_table
+from hnet_bench.papers.table import load_table
 from hnet_bench.runs.spec import cell_spec
 
 PAGE = (Path(__file__).parent.parent / "docs" / "tables.md").read_text()

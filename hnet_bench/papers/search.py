@@ -1,4 +1,4 @@
-"""What a table says of the search for hyperparameters, and the file with what was chosen.
+"""What a table says of the search for hyperparameters.
 
     [tuning]
     seeds = "101-103"
@@ -8,8 +8,8 @@
     settings = "split"
     search = { strength = [1.0, 100.0, 10_000.0] }
 
-`hnet-bench tune TABLE` runs the trials and writes TABLE.chosen.json beside the table, which is committed with it. What
-was asked stands there too, so that a choice counts only for the search that it was made by. See docs/tuning.md.
+`hnet-bench tune TABLE` runs the trials and writes what it chooses into a file beside the table (`papers.choices`). See
+docs/tuning.md.
 """
 
 from __future__ import annotations
@@ -24,13 +24,11 @@ from typing import Any, Literal, TypeAlias
 from hnet_bench.config import from_settings
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.runs.canonical import checksum
 
 # How one of the trials is chosen; `runs.tuning.RULES` has what each computes, and where it is from.
 RuleName: TypeAlias = Literal["final_validation", "first_experiences", "per_experience", "test"]
 
 ON_TEST_DATA = "test"
-_SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,74 +163,3 @@ def check_space(space: Settings, tuning: Tuning, rule: RuleName, where: str) -> 
             )
         elif any(values.count(value) > 1 for value in values):
             raise UserError(f"The search for '{name}' in the {where} has a value twice: {values}.")
-
-
-def read_choices(search: Search) -> dict[str, Choice]:
-    """The choices of the cells of a search's table by row and scenario, as "ewc/CL1"; none if there is no file.
-
-    Raises UserError for a file that is not as `hnet-bench tune` wrote it, or that it wrote for another table.
-    """
-    file, table = search.file, search.table
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"The choices {file} could not be read ({error}).") from error
-    again = f"hnet-bench tune {search.command} writes it anew."
-    if not isinstance(content, dict) or content.get("sha256") != _sum(content):
-        raise UserError(f"The choices {file} were changed after they were written: {again}")
-    if content["table"] != table:
-        raise UserError(f"The choices {file} were made for table '{content['table']}', not for '{table}': {again}")
-    return {
-        key: from_settings(
-            Choice,
-            {**choice, "trials": tuple(from_settings(Trial, trial, where=str(file)) for trial in choice["trials"])},
-            where=str(file),
-        )
-        for key, choice in content["choices"].items()
-    }
-
-
-def choices_bytes(table: str, choices: dict[str, Choice]) -> bytes:
-    """Content of the file of choices."""
-    plain = {
-        key: {**vars(choice), "trials": [vars(trial) for trial in choice.trials]}
-        for key, choice in sorted(choices.items())
-    }
-    content = json.loads(json.dumps({"schema": _SCHEMA, "table": table, "choices": plain}))
-    return (json.dumps({**content, "sha256": _sum(content)}, indent=1) + "\n").encode()
-
-
-def _sum(content: Settings) -> str:
-    return checksum({key: value for key, value in content.items() if key != "sha256"})
-
-
-def check_choice(choice: Choice, search: Search, question: Settings, where: str) -> None:
-    """Raises UserError if a choice was made by another search than a cell has now, or without one of its trials."""
-    again = f"hnet-bench tune {search.command} chooses anew."
-    asked, now = _flat(choice.search), _flat(question)
-    if differing := sorted(key for key in {*asked, *now} if asked.get(key) != now.get(key)):
-        key = differing[0]
-        raise UserError(
-            f"What was chosen for {where} was chosen with {key} = {asked.get(key)!r}, and the table has "
-            f"{now.get(key)!r}: {again}"
-        )
-    tried = [trial.values for trial in choice.trials]
-    expected = search.tuning.trials if search.ranges else len(list(search.grid()))
-    lacks = [] if search.ranges else [values for values in search.grid() if values not in tried]
-    if len(tried) != expected or lacks or any(len(trial.runs) != len(search.seeds) for trial in choice.trials):
-        raise UserError(
-            f"What was chosen for {where} was chosen among {len(tried)} of {expected} trials"
-            f"{f', without {lacks[0]}' if lacks else ''}: {again}"
-        )
-    if choice.values not in tried:
-        raise UserError(f"What was chosen for {where}, {choice.values}, is none of its trials: {again}")
-
-
-def _flat(question: Settings) -> Settings:
-    """What was asked, down to single hyperparameters and settings."""
-    found: Settings = {}
-    for key, value in question.items():
-        found |= {f"{key}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {key: value}
-    return found

@@ -43,127 +43,23 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from hnet_bench.config import did_you_mean, from_settings, read_toml, to_settings
-from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, UserError
-from hnet_bench.metrics import METRICS, Better, Summary, summarise
-from hnet_bench.papers.search import Choice, RuleName, Search, Tuning, check_choice, check_space, read_choices
-from hnet_bench.papers.seeds import Seeds, format_seeds, parse_seeds
+from hnet_bench.config import did_you_mean, from_settings, read_toml
+from hnet_bench.interfaces import Scenario, Settings, UserError
+from hnet_bench.metrics import METRICS, Better
+from hnet_bench.papers.cell import PAPERS, Cell
+from hnet_bench.papers.choices import with_choices
+from hnet_bench.papers.reported import Unit, read_authors_code, read_reported
+from hnet_bench.papers.search import RuleName, Search, Tuning, check_space
+from hnet_bench.papers.seeds import format_seeds, parse_seeds
 
-PAPERS = Path(__file__).parent
 # Line breaks and other control characters; and surrogates, which stand in Python for what is no UTF-8 in a file's name.
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-LEAST_REPEATS = 10  # of draws, with which it is known well enough how runs of one draw spread (docs/verdicts.md)
-
 _DEEPEST = 5  # tables of which each extends the next
-
-# percent: fractions in records, written and printed times 100. fraction: printed as they are. mse: mean squared errors.
-Unit: TypeAlias = Literal["percent", "fraction", "mse"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reported:
-    """A number as a paper reports it, in the unit of records (fractions, never percent), and how we know it."""
-
-    mean: float
-    spread: float | None = None
-    spread_kind: Literal["sem", "sd"] | None = None
-    n: int | None = None  # number of seeds
-    margin: float | None = None  # what differs by less counts as reproduced; None: nobody declared it
-    # verified: read in the paper or its authors' own text; second-hand: read in somebody's transcription;
-    # recalled: written down from memory, not checked against the paper's text.
-    known: Literal["verified", "second-hand", "recalled"]
-    note: str = ""  # where it was read: what was not recalled has one
-    # Why what is measured differs, or what was ruled out, once somebody looked into it; shown beside any verdict but
-    # *reproduced*.
-    reason: str = ""
-    # The seeds that the paper ran, such as "2-21", where its authors say so and equal seeds draw the same data; and of
-    # how many of these draws another run is done, which tells how runs of one draw spread. docs/verdicts.md says when.
-    seeds: str = field(default="", metadata=ADDED_LATER)
-    repeats: int = field(default=0, metadata=ADDED_LATER)
-    # After how many seeds it is looked whether a number is decided, ascending; (): the seeds were chosen before.
-    looks: tuple[int, ...] = field(default=(), metadata=ADDED_LATER)
-
-    @cached_property
-    def draws(self) -> tuple[int, ...]:
-        """The seeds that the paper ran, () if nobody says which."""
-        return parse_seeds(self.seeds) if self.seeds else ()
-
-    @property
-    def over(self) -> str:
-        """What it is the mean of, as it follows the number in a text, with a space before; "" if nobody says."""
-        if self.n is None:
-            return ""
-        return " of one run" if self.n == 1 else f" over {self.n} seeds"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuthorsCode:
-    """Runs of the authors' own code that differ in their seed alone, with their scores in the unit of records."""
-
-    code: str  # the repository
-    commit: str
-    versions: str  # of what it ran with
-    command: str
-    by: str  # who ran it, and when
-    seeds: str | int | tuple[int | str, ...]
-    scores: tuple[float, ...]  # averages over all experiences after the last one, in the order of the seeds
-    note: str = ""
-
-    @property
-    def runs(self) -> set[tuple[str, ...]]:
-        """What tells each of its runs from others."""
-        return {(self.code, self.commit, self.versions, self.command, str(seed)) for seed in parse_seeds(self.seeds)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One row in one scenario: what to run, and what is reported for it."""
-
-    table: str
-    row: str
-    label: str
-    scenario: Scenario
-    benchmark: Settings  # its name and settings
-    protocol: Settings
-    strategy: str
-    hyperparameters: Settings
-    reported: Reported | None
-    authors_code: tuple[AuthorsCode, ...] = ()
-    unit: Unit = "percent"
-    better: Better = "higher"
-    # A bound that the methods of the table are held against, such as joint training: never counted as its best.
-    reference: bool = False
-    folder: Path | None = None  # of the table, below which files of `path.py:Class` are looked for first
-    search: Search | None = None  # by which hyperparameters are chosen; those that are stand in `hyperparameters`
-    # Where the hyperparameters of a cell without a search are from; tables that have a search say so.
-    origin: Literal["", "published", "given"] = ""
-    trial_seeds: tuple[int, ...] = ()  # of the table's trials: their records count in none of its cells
-
-    @property
-    def untuned(self) -> bool:
-        """Whether its hyperparameters are still to be chosen."""
-        return self.search is not None and self.search.choice is None
-
-    @property
-    def by_authors_code(self) -> Summary | None:
-        """The mean of all runs of the authors' code, None if there is none."""
-        return summarise([score for runs in self.authors_code for score in runs.scores])
-
-    @property
-    def where(self) -> str:
-        """How messages name this cell."""
-        return f"row '{self.row}' ({self.scenario.label}) of table '{self.table}'"
-
-    @property
-    def shipped(self) -> bool:
-        """Whether it stands in a table of the package, even if a user's table extends that."""
-        return self.folder is not None and self.folder.resolve() == PAPERS.resolve()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,7 +251,7 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         for scenario in Scenario
         if getattr(row, scenario.label) is not None
     ]
-    cells = _tuned((*inherited, *_with_choices(own)), parse_seeds(file.seeds), f"Table '{name}'")
+    cells = _tuned((*inherited, *with_choices(own)), parse_seeds(file.seeds), f"Table '{name}'")
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
@@ -433,7 +329,11 @@ def _cell(
         **_shared(file.hyperparameters, row.hyperparameters, "hyperparameters", where),
         **_shared(file.hyperparameters, entry.hyperparameters, "hyperparameters", where),
     }
-    reported = _reported(file, row, entry, where)
+    reported = None
+    if entry.reported is not None:
+        given = {**file.reported, **row.reported, **entry.reported}
+        reported = read_reported(given, file.unit, file.seeds, where)
+    runs = ({**file.authors_code, **one} for one in entry.authors_code)
     published = reported is not None if row.published is None else row.published
     return Cell(
         table=table,
@@ -445,7 +345,7 @@ def _cell(
         strategy=entry.strategy,
         hyperparameters=hyperparameters,
         reported=reported,
-        authors_code=_authors_code(file, entry, where),
+        authors_code=read_authors_code(runs, file.unit, where),
         unit=file.unit,
         better=file.better,
         reference=row.reference,
@@ -494,45 +394,6 @@ def _search(
         file=place / (tuning.chosen or f"{table}.chosen.json"),
         table=table,
         command=table if folder is None or place.resolve() == PAPERS.resolve() else quote(str(place / f"{table}.toml")),
-    )
-
-
-def _with_choices(cells: list[Cell]) -> list[Cell]:
-    """Cells of one table with what was chosen for those that have a search."""
-    found: dict[Path, dict[str, Choice] | UserError] = {}
-    for index, cell in enumerate(cells):
-        if (search := cell.search) is None:
-            continue
-        if search.file not in found:
-            try:
-                found[search.file] = read_choices(search)
-            except UserError as error:
-                found[search.file] = error
-        choices = found[search.file]
-        try:
-            if isinstance(choices, UserError):
-                raise choices
-            if choice := choices.get(f"{cell.row}/{cell.scenario.label}"):
-                check_choice(choice, search, search_question(cell), f"the {cell.where}")
-                cells[index] = replace(
-                    cell,
-                    hyperparameters={**cell.hyperparameters, **choice.values},
-                    search=replace(search, choice=choice),
-                )
-        except UserError as error:
-            cells[index] = replace(cell, search=replace(search, problem=str(error)))
-    return cells
-
-
-def search_question(cell: Cell) -> Settings:
-    """All that the choice of a cell's hyperparameters depends on, as the file of choices has it."""
-    assert cell.search is not None
-    fixed = {name: value for name, value in cell.hyperparameters.items() if name not in cell.search.space}
-    return cell.search.question(
-        benchmark=cell.benchmark,
-        protocol=cell.protocol,
-        strategy=cell.strategy,
-        hyperparameters=fixed,
     )
 
 
@@ -595,101 +456,3 @@ def _named(known: dict[str, Any], name: str, kind: str, where: str) -> Any:
             f"Unknown {kind} '{name}' in {where}: known are {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
         )
     return known[name]
-
-
-def _reported(file: _File, row: _Row, entry: _CellEntry, where: str) -> Reported | None:
-    if entry.reported is None:
-        return None
-    settings = {**file.reported, **row.reported, **entry.reported}
-    reported = from_settings(Reported, settings, where=f"'reported' in {where}")
-    _check_reported(reported, where)
-    _check_design(reported, parse_seeds(file.seeds), where)
-    scores: dict[str, Any] = {
-        name: _score(value, file.unit)
-        for name in ("mean", "spread", "margin")
-        if (value := getattr(reported, name)) is not None
-    }
-    return replace(reported, **scores)
-
-
-def _score(printed: float, unit: Unit) -> float:
-    """A printed number in the unit of records."""
-    # Rounding undoes the last-digit noise of dividing a printed decimal by 100.
-    return round(printed / 100, 12) if unit == "percent" else printed
-
-
-def _authors_code(file: _File, entry: _CellEntry, where: str) -> tuple[AuthorsCode, ...]:
-    found = [
-        from_settings(AuthorsCode, {**file.authors_code, **runs}, where=f"'authors_code' in {where}")
-        for runs in entry.authors_code
-    ]
-    for index, one in enumerate(found):
-        for name in ("code", "commit", "versions", "command", "by"):
-            if not getattr(one, name).strip():
-                raise UserError(f"'{name}' of 'authors_code' in {where} must say something, found an empty text.")
-        if len(seeds := _seeds(one.seeds, f"'authors_code' in {where}")) != len(one.scores):
-            raise UserError(
-                f"'authors_code' in {where} must have a score for each of its seeds, {format_seeds(seeds)}, found "
-                f"{len(one.scores)}."
-            )
-        if twice := one.runs & set().union(*(other.runs for other in found[:index])):
-            raise UserError(
-                f"'authors_code' in {where} has the run of seed {min(twice)[-1]} at commit {one.commit} twice."
-            )
-    return tuple(replace(one, scores=tuple(_score(score, file.unit) for score in one.scores)) for one in found)
-
-
-def _seeds(given: Seeds, where: str) -> tuple[int, ...]:
-    try:
-        return parse_seeds(given)
-    except UserError as error:
-        raise UserError(f"'seeds' of {where}: {error}") from error
-
-
-def _check_reported(reported: Reported, where: str) -> None:
-    if reported.spread is not None and reported.spread < 0:
-        raise UserError(f"'spread' in {where} must not be negative, found {reported.spread:g}.")
-    if reported.margin is not None and reported.margin <= 0:
-        raise UserError(f"'margin' in {where} must be positive, found {reported.margin:g}.")
-    if reported.spread_kind == "sd" and reported.n is None:
-        raise UserError(
-            f"'spread' in {where} is a standard deviation (spread_kind = \"sd\"), but 'n' is missing: without the "
-            "number of seeds nothing says how well the mean is known."
-        )
-    if reported.n is not None and reported.n < 1:
-        raise UserError(f"'n' in {where} must be a number of seeds, found {reported.n}.")
-    if reported.known != "recalled" and not reported.note.strip():
-        raise UserError(
-            f"The reported number in {where} is {reported.known}, and nothing says where it was read: write it into "
-            'its \'note\', such as note = "read in the paper, Table 1", or write known = "recalled".'
-        )
-
-
-def _check_design(reported: Reported, seeds: tuple[int, ...], where: str) -> None:
-    """What is declared of the paper's seeds and of looks, beside the seeds of the table."""
-    looks, draws = reported.looks, _seeds(reported.seeds, f"'reported' in {where}") if reported.seeds else ()
-    if draws and reported.n != len(draws):
-        raise UserError(
-            f"'seeds' in {where} are {len(draws)}, and 'n' is {reported.n}: expected all those that the mean is over."
-        )
-    if reported.repeats and not draws:
-        raise UserError(f"'repeats' in {where} are of draws that the paper has, too: write its 'seeds' beside it.")
-    common = len(set(draws).intersection(seeds))
-    if reported.repeats and not LEAST_REPEATS <= reported.repeats <= common:
-        raise UserError(
-            f"'repeats' in {where} must be at least {LEAST_REPEATS}, and at most the {common} seeds that the table and "
-            f"the paper have in common, found {reported.repeats}."
-        )
-    if looks and (looks[0] < 3 or sorted(set(looks)) != list(looks) or looks[-1] > len(seeds)):
-        raise UserError(
-            f"'looks' in {where} must be ascending numbers of seeds, at least 3 and at most the {len(seeds)} of the "
-            f"table, found {list(looks)}."
-        )
-
-
-def reported_json(reported: Reported | None) -> Settings | None:
-    """What `status --json` prints of a reported number."""
-    if reported is None:
-        return None
-    settings = to_settings(reported)
-    return {key: settings[key] for key in ("mean", "spread", "spread_kind", "n", "known", "note")}

@@ -14,7 +14,8 @@ from itertools import takewhile
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy, summarise
-from hnet_bench.papers.table import LEAST_REPEATS, Reported, Table
+from hnet_bench.papers.reported import LEAST_REPEATS, Reported
+from hnet_bench.papers.table import Table
 from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks, step_of
 from hnet_bench.reporting.text import SCALES, Scale
 from hnet_bench.reporting.verdicts import Verdict, beside_authors_code, verdict_of

@@ -20,8 +20,8 @@ from typing import Any
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import Summary, average_accuracy, during_accuracy, summarise
+from hnet_bench.papers.reported import Reported
 from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.papers.table import Reported
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import (
     CODE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
-from hnet_bench.papers.table import Cell
+from hnet_bench.papers.cell import Cell
 from hnet_bench.reporting.cells import evidence
 from hnet_bench.reporting.text import measured_text, reported_text
 from hnet_bench.reporting.verdicts import difference_of

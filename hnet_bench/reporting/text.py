@@ -8,8 +8,9 @@ from typing import Any
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary
+from hnet_bench.papers.cell import Cell
+from hnet_bench.papers.reported import Reported, Unit
 from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.papers.table import Cell, Reported, Unit
 from hnet_bench.runs.plan import CellState
 
 NOT_RUN = "not run"

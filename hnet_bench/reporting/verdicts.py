@@ -18,7 +18,7 @@ from typing import Literal
 
 from hnet_bench.interfaces import ADDED_LATER
 from hnet_bench.metrics import Summary, summarise
-from hnet_bench.papers.table import Reported
+from hnet_bench.papers.reported import Reported
 from hnet_bench.reporting.statistics import (
     EXACT,
     LEVEL,

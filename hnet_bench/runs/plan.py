@@ -8,8 +8,10 @@ from functools import cached_property
 
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.metrics import Summary, average_accuracy, summarise
+from hnet_bench.papers.cell import Cell
+from hnet_bench.papers.reported import reported_json
 from hnet_bench.papers.search import ON_TEST_DATA
-from hnet_bench.papers.table import Cell, Table, reported_json
+from hnet_bench.papers.table import Table
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum

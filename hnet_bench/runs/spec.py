@@ -17,7 +17,7 @@ from pathlib import Path
 from hnet_bench import catalog
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, TrainingProtocol, UserError
-from hnet_bench.papers.table import Cell
+from hnet_bench.papers.cell import Cell
 from hnet_bench.runs.canonical import folder_of, spec_digest
 
 

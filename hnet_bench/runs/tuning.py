@@ -13,8 +13,10 @@ from typing import Any, TypeAlias
 
 from hnet_bench.interfaces import Settings, UserError, evaluated
 from hnet_bench.metrics import Better, ScoreMatrix, average_accuracy
-from hnet_bench.papers.search import Choice, Range, RuleName, Search, Trial, check_space, choices_bytes, read_choices
-from hnet_bench.papers.table import Cell, Table, search_question
+from hnet_bench.papers.cell import Cell
+from hnet_bench.papers.choices import choices_bytes, read_choices, search_question
+from hnet_bench.papers.search import Choice, Range, RuleName, Search, Trial, check_space
+from hnet_bench.papers.table import Table
 from hnet_bench.runs.spec import RunSpec, resolve_cell
 from hnet_bench.runs.store import Store
 

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from hnet_bench.interfaces import Scenario
-from hnet_bench.papers.table import Cell, Table, load_table, table_names
+from hnet_bench.papers.cell import Cell
+from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.runs.spec import RunSpec, cell_spec, resolve, resolve_cell
 
 TABLE_1 = load_table("von_oswald_2020_table_1")

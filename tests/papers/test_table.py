@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hnet_bench.interfaces import Scenario, Settings, UserError
-from hnet_bench.papers.table import load_table, parse_table, reported_json
+from hnet_bench.papers.reported import reported_json
+from hnet_bench.papers.table import load_table, parse_table
 from hnet_bench.runs.spec import cell_spec
 
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.papers.table import AuthorsCode, Table, parse_table
+from hnet_bench.papers.reported import AuthorsCode
+from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting.cells import Report, build_report
 from hnet_bench.reporting.figures.kept import Figure as DrawnFigure
 from hnet_bench.reporting.figures.kept import figures_of

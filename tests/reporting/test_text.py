@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hnet_bench.interfaces import Scenario
-from hnet_bench.papers.table import Cell, Reported
+from hnet_bench.papers.cell import Cell
+from hnet_bench.papers.reported import Reported
 from hnet_bench.reporting.provenance import made_with
 from hnet_bench.reporting.text import (
     SCALES,

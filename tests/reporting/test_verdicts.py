@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from hnet_bench.metrics import summarise
-from hnet_bench.papers.table import Reported
+from hnet_bench.papers.reported import Reported
 from hnet_bench.reporting.statistics import EXACT, LEVEL, ErrorOfMean, chance_to_reproduce, half_width
 from hnet_bench.reporting.verdicts import (
     MINIMUM_TO_REPRODUCE,

@@ -23,7 +23,8 @@ from zipfile import BadZipFile
 import numpy
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.papers.table import Cell, Table
+from hnet_bench.papers.cell import Cell
+from hnet_bench.papers.table import Table
 from hnet_bench.reporting import frames
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, check_kinds
 from hnet_bench.reporting.figures.panels import Array, Kept, Panel

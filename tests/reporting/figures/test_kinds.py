@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from hnet_bench.benchmarks.permuted_mnist import PermutedMnist
 from hnet_bench.interfaces import UserError
-from hnet_bench.papers.table import Reported
+from hnet_bench.papers.reported import Reported
 from hnet_bench.reporting import figures
 from hnet_bench.reporting.figures.arrays import unpermuted
 from hnet_bench.reporting.figures.averages import MARKS

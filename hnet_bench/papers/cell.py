@@ -1,0 +1,59 @@
+"""A cell of a table: a row in a scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hnet_bench.interfaces import Scenario, Settings
+from hnet_bench.metrics import Better, Summary, summarise
+from hnet_bench.papers.reported import AuthorsCode, Reported, Unit
+from hnet_bench.papers.search import Search
+
+PAPERS = Path(__file__).parent  # the tables of the package
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row in one scenario: what to run, and what is reported for it."""
+
+    table: str
+    row: str
+    label: str
+    scenario: Scenario
+    benchmark: Settings  # its name and settings
+    protocol: Settings
+    strategy: str
+    hyperparameters: Settings
+    reported: Reported | None
+    authors_code: tuple[AuthorsCode, ...] = ()
+    unit: Unit = "percent"
+    better: Better = "higher"
+    # A bound that the methods of the table are held against, such as joint training: never counted as its best.
+    reference: bool = False
+    folder: Path | None = None  # of the table, below which files of `path.py:Class` are looked for first
+    search: Search | None = None  # by which hyperparameters are chosen; those that are stand in `hyperparameters`
+    # Where the hyperparameters of a cell without a search are from; tables that have a search say so.
+    origin: Literal["", "published", "given"] = ""
+    trial_seeds: tuple[int, ...] = ()  # of the table's trials: their records count in none of its cells
+
+    @property
+    def untuned(self) -> bool:
+        """Whether its hyperparameters are still to be chosen."""
+        return self.search is not None and self.search.choice is None
+
+    @property
+    def by_authors_code(self) -> Summary | None:
+        """The mean of all runs of the authors' code, None if there is none."""
+        return summarise([score for runs in self.authors_code for score in runs.scores])
+
+    @property
+    def where(self) -> str:
+        """How messages name this cell."""
+        return f"row '{self.row}' ({self.scenario.label}) of table '{self.table}'"
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it stands in a table of the package, even if a user's table extends that."""
+        return self.folder is not None and self.folder.resolve() == PAPERS.resolve()
