@@ -8,13 +8,14 @@ two ends to the new ends. So every embedding in the interval generates weights w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from hnet_bench.nets.hypernetwork import ACTIVATIONS, ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.products import linear, matmul
+from hnet_bench.nets.regulariser import GramRegulariser
 from hnet_bench.nets.target import MlpShape
 
 
@@ -56,43 +57,86 @@ class IntervalHypernetwork(ChunkedHypernetwork):
         upper = torch.stack([centre + radius for centre, radius in intervals]).amin(0)
         return (lower + upper) / 2
 
-    def generated(self, embeddings: Interval, theta: Sequence[Tensor] | None = None) -> Interval:
-        """Target parameters (shape.generated,) for an interval of task embeddings, in the order of `theta`."""
+    def interval_hidden(self, embeddings: Interval, theta: Sequence[Tensor] | None = None) -> Interval:
+        """As `hidden` for intervals (tasks, n_e) of embeddings: (tasks, chunks, hidden + 1), the 1 without width."""
         theta = self.theta if theta is None else theta
-        layers = len(self.hidden_weights)
-        chunks, weights, biases, output = theta[0], theta[1 : 1 + layers], theta[1 + layers : 1 + 2 * layers], theta[-1]
+        layers, chunks, tasks = len(self.hidden_weights), theta[0], len(embeddings.centre)
         activate = ACTIVATIONS[self.shape.activation]
-        centre = torch.cat([embeddings.centre.expand(len(chunks), -1), chunks], dim=1)
-        radius = torch.cat([embeddings.radius.expand(len(chunks), -1), torch.zeros_like(chunks)], dim=1)
-        for weight, bias in zip(weights, biases, strict=True):
+        centre, radius = (part.repeat_interleave(len(chunks), dim=0) for part in embeddings)
+        centre = torch.cat([centre, chunks.repeat(tasks, 1)], dim=1)
+        radius = torch.cat([radius, radius.new_zeros(len(radius), chunks.shape[1])], dim=1)
+        for weight, bias in zip(theta[1 : 1 + layers], theta[1 + layers : 1 + 2 * layers], strict=True):
             centre, radius = linear(centre, weight, bias), linear(radius, weight.abs())
             lower, upper = activate(centre - radius), activate(centre + radius)
             centre, radius = (lower + upper) / 2, (upper - lower) / 2
-        middle = matmul(torch.cat([centre, centre.new_ones(len(chunks), 1)], dim=1), output)
-        return Interval(
-            middle.reshape(-1)[: self.shape.generated],
-            matmul(radius, output[:-1].abs()).reshape(-1)[: self.shape.generated],
-        )
+        centre = torch.cat([centre, centre.new_ones(len(centre), 1)], dim=1)
+        radius = torch.cat([radius, radius.new_zeros(len(radius), 1)], dim=1)
+        return Interval(centre.view(tasks, len(chunks), -1), radius.view(tasks, len(chunks), -1))
+
+    def interval_chunks(self, embeddings: Interval) -> Interval:
+        """Generated chunks (chunks, chunk_size) for an interval of task embeddings (n_e,)."""
+        hidden = self.interval_hidden(Interval(*(part.unsqueeze(0) for part in embeddings)))
+        return Interval(matmul(hidden.centre[0], self.output), matmul(hidden.radius[0], self.output.abs()))
 
     def chunks(self, task: int) -> Tensor:
-        """The middle of what is generated for a task's interval, a single row (1, shape.generated)."""
-        return self.generated(self.interval(task)).centre.unsqueeze(0)
+        """The middle of what is generated for a task's interval, (chunks, chunk_size)."""
+        embeddings = Interval(*(part.unsqueeze(0) for part in self.interval(task)))
+        return matmul(self.interval_hidden(embeddings).centre[0], self.output)
 
 
-def interval_mlp(x: Tensor, parameters: Interval, shape: MlpShape) -> tuple[Tensor, Tensor]:
-    """Bounds (batch, widths[-1]) of the outputs of all ReLU MLPs with parameters in an interval, for inputs x (batch,
-    widths[0]) that are not negative."""
-    ends = (parameters.centre - parameters.radius, parameters.centre + parameters.radius)
-    layers = list(zip(*(shape.views(end) for end in ends), strict=True))
-    (low_weight, low_bias), (high_weight, high_bias) = layers[0]
-    lower, upper = linear(x, low_weight, low_bias), linear(x, high_weight, high_bias)
-    for (low_weight, low_bias), (high_weight, high_bias) in layers[1:]:
-        lower, upper = lower.relu(), upper.relu()
-        lower, upper = (
-            linear(lower, low_weight.clamp(min=0), low_bias) + linear(upper, low_weight.clamp(max=0)),
-            linear(upper, high_weight.clamp(min=0), high_bias) + linear(lower, high_weight.clamp(max=0)),
+def interval_mlp(x: Tensor, chunks: Interval, shape: MlpShape) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs (batch, widths[-1]) of ReLU MLPs for inputs x (batch, widths[0]) that are not negative: the lower bounds
+    over all MLPs with parameters in an interval, which are the first entries of `chunks`; those of the MLP in the
+    middle; and the upper bounds.
+
+    With x between m - d and m + d, d not negative, the least of w x is m w - d |w| with w the lower end of the weight's
+    interval, the greatest m w + d |w| with w the upper end.
+    """
+    (weight, bias), *layers = shape.views(chunks.centre.reshape(-1))
+    (weight_radius, bias_radius), *radii = shape.views(chunks.radius.reshape(-1))
+    # Inputs are the same for all MLPs, so that the first layer needs two products alone.
+    middle, radius = linear(x, weight, bias), linear(x, weight_radius, bias_radius)
+    lower, upper = middle - radius, middle + radius
+    for (weight, bias), (weight_radius, bias_radius) in zip(layers, radii, strict=True):
+        middle, lower, upper = middle.relu(), lower.relu(), upper.relu()
+        centre, radius = (lower + upper) / 2, (upper - lower) / 2
+        low, high = weight - weight_radius, weight + weight_radius
+        lower = linear(centre, low, bias - bias_radius) - linear(radius, low.abs())
+        upper = linear(centre, high, bias + bias_radius) + linear(radius, high.abs())
+        middle = linear(middle, weight, bias)
+    return lower, middle, upper
+
+
+class _Part:
+    """What a `GramRegulariser` asks of a hypernetwork, which here generates one part alone of what an interval leads
+    to: the centre, or the radius, for which the absolute values of the last layer stand in that layer's place."""
+
+    def __init__(self, hypernetwork: IntervalHypernetwork, name: Literal["centre", "radius"]) -> None:
+        self._hypernetwork, self._name = hypernetwork, name
+        self.shape = hypernetwork.shape
+
+    @property
+    def task_embeddings(self) -> list[Tensor]:
+        """Centre and radius of the interval of each task, (2 n_e,)."""
+        return [torch.cat(self._hypernetwork.interval(task)) for task in range(self.shape.tasks)]
+
+    @property
+    def output(self) -> Tensor:
+        """The last layer, with the bias as its last row."""
+        output = self._hypernetwork.output
+        return output if self._name == "centre" else output.abs()
+
+    @property
+    def theta(self) -> list[Tensor]:
+        """All parameters but the task embeddings, in the order of `ChunkedHypernetwork.theta`."""
+        return [*self._hypernetwork.theta[:-1], self.output]
+
+    def hidden(self, task_embeddings: Tensor, theta: Sequence[Tensor]) -> Tensor:
+        """Last hidden activations (tasks, chunks, hidden + 1) for (tasks, 2 n_e) embeddings."""
+        hidden: Tensor = getattr(
+            self._hypernetwork.interval_hidden(Interval(*task_embeddings.chunk(2, dim=1)), theta), self._name
         )
-    return lower, upper
+        return hidden
 
 
 class IntervalRegulariser:
@@ -100,24 +144,20 @@ class IntervalRegulariser:
 
         beta / (number of old tasks) * sum over old tasks of || change of the middle ||^2
 
-    or, with `ends`, of the mean of that and of the squared changes of the lower and the upper ends, by autograd.
+    or, with `ends`, of the mean of that and of the squared changes of the lower and the upper ends, which adds two
+    thirds of || change of the half-width ||^2, since (c - r)^2 + c^2 + (c + r)^2 = 3 c^2 + 2 r^2. Middle and half-width
+    are each linear in the last layer or its absolute values, so that the Gram form of `nets.regulariser` gives both.
     """
 
     def __init__(self, hypernetwork: IntervalHypernetwork, old_tasks: int, strength: float, *, ends: bool) -> None:
-        self._hypernetwork, self._strength, self._ends = hypernetwork, strength, ends
-        with torch.no_grad():
-            self._intervals = [hypernetwork.interval(task) for task in range(old_tasks)]
-            self._old = [hypernetwork.generated(interval) for interval in self._intervals]
+        self._centre = GramRegulariser(_Part(hypernetwork, "centre"), old_tasks, strength)
+        self._radius = GramRegulariser(_Part(hypernetwork, "radius"), old_tasks, 2 / 3 * strength) if ends else None
 
-    @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def add_gradient(self, theta: list[Tensor], gradients: list[Tensor]) -> None:
         """Adds the gradient at `theta` to `gradients`, both in the order of `ChunkedHypernetwork.theta`."""
-        at = [tensor.detach().requires_grad_() for tensor in theta]
-        for interval, old in zip(self._intervals, self._old, strict=True):
-            new = self._hypernetwork.generated(interval, at)
-            changed = (new.centre - old.centre).square().sum()
-            if self._ends:  # (c - r)^2 + c^2 + (c + r)^2 = 3 c^2 + 2 r^2
-                changed = changed + 2 / 3 * (new.radius - old.radius).square().sum()
-            additions = torch.autograd.grad(self._strength / len(self._old) * changed, at)
-            for gradient, addition in zip(gradients, additions, strict=True):
-                gradient.add_(addition)
+        self._centre.add_gradient(theta, gradients)
+        if self._radius:
+            *small, output = theta
+            of_absolute = torch.zeros_like(output)
+            self._radius.add_gradient([*small, output.abs()], [*gradients[:-1], of_absolute])
+            gradients[-1].addcmul_(of_absolute, output.sign())

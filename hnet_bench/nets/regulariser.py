@@ -29,14 +29,15 @@ their number, so that its expectation stays the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, starmap
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
 from hnet_bench.nets.products import add_product, product
 
 
@@ -73,6 +74,21 @@ LEAST_COLUMNS = 2048
 CHUNKS_AT_ONCE = 4096
 
 
+class LinearInOutput(Protocol):
+    """What the Gram form asks of a hypernetwork, as `ChunkedHypernetwork` has it: the chunks that it generates are
+    `hidden` times `output`."""
+
+    @property
+    def shape(self) -> HypernetworkShape: ...
+    @property
+    def task_embeddings(self) -> Iterable[Tensor]: ...
+    @property
+    def theta(self) -> Sequence[Tensor]: ...
+    @property
+    def output(self) -> Tensor: ...
+    def hidden(self, task_embeddings: Tensor, theta: Sequence[Tensor], /) -> Tensor: ...
+
+
 @dataclass
 class TaskDraw:
     """How many old tasks are regularised in a step, drawn anew for each where there are more; the generator is on the
@@ -107,7 +123,7 @@ class GramRegulariser:
 
     def __init__(
         self,
-        hypernetwork: ChunkedHypernetwork,
+        hypernetwork: LinearInOutput,
         old_tasks: int,
         strength: float,
         *,
@@ -223,7 +239,7 @@ class GramRegulariser:
         torch.sub(output[:, block.columns], block.stacked[self._rows :], out=block.stacked[: self._rows])
 
 
-def _blocks(hypernetwork: ChunkedHypernetwork) -> list[_Block]:
+def _blocks(hypernetwork: LinearInOutput) -> list[_Block]:
     """The columns that all chunks use, then those that all but the last use, in blocks of about the same width."""
     shape, output = hypernetwork.shape, hypernetwork.output.detach()
     bytes_per_column = 2 * len(output) * output.element_size()

@@ -63,9 +63,9 @@ class Hint(HypernetworkSettings):
 
         from hnet_bench.avalanche_adapter.template import head_columns, per_task
         from hnet_bench.nets.criteria import entropy
-        from hnet_bench.nets.intervals import Interval, IntervalHypernetwork, IntervalRegulariser, interval_mlp
+        from hnet_bench.nets.intervals import IntervalHypernetwork, IntervalRegulariser, interval_mlp
         from hnet_bench.nets.networks import GeneratedMlp
-        from hnet_bench.nets.target import mlp_from_chunks
+        from hnet_bench.nets.products import matmul
         from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
 
@@ -126,10 +126,9 @@ class Hint(HypernetworkSettings):
             def _outputs(self, x: Tensor, task: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
                 """Least outputs, those of the middle weights, and greatest (batch, ...) on the head of a task."""
                 x, columns = x.flatten(1), head_columns(self.setup, task)
-                parameters = self.hypernetwork.generated(self.hypernetwork.interval(task, share))
-                lower, upper = interval_mlp(x, parameters, target.shape)
-                middle = mlp_from_chunks(x, parameters.centre.unsqueeze(0), target.shape)
-                lower, middle, upper = (self.full_width(one[:, columns], task) for one in (lower, middle, upper))
+                chunks = self.hypernetwork.interval_chunks(self.hypernetwork.interval(task, share))
+                outputs = interval_mlp(x, chunks, target.shape)
+                lower, middle, upper = (self.full_width(one[:, columns], task) for one in outputs)
                 return lower, middle, upper
 
             def criterion(self) -> Tensor:
@@ -149,8 +148,8 @@ class Hint(HypernetworkSettings):
                     return outputs
                 if nested:
                     embedding = self.hypernetwork.universal(max(1, self.tasks_seen))
-                    generated = self.hypernetwork.generated(Interval(embedding, torch.zeros_like(embedding)))
-                    answer: Tensor = mlp_from_chunks(self.mb_x.flatten(1), generated.centre.unsqueeze(0), target.shape)
+                    chunks = matmul(self.hypernetwork.hidden(embedding.unsqueeze(0))[0], self.hypernetwork.output)
+                    answer: Tensor = target(self.mb_x, chunks, self.task)
                     return answer
                 heads = self.heads()
                 return self.of_surest(heads, entropy(heads))

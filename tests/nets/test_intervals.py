@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
 from hnet_bench.nets.intervals import Interval, IntervalHypernetwork, IntervalRegulariser, interval_mlp
 from hnet_bench.nets.target import MlpShape, mlp
 
@@ -21,6 +22,11 @@ def hypernetwork(shape_of):
     return make
 
 
+def generated(found, interval):
+    """Centre and radius of all target parameters, (generated,)."""
+    return Interval(*(part.flatten()[: found.shape.generated] for part in found.interval_chunks(interval)))
+
+
 def members(interval, count=300):
     """Points of an interval, its corners among them."""
     generator = torch.Generator().manual_seed(1)
@@ -37,7 +43,7 @@ def test_two_units_by_head(hypernetwork):
         found.hidden_biases[0].zero_()
         found.output.copy_(torch.tensor([[2.0, -1.0], [5.0, 5.0], [0.5, 0.0]]))
         interval = Interval(torch.tensor([1.0, 0.0]).double(), torch.tensor([0.5, 0.5]).double())
-        middle, radius = found.generated(interval)
+        middle, radius = generated(found, interval)
     assert middle.tolist() == [2.5, -1.0]
     assert radius.tolist() == [2.0, 1.0]
 
@@ -50,18 +56,18 @@ def test_every_embedding_of_an_interval_generates_parameters_within_the_bounds(
     found = hypernetwork(hidden_units=hidden_units, activation=activation, nested=nested)
     with torch.no_grad():
         interval = found.interval(1)
-        middle, radius = found.generated(interval)
-        generated = (found.hidden(members(interval)) @ found.output).flatten(1)[:, : len(middle)]
-    assert ((generated - middle).abs() <= radius + 1e-9).all()
+        middle, radius = generated(found, interval)
+        found_there = (found.hidden(members(interval)) @ found.output).flatten(1)[:, : len(middle)]
+    assert ((found_there - middle).abs() <= radius + 1e-9).all()
     # Not idly wide: without hidden layers corners reach the bounds of some.
-    assert ((generated - middle).abs() / radius).max() > (0.8 if not hidden_units else 0.1)
+    assert ((found_there - middle).abs() / radius).max() > (0.8 if not hidden_units else 0.1)
 
 
 def test_an_interval_of_no_width_generates_what_its_embedding_does(hypernetwork):
     found = hypernetwork(epsilon=0.0)
-    middle, radius = found.generated(found.interval(2))
-    torch.testing.assert_close(middle, found(2))
-    torch.testing.assert_close(found.chunks(2).flatten(), middle)
+    middle, radius = generated(found, found.interval(2))
+    torch.testing.assert_close(middle, found.of_embedding(found.task_embeddings[2]))
+    torch.testing.assert_close(ChunkedHypernetwork.chunks(found, 2), found.chunks(2))
     assert not radius.any()
 
 
@@ -95,8 +101,8 @@ def test_intervals_that_do_not_meet_have_the_middle_between_them(hypernetwork):
 def test_one_unit_by_head():
     """Of x = 1 the unit is at most 2, since its weight is; its own weight is at least -3 and at most 1."""
     parameters = Interval(torch.tensor([0.5, 0.0, -1.0, 0.25]), torch.tensor([1.5, 0.0, 2.0, 0.25]))
-    lower, upper = interval_mlp(torch.ones(1, 1), parameters, MlpShape((1, 1, 1)))
-    assert (lower.item(), upper.item()) == (-6.0, 2.5)
+    lower, middle, upper = interval_mlp(torch.ones(1, 1), parameters, MlpShape((1, 1, 1)))
+    assert (lower.item(), middle.item(), upper.item()) == (-6.0, -0.25, 2.5)
 
 
 def test_every_network_of_an_interval_answers_within_the_bounds():
@@ -105,7 +111,8 @@ def test_every_network_of_an_interval_answers_within_the_bounds():
     centre = torch.randn(shape.parameters, generator=generator, dtype=torch.float64)
     parameters = Interval(centre, 0.3 * torch.rand(shape.parameters, generator=generator, dtype=torch.float64))
     x = torch.rand(8, 4, generator=generator, dtype=torch.float64)
-    lower, upper = interval_mlp(x, parameters, shape)
+    lower, middle, upper = interval_mlp(x, parameters, shape)
+    torch.testing.assert_close(middle, mlp(x, centre, shape))
     for member in members(parameters):
         outputs = mlp(x, member, shape)
         assert (lower - 1e-9 <= outputs).all()
@@ -113,6 +120,32 @@ def test_every_network_of_an_interval_answers_within_the_bounds():
     point = Interval(centre, torch.zeros_like(centre))
     for bound in interval_mlp(x, point, shape):
         torch.testing.assert_close(bound, mlp(x, centre, shape))
+
+
+def test_bounds_and_their_gradients_are_those_of_the_products_by_sign():
+    """In every layer lower ends of weights that are positive meet lower ends of inputs, those that are not meet upper
+    ends; and the other way round."""
+    shape = MlpShape((4, 6, 5, 3))
+    generator = torch.Generator().manual_seed(3)
+    ends = [torch.randn(shape.parameters + 3, generator=generator, dtype=torch.float64) for _ in range(2)]
+    centre, radius = ends[0].requires_grad_(), (0.3 * ends[1].abs()).requires_grad_()
+    x = torch.rand(8, 4, generator=generator, dtype=torch.float64)
+    to_lower, to_upper = torch.randn(2, 8, 3, generator=generator, dtype=torch.float64)
+    lower, _, upper = interval_mlp(x, Interval(centre.view(2, -1), radius.view(2, -1)), shape)
+    low = high = x
+    for (weight, bias), (more, more_bias) in zip(
+        shape.views(centre - radius), shape.views(centre + radius), strict=True
+    ):
+        low, high = low.relu(), high.relu()
+        low, high = (
+            low @ weight.clamp(min=0).T + high @ weight.clamp(max=0).T + bias,
+            high @ more.clamp(min=0).T + low @ more.clamp(max=0).T + more_bias,
+        )
+    torch.testing.assert_close((lower, upper), (low, high))
+    found = torch.autograd.grad((lower * to_lower + upper * to_upper).sum(), (centre, radius))
+    expected = torch.autograd.grad((low * to_lower + high * to_upper).sum(), (centre, radius))
+    torch.testing.assert_close(found, expected)
+    assert found[1].abs().max() > 0
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -125,10 +158,14 @@ def test_the_regulariser_is_the_mean_squared_change(ends, hypernetwork):
     at = [tensor.clone().requires_grad_() for tensor in theta]
     total = 0
     for task in range(2):
-        interval = Interval(*(part.detach() for part in found.interval(task)))
-        (old, old_radius), (new, radius) = found.generated(interval), found.generated(interval, at)
+        interval = Interval(*(part.detach().unsqueeze(0) for part in found.interval(task)))
+        (old, old_radius), (new, radius) = (
+            (hidden.centre[0] @ theta[-1], hidden.radius[0] @ theta[-1].abs())
+            for theta in (found.theta, at)
+            for hidden in [found.interval_hidden(interval, theta)]
+        )
         ways = (-1, 0, 1) if ends else (0,)
         changes = [(old + way * old_radius).detach() - (new + way * radius) for way in ways]
-        total = total + sum(change.square().sum() for change in changes) / len(changes)
+        total = total + sum(change.flatten()[:28].square().sum() for change in changes) / len(changes)
     for one, expected in zip(gradients, torch.autograd.grad(0.3 * total / 2, at), strict=True):
         torch.testing.assert_close(one, 1 + expected)

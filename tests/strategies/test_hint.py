@@ -19,6 +19,11 @@ def small(**changes):
     return Hint(**{**SIZES, "regularisation_strength": 0.5, **changes})
 
 
+def generated(hypernetwork, centre, radius):
+    """Middle and half-width of all target parameters, and of what is cut off."""
+    return (part.flatten() for part in hypernetwork.interval_chunks(Interval(centre, radius)))
+
+
 def bounds(x, lower, upper, shape):
     """Of the outputs for weights between two flat vectors, by the four products of each layer."""
     low = high = x
@@ -48,7 +53,7 @@ def test_the_loss_weighs_the_middle_and_the_worst_case_as_the_schedule_says(scen
             centre = epsilon / 10 * embedding.cos()
         else:
             radius, centre = epsilon * hypernetwork.widths[1].softmax(0), embedding
-        middle, width = hypernetwork.generated(Interval(centre, radius))
+        middle, width = generated(hypernetwork, centre, radius)
         x = step.x.flatten(1).double()
         columns = slice(0, 2) if scenario is Scenario.DOMAIN else slice(2, 4)
         labels = step.y - 2 if scenario is Scenario.CLASS else step.y
@@ -72,7 +77,7 @@ def test_replayed_samples_of_a_plugin_have_the_intervals_of_their_tasks(learnt, 
     expected, tasks = [], step.mbatch[-1].tolist()
     for x, label, task in zip(step.x.double(), step.y.tolist(), tasks, strict=True):
         radius = (0.3, 0.15)[task] * hypernetwork.widths[task].softmax(0)
-        middle, width = hypernetwork.generated(Interval(hypernetwork.task_embeddings[task], radius))
+        middle, width = generated(hypernetwork, hypernetwork.task_embeddings[task], radius)
         lower, upper = (one[0, 2 * task :][:2] for one in bounds(x.view(1, -1), middle - width, middle + width, shape))
         worst = torch.stack([(lower if label == one else upper)[one] for one in range(2)])
         losses = [mlp(x.view(1, -1), middle, shape)[0, 2 * task :][:2], worst]
