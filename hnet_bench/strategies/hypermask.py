@@ -155,16 +155,15 @@ class HyperMask:
                 self.mb_hidden = model.hidden(self.tasks_seen)
                 with torch.no_grad():
                     self.mb_chunks = torch.mm(self.mb_hidden, model.hypernetwork.output)
-                # Apart, since of most tasks autograd follows nothing.
-                self.mb_raw = [raw.detach().requires_grad_() for raw in model.raw(self.mb_chunks)]
+                raw = model.raw(self.mb_chunks.requires_grad_())
+                self.mb_old_raw, present = raw.split([self.task, 1])
                 done = self.main_loop.done / self.iterations if self.task == 0 else 1.0
-                self.mb_mask = model.mask(self.mb_raw[self.task], done * model.percentile)
+                self.mb_mask = model.mask(present[0], done * model.percentile)
                 if self.own_batches or self.scenario is not Scenario.TASK:
                     return self._outputs(self.mb_x, self.task, self.mb_mask)
                 groups = list(per_task(self.mb_task_id))  # from a stock loader: of several tasks, if a plugin replays
                 masks = [
-                    self.mb_mask if task == self.task else model.mask(self.mb_raw[task], model.percentile)
-                    for task, _ in groups
+                    self.mb_mask if task == self.task else model.mask(raw[task], model.percentile) for task, _ in groups
                 ]
                 parts = [
                     self._outputs(self.mb_x[at], task, mask) for (task, at), mask in zip(groups, masks, strict=True)
@@ -180,34 +179,21 @@ class HyperMask:
                 loss: Tensor = super().criterion()
                 if self._old_raw is None or self._old_weights is None or not self.is_training:
                     return loss
-                with torch.no_grad():  # its gradient is added in `backward`
-                    old_raw = self.masked.raw(self.mb_chunks)[: self.task]
-                    drift = functional.mse_loss(old_raw, self._old_raw, reduction="sum")
-                size = (self.masked.weights - self._old_weights).abs()
-                change = torch.dot(size, self.mb_mask) if settings.masked_changes else size.sum()
-                return loss + self._beta * drift + settings.weight_change_strength * change
-
-            @property
-            def _beta(self) -> float:
-                return settings.regularisation_strength / self.task**2
+                drift = functional.mse_loss(self.mb_old_raw, self._old_raw, reduction="sum")
+                change = self.masked.weights - self._old_weights
+                change = (change * self.mb_mask if settings.masked_changes else change).abs().sum()
+                beta = settings.regularisation_strength / self.task**2
+                return loss + beta * drift + settings.weight_change_strength * change
 
             def backward(self) -> None:
-                """Autograd as far as the raw outputs. Their gradient is written over them, and that of the large output
-                layer where the last one was: new memory for it would cost more than all products together."""
+                """As autograd has it. The gradient of the large output layer is written where the last one was, since
+                new memory for it would cost more than all products together."""
                 super().backward()
-                hypernetwork = self.masked.hypernetwork
-                with torch.no_grad():
-                    gradients = self.masked.raw(self.mb_chunks)
-                    if self._old_raw is not None:
-                        gradients[: self.task].sub_(self._old_raw).mul_(2 * self._beta)
-                    gradients[self.task] = 0
-                    for gradient, raw in zip(gradients, self.mb_raw, strict=True):
-                        if raw.grad is not None:
-                            gradient.add_(raw.grad)
-                    self.mb_chunks.view(self.tasks_seen, -1)[:, hypernetwork.shape.generated :] = 0
-                    self.mb_gradient = torch.mm(self.mb_hidden.t(), self.mb_chunks, out=self.mb_gradient)
-                hypernetwork.output.grad = self.mb_gradient
-                self.mb_hidden.backward(torch.mm(self.mb_chunks, hypernetwork.output.detach().t()))
+                output, gradient = self.masked.hypernetwork.output, self.mb_chunks.grad
+                assert gradient is not None
+                self.mb_gradient = torch.mm(self.mb_hidden.detach().t(), gradient, out=self.mb_gradient)
+                output.grad = self.mb_gradient
+                self.mb_hidden.backward(torch.mm(gradient, output.detach().t()))
 
         model = MaskedClassifier(setup, self._hypernetwork, percentile=self.percentile)
         return HyperMaskTemplate(setup=setup, model=model, strength=0.0, lookahead=False)

@@ -33,18 +33,3 @@ def test_gradients_reach_what_is_kept_as_if_the_percentile_were_a_constant():
     weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=torch.float64)
     (found,) = torch.autograd.grad((mask(generated, Layout(((5,),)), 30.0) * weights).sum(), generated)
     torch.testing.assert_close(found, weights * torch.tensor([0.91, 0, 0, 0.75, -0.84], dtype=torch.float64))
-
-
-@pytest.mark.parametrize("percentile", [0.0, 30.0])
-def test_values_and_gradients_are_those_of_autograd_written_plainly(percentile):
-    layout = Layout(((40, 10), (40,), (3, 40)))
-    generated = torch.randn(layout.parameters, dtype=torch.float64, requires_grad=True)
-    values = generated.tanh().abs()
-    cuts = [numpy.percentile(part.detach().numpy(), percentile) for part in layout.views(values)]
-    kept = torch.cat([(part >= cut).flatten() for part, cut in zip(layout.views(values), cuts, strict=True)])
-    expected = torch.cat([values * kept, torch.ones(3, dtype=torch.float64)])
-    found = mask(generated, layout, percentile, unmasked=3)
-    torch.testing.assert_close(found, expected)
-    weights = torch.randn(len(expected), dtype=torch.float64)
-    gradients = [torch.autograd.grad((one * weights).sum(), generated)[0] for one in (found, expected)]
-    torch.testing.assert_close(*gradients)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hnet_bench.interfaces import Setup
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
@@ -31,7 +32,7 @@ class MaskedClassifier(GeneratedClassifier):
     def mask(self, raw: Tensor, percentile: float) -> Tensor:
         """Mask (parameters,) of the whole network from raw outputs (masked.parameters,) of the hypernetwork."""
         outputs = self.target.layout.parameters - self.masked.parameters
-        return mask(raw, self.masked, percentile, unmasked=outputs)
+        return functional.pad(mask(raw, self.masked, percentile), (0, outputs), value=1.0)
 
     def generated(self, task: int) -> Tensor:
         """Weights of one task, (parameters,)."""
