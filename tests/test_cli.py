@@ -309,13 +309,30 @@ def test_a_piece_in_which_nothing_advances_is_no_success_and_says_why(user_table
     said(command, code=75)
 
 
-def test_rows_without_a_strategy_are_skipped_in_a_shipped_table(tmp_path, monkeypatch, engine, said, refused):
+@pytest.fixture
+def without_joint(monkeypatch):
+    """A strategy of the quick table is not there, as where its package is not installed."""
+    names = catalog.names
+    there = {
+        kind: {name: place for name, place in names(kind).items() if name != "joint"}
+        for kind in ("strategies", "benchmarks")
+    }
+    monkeypatch.setattr(catalog, "names", there.__getitem__)
+
+
+def test_rows_without_a_strategy_are_skipped_in_a_shipped_table(
+    tmp_path, monkeypatch, without_joint, engine, said, refused
+):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hnet_bench.catalog.is_known", lambda kind, name: name != "joint")
     monkeypatch.setattr("hnet_bench.data.load.load", lambda name, **how: None)
     assert "Skipping 1 cell: not implemented yet are joint.\n" in said("run quick --scenarios CL1").out
     assert [spec.strategy for spec in engine.calls[0]["specs"]] == ["finetune", "hnet"]
     assert "Nothing to run" in refused("run quick --rows joint")
+
+
+def test_and_in_a_table_that_extends_it(user_table, without_joint, said):
+    user_table.write_text('extends = "quick"\n')
+    assert "joint" in said("status mine.toml").out
 
 
 def test_each_data_set_is_loaded_once_from_the_chosen_folder(user_table, monkeypatch, engine, said):
@@ -360,11 +377,6 @@ def test_a_table_that_extends_another_has_its_records(user_table, stored, said):
         ("finetune", 0, 3),
         ("joint", 0, 3),
     ]
-
-
-def test_a_table_that_extends_one_of_ours_may_have_rows_that_are_not_implemented_yet(user_table, said, refused):
-    user_table.write_text('extends = "van_de_ven_2022_split_mnist"\n')
-    assert "fromp" in said("status mine.toml").out
 
 
 def test_a_report_is_written_and_printed_and_stays_the_same(user_table, engine, said):

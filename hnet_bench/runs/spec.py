@@ -187,7 +187,7 @@ def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], wher
     return found
 
 
-def cell_spec(cell: Cell, seed: int = 0) -> RunSpec | None:
+def cell_spec(cell: Cell) -> RunSpec | None:
     """Spec of a cell of a table, or None if its strategy or benchmark does not exist (yet), or if its hyperparameters
     are still to be chosen."""
     if (
@@ -196,7 +196,7 @@ def cell_spec(cell: Cell, seed: int = 0) -> RunSpec | None:
         or not catalog.is_known("benchmarks", cell.benchmark["name"])
     ):
         return None
-    return resolve_cell(cell, seed)
+    return resolve_cell(cell)
 
 
 def check_chosen(cell: Cell) -> None:

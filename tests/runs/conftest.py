@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from hnet_bench.interfaces import Scenario
 from hnet_bench.runs.cluster import Cluster
 from hnet_bench.runs.engine import Options, Outcome, run_all
 from hnet_bench.runs.events import ignore
-from hnet_bench.runs.spec import RunSpec, resolve
+from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
 # Fine-tuning, but for a few lines of harm when the second of three experiences begins.
@@ -26,7 +25,6 @@ import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-from hnet_bench.interfaces import Scenario
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbed:
@@ -59,21 +57,17 @@ CL3 = { strategy = "finetune" }
 
 
 @pytest.fixture(scope="session")
-def disturbed() -> Callable[..., RunSpec]:
+def disturbed(spec_of: Callable[..., RunSpec]) -> Callable[..., RunSpec]:
     """Makes the spec of a strategy that executes lines of Python, with `folder` as given, in its second experience."""
 
     def make(folder: Path, *harm: str, **changes: Any) -> RunSpec:
         (folder / "disturbed.py").write_text(DISTURBED.replace("{harm}", f"\n{' ' * 20}".join(harm)))
         arguments = {
-            "benchmark": {"name": "synthetic"},
-            "scenario": Scenario.CLASS,
             "protocol": {"iterations": 30, "batch_size": 16, "hidden_units": [20]},
             "strategy": f"{folder}/disturbed.py:Disturbed",
             "hyperparameters": {"folder": str(folder)},
-            "seed": 1,
-            "where": "a test",
         }
-        return resolve(**{**arguments, **changes})
+        return spec_of(**{**arguments, **changes})
 
     return make
 

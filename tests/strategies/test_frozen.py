@@ -85,7 +85,10 @@ def test_one_step_with_fisher_weights_is_that_of_the_formula(learnt, stream_of, 
     )
 
 
-@pytest.mark.parametrize("settings", [*HOLDING, {**HOLDING[0], "generated_layers": 1}])
+PARTIAL = [{"generated_layers": 2}, {"generated_layers": 2, "shared_layers": "learnt"}]
+
+
+@pytest.mark.parametrize("settings", [*HOLDING, {**HOLDING[0], "generated_layers": 1}, *PARTIAL])
 def test_a_run_goes_on_bit_for_bit_within_an_experience(settings):
     protocol = TrainingProtocol(iterations=6, batch_size=8, hidden_units=(10, 8))
     smoke_run = SmokeRun(strategy=small(HnetEnt, **settings), scenario=Scenario.CLASS, protocol=protocol)

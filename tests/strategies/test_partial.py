@@ -1,7 +1,6 @@
 """Partial hypernetworks: which layers are generated and which are shared, what moves, what is regularised."""
 
 import copy
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,8 +8,7 @@ import torch
 from torch.nn import functional
 
 from hnet_bench.config import to_settings
-from hnet_bench.conformance.smoke_run import SmokeRun
-from hnet_bench.interfaces import Scenario, TrainingProtocol, UserError
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.regulariser import plain_loss
 from hnet_bench.nets.target import mlp
 from hnet_bench.strategies.hnet import Hnet
@@ -100,16 +98,6 @@ def test_one_step_is_the_papers_on_what_is_generated_and_that_of_the_task_loss_a
     assert len(found) == (0 if shared_layers == "frozen" else 2)
     for one, expected in zip(found, of_shared if found else (), strict=True):
         torch.testing.assert_close(one.double(), expected, rtol=1e-3, atol=1e-6)
-
-
-@pytest.mark.parametrize("strategy", [partial(), partial(HnetEnt, shared_layers="learnt")])
-def test_a_run_goes_on_bit_for_bit_within_an_experience(strategy):
-    protocol = TrainingProtocol(iterations=6, batch_size=8, hidden_units=(10, 8))
-    smoke_run = SmokeRun(strategy=strategy, scenario=strategy.scenarios[0], protocol=protocol)
-    expected = smoke_run.run()
-    stopped = replace(smoke_run, stop_every=4, stop_after=(0, 1)).run()
-    assert stopped.same_parameters(expected)
-    assert stopped.evaluations == expected.evaluations
 
 
 def test_what_the_defaults_are_and_what_is_refused(built):
