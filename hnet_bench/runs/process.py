@@ -15,7 +15,8 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -114,8 +115,18 @@ def start_server() -> None:
 
     If this is interrupted the server ends, too.
     """
-    with _starting, _without_main():
-        _start_server()
+    # Ctrl-C interrupts the main thread wherever it is. In the midst of an import the lock of all imports would never be
+    # released, and other threads wait for it for ever; so the main thread does nothing here but wait.
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(int).result()  # before it has its thread, nothing is begun that had to be ended
+            pool.submit(_start_server).result()
+        except KeyboardInterrupt:
+            over = pool.submit(int)  # what was begun before
+            while not over.done():  # a server that is killed before it is asked for anything is started once more
+                _end_server()
+                wait([over], _SECONDS_BETWEEN_LOOKS)
+            raise
 
 
 def _begin(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any, *, tells: bool) -> BaseProcess:
@@ -125,12 +136,12 @@ def _begin(function: Callable[..., Any], arguments: tuple[Any, ...], there: Any,
     process: BaseProcess = context.Process(
         target=_call, args=(function, arguments, there, tells, {**ENVIRONMENT, **os.environ}), daemon=True
     )
-    with _starting, _without_main():
-        _start_server()
-        try:
+    try:
+        start_server()
+        with _starting, _without_main():
             process.start()
-        except (OSError, EOFError) as error:  # the server was killed at this moment
-            raise Died(f"its process could not be started: {error}") from error
+    except (OSError, EOFError) as error:  # the server was killed at this moment
+        raise Died(f"its process could not be started: {error}") from error
     return process
 
 
@@ -187,34 +198,33 @@ def _without_main() -> Iterator[None]:
 
 
 def _start_server() -> None:
+    """In a thread of its own, which from then on is deaf to Ctrl-C."""
     if not _CAN_FORK:
         return
     from multiprocessing import forkserver, resource_tracker
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hnet_bench.runs.preload"])
-    others = [] if _loaded.is_set() else psutil.Process().children()
-    with _server_environment():
-        resource_tracker.ensure_running()  # else it would be started below, and lift the mask
-        # Ctrl-C reaches every process of a terminal's group. Only the one that the user started answers it, by ending
-        # the others. Processes begin with the mask of the thread that starts them.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+    with _starting, _without_main():
+        with _server_environment():
+            resource_tracker.ensure_running()  # else it would be started below, and lift the mask
+            # Ctrl-C reaches every process of a terminal's group. Only the one that the user started answers it, by
+            # ending the others. Processes begin with the mask of the thread that starts them.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             forkserver.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if _loaded.is_set():
-        return
-    first = context.Process(target=os.getpid)
-    try:
-        first.start()
-        first.join()
-    except KeyboardInterrupt:
-        for child in psutil.Process().children():
-            if child not in others:
-                child.kill()  # it would load all the rest
-        raise
-    _loaded.set()
+        if not _loaded.is_set():
+            first = context.Process(target=os.getpid)
+            first.start()
+            first.join()
+            _loaded.set()
+
+
+def _end_server() -> None:
+    """It would load all the rest before it finds that nobody needs it any longer."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # one that has just ended
+            if any("multiprocessing.forkserver" in word for word in child.cmdline()):
+                child.kill()
 
 
 @contextmanager
