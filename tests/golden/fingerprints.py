@@ -44,7 +44,8 @@ def strategy_cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _variants() -> dict[tuple[str, ...], Any]:
-    """Of all cells of shipped tables one for each set of hyperparameters that are set and each way of training."""
+    """Of all cells of shipped tables one for each set of hyperparameters that are set and each way of training, unless
+    another, or the defaults, choose the same."""
     from hnet_bench import catalog
     from hnet_bench.papers.table import load_table, table_names
 
@@ -65,7 +66,33 @@ def _variants() -> dict[tuple[str, ...], Any]:
                 del ways["active_classes"]  # the default
             key = (cell.strategy, cell.scenario.label, json.dumps(options, sort_keys=True), json.dumps(ways))
             found.setdefault(key, cell)
-    return found
+    chosen: dict[str, tuple[str, ...]] = {}
+    for key, cell in found.items():
+        if what := _chosen(cell):
+            chosen.setdefault(what, key)
+    return {key: found[key] for key in chosen.values()}
+
+
+def _chosen(cell: Any) -> str:
+    """In what a cell computes in another way than the defaults of its strategy, whatever the sizes and numbers are."""
+    from hnet_bench import catalog
+
+    default = catalog.build("strategies", cell.strategy, {}, where="golden")
+    options = {
+        key: _kind(value) for key, value in cell.hyperparameters.items() if _kind(value) != _kind(getattr(default, key))
+    }
+    # When a run is evaluated is the same for all strategies; those on images are evaluated at all these times.
+    ways = {key: value for key, value in cell.protocol.items() if key in WAYS and key != "evaluation"}
+    if ways.get("active_classes") == "seen":
+        del ways["active_classes"]
+    if cell.strategy == "hnet_conv" and ways.get("network") == "resnet32":
+        del ways["network"]
+    return json.dumps([cell.strategy, cell.scenario.label, options, ways], sort_keys=True) if options or ways else ""
+
+
+def _kind(value: Any) -> str:
+    """What a hyperparameter chooses; of numbers and sizes any will do, but for those that have no effect."""
+    return str(value) if isinstance(value, (bool, str)) or value in (0, 1, None, [], ()) else "set"
 
 
 def _arguments(name: str, scenario: Any, cell: Any = None) -> dict[str, Any]:
@@ -100,10 +127,13 @@ def benchmark_cases() -> Iterator[tuple[str, dict[str, Any]]]:
             if catalog.is_known("benchmarks", cell.benchmark["name"]):
                 fewer = {"experiences": 3} if "experiences" in cell.benchmark else {}
                 settings.add(json.dumps({**cell.benchmark, **fewer}, sort_keys=True))
+    built: dict[Any, str] = {}
     for text in sorted(settings):
         benchmark = json.loads(text)
-        regression = catalog.build("benchmarks", benchmark["name"], _without_name(benchmark), where="golden")
-        facts = regression.facts
+        one = catalog.build("benchmarks", benchmark["name"], _without_name(benchmark), where="golden")
+        built.setdefault(one, text)  # some tables write the defaults out
+    for one, text in built.items():
+        benchmark, facts = json.loads(text), one.facts
         problem = facts.problem_type if hasattr(facts, "problem_type") else facts.goal  # an older tree's word
         strategy = "multi_task" if problem == "regression" else "finetune"
         for scenario in [Scenario.TASK] if strategy == "multi_task" else list(Scenario):
