@@ -101,7 +101,10 @@ def test_a_sound_strategy_has_no_problem(name):
         ("ChangesItsSettings", "hyperparameters survive JSON and pickle", "change when they are written"),
     ],
 )
-def test_every_fault_is_named(mutant, check, sentence):
+def test_every_fault_is_named(monkeypatch, mutant, check, sentence):
+    """By its check, and by those without which it is not asked."""
+    asked = {name: ask for name, ask in checks.FOR_EACH_SCENARIO.items() if name in (*checks.NECESSARY, check)}
+    monkeypatch.setattr(kit, "FOR_EACH_SCENARIO", asked)
     found = problems(f"{MUTANTS}:{mutant}")
     assert sentence in found.get(check, ""), found
     assert "\n" not in found[check]
