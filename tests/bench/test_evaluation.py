@@ -49,4 +49,4 @@ def test_inferred_task(in_turns, experiments, theirs, matrix_products):
     in_turns.add("batched, through the Evaluator", lambda: evaluator.evaluate(template), steps=10_000)
     in_turns.add("hypnettorch, sample by sample", sample_by_sample, steps=THEIR_SAMPLES, baseline="hypnettorch")
     in_turns.add("floor: matrix products", floor, steps=EVALUATION_BATCH, baseline="floor")
-    in_turns.run("evaluation of HNET+ENT, 5 tasks, per sample", rounds=5)
+    in_turns.run("evaluation of HNET+ENT, 5 tasks, per sample", rounds=3)

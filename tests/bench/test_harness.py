@@ -34,7 +34,7 @@ def sweep(specs, store, jobs):
 @pytest.mark.benchmark(group="one run of split MNIST")
 @pytest.mark.parametrize("with_checkpoints", [False, True], ids=["bare", "with checkpoints and record"])
 def test_a_run(benchmark, tmp_path, with_checkpoints):
-    spec, store = spec_of(1, 200), Store(tmp_path)
+    spec, store = spec_of(1, 100), Store(tmp_path)
     checkpoints = Checkpoints(store.checkpoint_path(spec), {}) if with_checkpoints else None
 
     def work():

@@ -43,7 +43,7 @@ def test_gradient(in_turns, experiments, theirs, matrix_products, name, old_task
     in_turns.add("Gram form", our_way)
     in_turns.add("hypnettorch", their_way, rounds=their_rounds, baseline="hypnettorch")
     in_turns.add("floor: matrix products", matrix_products(*floor_sizes(hypernetwork, old_tasks)), baseline="floor")
-    in_turns.run(f"regulariser of {name}, {old_tasks} old tasks", rounds=5)
+    in_turns.run(f"regulariser of {name}, {old_tasks} old tasks", rounds=3)
 
     stored = [tensor for target in targets for tensor in target]
     in_turns.note(

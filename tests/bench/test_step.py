@@ -149,8 +149,8 @@ def hypernetwork_sizes(hypernetwork, task):
     [
         ("split MNIST", 0, 150, 40),
         ("split MNIST", 4, 150, 40),
-        ("permuted MNIST-10", 4, 60, 4),
-        ("permuted MNIST-10", 9, 60, 3),
+        ("permuted MNIST-10", 4, 40, 2),
+        ("permuted MNIST-10", 9, 40, 2),
     ],
 )
 def test_hypernetwork_step(in_turns, experiments, theirs, matrix_products, samples_of, name, task, ours, others):
@@ -182,7 +182,7 @@ def test_hypernetwork_step(in_turns, experiments, theirs, matrix_products, sampl
     add_floors(in_turns, matrix_products, sizes)
     target_products = matrix_products(*of_target, multiply=torch.mm)
     in_turns.add("target network's products by torch.mm", target_products, baseline="target's products")
-    in_turns.run(f"HNET step of {name}, {task} old tasks", rounds=5)
+    in_turns.run(f"HNET step of {name}, {task} old tasks", rounds=3)
 
 
 def add_floors(in_turns, matrix_products, sizes):
@@ -208,7 +208,7 @@ def test_classifier_step(in_turns, experiments, matrix_products, samples_of):
     in_turns.add("Avalanche template", template_loop(template, experience, setup), steps=150)
     in_turns.add("bare loop", loop(step, samples, 150), steps=150, baseline="bare loop")
     add_floors(in_turns, matrix_products, mlp_sizes((784, 400, 400, setup.outputs)))
-    in_turns.run("ordinary classifier step of split MNIST", rounds=5)
+    in_turns.run("ordinary classifier step of split MNIST", rounds=3)
 
 
 def test_replay_model_step(in_turns, experiments, matrix_products, samples_of):
@@ -221,7 +221,7 @@ def test_replay_model_step(in_turns, experiments, matrix_products, samples_of):
     sizes = mlp_sizes((*encoder, model.vae.encoder[-1].out_features))
     sizes += mlp_sizes(model.vae.shape.decoder.widths, inputs_too=True)
     add_floors(in_turns, matrix_products, [*sizes, *hypernetwork_sizes(model.vae.hypernetwork, task)])
-    in_turns.run(f"replay model's step of split MNIST, {task} old tasks", rounds=5)
+    in_turns.run(f"replay model's step of split MNIST, {task} old tasks", rounds=3)
 
 
 def test_inference_network_step(in_turns, experiments, matrix_products, samples_of):
@@ -237,7 +237,7 @@ def test_inference_network_step(in_turns, experiments, matrix_products, samples_
     batch = BATCH + len(next(replay)[0])
     sizes = mlp_sizes((784, *setup.protocol.hidden_units, setup.facts.experiences), batch=batch)
     add_floors(in_turns, matrix_products, sizes)
-    in_turns.run(f"inference network's step of split MNIST, {task} old tasks", rounds=5)
+    in_turns.run(f"inference network's step of split MNIST, {task} old tasks", rounds=3)
 
 
 def phase_loop(phase, samples, steps):
