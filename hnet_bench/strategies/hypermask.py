@@ -75,7 +75,8 @@ class HyperMask:
 
     def _hypernetwork(self, generated: Layout, tasks: int) -> ChunkedHypernetwork:
         from hnet_bench.nets.full_hypernetwork import FullHypernetwork
-        from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+        from hnet_bench.nets.hypernetwork import ChunkedHypernetwork
+        from hnet_bench.strategies.training.generated import shape_of
         from hnet_bench.strategies.training.masked import torch_initialise
 
         hypernetwork: ChunkedHypernetwork
@@ -88,17 +89,7 @@ class HyperMask:
                 task_embedding_size=self.task_embedding_size,
             )
         else:
-            hypernetwork = ChunkedHypernetwork(
-                HypernetworkShape(
-                    generated=generated.parameters,
-                    tasks=tasks,
-                    chunk_size=self.chunk_size,
-                    hidden_units=self.hidden_units,
-                    activation=self.activation,
-                    task_embedding_size=self.task_embedding_size,
-                    chunk_embedding_size=self.chunk_embedding_size,
-                )
-            )
+            hypernetwork = ChunkedHypernetwork(shape_of(self, generated.parameters, tasks))
         torch_initialise(hypernetwork)
         return hypernetwork
 

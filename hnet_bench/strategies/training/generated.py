@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from avalanche.models import MultiTaskModule
@@ -86,24 +87,23 @@ class GeneratedClassifier(MultiTaskModule):  # type: ignore[misc]
             self._kept = None
 
 
+def shape_of(settings: Any, generated: int, tasks: int) -> HypernetworkShape:
+    """The sizes that a strategy has, as its fields of these names, for so many generated parameters and tasks."""
+    return HypernetworkShape(
+        generated=generated,
+        tasks=tasks,
+        chunk_size=settings.chunk_size,
+        hidden_units=settings.hidden_units,
+        activation=settings.activation,
+        task_embedding_size=settings.task_embedding_size,
+        chunk_embedding_size=settings.chunk_embedding_size,
+    )
+
+
 def chunked(
     settings: HypernetworkSettings,
     target: TargetNetwork,
     make: Callable[[HypernetworkShape], ChunkedHypernetwork] = ChunkedHypernetwork,
 ) -> Callable[[int], ChunkedHypernetwork]:
     """What makes a hypernetwork, with `make`, for a number of tasks that generates the parameters of this network."""
-
-    def hypernetwork(tasks: int) -> ChunkedHypernetwork:
-        return make(
-            HypernetworkShape(
-                generated=target.layout.parameters,
-                tasks=tasks,
-                chunk_size=settings.chunk_size,
-                hidden_units=settings.hidden_units,
-                activation=settings.activation,
-                task_embedding_size=settings.task_embedding_size,
-                chunk_embedding_size=settings.chunk_embedding_size,
-            )
-        )
-
-    return hypernetwork
+    return lambda tasks: make(shape_of(settings, target.layout.parameters, tasks))
