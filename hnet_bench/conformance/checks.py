@@ -61,6 +61,11 @@ class StrategyUnderTest:
         return self.smoke_run.run()
 
     @cached_property
+    def second(self) -> SmokeRunResult:
+        """The same once more."""
+        return self.smoke_run.run()
+
+    @cached_property
     def measured(self) -> SmokeRunResult:
         """A smoke run with so many samples that those who keep a choice of them do not keep them all."""
         stream = replace(self.smoke_run.stream, train_per_class=MANY_SAMPLES)
@@ -162,7 +167,7 @@ def learns(subject: StrategyUnderTest) -> str | None:
 def repeats(subject: StrategyUnderTest) -> str | None:
     """Whether a run depends on its seed and on nothing else, and on its seed at all."""
     other = replace(subject.smoke_run, seed=2).run()
-    if not subject.smoke_run.run().same_parameters(subject.first):
+    if not subject.second.same_parameters(subject.first):
         return (
             "The same seed gives other parameters the second time: draw random numbers from setup.generator(...) or "
             "torch's global generator alone, and keep nothing in the class or module from one run to the next."
@@ -198,8 +203,7 @@ def learns_from_training_data_alone(subject: StrategyUnderTest) -> str | None:
 
 def infers_from_inputs_alone(subject: StrategyUnderTest) -> str | None:
     """Whether predictions depend on inputs alone, and in CL1 on their task labels."""
-    template = subject.smoke_run.run().template
-    reason = depends_on_more_than_inputs(template, subject.smoke_run.benchmark())
+    reason = depends_on_more_than_inputs(subject.second.template, subject.smoke_run.benchmark())
     if reason is None:
         return None
     return f"Predictions depend on {reason}: when evaluated use nothing but self.mb_x, and in CL1 self.mb_task_id."
