@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hnet_bench.reporting.figures.kinds import KINDS, MAIN
+
 BLOCK = """
 import sys
 for name in ("torch", "torchvision", "avalanche", "pandas", "matplotlib", "seaborn", "scipy", "dask", "distributed"):
@@ -54,6 +56,15 @@ for arguments in (["--help"], ["list"], ["status", "quick"], ["status", "von_osw
     assert (tmp_path / "reports" / "quick.md").is_file()
 
 
+WITH_ALL_KINDS = (
+    "split_hnet_tir_ablation",
+    "split_mnist_tuned",
+    "von_oswald_2020_figure_2",
+    "von_oswald_2020_figure_3a_reduced",
+    "von_oswald_2020_figure_3b_reduced",
+    "von_oswald_2020_figure_4",
+    "von_oswald_2020_figure_5_reduced",
+)
 # SciPy looks for torch among the modules that are loaded, and takes None there for torch.
 WITHOUT_THE_EXTRA_TRAIN = """
 import sys
@@ -70,14 +81,17 @@ from hnet_bench.cli import main
 """
 
 
-def test_a_report_of_all_records_needs_nothing_of_the_extra_train(tmp_path: Path) -> None:
-    results = Path(__file__).parent.parent / "results"
+def test_figures_of_all_kinds_need_nothing_of_the_extra_train(tmp_path: Path) -> None:
+    """With texts of all tables `tox -e reports` does without, since it installs nothing of that extra."""
+    reported = ["report", *WITH_ALL_KINDS, "--results", str(Path(__file__).parent.parent / "results")]
     code = f"""{WITHOUT_THE_EXTRA_TRAIN}
-assert main(["report", "--results", {str(results)!r}]) == 0
-assert main(["report", "--results", {str(results)!r}, "--check"]) == 0
+assert main({[*reported, "--html"]!r}) == 0
+assert main({[*reported, "--check"]!r}) == 0
 """
     python(code, tmp_path)
-    assert (tmp_path / "reports" / "von_oswald_2020_table_1.json").is_file()
+    assert (tmp_path / "reports" / "von_oswald_2020_figure_4.html").is_file()
+    drawn = {path.stem.partition(".")[2] for path in (tmp_path / "reports").glob("*.svg")}
+    assert drawn == {"" if name == MAIN else name for name in KINDS}
 
 
 @pytest.mark.parametrize("arguments", [["run", "quick"], ["check", "finetune"], ["plan", "quick"]])
