@@ -1,10 +1,10 @@
 """What the code of one source tree computes, in fingerprints: fingerprints.py ROOT [STRATEGY...] prints them as JSON.
 
 Each is a SHA-256 over the parameters, the scores, the answers and the inferred tasks of one short run with a fixed
-seed, with the sizes of its training batches beside it: of every strategy in every scenario that it declares, and of
-every variant that a shipped table uses, on the synthetic benchmark; and of a plain run on every benchmark, with some of
-its samples. They compare two trees on one machine with one set of versions (`compare.py`), and mean nothing beyond
-that: none is ever stored.
+seed, with the sizes of its training batches beside it: of every strategy in every scenario that it declares, and with
+every choice of a shipped table that is not the default, on the synthetic benchmark; and of a plain run on every
+benchmark, with some of its samples. They compare two trees on one machine with one set of versions (`compare.py`), and
+mean nothing beyond that: none is ever stored.
 
 Only the product's public words are used, so that this file can measure an older tree that has none of its own.
 """
