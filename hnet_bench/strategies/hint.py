@@ -39,6 +39,7 @@ class Hint(HypernetworkSettings):
 
     name: ClassVar[str] = "hint"
     revision: ClassVar[int] = 1
+    plain: ClassVar[bool] = True
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
     lookahead: bool = False
@@ -48,9 +49,6 @@ class Hint(HypernetworkSettings):
         super().__post_init__()
         if not self.epsilon >= 0:
             raise UserError(f"epsilon must not be negative, found {self.epsilon}.")
-        for name in ("generated_layers", "regularised_tasks", "online_targets", "fisher_weighted", "frozen_after"):
-            if getattr(self, name):
-                raise UserError(f"hint generates all layers and regularises all old tasks alike: it has no {name}.")
 
     def trainings(self, setup: Setup) -> dict[str, Settings]:
         """The classifier, the same in CL1 and CL3; in CL2 the intervals are others."""

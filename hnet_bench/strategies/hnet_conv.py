@@ -28,6 +28,7 @@ class HnetConv(HypernetworkSettings):
 
     name: ClassVar[str] = "hnet_conv"
     revision: ClassVar[int] = 1
+    plain: ClassVar[bool] = True
     scenarios: ClassVar[tuple[Scenario, ...]] = (Scenario.TASK,)
 
     own_head_only: bool = True  # of an old task's outputs regularise those of its own head alone, else those of all
@@ -39,15 +40,6 @@ class HnetConv(HypernetworkSettings):
         super().__post_init__()
         if self.from_scratch and self.regularisation_strength > 0:
             raise UserError("With from_scratch nothing is regularised: set regularisation_strength to 0.")
-        if self.regularised_tasks is not None or self.online_targets:
-            raise UserError(
-                "hnet_conv holds all old tasks to targets that it keeps: it has neither regularised_tasks nor "
-                "online_targets."
-            )
-        if self.generated_layers is not None:
-            raise UserError("hnet_conv generates all layers: it has no generated_layers.")
-        if self.fisher_weighted or self.frozen_after is not None:
-            raise UserError("hnet_conv has neither fisher_weighted nor frozen_after.")
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run. Raises UserError if the protocol's network does not take the inputs."""

@@ -16,6 +16,10 @@ class HypernetworkSettings:
 
     # It may train more parameters than the protocol's network has: how many it takes to generate that is a result.
     any_size: ClassVar[bool] = True
+    # Whether a strategy has none of the choices that were added later: it generates all layers, and holds all old tasks
+    # alike.
+    plain: ClassVar[bool] = False
+    name: ClassVar[str]
 
     chunk_size: int = 42_000  # parameters generated at once
     hidden_units: tuple[int, ...] = (10, 10)  # of the hypernetwork
@@ -62,6 +66,11 @@ class HypernetworkSettings:
             )
         if self.generated_layers is None and self.shared_layers != "frozen":
             raise UserError(f"shared_layers '{self.shared_layers}' needs generated_layers: all layers are generated.")
+        for one in fields(HypernetworkSettings) if self.plain else ():
+            if one.metadata and getattr(self, one.name) != one.default:
+                raise UserError(
+                    f"{self.name} generates all layers and regularises all old tasks alike: it has no {one.name}."
+                )
 
     def classifier_training(self, setup: Setup) -> Settings:
         """What the training of the generated classifier depends on: as many heads are as many outputs, and where the

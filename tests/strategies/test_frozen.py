@@ -11,7 +11,6 @@ from hnet_bench.conformance.smoke_run import SmokeRun
 from hnet_bench.interfaces import Scenario, TrainingProtocol, UserError
 from hnet_bench.nets.target import mlp
 from hnet_bench.strategies.hnet import Hnet
-from hnet_bench.strategies.hnet_conv import HnetConv
 from hnet_bench.strategies.hnet_ent import HnetEnt
 
 SIZES = {"chunk_size": 100, "hidden_units": (8, 6), "task_embedding_size": 5, "chunk_embedding_size": 4}
@@ -109,6 +108,3 @@ def test_what_does_not_go_together_is_refused():
         Hnet(fisher_weighted=True, regularised_tasks=1)
     with pytest.raises(UserError, match="frozen_after of a hypernetwork must be at least 1, found 0"):
         Hnet(frozen_after=0)
-    for settings in HOLDING:
-        with pytest.raises(UserError, match="neither fisher_weighted nor frozen_after"):
-            HnetConv(**settings)

@@ -10,6 +10,7 @@ from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.conformance.smoke_run import SmokeRun
 from hnet_bench.interfaces import Scenario, TrainingProtocol, UserError
 from hnet_bench.nets.networks import NETWORKS
+from hnet_bench.strategies.hint import Hint
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_conv import HnetConv
 from hnet_bench.strategies.hnet_embedding_space import HnetEmbeddingSpace
@@ -145,7 +146,17 @@ def test_from_scratch_has_nothing_to_regularise():
         HnetConv(from_scratch=True)
 
 
-@pytest.mark.parametrize("setting", [{"regularised_tasks": 1}, {"online_targets": True}])
-def test_settings_that_it_would_not_follow_are_refused(setting):
-    with pytest.raises(UserError, match="it has neither regularised_tasks nor online_targets"):
-        HnetConv(**setting)
+CHOICES = {
+    "regularised_tasks": 1,
+    "online_targets": True,
+    "generated_layers": 1,
+    "fisher_weighted": True,
+    "frozen_after": 1,
+}
+
+
+@pytest.mark.parametrize("cls", [HnetConv, Hint])
+@pytest.mark.parametrize("name", CHOICES)
+def test_settings_that_it_would_not_follow_are_refused(cls, name):
+    with pytest.raises(UserError, match=f"{cls.name} generates all layers and .*: it has no {name}"):
+        cls(**{name: CHOICES[name]})

@@ -12,7 +12,6 @@ from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.regulariser import plain_loss
 from hnet_bench.nets.target import mlp
 from hnet_bench.strategies.hnet import Hnet
-from hnet_bench.strategies.hnet_conv import HnetConv
 from hnet_bench.strategies.hnet_ent import HnetEnt
 from hnet_bench.strategies.hnet_tir import HnetTir
 
@@ -109,8 +108,6 @@ def test_what_the_defaults_are_and_what_is_refused(built):
         partial(generated_layers=0)
     with pytest.raises(UserError, match="shared_layers 'learnt' needs generated_layers"):
         Hnet(shared_layers="learnt")
-    with pytest.raises(UserError, match="hnet_conv generates all layers"):
-        HnetConv(generated_layers=1)
 
 
 def test_the_replay_models_training_depends_on_what_is_drawn_before_it(setup_of):
