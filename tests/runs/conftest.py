@@ -25,6 +25,7 @@ import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from hnet_bench.interfaces import Scenario
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbed:
