@@ -952,6 +952,7 @@ def _report_damage(states: list[CellState]) -> None:
 def _write(files: dict[Path, bytes], what: str) -> None:
     for path, content in files.items():
         try:
-            write_atomically(path, content)
+            if not path.is_file() or path.read_bytes() != content:  # to wait for the disk takes longer than to read
+                write_atomically(path, content)
         except OSError as error:
             raise UserError(f"The {what} {path} cannot be written: {error.strerror}.") from error

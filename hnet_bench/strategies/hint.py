@@ -38,7 +38,7 @@ class Hint(HypernetworkSettings):
     """
 
     name: ClassVar[str] = "hint"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     plain: ClassVar[bool] = True
     scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
 
