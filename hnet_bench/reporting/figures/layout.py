@@ -104,6 +104,7 @@ def draw(page: Page, *, width: float | None = None) -> Figure:
         shown = next(part for ax in axes for part in ax.collections if part.get_array() is not None)
         place = {"shrink": min(1.0, 1.6 / (sum(heights) + 0.2 * len(heights))), "anchor": (0, 1), "panchor": False}
         figure.colorbar(shown, ax=axes, aspect=12, label=shown.get_label(), format="{x:g}", **place)
+    high = max(high, sum(heights) + top + bottom + 1)  # a legend of many methods takes more than was guessed above
     for _ in range(2):  # what the panels do not take of a height is what the rest needs, whatever their own is
         figure.set_size_inches(width, high)
         rect = (0, bottom / high, 1, 1 - (top + bottom) / high)
