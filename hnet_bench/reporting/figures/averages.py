@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MARKS = {"verified": "o", "second-hand": "s", "recalled": "D"}
+_LETTERS = 26  # of a line of a name of a method, two lines of which are as high as its row
 _SEED: dict[str, Any] = {"color": LIGHT, "markersize": 2.5, "zorder": 1, "label": "one seed"}
 _MEASURED: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 5, "label": "measured, mean"}
 _REPORTED: dict[str, Any] = {
@@ -139,7 +140,7 @@ def forest(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | N
 
 def _with_rows(ax: Axes, methods: Sequence[str]) -> Axes:
     """Names the methods, the first one above."""
-    ax.set_yticks(range(len(methods)), [textwrap.fill(method, 26) for method in methods])
+    ax.set_yticks(range(len(methods)), [textwrap.fill(method, _LETTERS) for method in methods])
     ax.set(ylabel="", ylim=(len(methods) - 0.4, -0.6))
     ax.tick_params(axis="y", length=0, pad=6)  # clear of arrows at the edge
     ax.grid(axis="x")
@@ -160,7 +161,8 @@ def _side_by_side(frame: DataFrame) -> list[Panel]:
         benchmark = panel.data["title"].iloc[0]
         mine = frame.loc[frame["title"] == benchmark, "method"]
         order = [method for method in mine.cat.categories if method in set(mine)]
-        height = 0.42 + 0.28 * len(order)
+        lines = max(2, *(len(textwrap.wrap(method, _LETTERS)) for method in order))
+        height = 0.42 + 0.14 * lines * len(order)
         panels.append(replace(panel, block=benchmark, options={"order": order}, height=height))
     return panels
 
