@@ -11,7 +11,7 @@ from avalanche.models import MultiTaskModule
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate, per_task
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate, per_task, together
 from hnet_bench.interfaces import Scenario, Setup
 from hnet_bench.nets.networks import NETWORKS, ordinary_network
 
@@ -60,9 +60,8 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
         if not self.tasks_apart:
             outputs: Tensor = self.network(x)
             return outputs
-        parts = list(per_task(task_labels))
-        order = torch.cat([positions for _, positions in parts]).argsort()
-        return torch.cat([self.network(x[positions], task) for task, positions in parts])[order]
+        groups = list(per_task(task_labels))
+        return together((self.network(x[positions], task) for task, positions in groups), groups)
 
     def old_heads(self, x: Tensor, tasks: int) -> Tensor:
         """Outputs (batch, tasks * K) of the first heads, each by the batch statistics of its own task, which stay."""

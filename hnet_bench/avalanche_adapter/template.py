@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -334,6 +334,12 @@ def per_task(task_labels: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Every task label that occurs, with the positions where it does."""
     for task in torch.unique(task_labels).tolist():
         yield int(task), (task_labels == task).nonzero().squeeze(1)
+
+
+def together(parts: Iterable[Tensor], groups: Sequence[tuple[int, Tensor]], *, dim: int = 0) -> Tensor:
+    """What was computed for each group of `per_task`, in the order of the samples again, which lie along `dim`."""
+    order = torch.cat([positions for _, positions in groups]).argsort()
+    return torch.cat(list(parts), dim=dim).index_select(dim, order)
 
 
 @contextmanager

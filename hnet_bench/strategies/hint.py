@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
     from torch import Tensor, nn
 
-    from hnet_bench.avalanche_adapter.resumable import Trained
     from hnet_bench.nets.hypernetwork import HypernetworkShape
     from hnet_bench.strategies.training.hypernetwork import Regulariser
 
@@ -57,9 +56,7 @@ class Hint(HypernetworkSettings):
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run."""
-        import torch
-
-        from hnet_bench.avalanche_adapter.template import head_columns, per_task
+        from hnet_bench.avalanche_adapter.template import head_columns, per_task, together
         from hnet_bench.nets.criteria import entropy
         from hnet_bench.nets.intervals import IntervalHypernetwork, IntervalRegulariser, interval_mlp
         from hnet_bench.nets.networks import GeneratedMlp
@@ -77,7 +74,6 @@ class Hint(HypernetworkSettings):
         class IntervalTemplate(HypernetworkTemplate):
             """`mb_inferred_task` (batch,) holds the inferred tasks of a batch that is evaluated in CL3."""
 
-            mb_inferred_task: Tensor | None = None
             _bounds: tuple[Tensor, Tensor] | None = None  # of the logits, from a step's forward pass to its loss
 
             @property
@@ -90,9 +86,6 @@ class Hint(HypernetworkSettings):
                 """theta, and embedding and half-widths of the present task."""
                 widths = [] if nested else [self.hypernetwork.widths[self.task]]
                 return [*super().trained_parameters(), *widths]
-
-            def trained_by(self) -> dict[str, Trained]:
-                return {"classifier": {"model": self.model, "data_order": self._data_order}}
 
             def begin_experience(self) -> None:
                 """Raises UserError for negative inputs, of which the bounds would be none."""
@@ -116,8 +109,7 @@ class Hint(HypernetworkSettings):
                     parts = [
                         self._outputs(self.mb_x[at], task, share if task == self.task else 1) for task, at in groups
                     ]
-                    order = torch.cat([positions for _, positions in groups]).argsort()
-                    lower, middle, upper = (torch.cat(one)[order] for one in zip(*parts, strict=True))
+                    lower, middle, upper = (together(one, groups) for one in zip(*parts, strict=True))
                 self._bounds = lower, upper
                 return middle
 

@@ -98,8 +98,7 @@ class HyperMask:
         import torch
         from torch.nn import functional
 
-        from hnet_bench.avalanche_adapter.resumable import Trained
-        from hnet_bench.avalanche_adapter.template import head_columns, per_task
+        from hnet_bench.avalanche_adapter.template import head_columns, per_task, together
         from hnet_bench.nets.criteria import entropy
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
         from hnet_bench.strategies.training.masked import MaskedClassifier
@@ -122,9 +121,6 @@ class HyperMask:
                 hypernetwork = self.masked.hypernetwork
                 embeddings = list(hypernetwork.task_embeddings)[: self.tasks_seen]
                 return [self.masked.weights, *hypernetwork.theta, *embeddings]
-
-            def trained_by(self) -> dict[str, Trained]:
-                return {"classifier": {"model": self.model, "data_order": self._data_order}}
 
             def begin_experience(self) -> None:
                 super().begin_experience()
@@ -156,10 +152,10 @@ class HyperMask:
                 masks = [
                     self.mb_mask if task == self.task else model.mask(raw[task], model.percentile) for task, _ in groups
                 ]
-                parts = [
+                parts = (
                     self._outputs(self.mb_x[at], task, mask) for (task, at), mask in zip(groups, masks, strict=True)
-                ]
-                return torch.cat(parts)[torch.cat([positions for _, positions in groups]).argsort()]
+                )
+                return together(parts, groups)
 
             def _outputs(self, x: Tensor, task: int, mask: Tensor) -> Tensor:
                 """Under a mask, on the head of a task, (batch, ...)."""

@@ -72,7 +72,7 @@ class PosteriorReplay(HypernetworkSettings):
         """The strategy for one run."""
         import torch
 
-        from hnet_bench.avalanche_adapter.template import head_columns, per_task
+        from hnet_bench.avalanche_adapter.template import head_columns, per_task, together
         from hnet_bench.nets.criteria import disagreement, doubt, entropy, mean_prediction
         from hnet_bench.nets.gaussian import PosteriorRegulariser, gaussian, kl_to_prior
         from hnet_bench.nets.networks import GaussianMlp
@@ -118,13 +118,11 @@ class PosteriorReplay(HypernetworkSettings):
                 groups = list(per_task(given))  # a single one, but from stock loaders
                 posteriors = [self.posterior(task) for task, _ in groups]
                 noise = self._normal(settings.samples, self.noise) if self.is_training else self._test_noise()
-                outputs = torch.cat(
-                    [
-                        self.drawn(self.mb_x[positions], task, posterior, noise)
-                        for (task, positions), posterior in zip(groups, posteriors, strict=True)
-                    ],
-                    dim=1,
-                )[:, torch.cat([positions for _, positions in groups]).argsort()]
+                parts = (
+                    self.drawn(self.mb_x[positions], task, posterior, noise)
+                    for (task, positions), posterior in zip(groups, posteriors, strict=True)
+                )
+                outputs = together(parts, groups, dim=1)
                 if self.is_training:
                     divergence = torch.stack([kl_to_prior(posterior) for posterior in posteriors]).sum()
                     self._step = outputs, divergence / len(self.experience.dataset)

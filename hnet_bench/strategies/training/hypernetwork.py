@@ -64,6 +64,10 @@ class HypernetworkTemplate(InMemoryTemplate):
         hypernetwork, embedding = self.classifier.hypernetwork_of(self.task)
         return [*([] if self.frozen else hypernetwork.theta), hypernetwork.task_embeddings[embedding]]
 
+    def trained_by(self) -> dict[str, Trained]:
+        """Of the classifier, where a strategy has that training in common with others."""
+        return {"classifier": {"model": self.model, "data_order": self._data_order}}
+
     def parameter_counts(self) -> Settings:
         """All embeddings count, as in the paper's compression ratio, and all hypernetworks if there are several.
         Running statistics of the target network do not count, as in the paper."""
@@ -208,7 +212,7 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
 
     def trained_by(self) -> dict[str, Trained]:
         drawn = {} if self._draw is None else {"regularised_tasks": self._draw.generator}
-        return {"classifier": {"model": self.model, "data_order": self._data_order, **drawn}}
+        return {"classifier": {**super().trained_by()["classifier"], **drawn}}
 
     def new_regulariser(self) -> Regulariser:
         if self._fisher_weighted:
