@@ -2,12 +2,13 @@
 
 The encoder is an ordinary network that all tasks share; it is needed for the present task alone, so nothing protects
 it. The decoder gets a latent vector and the task as one-hot code (von Oswald et al. 2020, appendix; settings of the
-authors' MNIST experiments).
+authors' MNIST experiments). `gan` learns the same decoder against a discriminator.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +37,14 @@ class VaeShape:
         return MlpShape((LATENT + CONDITIONS, *self.decoder_hidden_units, self.inputs))
 
 
-class GeneratedVae(nn.Module):
-    """`hypernetwork` generates the parameters of `shape.decoder`."""
+class GeneratedDecoder(nn.Module):
+    """`hypernetwork` generates the parameters of `shape.decoder`; `encoder` learns beside it, for the present task
+    alone, and has `outputs` outputs. In a GAN it is the discriminator."""
 
-    def __init__(self, shape: VaeShape, hypernetwork: HypernetworkShape) -> None:
+    # Pixels, in [0, 1], are the sigmoid of so many times the decoder's outputs.
+    steepness: ClassVar[float] = 1.0
+
+    def __init__(self, shape: VaeShape, hypernetwork: HypernetworkShape, outputs: int) -> None:
         super().__init__()
         if hypernetwork.generated != shape.decoder.parameters:
             raise ValueError(
@@ -49,18 +54,42 @@ class GeneratedVae(nn.Module):
         if hypernetwork.tasks > CONDITIONS:
             raise ValueError(f"There are {CONDITIONS} conditions for tasks, found {hypernetwork.tasks} tasks.")
         self.shape = shape
-        self.encoder = xavier_mlp((shape.inputs, *shape.encoder_hidden_units, 2 * LATENT))
+        self.encoder = xavier_mlp((shape.inputs, *shape.encoder_hidden_units, outputs))
         self.hypernetwork = ChunkedHypernetwork(hypernetwork)
+
+    def decode(self, latent: Tensor, task: int) -> Tensor:
+        """The decoder's outputs (batch, inputs) for latent vectors (batch, LATENT)."""
+        condition = latent.new_zeros(len(latent), CONDITIONS)
+        condition[:, task] = 1
+        return mlp_from_chunks(torch.cat([latent, condition], 1), self.hypernetwork.chunks(task), self.shape.decoder)
+
+    @property
+    def learnt_with_decoder(self) -> list[nn.Parameter]:
+        """Of the encoder, what `loss` trains."""
+        raise NotImplementedError
+
+    def loss(self, x: Tensor, noise: Tensor, task: int) -> Tensor:
+        """What trains the decoder, for inputs (batch, ...) in [0, 1] and standard normal noise (batch, LATENT)."""
+        raise NotImplementedError
+
+
+class GeneratedVae(GeneratedDecoder):
+    """The decoder with an encoder, which says mean and log-variance of the latent vector."""
+
+    def __init__(self, shape: VaeShape, hypernetwork: HypernetworkShape) -> None:
+        super().__init__(shape, hypernetwork, outputs=2 * LATENT)
+
+    @property
+    def learnt_with_decoder(self) -> list[nn.Parameter]:
+        """All of the encoder."""
+        return list(self.encoder.parameters())
 
     def loss(self, x: Tensor, noise: Tensor, task: int) -> Tensor:
         """`vae_loss` for inputs (batch, ...) in [0, 1] and standard normal noise (batch, LATENT)."""
         x = x.flatten(1)
         mean, log_variance = self.encoder(x).split(LATENT, dim=1)
         latent = mean + noise * (0.5 * log_variance).exp()
-        condition = latent.new_zeros(len(latent), CONDITIONS)
-        condition[:, task] = 1
-        logits = mlp_from_chunks(torch.cat([latent, condition], 1), self.hypernetwork.chunks(task), self.shape.decoder)
-        return vae_loss(logits, mean, log_variance, x)
+        return vae_loss(self.decode(latent, task), mean, log_variance, x)
 
 
 def vae_loss(logits: Tensor, mean: Tensor, log_variance: Tensor, x: Tensor) -> Tensor:
@@ -76,9 +105,10 @@ class FrozenDecoders:
     """The decoders of the first `tasks` tasks as they are now, generated once, to sample from all at once."""
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def __init__(self, vae: GeneratedVae, tasks: int) -> None:
+    def __init__(self, model: GeneratedDecoder, tasks: int) -> None:
         self.tasks = tasks
-        self._layers = [vae.shape.decoder.views(vae.hypernetwork(task)) for task in range(tasks)]
+        self._steepness = model.steepness
+        self._layers = [model.shape.decoder.views(model.hypernetwork(task)) for task in range(tasks)]
         for task, ((weight, bias), *_) in enumerate(self._layers):
             # A task's condition never changes, so what it adds to the first layer is a part of the bias.
             self._layers[task][0] = weight[:, :LATENT].contiguous(), bias + weight[:, LATENT + task]
@@ -91,4 +121,4 @@ class FrozenDecoders:
             for hidden_weight, hidden_bias in hidden:
                 values = affine(values, hidden_weight, hidden_bias, relu=True)
             samples.append(affine(values, weight, bias))
-        return torch.stack(samples).sigmoid_()
+        return torch.stack(samples).mul_(self._steepness).sigmoid_()

@@ -100,6 +100,12 @@ class ReplaySettings:
     replay_chunk_embedding_size: int = 96  # of what tells it the chunk
     replay_regularisation_strength: float = 0.01  # beta of the decoder's hypernetwork
     replay_weight: float = 0.5  # share of replayed samples in the loss, whatever the number of old tasks
+    # What learns the decoder: with an encoder, or as a generator against a discriminator.
+    replay_method: Literal["vae", "gan"] = field(default="vae", metadata=ADDED_LATER)
+    # Of a GAN: that of the authors' command line, or least squares towards Pearson's chi-squared divergence.
+    replay_adversarial_loss: Literal["non_saturating", "pearson"] = field(
+        default="non_saturating", metadata=ADDED_LATER
+    )
 
     def __post_init__(self) -> None:
         for name in ("replay_chunk_size", "replay_task_embedding_size", "replay_chunk_embedding_size"):
@@ -113,6 +119,10 @@ class ReplaySettings:
             raise UserError(f"replay_regularisation_strength must not be negative, found {found}.")
         if not 0 <= self.replay_weight <= 1:
             raise UserError(f"replay_weight must lie between 0 and 1, found {self.replay_weight}.")
+        if self.replay_method == "vae" and self.replay_adversarial_loss != "non_saturating":
+            raise UserError(
+                f"replay_adversarial_loss '{self.replay_adversarial_loss}' needs replay_method 'gan', found 'vae'."
+            )
 
     def replay_settings(self) -> Settings:
         """What the training of the replay model depends on, beside what was drawn before it was made."""

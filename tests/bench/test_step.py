@@ -217,10 +217,10 @@ def test_replay_model_step(in_turns, experiments, matrix_products, samples_of):
     samples, task = samples_of(experiment.facts), 3
     model = ReplayModel(experiment.setup(Scenario.CLASS), HnetTir())
     in_turns.add("step", phase_loop(model.learning(task, FixedIterations([], 0)), samples, 100), steps=100)
-    encoder = [layer.in_features for layer in model.vae.encoder if isinstance(layer, nn.Linear)]
-    sizes = mlp_sizes((*encoder, model.vae.encoder[-1].out_features))
-    sizes += mlp_sizes(model.vae.shape.decoder.widths, inputs_too=True)
-    add_floors(in_turns, matrix_products, [*sizes, *hypernetwork_sizes(model.vae.hypernetwork, task)])
+    encoder = [layer.in_features for layer in model.network.encoder if isinstance(layer, nn.Linear)]
+    sizes = mlp_sizes((*encoder, model.network.encoder[-1].out_features))
+    sizes += mlp_sizes(model.network.shape.decoder.widths, inputs_too=True)
+    add_floors(in_turns, matrix_products, [*sizes, *hypernetwork_sizes(model.network.hypernetwork, task)])
     in_turns.run(f"replay model's step of split MNIST, {task} old tasks", rounds=3)
 
 

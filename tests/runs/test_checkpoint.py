@@ -58,6 +58,7 @@ class Fragile(Checkpoints):
         ("dgr", Scenario.TASK, {}),
         ("er", Scenario.CLASS, {}),
         ("hnet_r", Scenario.DOMAIN, {}),
+        ("hnet_r", Scenario.CLASS, {"replay_method": "gan"}),
         ("hnet_ent", Scenario.CLASS, {"criterion": "calibrated_gap"}),
     ],
 )

@@ -12,10 +12,11 @@ from torch import Tensor
 from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase, Trained
 from hnet_bench.interfaces import Settings, Setup
+from hnet_bench.nets.gan import GeneratedGan
 from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.regulariser import GramRegulariser
-from hnet_bench.nets.vae import LATENT, FrozenDecoders, GeneratedVae, VaeShape
+from hnet_bench.nets.vae import LATENT, FrozenDecoders, GeneratedDecoder, GeneratedVae, VaeShape
 from hnet_bench.strategies.settings import ReplaySettings
 
 # Steps whose replayed samples are generated at once: their decoders are the same, and larger products are faster.
@@ -24,7 +25,8 @@ _EXAMPLES = 10  # of every task, for figures
 
 
 class ReplayModel:
-    """A VAE for every experience but the last, which is never replayed; its encoder is as wide as the classifier."""
+    """A VAE or GAN for every experience but the last, which is never replayed; its encoder, or discriminator, is as
+    wide as the classifier."""
 
     def __init__(self, setup: Setup, settings: ReplaySettings) -> None:
         require_adam(setup.protocol)
@@ -39,35 +41,41 @@ class ReplayModel:
             encoder_hidden_units=setup.protocol.hidden_units,
             decoder_hidden_units=settings.replay_decoder_hidden_units,
         )
-        self.vae = GeneratedVae(
-            shape,
-            HypernetworkShape(
-                generated=shape.decoder.parameters,
-                tasks=max(1, self.tasks),
-                chunk_size=settings.replay_chunk_size,
-                hidden_units=settings.replay_hidden_units,
-                activation=settings.replay_activation,
-                task_embedding_size=settings.replay_task_embedding_size,
-                chunk_embedding_size=settings.replay_chunk_embedding_size,
-            ),
-        ).to(self._device)
+        hypernetwork = HypernetworkShape(
+            generated=shape.decoder.parameters,
+            tasks=max(1, self.tasks),
+            chunk_size=settings.replay_chunk_size,
+            hidden_units=settings.replay_hidden_units,
+            activation=settings.replay_activation,
+            task_embedding_size=settings.replay_task_embedding_size,
+            chunk_embedding_size=settings.replay_chunk_embedding_size,
+        )
+        self.network: GeneratedVae | GeneratedGan
+        if settings.replay_method == "vae":
+            self.network = GeneratedVae(shape, hypernetwork)
+        else:
+            self.network = GeneratedGan(shape, hypernetwork, settings.replay_adversarial_loss)
+        self.network.to(self._device)
 
     def learning(self, task: int, batches: FixedIterations) -> ReplayLearning:
         """The phase that learns to replay the task of these batches."""
-        return ReplayLearning(self._setup, self.vae, task, batches, strength=self._strength, noise=self._noise)
+        strength, noise = self._strength, self._noise
+        if isinstance(self.network, GeneratedGan):
+            return AdversarialLearning(self._setup, self.network, task, batches, strength=strength, noise=noise)
+        return ReplayLearning(self._setup, self.network, task, batches, strength=strength, noise=noise)
 
     def replay(self, old_tasks: int, batch_size: int) -> ReplayedBatches:
         """Batches of samples of the first `old_tasks` tasks, from their decoders as they are now."""
-        decoders = FrozenDecoders(self.vae, old_tasks)
+        decoders = FrozenDecoders(self.network, old_tasks)
         return ReplayedBatches(decoders, math.ceil(batch_size / old_tasks), self.latent, self._device)
 
     def samples(self, count: int, generator: torch.Generator) -> Tensor:
         """Samples of every learnt task, (tasks, count, inputs), drawn with the given generator."""
-        return FrozenDecoders(self.vae, self.tasks).sample(_normal(generator, self._device, self.tasks, count))
+        return FrozenDecoders(self.network, self.tasks).sample(_normal(generator, self._device, self.tasks, count))
 
     def trained(self, data_order: torch.Generator) -> Trained:
         """All that its training changes, with the generator of the order of its batches."""
-        return {"vae": self.vae, "noise": self._noise, "data_order": data_order}
+        return {"network": self.network, "noise": self._noise, "data_order": data_order}
 
     def artefacts(self) -> dict[str, numpy.ndarray]:
         """ "replay_samples": bytes (experiences - 1, 10, *input_shape); nothing where there is nothing to replay."""
@@ -78,11 +86,12 @@ class ReplayModel:
         return {"replay_samples": pixels.reshape(self.tasks, _EXAMPLES, *self._setup.facts.input_shape)}
 
     def parameter_counts(self) -> Settings:
-        """Parameters of the decoder's hypernetwork, of the decoder that it generates, and of the encoder."""
+        """Parameters of the decoder's hypernetwork, of the decoder that it generates, and of the encoder or, in a GAN,
+        the discriminator."""
         return {
-            "replay_decoder_trained": self.vae.hypernetwork.trained_parameters,
-            "replay_decoder_target": self.vae.shape.decoder.parameters,
-            "replay_encoder": sum(parameter.numel() for parameter in self.vae.encoder.parameters()),
+            "replay_decoder_trained": self.network.hypernetwork.trained_parameters,
+            "replay_decoder_target": self.network.shape.decoder.parameters,
+            "replay_encoder": sum(parameter.numel() for parameter in self.network.encoder.parameters()),
         }
 
 
@@ -94,7 +103,7 @@ class ReplayLearning(Phase):
     def __init__(
         self,
         setup: Setup,
-        vae: GeneratedVae,
+        network: GeneratedDecoder,
         task: int,
         batches: FixedIterations,
         *,
@@ -102,10 +111,10 @@ class ReplayLearning(Phase):
         noise: torch.Generator,
     ) -> None:
         super().__init__(batches)
-        self._vae, self._task, self._noise = vae, task, noise
-        hypernetwork = vae.hypernetwork
+        self._network, self._task, self._noise = network, task, noise
+        hypernetwork = network.hypernetwork
         self._theta = hypernetwork.theta
-        trained = [*self._theta, hypernetwork.task_embeddings[task], *vae.encoder.parameters()]
+        trained = [*self._theta, hypernetwork.task_embeddings[task], *network.learnt_with_decoder]
         self._optimiser = setup.optimiser(trained)
         self._lookahead = AdamLookahead(self._optimiser, self._theta)
         protected = task > 0 and strength > 0
@@ -114,13 +123,41 @@ class ReplayLearning(Phase):
     def step(self, batch: list[Tensor]) -> None:
         x = batch[0]
         self._optimiser.zero_grad()
-        loss = self._vae.loss(x, _normal(self._noise, x.device, len(x)), self._task)
+        loss = self._network.loss(x, self._noise_for(x), self._task)
         loss.backward()
         self.loss = loss.detach()
         if self._regulariser is not None:
             gradients = [parameter.grad for parameter in self._theta if parameter.grad is not None]
             self._regulariser.add_gradient(self._lookahead.parameters(), gradients)
         self._optimiser.step()
+
+    def _noise_for(self, x: Tensor) -> Tensor:
+        return _normal(self._noise, x.device, len(x))
+
+
+class AdversarialLearning(ReplayLearning):
+    """In each step first the discriminator learns, and then the generator, with other noise."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        network: GeneratedGan,
+        task: int,
+        batches: FixedIterations,
+        *,
+        strength: float,
+        noise: torch.Generator,
+    ) -> None:
+        super().__init__(setup, network, task, batches, strength=strength, noise=noise)
+        self._gan = network
+        self._discriminator_optimiser = setup.optimiser(network.encoder.parameters())
+
+    def step(self, batch: list[Tensor]) -> None:
+        x = batch[0]
+        self._discriminator_optimiser.zero_grad()
+        self._gan.discriminator_loss(x, self._noise_for(x), self._task).backward()
+        self._discriminator_optimiser.step()
+        super().step(batch)
 
 
 class ReplayedBatches:
