@@ -1,6 +1,6 @@
 """Whatever stands in a table, a command answers it with a sentence or takes it: nothing ends in a traceback.
 
-$HNET_BENCH_MUTATIONS is the number of tables that are tried (150).
+$HNET_BENCH_MUTATIONS is the number of tables that are tried (100).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
-TRIED = int(os.environ.get("HNET_BENCH_MUTATIONS", "150"))
+TRIED = int(os.environ.get("HNET_BENCH_MUTATIONS", "100"))
 LONGEST = 1300  # characters of a message, "Error: " and the end included
 
 TABLE = """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hnet_bench.reporting.figures.panels import (
+    LETTERS,
     Kind,
     Panel,
     experiences_of,
@@ -17,6 +17,7 @@ from hnet_bench.reporting.figures.panels import (
     plain_log,
     prepared,
     quantity_of,
+    rows_of_methods,
     score_axis,
     seeds_text,
     t_interval,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MARKS = {"verified": "o", "second-hand": "s", "recalled": "D"}
-_LETTERS = 26  # of a line of a name of a method, two lines of which are as high as its row
 _SEED: dict[str, Any] = {"color": LIGHT, "markersize": 2.5, "zorder": 1, "label": "one seed"}
 _MEASURED: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 5, "label": "measured, mean"}
 _REPORTED: dict[str, Any] = {
@@ -140,7 +140,7 @@ def forest(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | N
 
 def _with_rows(ax: Axes, methods: Sequence[str]) -> Axes:
     """Names the methods, the first one above."""
-    ax.set_yticks(range(len(methods)), [textwrap.fill(method, _LETTERS) for method in methods])
+    ax.set_yticks(range(len(methods)), [textwrap.fill(method, LETTERS) for method in methods])
     ax.set(ylabel="", ylim=(len(methods) - 0.4, -0.6))
     ax.tick_params(axis="y", length=0, pad=6)  # clear of arrows at the edge
     ax.grid(axis="x")
@@ -152,19 +152,8 @@ def _is_sweep(frame: DataFrame) -> bool:
     return bool(frame["hyperparameter"].notna().all() and frame["method"].nunique() > 2)
 
 
-def _side_by_side(frame: DataFrame) -> list[Panel]:
-    """A line of panels for each benchmark, in which methods stand at the same heights in all scenarios."""
-    if _is_sweep(frame):
-        return panels_of(frame)
-    panels = []
-    for panel in panels_of(frame):
-        benchmark = panel.data["title"].iloc[0]
-        mine = frame.loc[frame["title"] == benchmark, "method"]
-        order = [method for method in mine.cat.categories if method in set(mine)]
-        lines = max(2, *(len(textwrap.wrap(method, _LETTERS)) for method in order))
-        height = 0.42 + 0.14 * lines * len(order)
-        panels.append(replace(panel, block=benchmark, options={"order": order}, height=height))
-    return panels
+def _panels(frame: DataFrame) -> list[Panel]:
+    return panels_of(frame) if _is_sweep(frame) else rows_of_methods(frame)
 
 
 def _comparison_caption(frame: DataFrame) -> str:
@@ -200,7 +189,7 @@ COMPARISON = Kind(
     heading=lambda frame: "Measured and reported averages" if frame["reported"].notna().any() else "Averages",
     draw=comparison,
     chosen=lambda frame: frame,
-    panels=lambda frame, _: _side_by_side(frame),
+    panels=lambda frame, _: _panels(frame),
     columns=(
         *("method", "seed", "after", "experience", "score", "unit"),
         *("hyperparameter", "value", "reported", "reported_spread"),
@@ -211,7 +200,7 @@ FOREST = Kind(
     title="Measured minus reported",
     draw=forest,
     chosen=lambda frame: frame.dropna(subset="difference"),
-    panels=lambda frame, _: _side_by_side(frame.assign(hyperparameter=None)),
+    panels=lambda frame, _: _panels(frame.assign(hyperparameter=None)),
     columns=("method", "unit", "reported", "known", "margin", "difference", "difference_low", "difference_high"),
     caption=_forest_caption,
 )

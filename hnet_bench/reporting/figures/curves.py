@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import textwrap
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hnet_bench.reporting.figures.panels import (
     CONFIDENCE,
+    LETTERS,
     MANY,
     Kind,
+    Panel,
     evaluated_throughout,
     experiences_of,
     interval_text,
+    panels_of,
     plain_log,
     prepared,
     quantity_of,
+    rows_of_methods,
     score_axis,
     seeds_text,
     t_interval,
 )
-from hnet_bench.reporting.figures.style import GREY, looks
+from hnet_bench.reporting.figures.style import GREY, SMALL, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
 _NARROW = 0.68  # confidence: about one SEM to each side
+_MOST_LINES = 12  # methods of a panel; lines of more are a tangle, and a map of numbers is drawn
 
 
-def learning_curves(frame: DataFrame, ax: Axes | None = None) -> Axes:
+def learning_curves(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | None = None) -> Axes:
     """Average score over the experiences seen so far, after each: a line for each method.
 
-    A bound that learns everything at once, such as joint training, is a level line at its final average.
+    A bound that learns everything at once, such as joint training, is a level line at its final average. With `order`,
+    methods stand below each other in that order, as a map of numbers.
     """
     frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
     frame = evaluated_throughout(frame)
     averages = _of_runs(frame[frame["experience"] <= frame["after"]], "after", "score")
+    if order:
+        return _map(ax, frame, averages, order, "experiences learned")
     at_once, bound = _learned_at_once(frame), averages["method"].isin(frame.loc[frame["reference"], "method"])
     if bound.all():
         bound[:] = False
@@ -56,12 +65,16 @@ def learning_curves(frame: DataFrame, ax: Axes | None = None) -> Axes:
     return _finished(ax, frame, "experiences learned", levels=at_once)
 
 
-def task_inference(frame: DataFrame, ax: Axes | None = None) -> Axes:
-    """Share of test samples whose task is inferred right, for each task after the last; chance is dotted."""
+def task_inference(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | None = None) -> Axes:
+    """Share of test samples whose task is inferred right, for each task after the last; chance is dotted. With `order`,
+    methods stand below each other in that order, as a map of numbers."""
     frame, ax, quantity = prepared(frame.assign(unit="percent"), ax, "seed", "after", "experience", "inferred")
     frame = frame.dropna(subset="inferred").assign(inferred=100 * frame["inferred"])
+    shares = _of_runs(frame[frame["after"] == experiences_of(frame)], "experience", "inferred")
+    if order:
+        return _map(ax, frame, shares, order, "task")
     ax.axhline(100 / experiences_of(frame), color=GREY, linestyle=":", linewidth=1)
-    _lines(ax, frame, _of_runs(frame[frame["after"] == experiences_of(frame)], "experience", "inferred"))
+    _lines(ax, frame, shares)
     score_axis(ax, quantity)
     ax.set_ylabel("task inferred right, %")
     return _finished(ax, frame, "task")
@@ -131,6 +144,41 @@ def _lines(ax: Axes, frame: DataFrame, values: DataFrame, *, confidence: float =
     )
 
 
+def _map(ax: Axes, frame: DataFrame, values: DataFrame, order: Sequence[str], xlabel: str) -> Axes:
+    """The means over seeds of `_of_runs` as numbers in coloured cells, a line of cells for each method."""
+    import seaborn
+
+    _, _, x, y = values.columns
+    means = values.pivot_table(index="method", columns=x, values=y, observed=True).reindex(order)
+    quantity = quantity_of(frame)
+    seaborn.heatmap(
+        means,
+        vmin=0,
+        vmax=quantity.ceiling,
+        cmap="cividis",
+        annot=True,
+        fmt=".0f" if quantity.unit == "%" else ".2g",
+        annot_kws={"size": SMALL},
+        cbar=False,
+        linewidths=0.4,
+        yticklabels=[textwrap.fill(method, LETTERS) for method in order],
+        ax=ax,
+    )
+    ax.tick_params(length=0, rotation=0)
+    ax.set(xlabel=xlabel, ylabel="")
+    return ax
+
+
+def _is_crowded(frame: DataFrame) -> bool:
+    """Whether some panel has too many methods for lines; errors, which span orders of magnitude, have lines always."""
+    methods = frame.groupby(["title", "scenario"], observed=True)["method"].nunique()
+    return bool(methods.max() > _MOST_LINES) and quantity_of(frame).ceiling is not None
+
+
+def _panels(frame: DataFrame) -> list[Panel]:
+    return rows_of_methods(frame) if _is_crowded(frame) else panels_of(frame)
+
+
 def _finished(ax: Axes, frame: DataFrame, xlabel: str, levels: Collection[str] = ()) -> Axes:
     """The axes with whole numbers of experiences and a legend.
 
@@ -159,6 +207,9 @@ def _learned_at_once(frame: DataFrame) -> set[str]:
 
 
 def _caption(frame: DataFrame) -> str:
+    if _is_crowded(frame):
+        name = quantity_of(frame).name.capitalize()
+        return f"{seeds_text(frame)} {name}, averaged over the experiences seen so far; means over seeds."
     bands = frame["after"].max() >= MANY
     marks = "Bars or bands" if bands and frame["after"].min() < MANY else "Bands" if bands else "Bars"
     grey = " Grey: bounds" if frame["reference"].any() else ""
@@ -169,6 +220,14 @@ def _caption(frame: DataFrame) -> str:
     return f"{text}{interval_text(frame, marks)}{grey}"
 
 
+def _inference_caption(frame: DataFrame) -> str:
+    what = "Share of test samples whose task is inferred right after the last experience; means over seeds."
+    if _is_crowded(frame.assign(unit="percent")):
+        chances = sorted({100 / number for number in frame["experiences"].unique()}, reverse=True)
+        return f"{seeds_text(frame)} {what} In %; chance is at {' or '.join(f'{chance:.3g}' for chance in chances)}."
+    return f"{seeds_text(frame)} {what}{interval_text(frame)} Dotted: chance."
+
+
 _LINES = ("method", "seed", "after", "experience", "score", "reference", "unit", "hyperparameter", "value")
 
 LEARNING_CURVES = Kind(
@@ -177,16 +236,15 @@ LEARNING_CURVES = Kind(
     chosen=lambda frame: evaluated_throughout(frame[frame["experiences"] > 1]),
     columns=_LINES,
     caption=_caption,
+    panels=lambda frame, _: _panels(frame),
 )
 TASK_INFERENCE = Kind(
     title="Task inference",
     draw=task_inference,
     chosen=lambda frame: frame.dropna(subset="inferred"),
     columns=("method", "seed", "after", "experience", "inferred", "reference", "hyperparameter", "value"),
-    caption=lambda frame: (
-        f"{seeds_text(frame)} Share of test samples whose task is inferred right after the last "
-        f"experience; means over seeds.{interval_text(frame)} Dotted: chance."
-    ),
+    caption=_inference_caption,
+    panels=lambda frame, _: _panels(frame.assign(unit="percent")),
 )
 MANY_TASKS = Kind(
     title="Each of many tasks after all",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hnet_bench.interfaces import UserError
@@ -27,6 +28,9 @@ MANY = 20
 CONFIDENCE = 0.95
 # Two seeds have an interval of 12.7 SEM to each side, which says nothing and hides what stands beside it.
 FEWEST_SEEDS = 3
+
+# Of a line of a name of a method, two lines of which are as high as its row.
+LETTERS = 26
 
 # What a frame of a user's own may leave out.
 _OPTIONAL: dict[str, Any] = {"scenario": "", "title": "", "unit": "percent", "reference": False}
@@ -240,6 +244,20 @@ def panels_of(frame: DataFrame) -> list[Panel]:
         )
         for (benchmark, scenario), part in frame.groupby(["title", "scenario"], observed=True)
     ]
+
+
+def rows_of_methods(frame: DataFrame) -> list[Panel]:
+    """A line of panels for each benchmark, in which methods stand below each other, at the same heights in all
+    scenarios: they are the option `order`."""
+    panels = []
+    for panel in panels_of(frame):
+        benchmark = panel.data["title"].iloc[0]
+        mine = frame.loc[frame["title"] == benchmark, "method"]
+        order = [method for method in mine.cat.categories if method in set(mine)]
+        lines = max(2, *(len(textwrap.wrap(method, LETTERS)) for method in order))
+        height = 0.42 + 0.14 * lines * len(order)
+        panels.append(replace(panel, block=benchmark, options={"order": order}, height=height))
+    return panels
 
 
 def cells_of(frame: DataFrame, planned: DataFrame) -> list[Panel]:

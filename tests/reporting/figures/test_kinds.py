@@ -212,6 +212,30 @@ def test_task_inference_is_drawn_in_percent_after_the_last_experience(subject_of
     assert (chance, inferred) == ([50, 50], [50, 75])
 
 
+@pytest.mark.parametrize(("methods", "numbers"), [(12, False), (13, True)])
+def test_of_more_than_twelve_methods_curves_are_a_map_of_numbers(
+    subject_of: SubjectOf, methods: int, numbers: bool
+) -> None:
+    """The last method has two seeds; all stand below each other in the order of the table."""
+    rows: dict[str, Any] = {f"m{index}": {"CL3": [THREE]} for index in range(methods - 1)}
+    rows["last"] = {"CL3": [THREE, [[0.7, 0, 0], [0.5, 0.5, 0], [0.0, 0.3, 0.6]]]}
+    subject = subject_of(rows, inferred=[[1.0, 0, 0], [0.5, 0.75, 0], [0.1, 0.2, 0.3]])
+    found = pages(subject, ["learning-curves", "task-inference"])
+    expected = {"learning-curves": ["80", "55", "45"], "task-inference": ["10", "20", "30"]}
+    for kind, page in found.items():
+        (panel,) = page.panels
+        ax = KINDS[kind].draw(panel.data, ax=Figure().subplots(), **panel.options)
+        assert bool(ax.get_legend()) != numbers
+        assert ("Bars" in page.caption or "Dotted" in page.caption) == (kind == "task-inference" and not numbers)
+        if numbers:
+            assert [text.get_text() for text in ax.texts[-3:]] == expected[kind]
+            names = [text.get_text() for text in ax.get_yticklabels()]
+            assert names == [*(f"Row m{index}" for index in range(methods - 1)), "Row last"]
+            assert ax.get_yticks()[0] < ax.get_yticks()[-1]
+            assert ax.yaxis_inverted()
+    assert ("chance is at 33.3" in found["task-inference"].caption) == numbers
+
+
 def test_many_tasks_have_bands_of_about_one_sem(subject_of: SubjectOf, ax: Axes) -> None:
     subject = subject_of({"a": {"CL1": [ramp(25, score) for score in (0.4, 0.5, 0.6)]}})
     figures.many_tasks(subject.scores, ax=ax)
