@@ -106,6 +106,8 @@ class ReplaySettings:
     replay_adversarial_loss: Literal["non_saturating", "pearson"] = field(
         default="non_saturating", metadata=ADDED_LATER
     )
+    # Of a GAN: the decay of Adam's first moment (Radford et al. 2016), for generator and discriminator.
+    replay_adversarial_beta1: float = field(default=0.5, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         for name in ("replay_chunk_size", "replay_task_embedding_size", "replay_chunk_embedding_size"):
@@ -119,10 +121,12 @@ class ReplaySettings:
             raise UserError(f"replay_regularisation_strength must not be negative, found {found}.")
         if not 0 <= self.replay_weight <= 1:
             raise UserError(f"replay_weight must lie between 0 and 1, found {self.replay_weight}.")
-        if self.replay_method == "vae" and self.replay_adversarial_loss != "non_saturating":
-            raise UserError(
-                f"replay_adversarial_loss '{self.replay_adversarial_loss}' needs replay_method 'gan', found 'vae'."
-            )
+        if not 0 <= self.replay_adversarial_beta1 < 1:
+            found = self.replay_adversarial_beta1
+            raise UserError(f"replay_adversarial_beta1 must be at least 0 and less than 1, found {found}.")
+        for one in fields(ReplaySettings) if self.replay_method == "vae" else ():
+            if one.name.startswith("replay_adversarial_") and getattr(self, one.name) != one.default:
+                raise UserError(f"{one.name} {getattr(self, one.name)!r} needs replay_method 'gan', found 'vae'.")
 
     def replay_settings(self) -> Settings:
         """What the training of the replay model depends on, beside what was drawn before it was made."""

@@ -84,11 +84,11 @@ def test_a_step_trains_the_discriminator_and_then_the_generator_against_it(setup
     model.learning(0, FixedIterations([], 0)).step([x])
 
     first, second = (torch.randn(16, LATENT, generator=noise) for _ in range(2))
-    critic = torch.optim.Adam(plain.encoder.parameters(), lr=setup.protocol.learning_rate)
+    critic = torch.optim.Adam(plain.encoder.parameters(), lr=setup.protocol.learning_rate, betas=(0.5, 0.999))
     plain.discriminator_loss(x, first, 0).backward()
     critic.step()
     learnt = [*plain.hypernetwork.theta, plain.hypernetwork.task_embeddings[0]]
-    generator = torch.optim.Adam(learnt, lr=setup.protocol.learning_rate)
+    generator = torch.optim.Adam(learnt, lr=setup.protocol.learning_rate, betas=(0.5, 0.999))
     plain.loss(x, second, 0).backward()
     generator.step()
     for name, parameter in plain.named_parameters():
@@ -103,13 +103,21 @@ def test_it_learns_what_it_replays_and_keeps_it(setup_of, stream_of):
     data = [torch.full((100, 12), 0.2), torch.full((100, 12), 0.8)]
     for task in range(2):
         learning = model.learning(task, FixedIterations([], 0))
-        for _ in range(600):
+        for _ in range(400):
             learning.step([data[task][:16] + 0.05 * torch.randn(16, 12)])
     means = model.samples(50, torch.Generator().manual_seed(0)).mean((1, 2))
     assert means[0] == pytest.approx(0.2, abs=0.15)
     assert means[1] == pytest.approx(0.8, abs=0.15)
 
 
-def test_losses_of_a_gan_need_a_gan():
-    with pytest.raises(UserError, match="needs replay_method 'gan', found 'vae'"):
-        HnetR(replay_adversarial_loss="pearson")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"replay_adversarial_loss": "pearson"}, "replay_adversarial_loss 'pearson' needs replay_method 'gan', found"),
+        ({"replay_adversarial_beta1": 0.9}, "replay_adversarial_beta1 0.9 needs replay_method 'gan', found 'vae'"),
+        ({"replay_adversarial_beta1": 1.0, "replay_method": "gan"}, "at least 0 and less than 1, found 1.0"),
+    ],
+)
+def test_settings_of_a_gan_need_a_gan_and_are_sound(settings, words):
+    with pytest.raises(UserError, match=words):
+        HnetR(**settings)

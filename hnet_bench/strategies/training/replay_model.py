@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy
 import torch
@@ -33,6 +34,7 @@ class ReplayModel:
         self.tasks = setup.facts.experiences - 1
         self._setup = setup
         self._strength = settings.replay_regularisation_strength
+        self._adversarial_beta1 = settings.replay_adversarial_beta1
         self._device = torch.device(setup.device)
         self._noise = setup.generator("replay_noise")
         self.latent = setup.generator("replay_latent")
@@ -61,7 +63,8 @@ class ReplayModel:
         """The phase that learns to replay the task of these batches."""
         strength, noise = self._strength, self._noise
         if isinstance(self.network, GeneratedGan):
-            return AdversarialLearning(self._setup, self.network, task, batches, strength=strength, noise=noise)
+            setup = replace(self._setup, protocol=replace(self._setup.protocol, beta1=self._adversarial_beta1))
+            return AdversarialLearning(setup, self.network, task, batches, strength=strength, noise=noise)
         return ReplayLearning(self._setup, self.network, task, batches, strength=strength, noise=noise)
 
     def replay(self, old_tasks: int, batch_size: int) -> ReplayedBatches:
