@@ -238,7 +238,7 @@ def panels_of(frame: DataFrame) -> list[Panel]:
     return [
         Panel(
             data=part,
-            title=f"{benchmark}\n{SCENARIO_NAMES[scenario]}" if len(benchmarks) > 1 else SCENARIO_NAMES[scenario],
+            title=_title(benchmark, scenario, benchmarks),
             row=benchmarks.index(benchmark),
             column=scenarios.index(scenario),
         )
@@ -246,17 +246,24 @@ def panels_of(frame: DataFrame) -> list[Panel]:
     ]
 
 
+def _title(benchmark: str, scenario: str, benchmarks: Sequence[str]) -> str:
+    """Of a panel: a number of experiences after the benchmark's name has a line of its own, since panels are narrow."""
+    named = [*benchmark.partition(", ")[::2], SCENARIO_NAMES[scenario]]
+    return "\n".join(filter(None, named)) if len(benchmarks) > 1 else SCENARIO_NAMES[scenario]
+
+
 def rows_of_methods(frame: DataFrame) -> list[Panel]:
-    """A line of panels for each benchmark, in which methods stand below each other, at the same heights in all
-    scenarios: they are the option `order`."""
-    panels = []
+    """A line of panels for each benchmark, from the left, in which methods stand below each other, at the same heights
+    in all scenarios: they are the option `order`."""
+    panels: list[Panel] = []
     for panel in panels_of(frame):
         benchmark = panel.data["title"].iloc[0]
         mine = frame.loc[frame["title"] == benchmark, "method"]
         order = [method for method in mine.cat.categories if method in set(mine)]
         lines = max(2, *(len(textwrap.wrap(method, LETTERS)) for method in order))
         height = 0.42 + 0.14 * lines * len(order)
-        panels.append(replace(panel, block=benchmark, options={"order": order}, height=height))
+        column = sum(other.block == benchmark for other in panels)  # names of methods stand left of the first panel
+        panels.append(replace(panel, block=benchmark, column=column, options={"order": order}, height=height))
     return panels
 
 
@@ -271,8 +278,7 @@ def cells_of(frame: DataFrame, planned: DataFrame) -> list[Panel]:
     for index, (benchmark, row) in enumerate(rows):
         mine = planned[planned["row"] == row]
         for column, scenario in enumerate(scenarios):
-            title = SCENARIO_NAMES[scenario]
-            title = f"{benchmark}\n{title}" if len(benchmarks) > 1 else title
+            title = _title(benchmark, scenario, benchmarks)
             there = scenario in set(mine["scenario"])
             if there or column == 0:  # the first has the name of the row
                 found.append(

@@ -23,7 +23,7 @@ from hnet_bench.reporting.figures.arrays import unpermuted
 from hnet_bench.reporting.figures.averages import MARKS
 from hnet_bench.reporting.figures.kinds import KINDS
 from hnet_bench.reporting.figures.page import Subject, pages
-from hnet_bench.reporting.figures.panels import t_interval
+from hnet_bench.reporting.figures.panels import rows_of_methods, t_interval
 from hnet_bench.reporting.figures.style import METHODS, looks
 
 SubjectOf = Callable[..., Subject]
@@ -234,6 +234,20 @@ def test_of_more_than_twelve_methods_curves_are_a_map_of_numbers(
             assert ax.get_yticks()[0] < ax.get_yticks()[-1]
             assert ax.yaxis_inverted()
     assert ("chance is at 33.3" in found["task-inference"].caption) == numbers
+
+
+def test_rows_of_methods_begin_at_the_left_whatever_scenarios_a_benchmark_has() -> None:
+    title = pandas.Categorical(
+        ["M, 5 experiences"] * 2 + ["M, 10 experiences"], ["M, 5 experiences", "M, 10 experiences"]
+    )
+    methods = pandas.Categorical(["a", "b", "c"])
+    frame = pandas.DataFrame({"title": title, "scenario": ["CL1", "CL3", "CL3"], "method": methods})
+    found = [(one.title, one.row, one.column, one.options["order"]) for one in rows_of_methods(frame)]
+    assert found == [
+        ("M\n5 experiences\nCL1: task given", 0, 0, ["a", "b"]),
+        ("M\n5 experiences\nCL3: class", 0, 1, ["a", "b"]),
+        ("M\n10 experiences\nCL3: class", 1, 0, ["c"]),
+    ]
 
 
 def test_many_tasks_have_bands_of_about_one_sem(subject_of: SubjectOf, ax: Axes) -> None:

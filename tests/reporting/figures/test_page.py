@@ -133,8 +133,8 @@ def test_rows_of_different_benchmarks_do_not_share_axes(subject_of: SubjectOf) -
     three = [[0.9, 0, 0], [0.8, 0.9, 0], [0.7, 0.8, 0.9]]
     figure = drawn(subject_of({"a": {"CL1": [SCORES[0]]}, "b": {"CL1": [three]}}))["learning-curves"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "Synthetic, 2 experiences\nCL1: task given",
-        "Synthetic, 3 experiences\nCL1: task given",
+        "Synthetic\n2 experiences\nCL1: task given",
+        "Synthetic\n3 experiences\nCL1: task given",
     ]
 
 
