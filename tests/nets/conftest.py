@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hnet_bench.nets.hypernetwork import ChunkedHypernetwork, HypernetworkShape
+from hnet_bench.nets.vae import VaeShape
 
 SMALL = {
     "generated": 28,
@@ -20,6 +21,18 @@ SMALL = {
 def shape_of():
     """Makes the sizes of a hypernetwork; arguments replace those of a small one."""
     return lambda **sizes: HypernetworkShape(**{**SMALL, **sizes})
+
+
+@pytest.fixture(scope="session")
+def decoder_shapes(shape_of):
+    """Makes the sizes of a small replay model, and those of the hypernetwork that generates its decoder."""
+
+    def make(inputs=12, encoder=(20,), decoder=(7, 6), **sizes):
+        shape = VaeShape(inputs=inputs, encoder_hidden_units=encoder, decoder_hidden_units=decoder)
+        chunked = {"chunk_size": 400, "activation": "elu", **sizes}
+        return shape, shape_of(generated=shape.decoder.parameters, **chunked)
+
+    return make
 
 
 @pytest.fixture(scope="session")

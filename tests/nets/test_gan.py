@@ -9,9 +9,8 @@ import torch
 from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.interfaces import UserError
 from hnet_bench.nets.gan import GeneratedGan, discriminator_loss, generator_loss
-from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.target import mlp
-from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders, VaeShape
+from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders
 from hnet_bench.strategies.hnet_r import HnetR
 from hnet_bench.strategies.training.replay_model import ReplayModel
 
@@ -19,19 +18,9 @@ GAN = {"replay_chunk_size": 1000, "replay_decoder_hidden_units": (20,), "replay_
 
 
 @pytest.fixture
-def gan():
+def gan(decoder_shapes):
     torch.manual_seed(0)
-    shape = VaeShape(inputs=12, encoder_hidden_units=(20,), decoder_hidden_units=(7, 6))
-    hypernetwork = HypernetworkShape(
-        generated=shape.decoder.parameters,
-        tasks=3,
-        chunk_size=400,
-        hidden_units=(5,),
-        activation="elu",
-        task_embedding_size=4,
-        chunk_embedding_size=3,
-    )
-    return GeneratedGan(shape, hypernetwork, "pearson").double()
+    return GeneratedGan(*decoder_shapes(), "pearson").double()
 
 
 def test_the_losses_without_saturation_by_hand():
@@ -95,7 +84,7 @@ def test_a_step_trains_the_discriminator_and_then_the_generator_against_it(setup
         torch.testing.assert_close(dict(model.network.named_parameters())[name], parameter, msg=name)
 
 
-def test_it_learns_what_it_replays_and_keeps_it(setup_of, stream_of):
+def test_it_learns_what_it_replays_and_keeps_it(setup_of):
     """Means of samples lie nearer to those of the data of their own experience, also after the next was learnt."""
     torch.manual_seed(0)
     settings = HnetR(**GAN, replay_adversarial_loss="pearson", replay_regularisation_strength=1.0)

@@ -4,26 +4,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.target import mlp
 from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders, GeneratedVae, VaeShape
 
 
-def vae_of(inputs=12, encoder=(20,), decoder=(7, 6), tasks=3, chunk_size=400):
-    torch.manual_seed(0)
-    shape = VaeShape(inputs=inputs, encoder_hidden_units=encoder, decoder_hidden_units=decoder)
-    return GeneratedVae(
-        shape,
-        HypernetworkShape(
-            generated=shape.decoder.parameters,
-            tasks=tasks,
-            chunk_size=chunk_size,
-            hidden_units=(5,),
-            activation="elu",
-            task_embedding_size=4,
-            chunk_embedding_size=3,
-        ),
-    )
+@pytest.fixture
+def vae_of(decoder_shapes):
+    def make(**sizes):
+        torch.manual_seed(0)
+        return GeneratedVae(*decoder_shapes(**sizes))
+
+    return make
 
 
 def decoded(vae, latent, task):
@@ -32,7 +23,7 @@ def decoded(vae, latent, task):
     return mlp(torch.cat([latent, condition], 1), vae.hypernetwork(task), vae.shape.decoder).sigmoid()
 
 
-def test_the_loss_is_reconstruction_and_divergence_per_pixel():
+def test_the_loss_is_reconstruction_and_divergence_per_pixel(vae_of):
     vae = vae_of().double()
     x, noise = torch.rand(9, 12, dtype=torch.float64), torch.randn(9, LATENT, dtype=torch.float64)
     mean, log_variance = vae.encoder(x)[:, :LATENT], vae.encoder(x)[:, LATENT:]
@@ -45,7 +36,7 @@ def test_the_loss_is_reconstruction_and_divergence_per_pixel():
     torch.testing.assert_close(vae.loss(x, noise, 1), expected)
 
 
-def test_gradients_reach_encoder_and_decoder():
+def test_gradients_reach_encoder_and_decoder(vae_of):
     vae = vae_of()
     vae.loss(torch.rand(9, 12), torch.randn(9, LATENT), 1).backward()
     reached = [*vae.encoder.parameters(), *vae.hypernetwork.theta, vae.hypernetwork.task_embeddings[1]]
@@ -54,7 +45,7 @@ def test_gradients_reach_encoder_and_decoder():
 
 
 @pytest.mark.parametrize("decoder", [(7, 6), (5,)])
-def test_frozen_decoders_say_what_the_plain_ones_say(decoder):
+def test_frozen_decoders_say_what_the_plain_ones_say(vae_of, decoder):
     vae = vae_of(decoder=decoder).double()
     with torch.no_grad():  # biases start at 0, which would hide their place
         for parameter in vae.hypernetwork.parameters():
@@ -65,7 +56,7 @@ def test_frozen_decoders_say_what_the_plain_ones_say(decoder):
         torch.testing.assert_close(found[task], decoded(vae, latent[task], task).detach())
 
 
-def test_frozen_decoders_do_not_follow_the_hypernetwork():
+def test_frozen_decoders_do_not_follow_the_hypernetwork(vae_of):
     vae = vae_of()
     latent = torch.randn(2, 4, LATENT)
     frozen = FrozenDecoders(vae, 2)
@@ -81,6 +72,6 @@ def test_decoders_have_the_papers_sizes(inputs, decoder, parameters):
     assert shape.decoder.parameters == parameters
 
 
-def test_more_tasks_than_conditions_are_refused():
+def test_more_tasks_than_conditions_are_refused(vae_of):
     with pytest.raises(ValueError, match="100 conditions for tasks, found 101"):
         vae_of(tasks=101)
