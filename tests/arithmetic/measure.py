@@ -95,6 +95,7 @@ def measure_one(variant: str, cell: str, seed: int) -> dict[str, object]:
         "cell": cell,
         "seed": seed,
         "score": round(100 * average_accuracy(record.score), 4),
+        "by_experience": " ".join(f"{100 * one:.2f}" for one in record.score[-1] if one is not None),
         "cpu": made["cpu"] if isinstance(made["cpu"], str) else json.dumps(made["cpu"]),
         "torch": torch.__version__,
         "commit": made["commit"],
