@@ -36,7 +36,7 @@ from hnet_bench.reporting.columns import (
 )
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import link, picture, table
-from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend
+from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend, rounded
 from hnet_bench.reporting.verdicts import VERDICTS, Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.shipped import SUM_FILE, sum_of, sums_of
@@ -178,7 +178,7 @@ def rendered(template: str, reports: Mapping[str, Report]) -> str:
         return Numbers(reports[name])
 
     environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
-    environment.filters["percent"] = lambda fraction, digits=2: f"{100 * fraction:.{digits}f}"
+    environment.filters["percent"] = lambda fraction, digits=2: rounded(100 * fraction, f".{digits}f")
     try:
         return environment.from_string(template).render(table=numbers)
     except TemplateError as error:

@@ -30,7 +30,7 @@ class Scale:
 
     def text(self, score: float) -> str:
         """A score or a difference, rounded."""
-        text = format(self.factor * score, self.form)
+        text = rounded(self.factor * score, self.form)
         return text.removeprefix("-") if float(text) == 0 else text
 
     def signed(self, difference: float) -> str:
@@ -189,6 +189,16 @@ def code_sources(cells: Iterable[CellState]) -> list[str]:
                 + (f" {runs.note}" if runs.note else "")
             )
     return lines
+
+
+def rounded(number: float, form: str) -> str:
+    """A number in a format, as the decimal that it is but for its last bits: those depend on the order in which a mean
+    was added up, and where it lies half way between two texts they would choose one.
+
+    >>> rounded(37.68499999999999, ".2f"), rounded(37.685, ".2f")
+    ('37.69', '37.69')
+    """
+    return format(float(f"{number:.12g}"), form)
 
 
 def percent(fraction: float) -> str:

@@ -53,6 +53,12 @@ def state(
     return CellState(cell=cell, spec=spec, planned_seeds=(1, 2), failed_seeds=(), records=tuple(records))
 
 
+@pytest.mark.parametrize("added", [0.37685, 0.37684999999999996, 0.37685000000000007])
+def test_the_last_bits_of_a_mean_do_not_choose_its_text(added: float) -> None:
+    assert percent(added) == "37.69"
+    assert SCALES["mse"].text(added / 1e9) == "3.77e-10"
+
+
 @pytest.mark.parametrize(
     ("fraction", "text"),
     [(0.6948, "69.48"), (1.0, "100.00"), (0.0, "0.00"), (-1e-9, "0.00"), (-0.0123, "-1.23"), (1 / 3, "33.33")],

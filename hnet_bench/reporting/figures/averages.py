@@ -24,6 +24,7 @@ from hnet_bench.reporting.figures.panels import (
 )
 from hnet_bench.reporting.figures.style import BLACK, BLUE, LIGHT, PALE, SMALL, VERMILION
 from hnet_bench.reporting.statistics import CONFIDENCE
+from hnet_bench.reporting.text import rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +87,7 @@ def comparison(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str]
         at = [methods.index(method) + 0.27 for method in known["method"]]
         ax.errorbar(known["reported"], at, xerr=spread, zorder=2, **_REPORTED)
     for method, mean in runs.groupby("method", observed=True)["average"].mean().items():
-        text = f"{mean:.2f}" if quantity.unit == "%" else f"{mean:.3g}"
+        text = rounded(mean, ".2f" if quantity.unit == "%" else ".3g")
         ax.text(1.02, methods.index(method), text, va="center", size=SMALL, transform=ax.get_yaxis_transform())
     score_axis(ax, quantity, "x")
     ax.set_xlabel(f"average {quantity.label}")

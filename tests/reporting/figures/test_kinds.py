@@ -25,6 +25,7 @@ from hnet_bench.reporting.figures.kinds import KINDS
 from hnet_bench.reporting.figures.page import Subject, pages
 from hnet_bench.reporting.figures.panels import rows_of_methods, t_interval
 from hnet_bench.reporting.figures.style import METHODS, looks
+from hnet_bench.reporting.text import measured_text
 
 SubjectOf = Callable[..., Subject]
 PAGE = Path(__file__).parents[3] / "docs" / "figures.md"
@@ -302,6 +303,18 @@ def test_averages_are_points_with_seeds_intervals_and_what_is_reported(subject_o
     assert [text.get_text() for text in ax.get_yticklabels()] == ["Row a", "Row b"]
     (diamonds,) = (list(part[0].get_xdata()) for part in ax.containers)
     assert diamonds == pytest.approx([58, 58])
+
+
+def test_a_mean_half_way_between_two_texts_is_the_same_in_the_figure_and_in_tables(
+    subject_of: SubjectOf, ax: Axes
+) -> None:
+    """These sum to 1.13055 exactly, so their mean is 37.685 %; added up in floats it comes out on either side."""
+    last = ([0.2864, 0.374, 0.379, 0.43, 0.348, 0.481], [0.3351, 0.388, 0.391, 0.426, 0.391, 0.474])
+    last += ([0.2998, 0.344, 0.343, 0.341, 0.316, 0.436],)
+    subject = subject_of({"a": {"CL1": [[[0.5] * 6] * 5 + [scores] for scores in last]}})
+    figures.comparison(subject.scores, ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["37.69"]
+    assert measured_text(subject.states[0]).startswith("37.69 ")
 
 
 def test_a_sweep_is_a_line_over_its_values(subject_of: SubjectOf, ax: Axes) -> None:
