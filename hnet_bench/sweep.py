@@ -21,7 +21,7 @@ from hnet_bench.runs.cluster import Cluster, runs_at_a_time
 from hnet_bench.runs.cost import BASES
 from hnet_bench.runs.estimates import estimator
 from hnet_bench.runs.plan import Selection, runs_to_do, with_repeats
-from hnet_bench.runs.provenance import unnamed_commit
+from hnet_bench.runs.provenance import uncommitted_code, unnamed_commit
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.trainings import forget_needless
 
@@ -143,7 +143,7 @@ class Sweep:
         """
         store, options = self.chosen.store, self.options
         store.check_writable()
-        if problem := unnamed_commit():
+        if problem := unnamed_commit() or uncommitted_code(store.root):
             warn(problem)
         if self.cluster.is_local:  # elsewhere the workers' machines need the data, not this one
             for one in dict.fromkeys(one for spec in todo for one in spec.build_benchmark().datasets):

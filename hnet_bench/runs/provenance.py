@@ -58,6 +58,10 @@ def _cpu_capability() -> str:
     return found
 
 
+# Results and reports come and go while a sweep runs; they do not change what a run does.
+_CHANGES = ("status", "--porcelain", "--", "hnet_bench", "baselines", "pyproject.toml")
+
+
 @cache
 def code_sum() -> str:
     """`sum_of_files` as it was when this was first asked: a process goes on with the code that it has loaded."""
@@ -126,6 +130,20 @@ def unnamed_commit() -> str | None:
     return f"Records will not name the commit of this checkout, only the checksum of its code: {problem}."
 
 
+def uncommitted_code(results: Path) -> str | None:
+    """Why records in this checkout's folder will say that they are "with changes", in a sentence; None if they will
+    not, or if they are stored elsewhere."""
+    checkout = Path(hnet_bench.__file__).resolve().parents[1]
+    if not _dirty() or checkout not in results.resolve().parents:
+        return None
+    first, *more = (line.split(maxsplit=1)[1] for line in str(_git(*_CHANGES)).splitlines())
+    changed = f"{first} (and {len(more)} more)" if more else first
+    return (
+        f"Records will say that their code has changes, which nobody else has: no commit holds {changed} as it is. "
+        "Commit before a sweep whose records you will share."
+    )
+
+
 @cache
 def _git(*arguments: str) -> str | None:
     try:
@@ -145,8 +163,7 @@ def _ask_git(*arguments: str) -> str | None:
 
 
 def _dirty() -> bool | None:
-    # Results and reports come and go while a sweep runs; they do not change what a run does.
-    changes = _git("status", "--porcelain", "--", "hnet_bench", "baselines", "pyproject.toml")
+    changes = _git(*_CHANGES)
     return None if changes is None else bool(changes)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 import hnet_bench
-from hnet_bench.runs.provenance import unnamed_commit
+from hnet_bench.runs import provenance
+from hnet_bench.runs.provenance import uncommitted_code, unnamed_commit
 
 
 @pytest.fixture
@@ -41,3 +42,33 @@ def test_nothing_is_said_of_a_commit_that_is_known_nor_of_an_installed_package(c
     (checkout / ".git").rmdir()
     monkeypatch.setenv("PATH", "")
     assert unnamed_commit() is None
+
+
+@pytest.fixture
+def fresh_git(monkeypatch):
+    """git is asked again, as in another process."""
+    monkeypatch.setattr(provenance, "_git", provenance._git.__wrapped__)
+
+
+@pytest.mark.parametrize(
+    ("status", "named"),
+    [
+        ("?? hnet_bench/papers/mine.chosen.json", "hnet_bench/papers/mine.chosen.json"),
+        (" M baselines/er.py\n M hnet_bench/api.py\n M hnet_bench/cli.py", "baselines/er.py (and 2 more)"),
+    ],
+)
+def test_code_without_a_commit_is_said_before_a_sweep(checkout, monkeypatch, fresh_git, status, named):
+    """As after `tune`, which writes the choices of a shipped table into the package."""
+    answer(checkout, monkeypatch, f"printf '{status}\n'")
+    assert uncommitted_code(checkout / "results") == (
+        f"Records will say that their code has changes, which nobody else has: no commit holds {named} as it is. "
+        "Commit before a sweep whose records you will share."
+    )
+    assert uncommitted_code(checkout.parent / "elsewhere") is None
+
+
+def test_nothing_is_said_of_code_that_is_committed_nor_of_an_installed_package(checkout, monkeypatch, fresh_git):
+    answer(checkout, monkeypatch, "exit 0")
+    assert uncommitted_code(checkout / "results") is None
+    (checkout / ".git").rmdir()
+    assert uncommitted_code(checkout / "results") is None
