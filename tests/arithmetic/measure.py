@@ -2,6 +2,7 @@
 
     python tests/arithmetic/measure.py                      does the runs that scores.csv lacks, then renders the page
     python tests/arithmetic/measure.py "split_si CL2"       those of some cells, so that each core can have its own
+    python tests/arithmetic/measure.py --records            adds what is in results/ from other processors, and renders
     python tests/arithmetic/measure.py --render             only renders docs/arithmetic.md
 
 Real MNIST at the full budget: hours, one run after the other, each in a process of its own. It can be stopped at any
@@ -21,6 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas
+
+from hnet_bench.metrics import average_accuracy
+from hnet_bench.runs.record import Record
 
 TABLE = "von_oswald_2020_table_1"
 CELLS = {
@@ -78,9 +82,6 @@ def apply(patch: str) -> None:
 def measure_one(variant: str, cell: str, seed: int) -> dict[str, object]:
     """Does one run in this process; the line of scores.csv."""
     apply(VARIANTS[variant].patch)
-    import torch
-
-    from hnet_bench.metrics import average_accuracy
     from hnet_bench.papers.table import load_table
     from hnet_bench.runs.run import run
     from hnet_bench.runs.spec import cell_spec
@@ -88,18 +89,37 @@ def measure_one(variant: str, cell: str, seed: int) -> dict[str, object]:
     found = {f"{one.row} {one.scenario.label}": one for one in load_table(TABLE).cells}[cell]
     spec = cell_spec(found)
     assert spec is not None
-    record = run(spec.with_seed(seed), command="python tests/arithmetic/measure.py")
+    return line_of(run(spec.with_seed(seed), command="python tests/arithmetic/measure.py"), variant, cell)
+
+
+def line_of(record: Record, variant: str, cell: str) -> dict[str, object]:
+    """The line of scores.csv that a record gives."""
     made = record.provenance
     return {
         "variant": variant,
         "cell": cell,
-        "seed": seed,
+        "seed": record.spec["seed"],
         "score": round(100 * average_accuracy(record.score), 4),
         "by_experience": " ".join(f"{100 * one:.2f}" for one in record.score[-1] if one is not None),
-        "cpu": made["cpu"] if isinstance(made["cpu"], str) else json.dumps(made["cpu"]),
-        "torch": torch.__version__,
+        "cpu": made["cpu"],
+        "torch": made["versions"]["torch"],
         "commit": made["commit"],
     }
+
+
+def of_other_processors(scores: pandas.DataFrame) -> Iterator[dict[str, object]]:
+    """Lines of the records in results/ that a processor made of which nothing is in `scores`: the same seeds, on a
+    machine and with versions of its own."""
+    from hnet_bench import api
+    from hnet_bench.runs.store import read_record
+
+    frame = api.records(TABLE, results=FOLDER.parents[1] / "results")
+    for cell, seed in itertools.product(CELLS, SEEDS):
+        row, scenario = cell.split()
+        for file in frame[(frame.row == row) & (frame.scenario == scenario) & (frame.seed == seed)].file:
+            made = (record := read_record(file)).provenance
+            if made["cpu"] not in set(scores["cpu"]):
+                yield line_of(record, f"our records: {made['cpu']}, PyTorch {made['versions']['torch']}", cell)
 
 
 def lacking(scores: pandas.DataFrame, cells: Iterable[str] = CELLS) -> Iterator[tuple[str, str, int]]:
@@ -117,7 +137,7 @@ def differences(scores: pandas.DataFrame, cell: str) -> pandas.DataFrame:
     mine = mine.dropna(axis="columns")
     if AS_RELEASED not in mine:
         return pandas.DataFrame()
-    mine = mine[[name for name in VARIANTS if name in mine]]
+    mine = mine[[*(name for name in VARIANTS if name in mine), *(name for name in mine if name not in VARIANTS)]]
     apart = mine.sub(mine[AS_RELEASED], axis="index").drop(columns=AS_RELEASED)
     lines = pandas.DataFrame({"mean": mine.mean(), "sem": mine.sem(), "difference": apart.mean()}, index=mine.columns)
     sizes = pandas.DataFrame({"size": apart.abs().mean(), "largest": apart.abs().max()})
@@ -160,7 +180,10 @@ def main(arguments: list[str]) -> None:
         variant, cell, seed = arguments[1:]
         print(json.dumps(measure_one(variant, cell, int(seed))))
         return
-    if arguments != ["--render"]:
+    if arguments == ["--records"]:
+        scores = pandas.read_csv(SCORES)
+        pandas.DataFrame(of_other_processors(scores)).to_csv(SCORES, mode="a", header=False, index=False)
+    elif arguments != ["--render"]:
         for variant, cell, seed in list(lacking(pandas.read_csv(SCORES), arguments or CELLS)):
             environment = {**os.environ, "OMP_NUM_THREADS": "1", **VARIANTS[variant].environment}
             command = [sys.executable, "-W", "ignore", __file__, "--one", variant, cell, str(seed)]

@@ -1,6 +1,7 @@
 """The measurement of what arithmetic does to scores: its differences by hand, and what it does to a process."""
 
 import importlib.util
+import itertools
 import json
 import os
 import subprocess
@@ -52,6 +53,14 @@ def test_what_is_lacking_comes_in_order_of_its_cost(measure):
     found = list(measure.lacking(done))
     assert found[0] == ("as released", "split_si CL2", 3)
     assert len(found) == len(measure.CELLS) * len(measure.VARIANTS) * 5 - 2
+
+
+def test_records_of_other_processors_stand_beside_it(measure):
+    first = scores(**{"as released": [1]}).assign(cpu="none of ours")
+    lines = pandas.DataFrame(measure.of_other_processors(first))
+    assert set(zip(lines["cell"], lines["seed"], strict=True)) == set(itertools.product(measure.CELLS, range(1, 6)))
+    assert all(name.startswith("our records: ") for name in lines["variant"])
+    assert not list(measure.of_other_processors(lines))
 
 
 def test_the_page_is_what_the_scores_give(measure):
