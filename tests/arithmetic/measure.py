@@ -155,13 +155,11 @@ def rendered(scores: pandas.DataFrame) -> str:
             continue
         shown = pandas.DataFrame(
             {
-                "": found.index,
-                "accuracy, %": [
-                    _text(f"{mean:.2f} ± {sem:.2f}", mean) for mean, sem in found[["mean", "sem"]].to_numpy()
-                ],
-                "difference, points": [_text(f"{one:+.2f}", one) for one in found["difference"]],
-                "its size, mean": [_text(f"{one:.2f}", one) for one in found["size"]],
-                "at most": [_text(f"{one:.2f}", one) for one in found["largest"]],
+                "": found.index.to_series(),
+                "accuracy, %": _texts(found["mean"], "{:.2f} ± ") + _texts(found["sem"], "{:.2f}"),
+                "difference, points": _texts(found["difference"], "{:+.2f}"),
+                "its size, mean": _texts(found["size"], "{:.2f}"),
+                "at most": _texts(found["largest"], "{:.2f}"),
             }
         )
         lines = [list(shown), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
@@ -171,8 +169,8 @@ def rendered(scores: pandas.DataFrame) -> str:
     return f"{text}\nMeasured on: {where}. Every score is in [scores.csv](../tests/arithmetic/scores.csv).\n"
 
 
-def _text(text: str, value: float) -> str:
-    return "" if pandas.isna(value) else text
+def _texts(numbers: pandas.Series, form: str) -> pandas.Series:
+    return numbers.map(form.format, na_action="ignore").fillna("")
 
 
 def main(arguments: list[str]) -> None:

@@ -67,6 +67,15 @@ def test_the_page_is_what_the_scores_give(measure):
     assert measure.PAGE.read_text(encoding="utf-8") == measure.rendered(pandas.read_csv(measure.SCORES))
 
 
+def test_the_findings_say_what_the_scores_give(measure):
+    scores, page = pandas.read_csv(measure.SCORES), measure.PAGE.with_name("findings.md").read_text(encoding="utf-8")
+    for cell, name in measure.CELLS.items():
+        found = measure.differences(scores, cell)
+        ways = found.loc[[one for one in measure.VARIANTS if one != measure.AS_RELEASED]]
+        between = found.loc["another seed", "size"]
+        assert f"| {name} | {ways['size'].mean():.1f} ({ways['largest'].max():.1f}) | {between:.1f} |\n" in page
+
+
 CHANGED = """
 import importlib.util, json, sys, torch
 found = importlib.util.spec_from_file_location("measure", sys.argv[1])
