@@ -18,6 +18,7 @@ import numpy
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from scipy import special
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.figures.kinds import FORMATS, file_name
@@ -220,6 +221,24 @@ def test_the_sum_is_that_of_what_is_shown(subject_of: SubjectOf) -> None:
     assert changed == {"comparison", "learning-curves", "during-and-final", "matrices"}
     page = pages(subject)["forest"]
     assert len({replace(page, **text).data_sum() for text in ({}, {"caption": "x"}, {"heading": "x"})}) == 3
+
+
+def test_the_sum_is_the_same_with_the_quantiles_of_another_release_of_scipy(
+    subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def intervals_and_sum() -> tuple[Any, str]:
+        page = pages(rich(subject_of))["forest"]
+        assert page.scores is not None
+        return page.scores["difference_low"].dropna().tolist(), page.data_sum()
+
+    intervals, found = intervals_and_sum()
+    quantile = special.stdtrit
+    monkeypatch.setattr(special, "stdtrit", lambda df, p: quantile(df, p) * (1 + 5e-9))  # as far off as in 1.11.1
+    others, other = intervals_and_sum()
+    assert intervals != others == pytest.approx(intervals, rel=1e-7)
+    assert found == other
+    monkeypatch.setattr(special, "stdtrit", lambda df, p: quantile(df, p) * (1 + 1e-4))
+    assert intervals_and_sum()[1] != found
 
 
 def test_a_figure_without_arrays_says_what_would_make_them(subject_of: SubjectOf) -> None:
