@@ -19,6 +19,7 @@ pandas is loaded only where somebody asks for a frame.
 from __future__ import annotations
 
 import inspect
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -215,11 +216,14 @@ def select(
     return Selection(name=name, table=selected, seeds=only, store=store, states=states)
 
 
+_OF_REPORTED = ("mean", "spread", "spread_kind", "n", "known", "note")
+
+
 def status(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each cell: runs done, failed, planned, stale, mean and SEM measured and reported (fractions), and
-    the verdict."""
+    """One line for each cell: runs done, failed, planned, stale, mean and SEM measured, mean and spread reported (what
+    it is says `reported_spread_kind`), all as fractions, and the verdict."""
     from pandas import DataFrame
 
     from hnet_bench.reporting.cells import status_of
@@ -228,7 +232,7 @@ def status(
     for state in select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states:
         line = status_of(state)
         reported = line.pop("reported") or {}
-        of_reported = {f"reported_{key}": reported.get(key) for key in ("mean", "spread", "n", "known", "note")}
+        of_reported = {f"reported_{key}": reported.get(key) for key in _OF_REPORTED}
         lines.append({**frames.named(state.cell), **line, **of_reported})
     return DataFrame(lines)
 
@@ -391,6 +395,7 @@ def run(
     The options are those of `hnet-bench run`. KeyboardInterrupt stops the sweep. Another call goes on where it was.
     Raises UserError if there is nothing that could be run, and if nothing advanced in the time of `stop_after`.
     """
+    given.at_least(checkpoint_every, 0, "checkpoint_every")
     _require_extra_train()
     from hnet_bench.runs.cluster import Cluster
     from hnet_bench.runs.deadline import Deadline
@@ -473,6 +478,7 @@ def tune(
 
     print_anything()
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
+    given.at_least(checkpoint_every, 0, "checkpoint_every")
     options = Options(
         device=given.device(device), folder=given.path(data), seconds_between_checkpoints=checkpoint_every
     )
@@ -631,6 +637,7 @@ def rerun(
 
     `tolerance` is the fraction by which any score may differ (default: that of the command line, 0.02).
     """
+    given.at_least(tolerance, 0, "tolerance")
     _require_extra_train()
     from hnet_bench.reporting.progress import Watcher
     from hnet_bench.reporting.terminal import console
@@ -654,6 +661,8 @@ def draw_records(number: int, *, seed: int = 0, results: PathLike = "results") -
     """Files of so many records, drawn at random: what `rerun` may be given. The same seed draws the same."""
     from hnet_bench.runs import repeat
 
+    given.at_least(number, 1, "number")
+    given.at_least(seed, 0, "seed")
     return repeat.draw(number, seed, _store(_existing(results)))
 
 
@@ -759,13 +768,15 @@ def figures(
 ) -> Figures:
     """Draws the figures of a table, or those of these `kinds`, into REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
 
-    `width` is in inches, `font_size` in points; an empty `title` or `caption` leaves it out. For figures on axes of
-    your own see `hnet_bench.reporting.figures`.
+    `width` is in inches, at least 2, `font_size` in points, at least 4; an empty `title` or `caption` leaves it out.
+    For figures on axes of your own see `hnet_bench.reporting.figures`.
     """
     from hnet_bench.reporting.figures.layout import encode
     from hnet_bench.reporting.figures.page import Subject, pages
     from hnet_bench.reporting.report_files import OWNERS, owners
 
+    given.at_least(width, 2, "width")
+    given.at_least(font_size, 4, "font_size")
     suffixes = dict.fromkeys(
         known(text.lower(), FORMATS, "format") for text in given.names(formats, "formats") or ["svg"]
     )
@@ -891,7 +902,7 @@ def _examine(
 
 def _existing(results: PathLike) -> Path:
     # The folder that nobody named need not be there yet; a name that was given and is not there is a slip.
-    if Path(results) != Path("results") and not Path(results).is_dir():
+    if Path(results) != Path("results") and not os.path.isdir(results):  # also of a folder that may not be looked into
         raise UserError(f"There is no results folder {results}.")
     return Path(results)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from os import PathLike as _OfSystem
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -80,6 +80,14 @@ def loggers(given: Names) -> tuple[Logger, ...]:
 def path(given: PathLike | None) -> Path | None:
     """A path, if there is one."""
     return None if given is None else Path(given)
+
+
+def at_least(given: Any, least: float, what: str) -> None:
+    """Refuses a number that is smaller; None is none. `what` is the argument's name."""
+    if given is None:
+        return
+    if isinstance(given, bool) or not isinstance(given, Real) or not float(given) >= least:
+        raise UserError(f"'{what}' must be a number of at least {least:g}, found {given!r}.")
 
 
 def seconds_of(text: str) -> float:

@@ -194,8 +194,10 @@ def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> A
     module, _, attribute = known[name].partition(":")
     try:
         return _checked(kind, _attribute(importlib.import_module(module), attribute, name), name)
-    except ImportError as error:
-        raise UserError(f"'{name}' could not be loaded from {known[name]}: {error}.") from error
+    except UserError:
+        raise
+    except Exception as error:  # whatever the module of a plug-in does while it is imported
+        raise UserError(f"'{name}' could not be loaded from {known[name]}: {type(error).__name__}: {error}.") from error
 
 
 def _checked(kind: Kind, found: Any, name: str) -> Any:
@@ -212,8 +214,8 @@ def _table(point: EntryPoint) -> dict[str, str]:
     plug_in = f"The plug-in '{point.name}' ({point.value})"
     try:
         table = point.load()
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{plug_in} could not be loaded: {error}.{_hint(point)}") from error
+    except Exception as error:  # whatever its module does while it is imported
+        raise UserError(f"{plug_in} could not be loaded: {type(error).__name__}: {error}.{_hint(point)}") from error
     if not isinstance(table, dict):
         raise UserError(f"{plug_in} must be a dict of names, found {type(table).__name__}.")
     return table

@@ -94,14 +94,8 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     `where` names the origin in messages ("row 'ewc' of table.toml"). Raises UserError for an unknown or missing key or
     a value of another type.
     """
-    if not isinstance(settings, dict):
-        raise UserError(f"{where} must be a table, found {settings!r}.")
+    check_keys(cls, settings, where=where)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(settings) - set(fields))
-    if unknown:
-        known = ", ".join(sorted(fields)) or "none"
-        hint = did_you_mean(unknown[0], fields)
-        raise UserError(f"Unknown key '{unknown[0]}' in {where}: known keys are {known}.{hint}")
     required = [
         name
         for name, field in fields.items()
@@ -115,9 +109,26 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     return cls(**values)
 
 
+def check_keys(cls: type, settings: Settings, *, where: str) -> None:
+    """Raises UserError unless `settings` is a table whose keys are fields of the dataclass `cls`."""
+    if not isinstance(settings, dict):
+        raise UserError(f"{where} must be a table, found {settings!r}.")
+    fields = [field.name for field in dataclasses.fields(cls)]
+    if unknown := sorted(set(settings) - set(fields)):
+        known = ", ".join(sorted(fields)) or "none"
+        hint = did_you_mean(unknown[0], fields)
+        raise UserError(f"Unknown key '{unknown[0]}' in {where}: known keys are {known}.{hint}")
+
+
 @cache
 def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    try:
+        return typing.get_type_hints(cls)
+    except (NameError, TypeError) as error:
+        raise UserError(
+            f"The types of the fields of {cls.__name__} cannot be found ({error}): import them where the class is "
+            "defined, and not for type checkers alone."
+        ) from error
 
 
 def to_settings(instance: object) -> Settings:
@@ -130,6 +141,26 @@ def to_settings(instance: object) -> Settings:
         for field in dataclasses.fields(instance)  # type: ignore[arg-type]
         if (value := getattr(instance, field.name)) != field.default or not field.metadata.get("left_out_by_default")
     }
+
+
+def check_recordable(settings: Settings, *, where: str) -> None:
+    """Raises UserError if something in these settings, such as an item of a table whose items have no types, is none
+    that a record can hold."""
+    for key, value in settings.items():
+        _check_item(value, f"'{key}' in {where}")
+
+
+def _check_item(value: Any, what: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_item(item, f"'{key}' of {what}")
+    elif isinstance(value, list):
+        for item in value:
+            _check_item(item, what)
+    elif isinstance(value, float):
+        _coerce_scalar(value, float, what)
+    elif value is not None and not isinstance(value, (bool, int, str)):
+        raise UserError(f"{what} must be a number, a text, true or false, a list or a table, found {value!r}.")
 
 
 def _plain(value: Any) -> Any:
@@ -146,18 +177,20 @@ def _coerce(value: Any, hint: Any, what: str) -> Any:
         return value
     if origin in (typing.Union, types.UnionType):
         return _coerce_union(value, arguments, what)
-    if origin is tuple:
+    if origin in (tuple, list):
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{what} must be a list, found {value!r}.")
-        if len(arguments) == 2 and arguments[1] is ...:
-            return tuple(_coerce(item, arguments[0], what) for item in value)
+        if origin is list or arguments[1:] == (...,):
+            return origin(_coerce(item, arguments[0], what) for item in value)
         if len(value) != len(arguments):
             raise UserError(f"{what} must have {len(arguments)} items, found {len(value)}.")
         return tuple(_coerce(item, argument, what) for item, argument in zip(value, arguments, strict=True))
-    if origin is dict:
+    if origin is dict or hint is dict:
         if not isinstance(value, dict):
             raise UserError(f"{what} must be a table, found {value!r}.")
         return value
+    if origin is not None:
+        raise UserError(f"{what} has the type {hint}, which no setting can have: docs/tables.md has those that can.")
     return _coerce_scalar(value, hint, what)
 
 

@@ -87,8 +87,8 @@ def forward_transfer(score: ScoreMatrix, untrained: Sequence[float] | None, bett
 
 
 def forgetting(score: ScoreMatrix, better: Better = "higher") -> float | None:
-    """Mean over all but the last experience of what is lost from the best earlier score to the final one (Chaudhry et
-    al. 2018); positive is worse.
+    """Mean over all but the last experience of what is lost from the best score since it was learned to the final one
+    (Chaudhry et al. 2018, who also look for the best before it was learned); positive is worse.
 
     None if a score among which the best is sought was not measured: the best of fewer would be too low.
     """

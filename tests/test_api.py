@@ -180,12 +180,28 @@ def test_arguments_that_no_command_line_could_hold_are_sentences(arguments, word
         ({"logger": "xml"}, "Unknown logger 'xml': expected csv, tensorboard, wandb."),
         ({"logger": 3}, "'logger' must be a name or a list of names, found 3."),
         ({"stop_after": 60}, "'60' is not a time"),
+        ({"checkpoint_every": -1}, "'checkpoint_every' must be a number of at least 0, found -1."),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused_before_it_begins(arguments, words):
     with pytest.raises(UserError, match=re.escape(words)):
         api.run("mine.toml", results="nowhere", **arguments)
     assert not Path("nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"),
+    [
+        (api.figures, {"table": "mine.toml", "width": -1}, "'width' must be a number of at least 2, found -1."),
+        (api.figures, {"table": "mine.toml", "font_size": True}, "'font_size' must be a number of at least 4, found"),
+        (api.draw_records, {"number": 0}, "'number' must be a number of at least 1, found 0."),
+        (api.rerun, {"run": "seed1", "tolerance": float("nan")}, "'tolerance' must be a number of at least 0, found"),
+        (api.tune, {"table": "mine.toml", "checkpoint_every": "1"}, "'checkpoint_every' must be a number of at least"),
+    ],
+)
+def test_numbers_that_the_command_line_would_not_take_are_refused(verb, arguments, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        verb(**arguments)
 
 
 def test_a_results_folder_that_is_not_there_is_no_empty_one():

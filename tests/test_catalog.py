@@ -168,6 +168,21 @@ def test_a_broken_plug_in_is_named(plug_in: Any) -> None:
         catalog.names("strategies")
 
 
+def test_whatever_a_plug_in_does_while_it_is_imported_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plug_in: Any
+) -> None:
+    (tmp_path / "hnet_bench_test_raises.py").write_text("raise KeyError('a')\n")
+    (tmp_path / "hnet_bench_test_typo.py").write_text("class Mine\n")
+    (tmp_path / "hnet_bench_test_table.py").write_text("TABLE = {'mine': 'hnet_bench_test_typo:Mine'}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plug_in(("theirs", "hnet_bench_test_raises:TABLE"))
+    with pytest.raises(UserError, match=r"plug-in 'theirs'.*could not be loaded: KeyError: 'a'\."):
+        catalog.names("strategies")
+    plug_in(("theirs", "hnet_bench_test_table:TABLE"))
+    with pytest.raises(UserError, match="'mine' could not be loaded from hnet_bench_test_typo:Mine: SyntaxError: "):
+        catalog.strategy_class("mine")
+
+
 def test_another_package_named_baselines_is_explained(plug_in: Any) -> None:
     plug_in(("baselines", "baselines:NOT_OURS"))
     with pytest.raises(UserError, match="pip uninstall baselines"):

@@ -104,6 +104,9 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("trace mine.toml none CL1", "has no row 'none'"),
         ("trace mine.toml joint CL1", "has no cell in CL1"),
         ("trace mine.toml joint CL9", "Unknown scenario 'CL9'"),
+        (f"status mine.toml --results {'a' * 300}", "There is no results folder aaa"),
+        (f"rerun {'a' * 300}.json", "There is no record aaa"),
+        ("new none", MODULE_NAME),  # its class would be None
         ("rerun seed7-", "There is no record of a run 'seed7-'"),
         ("rerun absent.json", "There is no record absent.json"),
         ("rerun mine.toml", "There is no record of a run 'mine.toml'"),

@@ -1,13 +1,14 @@
 """Settings to dataclasses and back."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hnet_bench.config import from_settings, to_settings
+from hnet_bench.config import check_recordable, from_settings, to_settings
 from hnet_bench.interfaces import ADDED_LATER, LARGEST, UserError
 
 
@@ -90,6 +91,46 @@ def test_an_error_names_the_key_the_place_and_what_is_known(settings: Any, words
     with pytest.raises(UserError) as raised:
         from_settings(Method, settings, where="row 'a'")
     assert words in str(raised.value)
+
+
+def test_lists_stay_lists_with_items_of_their_type() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Listed:
+        widths: list[float]
+        pairs: list[tuple[int, str]] = field(default_factory=list)
+
+    made = from_settings(Listed, {"widths": [7], "pairs": [[1, "a"]]}, where="x")
+    assert (made.widths, made.pairs) == ([7.0], [(1, "a")])
+    assert from_settings(Listed, to_settings(made), where="x") == made
+    with pytest.raises(UserError, match="'widths' in x must be a number, found 'a'"):
+        from_settings(Listed, {"widths": ["a"]}, where="x")
+
+
+def test_a_type_that_no_setting_has_or_that_cannot_be_found_is_named() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Odd:
+        names: set[str]
+
+    with pytest.raises(UserError, match=r"'names' in x has the type set\[str\], which no setting can have"):
+        from_settings(Odd, {"names": ["a"]}, where="x")
+    Odd.__annotations__["names"] = "Absent"
+    lost = type("Lost", (Odd,), {})
+    with pytest.raises(UserError, match=r"types of the fields of Lost cannot be found .*'Absent' is not defined"):
+        from_settings(lost, {"names": ["a"]}, where="x")
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (float("inf"), "'a' of 'more' in x must be a finite number"),
+        ({"b": [float("nan")]}, "'b' of 'a' of 'more' in x must be a finite number"),
+        (date(2026, 1, 1), "'a' of 'more' in x must be a number, a text, true or false, a list or a table"),
+    ],
+)
+def test_what_stands_in_a_table_of_a_users_own_must_fit_into_a_record(item: Any, words: str) -> None:
+    check_recordable({"more": {"a": [1, {"b": 0.5}, "c", True, None]}}, where="x")
+    with pytest.raises(UserError, match=words):
+        check_recordable({"more": {"a": item}}, where="x")
 
 
 def test_a_number_that_no_record_may_hold_is_refused() -> None:

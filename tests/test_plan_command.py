@@ -226,3 +226,51 @@ def test_a_probe_of_a_real_run_is_of_the_right_size(user_table):
     few = run(replace(spec, protocol=replace(spec.protocol, iterations=10))).seconds["total"]
     assert found.seconds > few
     assert not Path("results").exists()
+
+
+FOLDS = """
+from dataclasses import dataclass
+from hnet_bench.benchmarks.synthetic import Synthetic
+from hnet_bench.interfaces import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folds(Synthetic):
+    name = "folds"
+
+    def check(self, *, scenario, seed):
+        if not 3 <= seed <= 5:
+            raise UserError(f"There are folds 3 to 5, found {seed}.")
+"""
+
+
+def test_a_benchmark_is_asked_about_the_seeds_of_the_table_alone(user_table, said):
+    Path("folds.py").write_text(FOLDS)
+    text = user_table.read_text().replace('"synthetic"', '"folds.py:Folds"')
+    user_table.write_text(text.replace('seeds = "1-2"', 'seeds = "3-5"'))
+    assert "finetune" in said("status mine.toml").out
+    assert "finetune" in said("plan mine.toml").out
+    user_table.write_text(text)
+    assert "There are folds 3 to 5, found 1 (row 'finetune' (CL1) of table 'mine')." in said("plan mine.toml", 2).err
+
+
+BROKEN = """
+from dataclasses import dataclass
+from hnet_bench.interfaces import Scenario
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    name = "broken"
+    scenarios = tuple(Scenario)
+
+    def build(self, setup):
+        raise KeyError("no key")
+"""
+
+
+def test_a_strategy_that_raises_cannot_be_probed_which_is_a_sentence(user_table, said):
+    Path("broken.py").write_text(BROKEN)
+    user_table.write_text(user_table.read_text().replace('strategy = "finetune"', 'strategy = "broken.py:Broken"', 1))
+    err = said("plan mine.toml --rows finetune --scenarios CL1 --probe --device cpu", 2).err
+    assert "broken.py:Broken on synthetic in CL1 cannot be probed: KeyError: 'no key'." in " ".join(err.split())

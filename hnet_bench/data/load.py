@@ -17,6 +17,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Literal
@@ -83,7 +84,7 @@ def load_file(file: File, *, folder: Path | None = None, progress: Progress | No
     """
     folder = data_folder() if folder is None else folder
     path = folder / file.name
-    if not path.is_file():
+    if not os.path.isfile(path):
         if not file.url:
             raise DataError(
                 f"There is no file {path}, and its benchmark does not say from where to fetch it: put it there."
@@ -96,7 +97,7 @@ def load_file(file: File, *, folder: Path | None = None, progress: Progress | No
                     shutil.copyfileobj(source, target)
                 _check_sum(part, file, file.url)
                 os.replace(part, path)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, HTTPException) as error:
                 raise DataError(
                     f"{file.name} could not be fetched from {file.url}: {error}. "
                     f"Where no network is, fetch it elsewhere and put it there as {path}."
@@ -107,11 +108,14 @@ def load_file(file: File, *, folder: Path | None = None, progress: Progress | No
 
 
 def _check_sum(path: Path, file: File, where: str) -> None:
-    with path.open("rb") as content:
-        digest = hashlib.sha256()
-        while block := content.read(2**20):
-            digest.update(block)
-    if digest.hexdigest() != file.sha256:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as content:
+            while block := content.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if digest.hexdigest() != file.sha256.lower():
         raise DataError(
             f"{where} does not hold the content of {file.name}: expected the SHA-256 sum {file.sha256 or 'of none'} "
             f"over its bytes, found {digest.hexdigest()} ({path.stat().st_size} bytes)."
@@ -233,5 +237,6 @@ def status(folder: Path | None = None) -> list[Status]:
             else:
                 found.append(Status(facts.name, path, "verified", path.stat().st_size))
         except DataError as error:
-            found.append(Status(facts.name, path, "corrupt", path.lstat().st_size, str(error)))
+            size = path.lstat().st_size if os.path.lexists(path) else None
+            found.append(Status(facts.name, path, "corrupt", size, str(error)))
     return found

@@ -47,12 +47,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from hnet_bench.config import did_you_mean, from_settings, read_toml
+from hnet_bench.config import check_keys, did_you_mean, from_settings, read_toml
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import METRICS, Better
 from hnet_bench.papers.cell import PAPERS, Cell
 from hnet_bench.papers.choices import with_choices
-from hnet_bench.papers.reported import Unit, read_authors_code, read_reported
+from hnet_bench.papers.reported import AuthorsCode, Reported, Unit, read_authors_code, read_reported
 from hnet_bench.papers.search import RuleName, Search, Tuning, check_space
 from hnet_bench.papers.seeds import format_seeds, parse_seeds
 
@@ -231,7 +231,13 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         for key, value in file.settings.items()
     }
     rows = [from_settings(_Row, row, where=f"a row of table '{name}'") for row in file.rows]
+    # What no cell has use for is read nowhere else.
+    check_keys(Reported, file.reported, where=f"'reported' of table '{name}'")
+    check_keys(AuthorsCode, file.authors_code, where=f"'authors_code' of table '{name}'")
+    if file.tuning is not None:
+        from_settings(Tuning, file.tuning, where=f"'tuning' of table '{name}'")
     for row in rows:
+        check_keys(Reported, row.reported, where=f"'reported' of row '{row.name}' of table '{name}'")
         if not _can_be_typed(row.name):
             raise UserError(
                 f"A row of table '{name}' is named '{row.name}': expected a name without commas, which separate rows "
@@ -398,14 +404,18 @@ def _search(
 
 
 def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple[Cell, ...]:
-    """The cells of a table with the seeds of its trials. Raises UserError if one of these is also the table's."""
+    """The cells of a table with its first seed and those of its trials. Raises UserError if one of these is also the
+    table's."""
     of_trials = tuple(sorted({seed for cell in cells if cell.search for seed in cell.search.seeds}))
     if shared := [seed for seed in seeds if seed in of_trials]:
         raise UserError(
             f"{where} has seeds {format_seeds(seeds)}, and its trials, by which hyperparameters are chosen, "
             f"{format_seeds(of_trials)}: seed {shared[0]} cannot serve both."
         )
-    return tuple(replace(cell, trial_seeds=of_trials, origin="" if cell.search else cell.origin) for cell in cells)
+    return tuple(
+        replace(cell, first_seed=seeds[0], trial_seeds=of_trials, origin="" if cell.search else cell.origin)
+        for cell in cells
+    )
 
 
 def _can_be_typed(row: str) -> bool:

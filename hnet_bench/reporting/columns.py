@@ -395,6 +395,8 @@ def reason_of(cell: ReportCell) -> str:
         return cell.reported.reason
     if found.seeds < MINIMUM_SEEDS:
         return f"{NO_REASON}; fewer than {MINIMUM_SEEDS} seeds decide nothing"
+    if cell.reported and cell.reported.looks and found.interval_low is None:
+        return "not judged before the first look that the table declares"
     if found.outcome == "close":
         return "the paper does not say how uncertain its number is"
     if found.lacks_seeds_alone:

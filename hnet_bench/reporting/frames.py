@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ _RECORD_COLUMNS = (
     *("trained_parameters", "compression_ratio", "seconds", *ACCOUNT, "stale", "score", "settings", "file"),
 )
 _TRIAL_COLUMNS = (
-    *("row", "method", "group", "title", "scenario", "unit", "better"),
+    *("row", "method", "strategy", "group", "title", "scenario", "unit", "better"),
     *("rule", "hyperparameter", "value", "score", "chosen", "published"),
 )
 # Of a frame of cells: what is a number even where none is known.
@@ -135,9 +135,9 @@ def cells(states: Sequence[CellState]) -> DataFrame:
     """One line for each cell: what it is, mean and SEM over `n` seeds, what is reported, and their difference with the
     interval that verdicts are read from. Scores are as in records: fractions, or errors where `unit` is "mse".
 
-    `title` is the benchmark as people name it, `method` the row's label without that. Where rows differ in one number
-    alone, that is `hyperparameter`, and `value` what it is. Each metric of `METRICS` has its mean and, as `<name>_sem`,
-    its SEM, and each number of `ACCOUNT` its mean.
+    `title` is the benchmark as people name it, `method` the row's label without that. Where the rows of a benchmark and
+    scenario are one sweep, differing in one number alone, that is `hyperparameter`, and `value` what it is. Each metric
+    of `METRICS` has its mean and, as `<name>_sem`, its SEM, and each number of `ACCOUNT` its mean.
     """
     from pandas import DataFrame
 
@@ -149,8 +149,11 @@ def _cells(states: Sequence[CellState]) -> DataFrame:
     """The same without metrics, which follow from scores."""
     from pandas import DataFrame
 
-    names, titles, sweeps = _row_names(states), _benchmark_titles(states), _sweeps(states)
-    lines = [_cell(state, names[state.cell.row], titles[_benchmark(state)], sweeps.get(id(state))) for state in states]
+    titles, sweeps = _benchmark_titles(states), _sweeps(states)
+    methods = _methods(states, titles)
+    lines = [
+        _cell(state, methods[state.cell.row], titles[_benchmark(state)], sweeps.get(id(state))) for state in states
+    ]
     return DataFrame(lines).astype(dict.fromkeys(_NUMBERS, float))
 
 
@@ -159,7 +162,8 @@ def trials(states: Sequence[CellState]) -> DataFrame:
     whether it is the one that was `chosen`; from the choices that the table has.
 
     `published` is the value of a row with published hyperparameters that is equal but for what is searched, None if
-    there is none. Rows whose labels are the same up to a comma are one `group`. Values that are no numbers are texts.
+    there is none. Rows of a strategy whose labels, without the benchmark, are the same up to a comma are one `group`.
+    Values that are no numbers are texts.
     """
     from pandas import DataFrame
 
@@ -173,7 +177,8 @@ def trials(states: Sequence[CellState]) -> DataFrame:
             {
                 "row": state.cell.row,
                 "method": state.cell.label,
-                "group": state.cell.label.partition(",")[0],
+                "strategy": state.cell.strategy,
+                "group": _without_benchmark(state.cell.label, state).partition(",")[0],
                 "title": written(state.cell.benchmark["name"]),
                 "scenario": state.cell.scenario.label,
                 "unit": state.cell.unit,
@@ -207,15 +212,14 @@ def _plain(value: object) -> float | str:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
-def _cell(state: CellState, label: str, title: str, swept: tuple[str, float] | None) -> Settings:
+def _cell(state: CellState, method: str, title: str, swept: tuple[str, float] | None) -> Settings:
     cell, summary, reported = state.cell, state.summary, state.cell.reported
-    name = written(cell.benchmark["name"])
     difference, low, high = _difference(state)
     return {
         **named(cell),
         "benchmark": cell.benchmark["name"],
         "title": title,
-        "method": label[len(name) + 2 :] if label.lower().startswith(f"{name.lower()}, ") else label,
+        "method": method,
         "strategy": cell.strategy,
         "reference": cell.reference,
         "unit": cell.unit,
@@ -269,6 +273,23 @@ def _row_names(states: Sequence[CellState]) -> dict[str, str]:
     return {row: f"{label} ({row})" if label in shared else label for row, label in labels.items()}
 
 
+def _methods(states: Sequence[CellState], titles: Mapping[tuple[str, int], str]) -> dict[str, str]:
+    """What rows are called where the benchmark is named beside them: their labels without it, or the whole where two
+    rows would be called the same there."""
+    labels = _row_names(states)
+    short = {state.cell.row: _without_benchmark(labels[state.cell.row], state) for state in states}
+    rows: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for state in states:
+        rows[titles[_benchmark(state)], short[state.cell.row]].add(state.cell.row)
+    shared = set().union(*(some for some in rows.values() if len(some) > 1))
+    return {row: labels[row] if row in shared else name for row, name in short.items()}
+
+
+def _without_benchmark(label: str, state: CellState) -> str:
+    name = written(state.cell.benchmark["name"])
+    return label[len(name) + 2 :] if label.lower().startswith(f"{name.lower()}, ") else label
+
+
 def _benchmark(state: CellState) -> tuple[str, int]:
     return state.cell.benchmark["name"], len(state.records[0].score) if state.records else 0
 
@@ -294,21 +315,26 @@ def written(benchmark: str) -> str:
 
 
 def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
-    """The one hyperparameter in which a cell differs from others that are equal but for it, and its value."""
+    """The one hyperparameter in which a cell differs from others that are equal but for it, and its value; none where a
+    benchmark has two such sweeps in a scenario, which would become one line."""
     alike: dict[str, list[CellState]] = defaultdict(list)
     for state in states:
         if state.spec:
             same = {**state.spec.to_json(), "seed": None, "strategy": state.spec.strategy}
             alike[json.dumps(same, sort_keys=True)].append(state)
     found: dict[int, tuple[str, float]] = {}
+    sweeps: dict[tuple[str, int, str], list[list[CellState]]] = defaultdict(list)
     for members in alike.values():
         settings = [member.spec.hyperparameters for member in members if member.spec]
         differing = [name for name in settings[0] if any(one[name] != settings[0][name] for one in settings)]
         values = {one[differing[0]] for one in settings} if len(differing) == 1 else set()
         if len(values) == len(members) >= _FEWEST_VALUES and all(type(value) in (int, float) for value in values):
+            place = (*_benchmark(members[0]), members[0].cell.scenario.label)
+            sweeps[place].append(members)
             for member, one in zip(members, settings, strict=True):
                 found[id(member)] = differing[0], float(one[differing[0]])
-    return found
+    alone = {id(member) for several in sweeps.values() if len(several) == 1 for member in several[0]}
+    return {key: swept for key, swept in found.items() if key in alone}
 
 
 def _step_seconds(record: Record, after: int) -> float | None:

@@ -2,7 +2,8 @@
 
 A column holds cells with one benchmark and one protocol. A method is a strategy with settings that a paper reports a
 number for, so that none was chosen by its score here; of several those of the table that comes first. Bounds stand
-below, without a rank. Reduced tables and columns with few methods are left out.
+below, without a rank, and so does a bound whose strategy is a method elsewhere, under a name of its own. Reduced tables
+and columns with few methods are left out.
 
 Accuracies on different benchmarks have no common scale, so no mean of them is given. A mean rank is one among the
 methods that have enough seeds in every column that counts: a rank among others would be another number.
@@ -130,15 +131,17 @@ class Board:
 
 def boards(reports: Sequence[Report]) -> list[Board]:
     """A board for each scenario that has a column with enough methods."""
+    places = [Place(report, cell) for report in reports if not report.table.reduced for cell in report.cells]
+    methods = {place.cell.cell.strategy for place in places if not place.is_bound and place.cell.reported}
     found: dict[str, dict[str, dict[str, Place]]] = {}
-    for report in reports:
-        for cell in () if report.table.reduced else report.cells:
-            if cell.spec and cell.records and (cell.reported or cell.cell.reference):
-                # Fixed streams stand beside drawn ones, as in the papers and as for the best of a table.
-                facts = f"{cell.spec.benchmark} {cell.spec.build_benchmark().facts}"
-                key = canonical_json([facts, to_settings(cell.spec.protocol)])
-                same = found.setdefault(cell.scenario, {}).setdefault(key, {})
-                same.setdefault(cell.cell.strategy, Place(report, cell))
+    for place in places:
+        cell, name = place.cell, place.cell.cell.strategy
+        if cell.spec and cell.records and (cell.reported or place.is_bound):
+            # Fixed streams stand beside drawn ones, as in the papers and as for the best of a table.
+            facts = f"{cell.spec.benchmark} {cell.spec.build_benchmark().facts}"
+            key = canonical_json([facts, to_settings(cell.spec.protocol)])
+            same = found.setdefault(cell.scenario, {}).setdefault(key, {})
+            same.setdefault(f"{name} as a bound" if place.is_bound and name in methods else name, place)
     made = []
     for scenario, by_key in sorted(found.items()):
         columns = [_column(places) for places in by_key.values()]

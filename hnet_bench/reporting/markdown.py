@@ -15,7 +15,7 @@ from hnet_bench.reporting.text import code_sources, reported_sources
 
 # What means something anywhere, at the edge of a word, beside another of its kind, before what makes a link or an
 # entity of it; and at the beginning of a line.
-_SPECIAL = re.compile(r"[\\|*`<]|(?<!\w)_|_(?!\w)|~(?=~)|(?<=~)~|\](?=[(\[:])|&(?=#?\w+;)")
+_SPECIAL = re.compile(r"[\\|*`<]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|(?<=~)~|\](?=[(\[:])|&(?=#?\w+;)")
 _FIRST = re.compile(r"^(?=[-+](?:\s|-|$)|#+(?:\s|$)|[>\[=])")
 _RULES = {"left": "---", "right": "---:", "center": ":---:"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.cost import Estimate, costs_of_store
-from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
+from hnet_bench.runs.process import Died, Failed, in_own_process, quiet_libraries
 from hnet_bench.runs.provenance import cpu_name
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
@@ -40,8 +40,9 @@ def estimator(
             announce(f"Probing {spec.strategy} on {spec.benchmark} in {spec.scenario.label} ...")
             try:
                 found = in_own_process(_probed, spec, device, folder)
-            except Died as death:
-                raise UserError(f"{spec.strategy} cannot be probed: {death}.") from death
+            except (Died, Failed, UserError) as failure:
+                what = f"{spec.strategy} on {spec.benchmark} in {spec.scenario.label}"
+                raise UserError(f"{what} cannot be probed: {str(failure).rstrip('.')}.") from failure
         known[spec.cell_key] = found and replace(found, shares=costs.shares(spec))
         return known[spec.cell_key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.compare import Comparison, different_settings
 from hnet_bench.runs.events import Observer
-from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
+from hnet_bench.runs.process import Died, Failed, in_own_process, quiet_libraries
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
@@ -48,7 +49,7 @@ def draw(number: int, seed: int, store: Store) -> list[Path]:
 def find(run: str, store: Store) -> Path:
     """The file of a record, from its path or the beginning of its run id. Raises UserError if that is not one."""
     if run.endswith(".json"):
-        if not Path(run).is_file():
+        if not os.path.isfile(run):
             raise UserError(f"There is no record {run}.")
         return Path(run)
     start = run.rstrip(".")
@@ -85,12 +86,12 @@ def spec_of(record: Record, path: Path) -> RunSpec:
 
 
 def repeat(spec: RunSpec, *, name: str, device: str, folder: Path | None, hear: Observer) -> Record:
-    """The record of a run that is stored nowhere. Raises UserError if the run takes its process with it."""
+    """The record of a run that is stored nowhere. Raises UserError if the run fails or takes its process with it."""
     try:
         # As in a sweep, whatever was repeated before in this process and whatever its strategy left.
         again: Record = in_own_process(_run, spec, device, folder, hear=hear)
-    except Died as death:
-        raise UserError(f"{name} cannot be repeated: {death}.") from death
+    except (Died, Failed) as failure:
+        raise UserError(f"{name} cannot be repeated: {str(failure).rstrip('.')}.") from failure
     return again
 
 

@@ -32,6 +32,9 @@ def slurm_settings(content: Settings, where: str) -> Settings:
         given = settings.get(name, [])
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise UserError(f"'{name}' in the Slurm profile {where} must be a list of texts, found {given!r}.")
+    if not isinstance(settings.get("scheduler_options", {}), dict):
+        found = settings["scheduler_options"]
+        raise UserError(f"'scheduler_options' in the Slurm profile {where} must be a table, found {found!r}.")
     if settings["cores"] < settings["processes"]:
         # dask-jobqueue would start workers with no threads, which take the whole node's.
         raise UserError(

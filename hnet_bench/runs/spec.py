@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hnet_bench import catalog
-from hnet_bench.config import from_settings, to_settings
+from hnet_bench.config import check_recordable, from_settings, to_settings
 from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, TrainingProtocol, UserError
 from hnet_bench.papers.cell import Cell
 from hnet_bench.runs.canonical import folder_of, spec_digest
@@ -153,13 +153,16 @@ def resolve(
         able = ", ".join(known.label for known in chosen_strategy.scenarios)
         raise UserError(f"Strategy '{strategy}' does not learn {scenario.label} ({where}): it learns {able}.")
     check_benchmark(chosen_benchmark, scenario, seed, where)
+    of_benchmark, of_strategy = to_settings(chosen_benchmark), to_settings(chosen_strategy)
+    check_recordable(of_benchmark, where=f"the benchmark of {where}")
+    check_recordable(of_strategy, where=where)
     return RunSpec(
         benchmark=catalog.plain_name(name),
-        benchmark_settings=to_settings(chosen_benchmark),
+        benchmark_settings=of_benchmark,
         scenario=scenario,
         protocol=from_settings(TrainingProtocol, protocol, where=f"the protocol of {where}"),
         strategy=catalog.plain_name(strategy),
-        hyperparameters=to_settings(chosen_strategy),
+        hyperparameters=of_strategy,
         seed=seed,
         files=found,
     )
@@ -209,8 +212,9 @@ def check_chosen(cell: Cell) -> None:
         )
 
 
-def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
-    """Spec of a cell of a table. Raises UserError as `resolve` does, and if its hyperparameters are to be chosen."""
+def resolve_cell(cell: Cell, seed: int | None = None) -> RunSpec:
+    """Spec of a cell of a table, with the table's first seed if none is given. Raises UserError as `resolve` does, and
+    if its hyperparameters are to be chosen."""
     check_chosen(cell)
     return resolve(
         benchmark=cell.benchmark,
@@ -218,7 +222,7 @@ def resolve_cell(cell: Cell, seed: int = 0) -> RunSpec:
         protocol=cell.protocol,
         strategy=cell.strategy,
         hyperparameters=cell.hyperparameters,
-        seed=seed,
+        seed=cell.first_seed if seed is None else seed,
         where=cell.where,
         folders=() if cell.folder is None else (cell.folder,),
     )

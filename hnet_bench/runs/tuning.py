@@ -150,6 +150,7 @@ def trial_cell(cell: Cell, values: Settings) -> Cell:
         hyperparameters={**cell.hyperparameters, **values},
         search=None,
         reported=None,
+        first_seed=cell.search.seeds[0],
         trial_seeds=(),
     )
 

@@ -386,6 +386,12 @@ def test_a_file_is_fetched_once(tmp_path):
     assert told == [f"Fetching mine.csv from {source.as_uri()}."]
 
 
+def test_a_sum_may_be_written_in_capitals(tmp_path):
+    (tmp_path / "mine.csv").write_bytes(b"1,2")
+    file = File(name="mine.csv", sha256=hashlib.sha256(b"1,2").hexdigest().upper())
+    assert load_file(file, folder=tmp_path) == tmp_path / "mine.csv"
+
+
 def test_a_file_with_another_content_is_refused_and_not_stored(tmp_path):
     source = tmp_path / "elsewhere.csv"
     source.write_bytes(b"1,3")
@@ -404,5 +410,8 @@ def test_a_file_that_is_nowhere_is_asked_for(tmp_path):
         load_file(file_of(b""), folder=tmp_path)
     with pytest.raises(DataError, match=r"mine\.csv could not be fetched from file:.* put it there as .*mine\.csv\."):
         load_file(file_of(b"", (tmp_path / "nothing").as_uri()), folder=tmp_path)
+    for url in ("https://localhost/my data.csv", "https://localhost:port/mine.csv"):
+        with pytest.raises(DataError, match=r"mine\.csv could not be fetched from https:.* put it there as"):
+            load_file(file_of(b"", url), folder=tmp_path)
     with pytest.raises(UserError, match=r"must be that of no folder, found '\.\./mine\.csv'"):
         File(name="../mine.csv", sha256="")

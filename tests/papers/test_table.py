@@ -186,6 +186,11 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
             with_code(CODE, {**CODE, "seeds": "3-4", "scores": [1.0, 2.0]}),
             "'authors_code' in row 'a' (CL1) of table 't' has the run of seed 3 at commit 0a1b2c3 twice.",
         ),
+        # What no cell has use for.
+        (content(reported={"spred": 1.0}), "Unknown key 'spred' in 'reported' of table 't'"),
+        (with_cell({"reported": {"maen": 1.0}}), "Unknown key 'maen' in 'reported' of row 'a' of table 't'"),
+        (content(authors_code={"comit": "1"}), "Unknown key 'comit' in 'authors_code' of table 't'"),
+        (content(tuning={"sedes": "101"}), "Unknown key 'sedes' in 'tuning' of table 't'"),
         (content(unit="per mille"), "'unit' in table 't'"),
         (
             content(settings={"s": {"benchmark": {"name": 3}, "protocol": {}}}),

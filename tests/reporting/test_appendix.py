@@ -59,6 +59,18 @@ def test_a_reason_that_the_table_gives_stands_beside_the_verdict_unless_it_is_re
         assert reason_of(replace(cells[row], cell=known)) == expected
 
 
+def test_what_awaits_its_first_look_is_not_called_undecided(rich_report: Report) -> None:
+    (cell,) = (cell for cell in rich_report.cells if (cell.cell.row, cell.scenario) == ("open", "CL3"))
+    assert cell.reported
+    assert cell.verdict
+    waiting = replace(
+        cell,
+        cell=replace(cell.cell, reported=replace(cell.reported, looks=(9,))),
+        verdict=replace(cell.verdict, interval_low=None, interval_high=None),
+    )
+    assert reason_of(waiting) == "not judged before the first look that the table declares"
+
+
 def test_the_page_has_all_sections(rich_report: Report) -> None:
     text = appendix_page(sections([rich_report]))
     headings = [line for line in text.splitlines() if line.startswith("#")]

@@ -102,6 +102,11 @@ def test_rows_of_one_label_are_told_apart_by_their_names() -> None:
     ]
 
 
+def test_methods_that_would_be_called_the_same_without_the_benchmark_keep_it() -> None:
+    rows = [row("a", "Split MNIST, SI"), row("b", "SI", strategy="joint"), row("c", "Split MNIST, EWC")]
+    assert list(cells(states_of(rows))["method"]) == ["Split MNIST, SI", "SI", "EWC"]
+
+
 def strengths(*values: float, **more: Any) -> list[dict[str, Any]]:
     return [row(f"s{value}", strategy="ewc", hyperparameters={"strength": value, **more}) for value in values]
 
@@ -110,6 +115,13 @@ def test_rows_that_differ_in_one_number_alone_are_a_sweep() -> None:
     found = cells(states_of([*strengths(10.0, 1.0, 0.1), row("other")]))
     assert list(found["hyperparameter"].fillna("")) == ["strength"] * 3 + [""]
     assert list(found["value"][:3]) == [10, 1, 0.1]
+
+
+def test_two_sweeps_of_a_benchmark_in_a_scenario_are_not_one() -> None:
+    others = [row(f"c{value}", strategy="si", hyperparameters={"strength": value}) for value in (0.1, 1.0, 7.0)]
+    assert cells(states_of([*strengths(10.0, 1.0, 0.1), *others]))["hyperparameter"].isna().all()
+    elsewhere = [{"CL2": one.pop("CL1"), **one} for one in others]
+    assert set(cells(states_of([*strengths(10.0, 1.0, 0.1), *elsewhere]))["hyperparameter"]) == {"strength"}
 
 
 @pytest.mark.parametrize(

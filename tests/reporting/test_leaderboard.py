@@ -116,6 +116,15 @@ def test_tables_with_the_same_protocol_share_a_column_and_the_first_has_the_sett
     assert column.places["mas"].cell.key == "mas/CL3"
 
 
+def test_a_bound_whose_strategy_is_a_method_elsewhere_has_a_name_of_its_own(report_of: Callable[..., Report]) -> None:
+    bound: Rows = {"each alone": (method("ewc", reference=True, hyperparameters={"strength": 7.0}), [0.9] * 5)}
+    (board,) = boards([report_of("first", bound, iterations=9), report_of("long", LONG, iterations=9)])
+    (column,) = board.columns
+    assert (column.places["ewc"].cell.key, column.places["ewc as a bound"].cell.key) == ("ewc/CL3", "each alone/CL3")
+    assert board.bodies == [["er", "lwf", "ewc", "si"], ["joint", "ewc as a bound"]]
+    assert column.counted == ["er", "lwf", "ewc", "si"]
+
+
 def test_what_no_paper_reports_and_what_is_reduced_does_not_stand_there(report_of: Callable[..., Report]) -> None:
     own = {"settings": "all", "CL3": {"strategy": "mas", "hyperparameters": {"strength": 3.0}}}
     (board,) = boards([report_of("long", LONG | {"own": (own, [0.99] * 5)}, iterations=9)])

@@ -108,6 +108,8 @@ def read(text: str) -> str:
 
 @given(st.text(st.sampled_from("[]()!*_~`|<>&#;:=+-.\\ \nab1x"), max_size=12))
 @example("~~gone~~")
+@example("__init__.py")
+@example("a ___b___")
 @example("[a](http://b.c)")
 @example("a&amp;b &#35;")
 @example("1. a")

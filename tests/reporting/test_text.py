@@ -143,3 +143,4 @@ def test_nested_settings_have_dotted_names_and_values_as_in_toml() -> None:
     found = {"name": "hnet", "sizes": "[10, 10]", "inner.rate": "1e-05", "inner.on": "false", "one": "1"}
     assert flat(settings) == found
     assert one_line({"a": 0.001, "b": True}) == "a = 0.001, b = true"
+    assert flat({"drawn": 0.0012345678, "large": 12345678.0}) == {"drawn": "0.0012345678", "large": "12345678.0"}

@@ -154,6 +154,7 @@ def test_a_profile_that_dask_jobqueue_does_not_take_is_a_sentence(imitated):
         ("cores", "3", "'cores' in the Slurm profile p.toml must be a number of cores"),
         ("cores", 3, "p.toml must have a core for each process of a job, found 3 for 4."),
         ("job_script_prologue", "module load x", "'job_script_prologue' in the Slurm profile p.toml must be a list"),
+        ("scheduler_options", "x", "'scheduler_options' in the Slurm profile p.toml must be a table, found 'x'."),
         ("worker_extra_args", ["a", 1], "'worker_extra_args' in the Slurm profile p.toml must be a list of texts"),
         ("memory", None, "p.toml must say how much memory a job needs"),
     ],

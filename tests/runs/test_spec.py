@@ -1,6 +1,7 @@
 """Specs and run ids: equal settings give equal ids, and everything that matters changes them."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,10 @@ def test_a_spec_is_read_back_from_its_json(spec_of, iterations, rate, widths, sc
         ({"benchmark": {"name": "mnist"}}, "Unknown benchmark 'mnist' in the benchmark of a test: known are"),
         ({"hyperparameters": {"strength": 1}}, "Unknown key 'strength' in a test: known keys are none."),
         ({"strategy": "joint", "hyperparameters": {"incremental": 1}}, "'incremental' in a test"),
+        (
+            {"strategy": "stock", "hyperparameters": {"of": "avalanche.training:EWC", "arguments": {"x": math.inf}}},
+            "'x' of 'arguments' in a test must be a finite number",
+        ),
         ({"protocol": {}}, "Key 'iterations' is missing in the protocol of a test"),
         ({"protocol": {"iterations": 0}}, "iterations must be positive"),
     ],

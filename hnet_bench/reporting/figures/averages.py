@@ -17,6 +17,7 @@ from hnet_bench.reporting.figures.panels import (
     plain_log,
     prepared,
     quantity_of,
+    require,
     rows_of_methods,
     score_axis,
     seeds_text,
@@ -105,6 +106,7 @@ def forest(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | N
     needed = ("difference", "difference_low", "difference_high", "margin")
     frame, ax, quantity = prepared(frame, ax, "reported", "known", *needed)
     cells = frame.dropna(subset="difference").drop_duplicates("method")
+    require(len(cells) > 0, "no row of the frame has a measured and a reported number")
     methods = list(order or cells["method"].unique())
     at = numpy.array(list(map(methods.index, cells["method"])))
     middle, low, high, margin = cells[list(needed)].to_numpy().T
@@ -126,13 +128,13 @@ def forest(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | N
     for outside, end, arrow in ((low < -reach, -reach, "<"), (high > reach, reach, ">")):
         if outside.any():
             ax.plot(numpy.full(outside.sum(), scaled(end)), at[outside], arrow, color=BLUE, clip_on=False)
-    single = numpy.isnan(low)
-    for x, y, known, hollow in zip(scaled(middle), at, cells["known"], single, strict=True):
+    without = numpy.isnan(low)
+    for x, y, known, hollow in zip(scaled(middle), at, cells["known"], without, strict=True):
         ax.plot(x, y, MARKS[known], color=BLUE, markerfacecolor="white" if hollow else BLUE, zorder=3)
     for known in (name for name in MARKS if name in set(cells["known"])):
         ax.plot([], [], MARKS[known], color=BLUE, label=f"reported number {known}")
-    if single.any():
-        ax.plot([], [], "o", color=BLUE, markerfacecolor="white", label="hollow: a single seed")
+    if without.any():
+        ax.plot([], [], "o", color=BLUE, markerfacecolor="white", label="hollow: no interval yet")
     ax.set(xlim=scaled([-reach, reach]), xlabel=label)
     if quantity.ceiling is None:
         plain_log(ax, "x")
@@ -170,6 +172,7 @@ def _comparison_caption(frame: DataFrame) -> str:
 def _forest_caption(frame: DataFrame) -> str:
     what = "difference" if quantity_of(frame).ceiling is not None else "difference, as a ratio to what is reported"
     single = "; one seed has none" if (frame["n"] == 1).any() else ""
+    single += ", nor what awaits its first look" if (frame["difference_low"].isna() & (frame["n"] > 1)).any() else ""
     bars = (
         f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox), from which verdicts are read{single}. "
         "Arrows: the bar goes on outside."

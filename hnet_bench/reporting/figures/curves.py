@@ -20,6 +20,7 @@ from hnet_bench.reporting.figures.panels import (
     plain_log,
     prepared,
     quantity_of,
+    require,
     rows_of_methods,
     score_axis,
     seeds_text,
@@ -43,6 +44,7 @@ def learning_curves(frame: DataFrame, ax: Axes | None = None, *, order: Sequence
     """
     frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
     frame = evaluated_throughout(frame)
+    require(not frame.empty, "no run was tested on all experiences so far after each of them")
     averages = _of_runs(frame[frame["experience"] <= frame["after"]], "after", "score")
     if order:
         return _map(ax, frame, averages, order, "experiences learned")
@@ -69,7 +71,9 @@ def task_inference(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[
     """Share of test samples whose task is inferred right, for each task after the last; chance is dotted. With `order`,
     methods stand below each other in that order, as a map of numbers."""
     frame, ax, quantity = prepared(frame.assign(unit="percent"), ax, "seed", "after", "experience", "inferred")
-    frame = frame.dropna(subset="inferred").assign(inferred=100 * frame["inferred"])
+    frame = frame.dropna(subset="inferred")
+    require(not frame.empty, "no method of the frame infers the task")
+    frame = frame.assign(inferred=100 * frame["inferred"])
     shares = _of_runs(frame[frame["after"] == experiences_of(frame)], "experience", "inferred")
     if order:
         return _map(ax, frame, shares, order, "task")

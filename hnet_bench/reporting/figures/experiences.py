@@ -10,6 +10,7 @@ from hnet_bench.reporting.figures.panels import (
     MANY,
     Kind,
     Panel,
+    Quantity,
     cells_of,
     evaluated_throughout,
     experiences_of,
@@ -17,6 +18,7 @@ from hnet_bench.reporting.figures.panels import (
     plain_log,
     prepared,
     quantity_of,
+    require,
     score_axis,
     seeds_text,
     t_interval,
@@ -25,7 +27,7 @@ from hnet_bench.reporting.figures.style import BLACK, BLUE, GREEN, GREY, LIGHT, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 _FEWEST_RATIOS = 3
 _PALETTE = {"during": VERMILION, "final": BLUE}
@@ -97,7 +99,7 @@ def matrices(frame: DataFrame, ax: Axes | None = None, *, limits: tuple[float, f
 
     frame, ax, quantity = prepared(frame, ax, "after", "experience", "score")
     matrix = frame.pivot_table(index="after", columns="experience", values="score")
-    low, high = limits or (0.0, quantity.ceiling or 1.0)
+    low, high = limits or _limits(matrix.stack(), quantity)
     small = len(matrix) <= _MOST_NUMBERS
     named = matrix.columns if small else (1, (len(matrix) + 1) // 2, len(matrix))
     names = [str(number) if number in named else "" for number in matrix.columns]
@@ -133,6 +135,9 @@ def transfer(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
     frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score")
     scores = _moments(frame)
+    require(
+        {row for row, *_ in _BARS.values()} <= set(scores["row"]), "it needs rows hnet, from_scratch and fine_tuned"
+    )
     bars = [
         scores[(scores["row"] == row) & (scores["moment"] == moment)].assign(bar=bar)
         for bar, (row, moment, *_) in _BARS.items()
@@ -161,10 +166,11 @@ def transfer(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
 def compression(frame: DataFrame, ax: Axes | None = None) -> Axes:
     """Average scores over the compression ratio, trained parameters over those of the classifier: right after training
-    on each experience (during) and after the last (final)."""
+    on each experience (during) and after the last (final), of rows of which each has another ratio."""
     import seaborn
 
     frame, ax, quantity = prepared(frame, ax, "seed", "after", "experience", "score", "compression_ratio")
+    require((frame.groupby("compression_ratio")["row"].nunique() == 1).all(), "several rows have one compression ratio")
     runs = _moments(frame).groupby(["moment", "compression_ratio", "seed"])["score"].mean().reset_index()
     ax.axvline(1, color=GREY, linestyle=":", linewidth=1)
     seaborn.lineplot(
@@ -198,17 +204,23 @@ def _moments(frame: DataFrame) -> DataFrame:
 
 
 def _sizes(frame: DataFrame) -> DataFrame:
-    """The cells of one strategy in one scenario in at least three sizes."""
-    sizes = frame.groupby(["strategy", "title", "scenario"], observed=True)["compression_ratio"].transform("nunique")
-    return frame[sizes >= _FEWEST_RATIOS]
+    """The cells of a strategy in a scenario in at least three sizes, if no two of them, which then differ in something
+    else too, have the same."""
+    cells = frame.groupby(["strategy", "title", "scenario"], observed=True)
+    sizes, rows = cells["compression_ratio"].transform("nunique"), cells["row"].transform("nunique")
+    return frame[(sizes >= _FEWEST_RATIOS) & (sizes == rows)]
 
 
 def _matrix_panels(frame: DataFrame, planned: DataFrame) -> list[Panel]:
     """Colours mean the same in all panels."""
     quantity = quantity_of(frame)
     means = quantity.factor * frame.groupby(["row", "scenario", "after", "experience"], observed=True)["score"].mean()
-    limits = (0.0, quantity.ceiling) if quantity.ceiling else (means[means > 0].min(), means.max())
-    return [replace(panel, options={"limits": limits}) for panel in cells_of(frame, planned)]
+    return [replace(panel, options={"limits": _limits(means, quantity)}) for panel in cells_of(frame, planned)]
+
+
+def _limits(means: Series[float], quantity: Quantity) -> tuple[float, float]:
+    """All possible scores; where they have no bound, those that are there."""
+    return (0.0, quantity.ceiling) if quantity.ceiling else (means[means > 0].min(), means.max())
 
 
 def _with_all_bars(frame: DataFrame) -> DataFrame:

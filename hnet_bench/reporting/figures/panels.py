@@ -118,8 +118,7 @@ def prepared(frame: DataFrame, ax: Axes | None, *needed: str) -> tuple[DataFrame
     """
     if missing := [name for name in ("row", *needed) if name not in frame]:
         raise UserError(f"This figure needs the columns {', '.join(('row', *needed))}: {', '.join(missing)} not found.")
-    if frame.empty:
-        raise UserError("There is nothing to draw: the frame has no line.")
+    require(not frame.empty, "the frame has no line")
     whole = frame.assign(**{name: value for name, value in _OPTIONAL.items() if name not in frame})
     methods = whole["method" if "method" in frame else "row"]
     if not hasattr(methods, "cat"):
@@ -134,6 +133,12 @@ def prepared(frame: DataFrame, ax: Axes | None, *needed: str) -> tuple[DataFrame
     quantity = quantity_of(whole)
     scaled = {name: quantity.factor * whole[name].astype(float) for name in _SCORES if name in whole}
     return whole.assign(method=methods, **scaled), current(ax), quantity
+
+
+def require(there: bool, what: str) -> None:
+    """Raises UserError if a frame has nothing that the figure could show, and why: half a sentence."""
+    if not there:
+        raise UserError(f"There is nothing to draw: {what}.")
 
 
 def current(ax: Axes | None) -> Axes:

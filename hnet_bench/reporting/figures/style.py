@@ -65,14 +65,14 @@ def looks(frame: DataFrame) -> dict[str, Look]:
     """What each method of a frame is drawn with, whose methods are categories.
 
     A look belongs to the method: known ones have theirs in `METHODS`, bounds are grey, rows of a sweep go from dark to
-    light, and others take what is left in the order of the categories, so that a part of a table looks as the whole
-    does.
+    light, and others take what is left in the order of the categories, a bound that the frame has no line of as any
+    other, so that a part of a table looks as the whole does.
     """
     if frame["hyperparameter"].notna().all() and frame["method"].nunique() > 1:
         from matplotlib import colormaps
         from matplotlib.colors import to_hex
 
-        swept = list(frame.sort_values("value")["method"].unique())
+        swept = list(frame.sort_values("value", kind="stable")["method"].unique())
         shades = [to_hex(colormaps["cividis"](0.75 * index / (len(swept) - 1))) for index in range(len(swept))]
         return {
             name: Look(shade, fallback_look(index).marker, "")
@@ -83,9 +83,12 @@ def looks(frame: DataFrame) -> dict[str, Look]:
     taken = [METHODS[name] for name in methods if name in METHODS]
     grey = cycle(Look(colour, marker, dashes) for colour in (GREY, BLACK) for marker, dashes in _BOUNDS)
     free = cycle(look for look in map(fallback_look, range(140)) if look not in taken)
-    return {
-        name: next(grey) if name in bounds else METHODS[name] if name in METHODS else next(free) for name in methods
-    }
+    found = {name: METHODS[name] for name in methods if name in METHODS}
+    unknown = [name for name in methods if name not in METHODS]
+    for name, as_bound, as_method in zip(unknown, grey, free, strict=False):
+        found[name] = as_bound if name in bounds else as_method
+    grey_ones = {name: found[name]._replace(colour=GREY) for name in bounds & METHODS.keys()}
+    return {name: {**found, **grey_ones}[name] for name in methods}
 
 
 def fallback_look(index: int) -> Look:

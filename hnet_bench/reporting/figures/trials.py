@@ -56,7 +56,7 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _panels(frame: DataFrame, _: DataFrame) -> list[Panel]:
-    groups = frame.groupby(["title", "scenario", "group", "hyperparameter"], sort=False, observed=True)
+    groups = frame.groupby(["title", "scenario", "group", "strategy", "hyperparameter"], sort=False, observed=True)
     scenarios = frame["scenario"].nunique() > 1
     return [
         Panel(
@@ -65,7 +65,7 @@ def _panels(frame: DataFrame, _: DataFrame) -> list[Panel]:
             row=index // 3,
             column=index % 3,
         )
-        for index, ((_, scenario, group, _), part) in enumerate(groups)
+        for index, ((_, scenario, group, *_), part) in enumerate(groups)
     ]
 
 
@@ -86,7 +86,7 @@ TUNING = Kind(
     draw=tuning,
     trials=True,
     chosen=lambda frame: frame,
-    columns=("group", "rule", "hyperparameter", "value", "score", "chosen", "published", "unit", "better"),
+    columns=("group", "strategy", "rule", "hyperparameter", "value", "score", "chosen", "published", "unit", "better"),
     caption=_caption,
     panels=_panels,
 )

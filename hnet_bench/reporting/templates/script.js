@@ -16,8 +16,12 @@
   });
 
   // A click on a heading sorts ascending, then descending, then as it was; always within a section of the table.
+  const seconds = { h: 3600, min: 60, s: 1 };
   const number = (text) => {
-    const found = /^[<>\s]*([+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?)/i.exec(text);
+    const times = [...text.matchAll(/(\d+) (h|min|s)\b/g)];
+    if (times.length && times[0].index === 0) return times.reduce((sum, [, count, unit]) => sum + count * seconds[unit], 0);
+    // Dates, ranges and commits only begin like numbers.
+    const found = /^[<>\s]*([+-]?[\d,]*\.?\d+(?:e[+-]?\d{1,3})?)(?![\w.-])/i.exec(text);
     return found ? Number(found[1].replaceAll(",", "")) : NaN;
   };
   const textOf = (cell) => cell.querySelector("[aria-label]:not(progress)")?.getAttribute("aria-label") ?? cell.textContent.trim();

@@ -198,6 +198,15 @@ def test_a_look_belongs_to_the_method_whatever_is_drawn_beside_it(subject_of: Su
     assert looks(frame)["SI"] == looks(frame[frame["method"] == "SI"])["SI"] == METHODS["SI"]
 
 
+def test_a_look_is_the_same_where_a_bound_has_no_line(subject_of: SubjectOf) -> None:
+    rows = {name: {"CL1": [SOUND], "CL3": [SOUND]} for name in "acdf"} | {"b": {"CL3": [SOUND]}, "e": {"CL3": [SOUND]}}
+    frame = subject_of(dict(sorted(rows.items())), references=["b", "e", "f"]).scores
+    whole, part = looks(frame), looks(frame[frame["scenario"] == "CL1"])
+    assert {name: part[name] for name in ("Row a", "Row c", "Row d", "Row f")} == {
+        name: whole[name] for name in ("Row a", "Row c", "Row d", "Row f")
+    }
+
+
 def test_looks_differ_also_without_colour() -> None:
     frame = pandas.DataFrame({"method": [f"m{index}" for index in range(140)], "reference": False})
     found = looks(frame.assign(hyperparameter=None, method=frame["method"].astype("category")))
@@ -361,6 +370,17 @@ def test_an_interval_that_leaves_the_forest_ends_in_an_arrow(subject_of: Subject
     assert arrows == [("<", ax.get_xlim()[0] / 1), (">", ax.get_xlim()[1])]
 
 
+def test_what_awaits_its_first_look_is_hollow_and_not_called_a_single_seed(subject_of: SubjectOf, ax: Axes) -> None:
+    subject = subject_of({"a": {"CL1": [SOUND, OTHER]}}, reported={"CL1": {"mean": 59.0, "known": "recalled"}})
+    waiting = subject.scores.assign(difference_low=math.nan, difference_high=math.nan)
+    figures.forest(waiting, ax=ax)
+    legend = ax.get_legend()
+    assert legend
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert "hollow: no interval yet" in texts
+    assert not any("single" in text for text in texts)
+
+
 def test_a_single_seed_is_hollow(subject_of: SubjectOf, ax: Axes) -> None:
     forest_of(subject_of, ax, [SOUND], {"mean": 59.0})
     point = next(line for line in ax.lines if line.get_marker() == "D" and len(line.get_xdata()))
@@ -379,6 +399,30 @@ def test_compression_is_drawn_from_small_to_large_whatever_the_order_of_rows(sub
     assert list(during.get_ydata()) == pytest.approx([90, 90, 90])
     assert list(final.get_ydata()) == pytest.approx([70, 80, 90])
     assert ax.get_xscale() == "log"
+
+
+def test_rows_of_one_size_are_not_a_line_over_sizes(subject_of: SubjectOf) -> None:
+    rows = {name: {"CL1": [ramp(2, 0.7)]} for name in "abcd"}
+    subject = subject_of(rows, ratios={"a": 0.1, "b": 0.5, "c": 2.0, "d": 2.0})
+    assert "compression" not in pages(subject)
+    with pytest.raises(UserError, match="several rows have one compression ratio"):
+        figures.compression(subject.scores)
+    del rows["d"]
+    assert "compression" in pages(subject_of(rows, ratios={"a": 0.1, "b": 0.5, "c": 2.0}))
+
+
+@pytest.mark.parametrize("kind", ["forest", "task_inference", "transfer", "learning_curves"])
+def test_a_frame_without_what_a_figure_shows_is_refused_in_a_sentence(subject_of: SubjectOf, kind: str) -> None:
+    frame = subject_of({"a": {"CL1": [THREE]}}).scores
+    diagonal_and_final = frame[(frame["after"] == frame["experience"]) | (frame["after"] == 3)]
+    assert len(diagonal_and_final) == 5
+    with pytest.raises(UserError, match=r"There is nothing to draw: (no|it needs) "):
+        getattr(figures, kind)(diagonal_and_final)
+
+
+def test_a_matrix_of_errors_has_colours_for_those_that_are_there(subject_of: SubjectOf, ax: Axes) -> None:
+    figures.matrices(subject_of({"a": {"CL1": [[[0.001, 0.5], [0.01, 0.1]]]}}).scores.assign(unit="mse"), ax=ax)
+    assert (ax.collections[0].norm.vmin, ax.collections[0].norm.vmax) == pytest.approx((0.001, 0.5))
 
 
 def test_the_four_bars_are_those_of_the_rows(subject_of: SubjectOf, ax: Axes) -> None:

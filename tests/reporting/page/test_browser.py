@@ -117,6 +117,24 @@ def test_a_heading_sorts_up_then_down_then_back(opened: Browser) -> None:
         assert opened.run(f"{heading('details', 4)}.parentElement.getAttribute('aria-sort')") == state
 
 
+def test_times_sort_by_their_length_and_dates_and_commits_as_texts(opened: Browser) -> None:
+    column = COLUMN.format("details", 4)
+    number = len(opened.run(column))
+    for texts in (
+        ["45 s", "2 min 05 s", "37 min 28 s", "1 h 02 min", "21 h 19 min", "30 h 00 min"],
+        ["2025-11-30", "2026-01-02", "2026-01-10", "2026-11-29", "2026-11-30", "2027-01-01"],
+        ["0a12345", "1e45678", "2b12345", "9c00000", "a000000", "b000000"],
+    ):
+        expected = texts[:number]
+        assert len(expected) > 3
+        cells = "[...document.querySelectorAll('table.details tbody tr')].map(row => row.cells[4])"
+        opened.run(f"{cells}.forEach((cell, at) => {{ cell.textContent = {expected[::-1]}[at]; }})")
+        opened.run(f"{heading('details', 4)}.click()")
+        assert opened.run(column) == expected
+        for _ in range(2):
+            opened.run(f"{heading('details', 4)}.click()")
+
+
 def test_sorting_keeps_benchmarks_apart_and_what_was_not_run_last(opened: Browser) -> None:
     for _ in range(2):
         opened.run(f"{heading('results', 4)}.click()")
