@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, Setup, UserError
-from hnet_bench.strategies.settings import HypernetworkSettings
+from hnet_bench.strategies.settings import HypernetworkSettings, require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -70,8 +70,7 @@ class HnetEnt(HypernetworkSettings):
 
         form, criterion = self.entropy, self.criterion
         classes = setup.facts.classes_per_experience
-        if classes < 2:
-            raise UserError("HNET+ENT needs at least 2 classes in every experience: of a single one all are certain.")
+        require_several_classes(setup.facts, "HNET+ENT")
 
         class EntropyTemplate(ChunkedHypernetworkTemplate):
             # Of the criterion calibrated_gap: median gaps (tasks,) of the tasks that are learnt, 1 for others.

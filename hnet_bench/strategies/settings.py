@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import ceil
 from typing import ClassVar, Literal
 
-from hnet_bench.interfaces import ADDED_LATER, Settings, Setup, UserError
+from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Settings, Setup, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,3 +132,14 @@ class ReplaySettings:
         """What the training of the replay model depends on, beside what was drawn before it was made."""
         names = [one.name for one in fields(ReplaySettings) if one.name != "replay_weight"]
         return {name: getattr(self, name) for name in names}
+
+
+def require_several_classes(facts: BenchmarkFacts, name: str) -> None:
+    """For strategies that infer the task as the one whose classifier is most certain, called `name` in the message.
+    Raises UserError where an experience has a single class: its softmax is 1, and the first task would always answer.
+    """
+    classes = facts.classes_per_experience
+    if facts.problem_type == "classification" and classes < 2:
+        raise UserError(
+            f"{name} needs at least 2 classes in every experience, found {classes}: of a single one all are certain."
+        )

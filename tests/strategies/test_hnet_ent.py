@@ -102,7 +102,7 @@ def test_the_number_that_is_kept_for_each_task_is_counted(built):
 
 
 def test_certainty_needs_two_classes(built):
-    with pytest.raises(UserError, match="HNET\\+ENT needs at least 2 classes in every experience"):
+    with pytest.raises(UserError, match="HNET\\+ENT needs at least 2 classes in every experience, found 1"):
         built(HnetEnt(**SIZES), stream=Synthetic(classes_per_experience=1))
 
 
