@@ -90,8 +90,10 @@ class Hint(HypernetworkSettings):
                 return [*super().trained_parameters(), *widths]
 
             def begin_experience(self) -> None:
-                """Raises UserError for negative inputs, of which the bounds would be none."""
+                """Raises UserError for negative inputs, of which the bounds would be none, and as `require_all_classes`
+                does."""
                 super().begin_experience()
+                self.require_all_classes()
                 least = min(float(x.min()) for x, _ in self.present_samples())
                 if least < 0:
                     raise UserError(f"hint needs inputs that are not negative, found {least:g} in {self.place}.")

@@ -49,6 +49,12 @@ class HnetEnt(HypernetworkSettings):
                 "With one_per_task nothing is regularised or frozen: set regularisation_strength to 0, without "
                 "frozen_after."
             )
+        for name in ("regularised_tasks", "online_targets", "fisher_weighted", "generated_layers"):
+            if self.one_per_task and getattr(self, name):
+                raise UserError(
+                    f"With one_per_task nothing is regularised or shared: leave {name} out, found "
+                    f"{getattr(self, name)}."
+                )
         if self.one_per_task and self.criterion == "entropy_gradient":
             raise UserError(
                 "Embeddings of different hypernetworks cannot be mixed: entropy_gradient has no one_per_task."
@@ -106,6 +112,10 @@ class HnetEnt(HypernetworkSettings):
                     return mlp(x, hypernetwork.of_embedding(embedding), shape)[:, : tasks * classes]
 
                 return entropy_gradient(outputs, torch.stack(list(hypernetwork.task_embeddings)[:tasks]))
+
+            def begin_experience(self) -> None:
+                super().begin_experience()
+                self.require_all_classes()
 
             def end_experience(self) -> None:
                 super().end_experience()

@@ -127,6 +127,7 @@ class HyperMask:
 
             def begin_experience(self) -> None:
                 super().begin_experience()
+                self.require_all_classes()
                 self._old_weights = self.masked.weights.detach().clone()
                 if self.task > 0:
                     with torch.no_grad():

@@ -41,7 +41,8 @@ class HypernetworkSettings:
     # the Fisher matrix, taken when the task was learnt and kept (the authors' ewc_weight_importance; unlike there
     # divided by its mean, so that beta keeps its meaning).
     fisher_weighted: bool = field(default=False, metadata=ADDED_LATER)
-    # Tasks after which the hypernetwork stays as it is: later ones are learnt through their embeddings alone.
+    # Tasks after which the hypernetwork stays as it is: later ones are learnt through their embeddings alone, so that
+    # shared layers cannot go on learning.
     frozen_after: int | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
@@ -66,6 +67,11 @@ class HypernetworkSettings:
             )
         if self.generated_layers is None and self.shared_layers != "frozen":
             raise UserError(f"shared_layers '{self.shared_layers}' needs generated_layers: all layers are generated.")
+        if self.frozen_after is not None and self.shared_layers == "learnt":
+            raise UserError(
+                "With frozen_after later tasks are learnt through their embeddings alone: set shared_layers to "
+                "'frozen', found 'learnt'."
+            )
         for one in fields(HypernetworkSettings) if self.plain else ():
             if one.metadata and getattr(self, one.name) != one.default:
                 raise UserError(
