@@ -170,9 +170,12 @@ class GramRegulariser:
             hidden = self._hypernetwork.hidden(self._embeddings[tasks], small)
             with torch.no_grad():
                 hidden_gradient = self._hidden_gradient(hidden.detach(), self._old(tasks), through, moments)
-            additions = torch.autograd.grad(hidden, small, hidden_gradient)
-            for gradient, addition in zip(gradients[:-1], additions, strict=True):
-                gradient.add_(addition)
+            # Where nothing below the last layer is trained the activations are constants: those of a full hypernetwork
+            # without hidden layers, and the half-widths of intervals without them.
+            if hidden.requires_grad:
+                additions = torch.autograd.grad(hidden, small, hidden_gradient)
+                for gradient, addition in zip(gradients[:-1], additions, strict=True):
+                    gradient.add_(addition)
         of_others, of_all = moments
         for block in self._blocks:
             of = of_all if block.in_last_chunk else of_others

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
-from hnet_bench.strategies.settings import HypernetworkSettings
+from hnet_bench.strategies.settings import HypernetworkSettings, require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -55,7 +55,7 @@ class Hint(HypernetworkSettings):
         return {"classifier": {"nested": setup.scenario is Scenario.DOMAIN, **own}}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
-        """The strategy for one run."""
+        """The strategy for one run. Raises UserError in CL3 where an experience has a single class."""
         from hnet_bench.avalanche_adapter.template import head_columns, per_task, together
         from hnet_bench.nets.criteria import entropy
         from hnet_bench.nets.intervals import IntervalHypernetwork, IntervalRegulariser, interval_mlp
@@ -64,6 +64,8 @@ class Hint(HypernetworkSettings):
         from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
 
+        if setup.scenario is Scenario.CLASS:
+            require_several_classes(setup.facts, "HINT in CL3")
         settings = self
         target = GeneratedMlp(setup)
         nested = setup.scenario is Scenario.DOMAIN
@@ -88,8 +90,10 @@ class Hint(HypernetworkSettings):
                 return [*super().trained_parameters(), *widths]
 
             def begin_experience(self) -> None:
-                """Raises UserError for negative inputs, of which the bounds would be none."""
+                """Raises UserError for negative inputs, of which the bounds would be none, and as `require_all_classes`
+                does."""
                 super().begin_experience()
+                self.require_all_classes()
                 least = min(float(x.min()) for x, _ in self.present_samples())
                 if least < 0:
                     raise UserError(f"hint needs inputs that are not negative, found {least:g} in {self.place}.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.interfaces import ADDED_LATER, Scenario, Settings, Setup, UserError
-from hnet_bench.strategies.settings import HypernetworkSettings
+from hnet_bench.strategies.settings import HypernetworkSettings, require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -49,6 +49,12 @@ class HnetEnt(HypernetworkSettings):
                 "With one_per_task nothing is regularised or frozen: set regularisation_strength to 0, without "
                 "frozen_after."
             )
+        for name in ("regularised_tasks", "online_targets", "fisher_weighted", "generated_layers"):
+            if self.one_per_task and getattr(self, name):
+                raise UserError(
+                    f"With one_per_task nothing is regularised or shared: leave {name} out, found "
+                    f"{getattr(self, name)}."
+                )
         if self.one_per_task and self.criterion == "entropy_gradient":
             raise UserError(
                 "Embeddings of different hypernetworks cannot be mixed: entropy_gradient has no one_per_task."
@@ -70,8 +76,7 @@ class HnetEnt(HypernetworkSettings):
 
         form, criterion = self.entropy, self.criterion
         classes = setup.facts.classes_per_experience
-        if classes < 2:
-            raise UserError("HNET+ENT needs at least 2 classes in every experience: of a single one all are certain.")
+        require_several_classes(setup.facts, "HNET+ENT")
 
         class EntropyTemplate(ChunkedHypernetworkTemplate):
             # Of the criterion calibrated_gap: median gaps (tasks,) of the tasks that are learnt, 1 for others.
@@ -107,6 +112,10 @@ class HnetEnt(HypernetworkSettings):
                     return mlp(x, hypernetwork.of_embedding(embedding), shape)[:, : tasks * classes]
 
                 return entropy_gradient(outputs, torch.stack(list(hypernetwork.task_embeddings)[:tasks]))
+
+            def begin_experience(self) -> None:
+                super().begin_experience()
+                self.require_all_classes()
 
             def end_experience(self) -> None:
                 super().end_experience()

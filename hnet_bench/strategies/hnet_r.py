@@ -92,8 +92,10 @@ class HnetR(ReplaySettings):
                 x, tasks = next(self._replay)
                 with torch.no_grad():
                     teacher = self.competing(self.all_outputs(x, self._teacher), tasks)
-                if self.scenario is Scenario.CLASS:
-                    # What the teacher did not know of yet gets the logit 0, as in the authors' code: not excluded.
+                if self.scenario is Scenario.CLASS and self.setup.protocol.active_classes == "seen":
+                    # Of the classes that compete those which the teacher did not know yet get the logit 0, as in the
+                    # authors' code: not excluded. Where all classes compete it always had outputs for all, and they
+                    # are the targets as they are.
                     old = {label for classes in self.classes_of[:-1] for label in classes}
                     teacher[:, [label for label in self.classes_of[-1] if label not in old]] = 0
                 return [x, tasks, teacher]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
+from hnet_bench.strategies.settings import require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -94,7 +95,7 @@ class HyperMask:
         return hypernetwork
 
     def build(self, setup: Setup) -> SupervisedTemplate:
-        """The strategy for one run."""
+        """The strategy for one run. Raises UserError outside CL1 where an experience has a single class."""
         import torch
         from torch.nn import functional
 
@@ -103,6 +104,8 @@ class HyperMask:
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate
         from hnet_bench.strategies.training.masked import MaskedClassifier
 
+        if setup.scenario is not Scenario.TASK:
+            require_several_classes(setup.facts, "HyperMask outside CL1")
         settings = self
 
         class HyperMaskTemplate(HypernetworkTemplate):
@@ -124,6 +127,7 @@ class HyperMask:
 
             def begin_experience(self) -> None:
                 super().begin_experience()
+                self.require_all_classes()
                 self._old_weights = self.masked.weights.detach().clone()
                 if self.task > 0:
                     with torch.no_grad():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
-from hnet_bench.strategies.settings import HypernetworkSettings
+from hnet_bench.strategies.settings import HypernetworkSettings, require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -69,7 +69,7 @@ class PosteriorReplay(HypernetworkSettings):
         return {"classifier": {"posterior": True, **own, "heads": setup.facts.heads(setup.scenario)}}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
-        """The strategy for one run."""
+        """The strategy for one run. Raises UserError outside CL1 where an experience has a single class."""
         import torch
 
         from hnet_bench.avalanche_adapter.template import head_columns, per_task, together
@@ -79,6 +79,8 @@ class PosteriorReplay(HypernetworkSettings):
         from hnet_bench.nets.target import mlp_from_chunks
         from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
 
+        if setup.scenario is not Scenario.TASK:
+            require_several_classes(setup.facts, "Posterior meta-replay outside CL1")
         settings = self
         target = GaussianMlp(setup)
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import ceil
 from typing import ClassVar, Literal
 
-from hnet_bench.interfaces import ADDED_LATER, Settings, Setup, UserError
+from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Settings, Setup, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,8 @@ class HypernetworkSettings:
     # the Fisher matrix, taken when the task was learnt and kept (the authors' ewc_weight_importance; unlike there
     # divided by its mean, so that beta keeps its meaning).
     fisher_weighted: bool = field(default=False, metadata=ADDED_LATER)
-    # Tasks after which the hypernetwork stays as it is: later ones are learnt through their embeddings alone.
+    # Tasks after which the hypernetwork stays as it is: later ones are learnt through their embeddings alone, so that
+    # shared layers cannot go on learning.
     frozen_after: int | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
@@ -66,6 +67,11 @@ class HypernetworkSettings:
             )
         if self.generated_layers is None and self.shared_layers != "frozen":
             raise UserError(f"shared_layers '{self.shared_layers}' needs generated_layers: all layers are generated.")
+        if self.frozen_after is not None and self.shared_layers == "learnt":
+            raise UserError(
+                "With frozen_after later tasks are learnt through their embeddings alone: set shared_layers to "
+                "'frozen', found 'learnt'."
+            )
         for one in fields(HypernetworkSettings) if self.plain else ():
             if one.metadata and getattr(self, one.name) != one.default:
                 raise UserError(
@@ -132,3 +138,14 @@ class ReplaySettings:
         """What the training of the replay model depends on, beside what was drawn before it was made."""
         names = [one.name for one in fields(ReplaySettings) if one.name != "replay_weight"]
         return {name: getattr(self, name) for name in names}
+
+
+def require_several_classes(facts: BenchmarkFacts, name: str) -> None:
+    """For strategies that infer the task as the one whose classifier is most certain, called `name` in the message.
+    Raises UserError where an experience has a single class: its softmax is 1, and the first task would always answer.
+    """
+    classes = facts.classes_per_experience
+    if facts.problem_type == "classification" and classes < 2:
+        raise UserError(
+            f"{name} needs at least 2 classes in every experience, found {classes}: of a single one all are certain."
+        )

@@ -31,7 +31,7 @@ class Stock:
         module, _, name = self.of.rpartition(".")
         try:
             found = importlib.import_module(module)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, TypeError) as error:  # a TypeError of relative names, which begin with a dot
             raise UserError(f"'{self.of}' must be a module and a class, avalanche.training.Replay: {error}.") from error
         if not hasattr(found, name):
             raise UserError(f"There is no class {name} in {module}.{did_you_mean(name, vars(found))}")

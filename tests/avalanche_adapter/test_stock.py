@@ -122,6 +122,7 @@ def test_another_network_and_subclasses_of_ones_own(setup_of):
         ("avalanche.training.Nothing", {}, r"There is no class Nothing in avalanche.training\."),
         ("avalanche.training.Repaly", {}, r"Did you mean 'Replay'"),
         ("Replay", {}, "'Replay' must be a module and a class"),
+        ("..training.Replay", {}, r"'\.\.training\.Replay' must be a module and a class"),
         ("avalanche.training.plugins.ReplayPlugin", {}, "ReplayPlugin is no SupervisedTemplate of Avalanche's"),
         ("avalanche.training.MER", {}, "MER is no SupervisedTemplate"),
         ("avalanche.training.JointTraining", {}, "JointTraining has its own train, and a protocol takes the place"),

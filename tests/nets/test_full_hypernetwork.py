@@ -64,10 +64,12 @@ def test_each_target_tensor_has_an_output_layer_with_xavier_bounds_of_its_own():
         assert 0.97 * bound < float(head.abs().max()) <= bound
 
 
+@pytest.mark.parametrize("hidden_units", [(10, 10), ()])
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
-def test_the_regulariser_and_its_gradient_are_those_written_out(activation):
+def test_the_regulariser_and_its_gradient_are_those_written_out(activation, hidden_units):
+    """Of a hypernetwork without hidden layers theta is the last layer alone."""
     torch.manual_seed(0)
-    hypernetwork = made(activation=activation).double()
+    hypernetwork = made(activation=activation, hidden_units=hidden_units).double()
     targets = [hypernetwork(task).detach() for task in range(2)]
     regulariser = GramRegulariser(hypernetwork, 2, 0.3)
     moved = [(tensor + 0.1 * torch.randn_like(tensor)).detach().requires_grad_() for tensor in hypernetwork.theta]

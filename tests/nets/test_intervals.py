@@ -148,9 +148,10 @@ def test_bounds_and_their_gradients_are_those_of_the_products_by_sign():
     assert found[1].abs().max() > 0
 
 
+@pytest.mark.parametrize("hidden_units", [(6,), ()])
 @pytest.mark.parametrize("ends", [False, True])
-def test_the_regulariser_is_the_mean_squared_change(ends, hypernetwork):
-    found = hypernetwork(nested=ends)
+def test_the_regulariser_is_the_mean_squared_change(ends, hidden_units, hypernetwork):
+    found = hypernetwork(nested=ends, hidden_units=hidden_units)
     theta = [(tensor + 0.1 * torch.randn_like(tensor)).detach() for tensor in found.theta]
     gradients = [torch.ones_like(tensor) for tensor in theta]
     IntervalRegulariser(found, 2, 0.3, ends=ends).add_gradient(theta, gradients)

@@ -108,3 +108,6 @@ def test_what_does_not_go_together_is_refused():
         Hnet(fisher_weighted=True, regularised_tasks=1)
     with pytest.raises(UserError, match="frozen_after of a hypernetwork must be at least 1, found 0"):
         Hnet(frozen_after=0)
+    with pytest.raises(UserError, match=r"With frozen_after .* set shared_layers to 'frozen', found 'learnt'"):
+        Hnet(frozen_after=1, generated_layers=1, shared_layers="learnt")
+    Hnet(frozen_after=1, generated_layers=1)

@@ -7,6 +7,7 @@ import torch
 from avalanche.training.plugins import ReplayPlugin
 from torch.nn import functional
 
+from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.intervals import Interval
 from hnet_bench.nets.target import mlp
@@ -37,9 +38,13 @@ def bounds(x, lower, upper, shape):
     return low, high
 
 
-@pytest.mark.parametrize("scenario", Scenario)
-def test_the_loss_weighs_the_middle_and_the_worst_case_as_the_schedule_says(scenario, learnt, stream_of, recorded):
-    template = learnt(small(epsilon=0.3), scenario, experiences=1, iterations=6)
+@pytest.mark.parametrize(
+    ("scenario", "hidden_units"), [*((scenario, (8, 6)) for scenario in Scenario), (Scenario.DOMAIN, ())]
+)
+def test_the_loss_weighs_the_middle_and_the_worst_case_as_the_schedule_says(
+    scenario, hidden_units, learnt, stream_of, recorded
+):
+    template = learnt(small(epsilon=0.3, hidden_units=hidden_units), scenario, experiences=1, iterations=6)
     steps = recorded(template)
     template.train(stream_of(scenario)[1], eval_streams=[])
     assert len(steps) == 6
@@ -119,6 +124,14 @@ def test_in_domain_one_network_answers_for_all_tasks_and_none_is_inferred(learnt
         flat = (hypernetwork.hidden(hypernetwork.universal(3).unsqueeze(0))[0] @ hypernetwork.output).flatten()
         torch.testing.assert_close(template.forward(), mlp(x, flat, template.classifier.target.shape))
     assert template.mb_inferred_task is None
+
+
+def test_inferring_the_task_needs_two_classes_and_one_network_for_all_tasks_does_not(built):
+    single = Synthetic(classes_per_experience=1)
+    with pytest.raises(UserError, match=r"HINT in CL3 needs at least 2 classes in every experience, found 1"):
+        built(small(), Scenario.CLASS, stream=single)
+    for scenario in (Scenario.TASK, Scenario.DOMAIN):
+        built(small(), scenario, stream=single)
 
 
 def test_settings_that_it_does_not_follow_are_refused():

@@ -5,11 +5,14 @@ import copy
 import pytest
 import torch
 
+from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.target import mlp
+from hnet_bench.strategies.hint import Hint
 from hnet_bench.strategies.hnet_ent import HnetEnt
+from hnet_bench.strategies.hypermask import HyperMask
 
 SIZES = {"chunk_size": 100, "hidden_units": (8, 6), "task_embedding_size": 5, "chunk_embedding_size": 4}
 STREAM = Synthetic(classes_per_experience=3, test_per_class=5, noise=0.3)
@@ -102,8 +105,28 @@ def test_the_number_that_is_kept_for_each_task_is_counted(built):
 
 
 def test_certainty_needs_two_classes(built):
-    with pytest.raises(UserError, match="HNET\\+ENT needs at least 2 classes in every experience"):
+    with pytest.raises(UserError, match="HNET\\+ENT needs at least 2 classes in every experience, found 1"):
         built(HnetEnt(**SIZES), stream=Synthetic(classes_per_experience=1))
+
+
+@pytest.mark.parametrize("strategy", [HnetEnt(**SIZES), Hint(**SIZES), HyperMask()], ids=lambda one: one.name)
+def test_heads_are_compared_only_where_all_of_their_outputs_were_trained(strategy, built):
+    """In CL2 every experience trains all outputs, whatever classes it has."""
+    for scenario in (Scenario.DOMAIN, Scenario.CLASS):
+        whole = STREAM.build(scenario=scenario, seed=1)
+        first, second, _ = whole.train
+        few = Samples(second.x[second.y < second.y.max()], second.y[second.y < second.y.max()])
+        train = [first, few, few]
+        data = in_memory_benchmark(facts=whole.facts, scenario=scenario, train=train, test=whole.test, data_sums={})
+        template = built(strategy, scenario, stream=STREAM, iterations=2)
+        template.train(data.training(0), eval_streams=[])
+        if scenario is Scenario.CLASS:
+            with pytest.raises(
+                UserError, match="of their 3 classes, and experience 2 of 3 has 2: give every experience 3"
+            ):
+                template.train(data.training(1), eval_streams=[])
+        else:
+            template.train(data.training(1), eval_streams=[])
 
 
 def test_a_hypernetwork_for_each_task_forgets_nothing_and_infers_by_the_same_criteria(learnt, stream_of):
@@ -119,3 +142,12 @@ def test_a_hypernetwork_for_each_task_forgets_nothing_and_infers_by_the_same_cri
         HnetEnt(one_per_task=True)
     with pytest.raises(UserError, match="cannot be mixed"):
         HnetEnt(one_per_task=True, regularisation_strength=0, criterion="entropy_gradient")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"generated_layers": 1}, {"regularised_tasks": 1}, {"online_targets": True}, {"fisher_weighted": True}]
+)
+def test_hypernetworks_of_their_own_have_no_choices_about_what_is_shared_or_regularised(settings):
+    ((name, value),) = settings.items()
+    with pytest.raises(UserError, match=f"nothing is regularised or shared: leave {name} out, found {value}"):
+        HnetEnt(one_per_task=True, regularisation_strength=0, **settings)

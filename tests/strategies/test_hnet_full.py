@@ -54,6 +54,13 @@ def test_without_regularisation_it_forgets_by_orders_of_magnitude(regularised, r
     assert min(score[2][:2]) > 20 * max(regularised[1][2][:2])
 
 
+def test_without_hidden_layers_it_is_regularised_too(run):
+    first_task = [
+        run(iterations=100, hidden_units=(), regularisation_strength=strength)[1][2][0] for strength in (0.05, 0.0)
+    ]
+    assert first_task[0] < 0.5 * first_task[1]
+
+
 def test_from_scratch_later_training_touches_nothing_of_earlier_tasks(run):
     template, score, _ = run(iterations=100, regularisation_strength=0.0, from_scratch=True)
     assert score[0][0] == score[1][0] == score[2][0]

@@ -10,7 +10,7 @@ from torch.nn import functional
 from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.distillation import distillation_loss
 from hnet_bench.strategies.hnet_ent import HnetEnt
 from hnet_bench.strategies.hnet_r import HnetR
@@ -29,6 +29,13 @@ def replay_model(setup_of):
         return ReplayModel(setup_of(), HnetR(**REPLAY))
 
     return make
+
+
+def test_more_experiences_than_the_decoder_can_tell_apart_are_refused(setup_of):
+    """Its one-hot code has a hundred entries, and the last experience is never replayed."""
+    assert ReplayModel(setup_of(stream=Synthetic(experiences=101)), HnetR(**REPLAY)).tasks == 100
+    with pytest.raises(UserError, match=r"learns at most 101 experiences, .* found 102"):
+        ReplayModel(setup_of(stream=Synthetic(experiences=102)), HnetR(**REPLAY))
 
 
 @pytest.mark.parametrize(("old_tasks", "each"), [(1, 16), (2, 8)])
@@ -63,10 +70,13 @@ def test_the_replay_model_learns_and_keeps_what_it_replays(replay_model):
             assert (samples[old] - means[old]).norm() < 0.5 * (samples[old] - means[1 - old]).norm()
 
 
-@pytest.mark.parametrize("scenario", list(Scenario))
-def test_the_loss_of_hnet_r_is_half_real_half_distilled(scenario, learnt, stream_of, recorded):
-    """Repeats the first step on the third experience from its parts: heads, teacher, zero logits of new classes."""
-    template = learnt(HnetR(**REPLAY), scenario, experiences=2)
+@pytest.mark.parametrize(
+    ("scenario", "active"), [*((scenario, "seen") for scenario in Scenario), (Scenario.CLASS, "all")]
+)
+def test_the_loss_of_hnet_r_is_half_real_half_distilled(scenario, active, learnt, stream_of, recorded):
+    """Repeats the first step on the third experience from its parts: heads, teacher, and where classes seen compete the
+    zero logits of new ones."""
+    template = learnt(HnetR(**REPLAY), scenario, experiences=2, active_classes=active)
     old, steps = copy.deepcopy(template.model), recorded(template)
     template.replay_model.latent.manual_seed(7)
     template.train(stream_of(scenario)[2], eval_streams=[])
@@ -81,7 +91,7 @@ def test_the_loss_of_hnet_r_is_half_real_half_distilled(scenario, learnt, stream
         student, teacher = student[rows, tasks], teacher[rows, tasks]
     else:
         real, student, teacher = model(step.x), model(x), old(x)
-        if scenario is Scenario.CLASS:
+        if scenario is Scenario.CLASS and active == "seen":
             teacher = torch.cat([teacher[:, :4], torch.zeros(len(x), 2)], 1)
     expected = 0.5 * functional.cross_entropy(real, step.y) + 0.5 * distillation_loss(student, teacher, 2.0)
     assert step.loss == pytest.approx(expected.item(), rel=1e-5)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hnet_bench.avalanche_adapter.resumable import Trained
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
-from hnet_bench.interfaces import Scenario, Settings, Setup
+from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 from hnet_bench.nets.fisher import fisher_diagonal
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
@@ -102,6 +102,16 @@ class HypernetworkTemplate(InMemoryTemplate):
         """Outputs (tasks, batch, K) by the networks of all tasks seen, each on its head; before any training there is
         still one to ask, that of the first task."""
         return torch.stack([self.classifier.head(self.mb_x, task) for task in range(max(1, self.tasks_seen))])
+
+    def require_all_classes(self) -> None:
+        """For `begin_experience` of strategies that compare `heads`. Raises UserError in CLASS if the present
+        experience has fewer classes than the setup says: outputs that were never trained would be compared."""
+        expected, found = self.setup.facts.classes_per_experience, len(self.classes_of[-1])
+        if self.scenario is Scenario.CLASS and found < expected:
+            raise UserError(
+                f"The task is inferred by how certain all heads are of their {expected} classes, and {self.place} has "
+                f"{found}: give every experience {expected}."
+            )
 
     def of_surest(self, heads: Tensor, uncertainties: Tensor) -> Tensor:
         """Outputs of full width of the task whose uncertainty (tasks, batch) is least, for each sample. It is what

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase, Trained
-from hnet_bench.interfaces import Settings, Setup
+from hnet_bench.interfaces import Settings, Setup, UserError
 from hnet_bench.nets.gan import GeneratedGan
 from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.regulariser import GramRegulariser
-from hnet_bench.nets.vae import LATENT, FrozenDecoders, GeneratedDecoder, GeneratedVae, VaeShape
+from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders, GeneratedDecoder, GeneratedVae, VaeShape
 from hnet_bench.strategies.settings import ReplaySettings
 
 # Steps whose replayed samples are generated at once: their decoders are the same, and larger products are faster.
@@ -30,8 +30,15 @@ class ReplayModel:
     wide as the classifier."""
 
     def __init__(self, setup: Setup, settings: ReplaySettings) -> None:
+        """Raises UserError for more experiences than the decoder's one-hot code can tell apart, and for an optimiser
+        other than Adam."""
         require_adam(setup.protocol)
         self.tasks = setup.facts.experiences - 1
+        if self.tasks > CONDITIONS:
+            raise UserError(
+                f"The replay model learns at most {CONDITIONS + 1} experiences, the last of which is never replayed: "
+                f"found {setup.facts.experiences}."
+            )
         self._setup = setup
         self._strength = settings.replay_regularisation_strength
         self._adversarial_beta1 = settings.replay_adversarial_beta1
