@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from threading import Thread
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 from dask.utils import key_split
-from distributed import KilledWorker
+from distributed import KilledWorker, get_worker
 from distributed import TimeoutError as DaskTimeoutError
 from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm import CommClosedError
@@ -29,7 +29,7 @@ from hnet_bench.runs.events import ignore
 from hnet_bench.runs.process import Died, Failed, in_own_process
 from hnet_bench.runs.run import run
 from hnet_bench.runs.store import Store, read_record
-from hnet_bench.runs.worker import SweepContext
+from hnet_bench.runs.worker import Result, SweepContext
 
 DIES = (
     "if len(list(folder.glob('death-*'))) < {deaths}:",
@@ -234,6 +234,28 @@ def test_without_the_processes_that_help_a_sweep_it_ends_as_ever(tmp_path, distu
     assert "[1/1] finished waits CL3 seed 1" in out
     (record,) = (tmp_path / "results").rglob("seed1-*.json")
     assert not list(record.parent.glob("*.failed"))
+
+
+def held_by_another(content, files, context, shared):
+    """Stands for `do`: another sweep holds the runs of seeds 1 and 2 until this one has done all others."""
+    worker = get_worker()
+    time.sleep(0.1)  # so that the sweep hears of each end before the next
+    (context.store.root / str(content["seed"])).touch()
+    over = all((context.store.root / str(seed)).exists() for seed in (3, 4))
+    result = Result("done" if content["seed"] > 2 or over else "elsewhere")
+    worker.log_event(context.topic, {"task": worker.get_current_task(), "result": asdict(result)})
+
+
+def test_a_second_sweep_does_what_the_first_has_not_begun(tmp_path, monkeypatch, finetune):
+    """Though the first holds more runs than the second has workers, and those at the head of the table."""
+    monkeypatch.setattr(engine, "do", held_by_another)
+    with connected(Cluster(jobs=1), 1) as client:
+        context = SweepContext(
+            store=Store(tmp_path), options=Options(deadline=Deadline.after(20)), command="a test", topic="a test"
+        )
+        sweep = Dispatcher(client, context, ignore)
+        client.subscribe_topic(context.topic, sweep.hear)
+        assert sweep.finish([finetune(seed) for seed in (1, 2, 3, 4)]) == Outcome(4, (), others=True)
 
 
 def test_a_run_that_cannot_write_is_a_failure_of_its_own(tmp_path, finetune, sweep_of):
