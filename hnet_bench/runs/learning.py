@@ -50,7 +50,7 @@ class Learning:
         sharing: Sharing | None = None,
     ) -> None:
         self._began = time.perf_counter()
-        self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
+        self._spec, self._observer, self._loggers = spec, observer, loggers
         _seed_everything(spec.seed, "initialisation")
         benchmark = build_stream(spec, folder)
         self.data_sums = benchmark.data_sums
@@ -59,6 +59,8 @@ class Learning:
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
         self._deadline = deadline
+        contents = {f"content of {name}": found for name, found in benchmark.data_sums.items()}
+        self._checkpoints = checkpoints and replace(checkpoints, identity={**checkpoints.identity, **contents})
         self._sharing = sharing and replace(sharing, identity={**sharing.identity, "data": benchmark.data_sums})
         self._seconds_to_save = 0.0  # what the last checkpoint took
         self._advanced = False  # whether this process has taken a step

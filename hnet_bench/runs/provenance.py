@@ -259,11 +259,16 @@ def provenance(here: Circumstances) -> Settings:
     return {one.name: one.find(here) for one in FIELDS}
 
 
-def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
-    """What two processes must have in common for one to go on with the other's run, by words that a message can use."""
+def identity(*, spec: Settings, strategy: object, device: str, revisions: Settings) -> Settings:
+    """What two processes must have in common for one to go on with the other's run, by words that a message can use.
+
+    `revisions` are those of `revisions_of`: of a user's own code only they tell what stands beside the strategy's file,
+    and what the benchmark's holds.
+    """
     here = Circumstances(strategy=strategy, device=device)
     needed = {one.needed: one.find(here) for one in FIELDS if one.needed}
-    return {"spec": spec, "kind of device": device, **needed}
+    revised = {f"revision of the {part}": one for part, one in revisions.items()}
+    return {"spec": spec, "kind of device": device, **needed, **revised}
 
 
 def shared_identity(spec: RunSpec, *, device: str) -> Settings:
@@ -273,7 +278,7 @@ def shared_identity(spec: RunSpec, *, device: str) -> Settings:
     benchmark = {"name": spec.benchmark, **spec.benchmark_settings}
     common = {"benchmark": benchmark, "protocol": to_settings(spec.protocol), "seed": spec.seed}
     kind = device.partition(":")[0]  # of "cuda:1"
-    return {**identity(spec=common, strategy=None, device=kind), "revisions": revisions, **machine(device)}
+    return {**identity(spec=common, strategy=None, device=kind, revisions=revisions), **machine(device)}
 
 
 def machine(device: str) -> Settings:

@@ -22,6 +22,7 @@ from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.files import check_regular, remove_partials
 from hnet_bench.runs.process import Died, in_own_process
 from hnet_bench.runs.provenance import identity, shared_identity
+from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -131,7 +132,12 @@ def _train(spec: RunSpec, context: SweepContext, shared: Mapping[str, str], devi
             loggers = make_loggers(options.loggers, options.logs / spec.folder / spec.run_id, spec.to_json())
         checkpoints = Checkpoints(
             store.checkpoint_path(spec),
-            identity(spec=spec.to_json(), strategy=spec.build_strategy(), device=options.device),
+            identity(
+                spec=spec.to_json(),
+                strategy=spec.build_strategy(),
+                device=options.device,
+                revisions=revisions_of(spec),
+            ),
             options.seconds_between_checkpoints,
         )
         record, artefacts = run_with_artefacts(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from hnet_bench.interfaces import Scenario
+from hnet_bench.runs import learning
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress, steps_kept
 from hnet_bench.runs.deadline import Stopped
 from hnet_bench.runs.run import run_with_artefacts
@@ -261,6 +262,21 @@ def test_a_run_whose_checkpoint_was_edited_begins_anew_and_measures_the_same(tmp
     record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
     assert record.score == whole.score
     assert record.provenance["resumes"] == []
+
+
+def test_a_run_whose_data_are_others_now_begins_anew(tmp_path, caplog, monkeypatch):
+    spec, sums = spec_of("finetune", Scenario.CLASS), {"mnist": "a"}
+    made = replace(learning.build_stream(spec, None), data_sums=sums)
+    monkeypatch.setattr(learning, "build_stream", lambda *_: made)
+    for now, resumes in (("a", 1), ("b", 0)):
+        sums["mnist"] = "a"
+        with pytest.raises(Killed):
+            run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {"code": 1}, 0.0, left=[25]))
+        sums["mnist"] = now
+        record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {"code": 1}))
+        assert len(record.provenance["resumes"]) == resumes
+        (tmp_path / "c").unlink()
+    assert "begins anew: it was made with another content of mnist" in caplog.text
 
 
 def test_a_disk_that_is_full_costs_the_checkpoint_alone(tmp_path, caplog, monkeypatch):

@@ -37,6 +37,15 @@ DIES = (
     "    os.kill(os.getpid(), signal.SIGKILL)",
 )
 
+# In the second experience it is late, once. What the strategy does to the clock reaches only its own run.
+LATE = (
+    "from types import SimpleNamespace",
+    "from hnet_bench.runs import deadline",
+    "if not (folder / 'late').exists():",
+    "    (folder / 'late').touch()",
+    "    deadline.time = SimpleNamespace(time=lambda: 1e12)",
+)
+
 
 def dying(deaths):
     return [line.format(deaths=deaths) for line in DIES]
@@ -268,15 +277,7 @@ def test_a_run_that_cannot_write_is_a_failure_of_its_own(tmp_path, finetune, swe
 
 
 def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(tmp_path, disturbed, finetune, sweep_of):
-    # In the second experience it is late, once. What the strategy does to the clock reaches only its own run.
-    late = [
-        "from types import SimpleNamespace",
-        "from hnet_bench.runs import deadline",
-        "if not (folder / 'late').exists():",
-        "    (folder / 'late').touch()",
-        "    deadline.time = SimpleNamespace(time=lambda: 1e12)",
-    ]
-    slow, other = disturbed(tmp_path, *late), finetune()
+    slow, other = disturbed(tmp_path, *LATE), finetune()
     store, events = Store(tmp_path / "results"), []
     outcome = sweep_of([slow, other], store, observer=events.append, deadline=Deadline.after(3600))
     assert outcome == Outcome(1, (), left=1)
@@ -296,6 +297,19 @@ def test_after_the_deadline_no_run_begins(tmp_path, finetune, sweep_of):
     outcome = sweep_of([finetune(1), finetune(2)], Store(tmp_path), observer=events.append, deadline=deadline)
     assert (outcome, events) == (Outcome(0, (), left=2), [])
     assert not list(tmp_path.rglob("*.*"))
+
+
+def test_a_run_does_not_go_on_with_other_code_beside_the_users_file(tmp_path, disturbed, sweep_of):
+    """What a strategy imports, such as its network, may have been edited since the checkpoint."""
+    beside = tmp_path / "network_of_mine.py"
+    beside.write_text("WIDTH = 1")
+    spec, store = disturbed(tmp_path, "import network_of_mine", *LATE), Store(tmp_path / "results")
+    assert sweep_of([spec], store, deadline=Deadline.after(3600)) == Outcome(0, (), left=1)
+    assert steps_kept(store.checkpoint_path(spec)) == 31
+    beside.write_text("WIDTH = 2")
+    assert sweep_of([spec], store) == Outcome(1, ())
+    assert read_record(store.path(spec)).provenance["resumes"] == []
+    assert "begins anew: it was made with another revision of the strategy" in store.log_path(spec).read_text()
 
 
 def test_nobody_waits_for_a_run_that_does_not_leave_off(tmp_path, disturbed, sweep_of):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.provenance import (
     DISTRIBUTIONS,
@@ -21,6 +22,7 @@ from hnet_bench.runs.provenance import (
     surroundings,
 )
 from hnet_bench.runs.record import SCHEMA_FILE
+from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.run import run
 
 ASKED = """
@@ -65,13 +67,18 @@ def test_what_torch_uses_is_named_not_what_the_processor_has():
     [
         (lambda patch: patch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "OTHER"), "vector instructions"),
         (lambda patch: patch.setenv("MKL_CBWR", "COMPATIBLE"), "another setting of a numerical library"),
+        (lambda patch: patch.setattr(TrainingProtocol, "revision", 0), "another revision of the protocol"),
     ],
 )
-def test_a_run_does_not_go_on_with_other_arithmetic(tmp_path, spec_of, monkeypatch, caplog, change, words):
+def test_a_run_does_not_go_on_with_other_arithmetic_or_another_revision(
+    tmp_path, spec_of, monkeypatch, caplog, change, words
+):
     spec = spec_of()
 
     def checkpoints():
-        return Checkpoints(tmp_path / "c", identity(spec=spec.to_json(), strategy=spec.build_strategy(), device="cpu"))
+        strategy, revisions = spec.build_strategy(), revisions_of(spec)
+        made_by = identity(spec=spec.to_json(), strategy=strategy, device="cpu", revisions=revisions)
+        return Checkpoints(tmp_path / "c", made_by)
 
     assert checkpoints().write(RunProgress(steps=7), b"state")
     assert checkpoints().read() is not None
