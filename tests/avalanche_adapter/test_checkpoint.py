@@ -4,6 +4,7 @@ import struct
 from io import BytesIO
 from zipfile import ZipFile
 
+import numpy
 import pytest
 import torch
 from avalanche.core import BaseSGDPlugin
@@ -25,6 +26,7 @@ def setup_of(scenario):
     [
         (lambda: 0, "function"),
         ((number for number in range(3)), "generator"),
+        (numpy.array(["a", "b"]), "ndarray"),
     ],
 )
 def test_what_cannot_be_kept_is_named(value, reason):

@@ -279,6 +279,14 @@ def test_a_run_whose_data_are_others_now_begins_anew(tmp_path, caplog, monkeypat
     assert "begins anew: it was made with another content of mnist" in caplog.text
 
 
+def test_what_torch_has_no_type_for_costs_checkpoints_and_not_the_run(tmp_path, caplog, disturbed):
+    spec = disturbed(tmp_path, "import numpy", "strategy.names = numpy.array(['first', 'second'])")
+    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}, 0.0))
+    assert len(record.score) == 3
+    assert "no checkpoint after step 31: ClassifierTemplate.names, a ndarray, cannot be kept" in caplog.text
+    assert steps_kept(tmp_path / "c") == 30
+
+
 def test_a_disk_that_is_full_costs_the_checkpoint_alone(tmp_path, caplog, monkeypatch):
     checkpoints = written(tmp_path / "c")
 
