@@ -175,8 +175,7 @@ class Learning:
             return None
         self._meter = Meter(progress.measured)
         self._meter.state = beside
-        left = {"experience": len(progress.score), "step": progress.steps, **machine(str(self.template.device.type))}
-        progress.resumes.append(left)
+        progress.resumes.append({"experience": len(progress.score), "step": progress.steps, **progress.machine})
         _log.info("goes on in experience %d after step %d", len(progress.score), progress.steps)
         return progress
 
@@ -235,6 +234,7 @@ class Learning:
         begun = time.perf_counter()
         self.progress.elapsed = time.perf_counter() - self._began
         self.progress.peak_memory_bytes = self._peak()
+        self.progress.machine = machine(str(self.template.device))
         try:
             self.progress.measured = self._meter.to_json()
             state = save_state(self.template, self._data, self._meter.state)

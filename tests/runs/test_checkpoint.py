@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from hnet_bench.interfaces import Scenario
-from hnet_bench.runs import learning
+from hnet_bench.runs import learning, provenance
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress, steps_kept
 from hnet_bench.runs.deadline import Stopped
 from hnet_bench.runs.run import run_with_artefacts
@@ -146,6 +146,18 @@ def test_an_evaluation_is_not_begun_that_would_not_end_in_time(tmp_path):
     progress, _ = checkpoints.read()
     assert (progress.steps, len(progress.train), len(progress.score)) == (40, 2, 1)
     assert asked[-1] >= 60.0
+
+
+def test_a_record_says_on_which_machine_an_earlier_process_left_off(tmp_path, monkeypatch):
+    spec = spec_of("finetune", Scenario.CLASS)
+    with monkeypatch.context() as there:
+        there.setattr(provenance, "cpu_name", lambda: "a processor there")
+        with pytest.raises(Killed):
+            run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {}, 0.0, left=[25]))
+    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
+    assert record.provenance["cpu"] == provenance.cpu_name()
+    (left,) = record.provenance["resumes"]
+    assert left == {"experience": 1, "step": 24, "device": "cpu", "cpu": "a processor there"}
 
 
 def replace_left(checkpoints, left):
