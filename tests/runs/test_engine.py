@@ -20,12 +20,13 @@ from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm import CommClosedError
 
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.runs import engine
+from hnet_bench.runs import engine, worker
 from hnet_bench.runs.checkpoint import steps_kept
 from hnet_bench.runs.cluster import Cluster, SchedulerGone, connected
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.engine import Dispatcher, Options, Outcome
 from hnet_bench.runs.events import ignore
+from hnet_bench.runs.files import alone
 from hnet_bench.runs.process import Died, Failed, in_own_process
 from hnet_bench.runs.run import run
 from hnet_bench.runs.store import Store, read_record
@@ -247,12 +248,12 @@ def test_without_the_processes_that_help_a_sweep_it_ends_as_ever(tmp_path, distu
 
 def held_by_another(content, files, context, shared):
     """Stands for `do`: another sweep holds the runs of seeds 1 and 2 until this one has done all others."""
-    worker = get_worker()
+    here = get_worker()
     time.sleep(0.1)  # so that the sweep hears of each end before the next
     (context.store.root / str(content["seed"])).touch()
     over = all((context.store.root / str(seed)).exists() for seed in (3, 4))
     result = Result("done" if content["seed"] > 2 or over else "elsewhere")
-    worker.log_event(context.topic, {"task": worker.get_current_task(), "result": asdict(result)})
+    here.log_event(context.topic, {"task": here.get_current_task(), "result": asdict(result)})
 
 
 def test_a_second_sweep_does_what_the_first_has_not_begun(tmp_path, monkeypatch, finetune):
@@ -408,6 +409,25 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path, finetune, s
         path.write_bytes(b"half")
     assert sweep_of([spec], store) == Outcome(1, ())
     assert (left.exists(), others.exists()) == (False, True)
+
+
+def test_what_a_merge_is_writing_of_a_run_is_not_taken_for_a_leftover(tmp_path, finetune):
+    spec = finetune()
+    log = Store(tmp_path).log_path(spec)
+    partial = log.with_name(f".{spec.run_id}.json.0123abcd.partial")
+
+    def begin():
+        with worker._locked(log):
+            pass
+
+    run_begins = Thread(target=begin)
+    with alone(log.parent):
+        partial.write_bytes(b"half")
+        run_begins.start()
+        run_begins.join(0.5)
+        assert partial.exists()
+    run_begins.join()
+    assert not partial.exists()
 
 
 @dataclass(frozen=True)
