@@ -677,6 +677,10 @@ def merge(other: PathLike, *, results: PathLike = "results", sha256: str | None 
 
     Store(Path(results)).check_writable()
     if not Path(other).is_file():
+        if sha256 is not None:
+            raise UserError(
+                f"{other} is no file: expected an archive, since --sha256 is given. A folder has no such sum."
+            )
         return merge.merge(Path(other), Path(results))
     with TemporaryDirectory() as folder:
         unpack(Path(other), Path(folder), sha256)

@@ -87,7 +87,8 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
     what was saved beside it.
 
     If it was taken within an experience, the next `train`, which must be on that experience, goes on from there.
-    Raises CheckpointError for a content that is damaged or holds classes that are not known here.
+    Raises CheckpointError for a content that is damaged, holds classes that are not known here, or has the plugins of
+    another strategy; the template is as it was then.
     """
     try:
         trusted, held = _trusted(template)
@@ -97,6 +98,10 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"The checkpoint cannot be read: {reason.rstrip('.')}.") from error
+    if len(plugins) != len(template.method_plugins):
+        raise CheckpointError(
+            f"The checkpoint is of a strategy with {len(plugins)} plugins: expected {len(template.method_plugins)}."
+        )
     template.__dict__.update(attributes)
     template.clock.__dict__.update(clock)
     for plugin, remembered in zip(template.method_plugins, plugins, strict=True):

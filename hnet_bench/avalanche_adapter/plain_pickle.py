@@ -59,9 +59,17 @@ class NotKept(Exception):
 def dumps(value: Any, trusted: Collection[str], outside: Mapping[str, Tensor] | None = None) -> bytes:
     """Everything that a value holds; `trusted` are names of modules and packages whose classes may occur.
 
-    The tensors of `outside` are known by their names to whoever reads, and left out.
+    The tensors of `outside` are known by their names to whoever reads, and left out. Raises NotKept for whatever is
+    neither data, nor a tensor, nor such an instance.
     """
-    names = {id(tensor): name for name, tensor in (outside or {}).items()}
+    try:
+        return _written(value, trusted, outside or {})
+    except RecursionError as error:
+        raise NotKept("containers in it are nested too deeply") from error
+
+
+def _written(value: Any, trusted: Collection[str], outside: Mapping[str, Tensor]) -> bytes:
+    names = {id(tensor): name for name, tensor in outside.items()}
     instances: list[Any] = []
     search = _Search(BytesIO(), 2)
     search.trusted, search.outside, search.instances = trusted, names, instances
@@ -148,6 +156,14 @@ def _is_known_to_the_loader(value: Any) -> bool:
     if value in _CALLED or value in _PICKLED:
         return True
     return value.__module__ in _TENSORS or (isinstance(value, type) and value.__module__ == "torch")
+
+
+def _tensor(values: Any) -> Tensor:
+    """A tensor of the values of a NumPy array, or of a number of NumPy's."""
+    try:
+        return torch.from_numpy(numpy.array(values))
+    except (TypeError, ValueError) as error:  # texts, objects, dates, other orders of bytes
+        raise NotKept(f"torch has no tensors of NumPy's {values.dtype}") from error
 
 
 def _name(value: Any, trusted: Collection[str]) -> str:
@@ -297,8 +313,8 @@ _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _REDUCED: list[tuple[Any, Callable[[Any], Any]]] = [
     (_Filling, lambda v: (_fill, (v.instance, _attributes(v.instance)))),
     (torch.Generator, lambda v: (_generator, (v.device.type, v.get_state()))),
-    (numpy.ndarray, lambda v: (_array, (torch.from_numpy(numpy.array(v)),))),
-    (numpy.generic, lambda v: (_number, (torch.from_numpy(numpy.array(v)),))),
+    (numpy.ndarray, lambda v: (_array, (_tensor(v),))),
+    (numpy.generic, lambda v: (_number, (_tensor(v),))),
     (numpy.random.Generator, lambda v: (_numpy_generator, (v.bit_generator.state,))),
     (Enum, lambda v: (_member, (f"{type(v).__module__}:{type(v).__qualname__}", v.name))),
     (functools.partial, lambda v: (_partial, (v.func, v.args, v.keywords))),

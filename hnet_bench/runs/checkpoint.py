@@ -37,6 +37,7 @@ class RunProgress:
     evaluate: list[float] = field(default_factory=list)
     peak_memory_bytes: int | None = None
     measured: Settings = field(default_factory=dict)  # see `avalanche_adapter.measured`
+    machine: Settings = field(default_factory=dict)  # on which this was left
     resumes: list[Settings] = field(default_factory=list)  # where earlier processes left off, and on which machine
     # What the trainings of the run took, by their names; of that what other runs spent.
     training: dict[str, float] = field(default_factory=dict)

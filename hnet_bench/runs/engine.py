@@ -110,7 +110,7 @@ class Dispatcher:
     _steps: dict[str, int] = field(default_factory=dict)  # of the checkpoint at the last try
     _others: bool = False  # whether another sweep was found at one of the runs
     _order: Order = field(default_factory=lambda: Order((), share=False))
-    _places: dict[str, int] = field(default_factory=dict)  # of runs in the sweep
+    _places: dict[str, int] = field(default_factory=dict)  # of runs in the sweep; the least is handed out first
 
     def hear(self, message: tuple[float, Settings]) -> None:
         """Takes in what a worker says: an event of a run, or how a task ended, before Dask says that it is done."""
@@ -148,6 +148,8 @@ class Dispatcher:
                     failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
                     self.observer(Event(kind="failed", key=spec.key, message=result.problem))
                 else:
+                    if result.kind == "elsewhere":  # what nobody has begun comes first
+                        self._places[spec.key] = max(self._places.values()) + 1
                     self._hand_out([spec], specs_of, waiting)
                 self._hand_out(order.ready(), specs_of, waiting)
         return Outcome(done, tuple(failed), left=len(specs) - done - len(failed), others=self._others)

@@ -50,7 +50,7 @@ class Learning:
         sharing: Sharing | None = None,
     ) -> None:
         self._began = time.perf_counter()
-        self._spec, self._observer, self._checkpoints, self._loggers = spec, observer, checkpoints, loggers
+        self._spec, self._observer, self._loggers = spec, observer, loggers
         _seed_everything(spec.seed, "initialisation")
         benchmark = build_stream(spec, folder)
         self.data_sums = benchmark.data_sums
@@ -59,6 +59,8 @@ class Learning:
         self._evaluator = Evaluator(benchmark)
         self._latest: Evaluation | None = None
         self._deadline = deadline
+        contents = {f"content of {name}": found for name, found in benchmark.data_sums.items()}
+        self._checkpoints = checkpoints and replace(checkpoints, identity={**checkpoints.identity, **contents})
         self._sharing = sharing and replace(sharing, identity={**sharing.identity, "data": benchmark.data_sums})
         self._seconds_to_save = 0.0  # what the last checkpoint took
         self._advanced = False  # whether this process has taken a step
@@ -173,8 +175,7 @@ class Learning:
             return None
         self._meter = Meter(progress.measured)
         self._meter.state = beside
-        left = {"experience": len(progress.score), "step": progress.steps, **machine(str(self.template.device.type))}
-        progress.resumes.append(left)
+        progress.resumes.append({"experience": len(progress.score), "step": progress.steps, **progress.machine})
         _log.info("goes on in experience %d after step %d", len(progress.score), progress.steps)
         return progress
 
@@ -233,6 +234,7 @@ class Learning:
         begun = time.perf_counter()
         self.progress.elapsed = time.perf_counter() - self._began
         self.progress.peak_memory_bytes = self._peak()
+        self.progress.machine = machine(str(self.template.device))
         try:
             self.progress.measured = self._meter.to_json()
             state = save_state(self.template, self._data, self._meter.state)

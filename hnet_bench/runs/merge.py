@@ -71,7 +71,7 @@ def merge(other: Path, into: Path) -> Merged:
         try:
             with alone(folder):
                 # Another process may have written since they were listed.
-                before = _read([path for path in sorted(folder.glob(f"{run_id}.*")) if _belongs(path)], unreadable)
+                before = _read([path for path in sorted(folder.glob(f"{run_id}.*")) if belongs(path)], unreadable)
                 pool = _pooled(run_id, before, _read(theirs.get(key, []), unreadable))
                 chosen = _chosen(pool)
                 names = [run_id, *(f"{run_id}.conflict-{short_hash(one.content)}" for one in chosen[1:])]
@@ -205,7 +205,7 @@ def _files_by_run(root: Path) -> dict[str, list[Path]]:
             continue
         folders.clear()
         for path in (Path(place, name) for name in sorted(names)):
-            if (match := RUN_ID.match(path.name)) and _belongs(path):
+            if (match := RUN_ID.match(path.name)) and belongs(path):
                 found.setdefault(f"{folder.as_posix()}/{match[0]}", []).append(path)
     return found
 
@@ -215,7 +215,8 @@ def _refuse(error: OSError) -> None:
         raise UserError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error
 
 
-def _belongs(path: Path) -> bool:
+def belongs(path: Path) -> bool:
+    """Whether a file whose name begins with a run's id is one that merging takes: logs and checkpoints stay out."""
     return path.suffix in (".json", ".npz", ".failed") or any(mark in path.name for mark in _KEPT_ASIDE)
 
 

@@ -93,8 +93,8 @@ def _products(device: str) -> str:
     return library() if device == "cpu" else "PyTorch"
 
 
-def _file_sum(strategy: object) -> str | None:
-    """SHA-256 of the file that defines the strategy's class."""
+def strategy_sum(strategy: object) -> str | None:
+    """SHA-256 of the file that defines the strategy's class, as it is now; None if there is no such file."""
     try:
         return hashlib.sha256(Path(inspect.getfile(type(strategy))).read_bytes()).hexdigest()
     except (OSError, TypeError):
@@ -197,7 +197,7 @@ def cpu_name() -> str:
 class Circumstances:
     """What a process knows of the run that it does."""
 
-    strategy: object
+    strategy_sha256: str | None  # from before the run, see `strategy_sum`: files may be edited while it lasts
     device: str  # "cpu" or "cuda"
     threads: int = 1
     command: str = ""
@@ -222,7 +222,7 @@ FIELDS = (
     Field("dirty", lambda here: True if sum_of_files() != code_sum() else _dirty()),
     Field("code_sha256", lambda here: code_sum(), needed="code"),
     # Of its own, since it may stand in a user's file or in a package of somebody else.
-    Field("strategy_sha256", lambda here: _file_sum(here.strategy), needed="strategy file"),
+    Field("strategy_sha256", lambda here: here.strategy_sha256, needed="strategy file"),
     Field("command", lambda here: here.command),
     Field("started", lambda here: here.started.isoformat(timespec="seconds")),
     Field("finished", lambda here: datetime.now(timezone.utc).isoformat(timespec="seconds")),
@@ -259,11 +259,16 @@ def provenance(here: Circumstances) -> Settings:
     return {one.name: one.find(here) for one in FIELDS}
 
 
-def identity(*, spec: Settings, strategy: object, device: str) -> Settings:
-    """What two processes must have in common for one to go on with the other's run, by words that a message can use."""
-    here = Circumstances(strategy=strategy, device=device)
+def identity(*, spec: Settings, strategy: object, device: str, revisions: Settings) -> Settings:
+    """What two processes must have in common for one to go on with the other's run, by words that a message can use.
+
+    `revisions` are those of `revisions_of`: of a user's own code only they tell what stands beside the strategy's file,
+    and what the benchmark's holds.
+    """
+    here = Circumstances(strategy_sha256=strategy_sum(strategy), device=device)
     needed = {one.needed: one.find(here) for one in FIELDS if one.needed}
-    return {"spec": spec, "kind of device": device, **needed}
+    revised = {f"revision of the {part}": one for part, one in revisions.items()}
+    return {"spec": spec, "kind of device": device, **needed, **revised}
 
 
 def shared_identity(spec: RunSpec, *, device: str) -> Settings:
@@ -273,7 +278,7 @@ def shared_identity(spec: RunSpec, *, device: str) -> Settings:
     benchmark = {"name": spec.benchmark, **spec.benchmark_settings}
     common = {"benchmark": benchmark, "protocol": to_settings(spec.protocol), "seed": spec.seed}
     kind = device.partition(":")[0]  # of "cuda:1"
-    return {**identity(spec=common, strategy=None, device=kind), "revisions": revisions, **machine(device)}
+    return {**identity(spec=common, strategy=None, device=kind, revisions=revisions), **machine(device)}
 
 
 def machine(device: str) -> Settings:

@@ -25,7 +25,7 @@ from hnet_bench.runs.checkpoint import Checkpoints
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.events import Observer, ignore
 from hnet_bench.runs.learning import Learning
-from hnet_bench.runs.provenance import Circumstances, command_line, provenance
+from hnet_bench.runs.provenance import Circumstances, command_line, provenance, strategy_sum
 from hnet_bench.runs.record import NO_ARRAYS, Record, check_scores, is_number
 from hnet_bench.runs.revisions import loaded_from_elsewhere, revisions_of
 from hnet_bench.runs.sharing import Sharing
@@ -61,7 +61,8 @@ def run_with_artefacts(
     Raises UserError for what the user can mend, and Stopped if it had to leave off at the deadline.
     """
     started = datetime.now(timezone.utc)
-    revisions = revisions_of(spec)  # now: files may be edited while it lasts
+    # Now, since a user's file may be edited while it lasts; whoever builds its strategy reads it again.
+    revisions, trainings, strategy_sha256 = revisions_of(spec), trainings_of(spec), strategy_sum(spec.build_strategy())
     torch.set_num_threads(_THREADS)
     learning = Learning(
         spec,
@@ -101,12 +102,12 @@ def run_with_artefacts(
                 "seconds": round(progress.training.get(one.name, 0.0), 3),
                 "saved": round(progress.saved.get(one.name, 0.0), 3),
             }
-            for one in trainings_of(spec)
+            for one in trainings
         ],
         provenance={
             **provenance(
                 Circumstances(
-                    strategy=learning.strategy,
+                    strategy_sha256=strategy_sha256,
                     device=device,
                     threads=_THREADS,
                     command=command or command_line(),

@@ -22,6 +22,7 @@ from zipfile import BadZipFile, ZipFile
 import hnet_bench
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.files import file_sum
+from hnet_bench.runs.merge import belongs
 from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, Shipped
 
 DISTRIBUTION = "hnet-bench-records"
@@ -30,7 +31,9 @@ SUM_FILE = Path(hnet_bench.__file__).with_name("records.sha256")
 CHECKOUT = Path(hnet_bench.__file__).parents[1] / "results" / "pyproject.toml"
 _MOST_BYTES_OF_ARCHIVE = 2**32  # unpacked
 # In an archive, below whatever folder. No part begins with a dot, so that none leads out of the folder it goes to.
-_FILE = re.compile(rf"(?:.*/)?((?:[^/\\.][^/\\]*/){{3}}{RUN_ID.pattern}\.(json|npz))")
+_RUN = rf"(?:.*/)?((?:[^/\\.][^/\\]*/){{3}}{RUN_ID.pattern}\."
+_FILE = re.compile(rf"{_RUN}(json|npz))")
+_ANY_FILE = re.compile(rf"{_RUN}[\w.-]+)")
 
 
 def sums_of(results: Path) -> dict[str, str]:
@@ -70,35 +73,48 @@ def installed_records() -> Shipped | None:
 
 
 def unpack(archive: Path, into: Path, sha256: str | None = None) -> None:
-    """Writes the records and arrays of an archive, the wheel of a release or a zip of a results folder, into an empty
-    folder.
+    """Writes what merging takes of an archive, the wheel of a release or a zip of a results folder, to an empty folder.
 
-    Raises UserError if it is no such archive, too large, has another SHA-256 than the one that is given, or, without
-    one, other records than this release.
+    Raises UserError if it is no such archive, too large, holds different files for one place, has another SHA-256 than
+    the one that is given, or, without one, anything but the records of this release.
     """
     try:
         if sha256 and (found := file_sum(archive)) != sha256.lower():
             raise UserError(f"{archive} is not the file that is meant: expected SHA-256 {sha256}, found {found}.")
         with ZipFile(archive) as opened:
-            members = {match[1]: one for one in opened.infolist() if (match := _FILE.fullmatch(one.filename))}
+            members = [
+                (match[1], one)
+                for one in opened.infolist()
+                if (match := _ANY_FILE.fullmatch(one.filename)) and belongs(Path(match[1]))
+            ]
             if not members:
                 raise UserError(
                     f"{archive} holds no records: expected files as <benchmark>/<scenario>/<strategy>/seed*.json."
                 )
-            for one in members.values():
-                most = MOST_BYTES if one.filename.endswith(".json") else MOST_BYTES_OF_ARRAYS
+            for name, one in members:
+                most = MOST_BYTES_OF_ARRAYS if ".npz" in Path(name).name else MOST_BYTES
                 if one.file_size > most:
                     raise UserError(
                         f"{one.filename} in {archive} has {one.file_size:,} bytes: expected at most {most:,}."
                     )
-            if (size := sum(one.file_size for one in members.values())) > _MOST_BYTES_OF_ARCHIVE:
+            if (size := sum(one.file_size for _, one in members)) > _MOST_BYTES_OF_ARCHIVE:
                 raise UserError(f"{archive} holds {size:,} bytes: expected at most {_MOST_BYTES_OF_ARCHIVE:,}.")
-            for name, one in members.items():
-                (into / name).parent.mkdir(parents=True, exist_ok=True)
-                (into / name).write_bytes(opened.read(one))  # which reads no more than that, and checks its CRC
+            for name, one in members:
+                path, content = into / name, opened.read(one)  # which reads no more than that, and checks its CRC
+                if path.exists() and path.read_bytes() != content:
+                    raise UserError(
+                        f"{archive} holds different files for {name}: expected one results folder. Unpack it and merge "
+                        "each of its folders."
+                    )
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
     except (OSError, BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise UserError(f"{archive} cannot be unpacked: {error}.") from error
-    if not sha256 and (found := sum_of(sums_of(into))) != _released():
+    if sha256:
+        return
+    # What is kept aside is in no release, and decides what counts, too.
+    sums = sums_of(into)
+    if len(sums) < len({name for name, _ in members}) or sum_of(sums) != _released():
         raise UserError(
             f"{archive} holds other records than hnet_bench {hnet_bench.__version__} was released with: give the "
             "SHA-256 of the file that you mean, --sha256, or unpack your own and merge the folder."

@@ -19,9 +19,10 @@ from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer
-from hnet_bench.runs.files import check_regular, remove_partials
+from hnet_bench.runs.files import alone, check_regular, remove_partials
 from hnet_bench.runs.process import Died, in_own_process
 from hnet_bench.runs.provenance import identity, shared_identity
+from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 
@@ -131,7 +132,12 @@ def _train(spec: RunSpec, context: SweepContext, shared: Mapping[str, str], devi
             loggers = make_loggers(options.loggers, options.logs / spec.folder / spec.run_id, spec.to_json())
         checkpoints = Checkpoints(
             store.checkpoint_path(spec),
-            identity(spec=spec.to_json(), strategy=spec.build_strategy(), device=options.device),
+            identity(
+                spec=spec.to_json(),
+                strategy=spec.build_strategy(),
+                device=options.device,
+                revisions=revisions_of(spec),
+            ),
             options.seconds_between_checkpoints,
         )
         record, artefacts = run_with_artefacts(
@@ -194,7 +200,8 @@ def _locked(path: Path) -> Iterator[IO[str] | None]:
         except (ImportError, OSError):
             pass
         else:
-            with suppress(OSError):
+            # What `merge` writes of the run meanwhile is no leftover.
+            with suppress(OSError), alone(path.parent):
                 remove_partials(path)
         yield file
 

@@ -4,8 +4,10 @@ import struct
 from io import BytesIO
 from zipfile import ZipFile
 
+import numpy
 import pytest
 import torch
+from avalanche.core import BaseSGDPlugin
 
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
@@ -24,6 +26,7 @@ def setup_of(scenario):
     [
         (lambda: 0, "function"),
         ((number for number in range(3)), "generator"),
+        (numpy.array(["a", "b"]), "ndarray"),
     ],
 )
 def test_what_cannot_be_kept_is_named(value, reason):
@@ -93,6 +96,10 @@ def test_what_a_template_begins_with_may_stand_in_its_state():
     assert template.make is own_helper
 
 
+class Counts(BaseSGDPlugin):
+    """A plugin of a strategy."""
+
+
 def pickled(state):
     buffer = BytesIO()
     torch.save(state, buffer)
@@ -104,3 +111,11 @@ def test_a_damaged_checkpoint_is_refused(content):
     template = ClassifierTemplate(setup=setup_of(Scenario.CLASS))
     with pytest.raises(CheckpointError, match="cannot be read"):
         restore_state(template, content)
+
+
+def test_a_checkpoint_with_the_plugins_of_another_strategy_is_refused_and_changes_nothing():
+    one, other = (ClassifierTemplate(setup=setup_of(Scenario.CLASS), plugins=plugins) for plugins in ([], [Counts()]))
+    one.only_here = 1
+    with pytest.raises(CheckpointError, match="is of a strategy with 0 plugins: expected 1"):
+        restore_state(other, save_state(one))
+    assert not hasattr(other, "only_here")

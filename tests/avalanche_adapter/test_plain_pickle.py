@@ -140,6 +140,13 @@ def test_partial_functions_are_kept_by_name():
     assert found(torch.tensor(-1.0)) == nn.functional.elu(torch.tensor(-1.0), alpha=0.5)
 
 
+def nested(depth):
+    found = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 class Words(dict):
     """Would come back as another class, or without its items."""
 
@@ -152,6 +159,11 @@ class Words(dict):
         (torch.ones(2, requires_grad=True) * 2, "still bound"),
         (json.JSONDecoder(), "JSONDecoder is not a class or a function"),
         (Words(a=1), "a Words is neither data"),
+        (numpy.array(["a", "b"]), "no tensors of NumPy's <U1"),
+        (numpy.array([None]), "no tensors of NumPy's object"),
+        (numpy.datetime64("2020"), "no tensors of NumPy's datetime64"),
+        (numpy.array([1.0], dtype=">f8"), "no tensors of NumPy's >f8"),
+        (nested(10**5), "nested too deeply"),
     ],
 )
 def test_what_is_not_data_is_refused(value, reason):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from hnet_bench.interfaces import Scenario
+from hnet_bench.runs import learning, provenance
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress, steps_kept
 from hnet_bench.runs.deadline import Stopped
 from hnet_bench.runs.run import run_with_artefacts
@@ -147,6 +148,18 @@ def test_an_evaluation_is_not_begun_that_would_not_end_in_time(tmp_path):
     assert asked[-1] >= 60.0
 
 
+def test_a_record_says_on_which_machine_an_earlier_process_left_off(tmp_path, monkeypatch):
+    spec = spec_of("finetune", Scenario.CLASS)
+    with monkeypatch.context() as there:
+        there.setattr(provenance, "cpu_name", lambda: "a processor there")
+        with pytest.raises(Killed):
+            run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {}, 0.0, left=[25]))
+    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
+    assert record.provenance["cpu"] == provenance.cpu_name()
+    (left,) = record.provenance["resumes"]
+    assert left == {"experience": 1, "step": 24, "device": "cpu", "cpu": "a processor there"}
+
+
 def replace_left(checkpoints, left):
     return Fragile(checkpoints.path, checkpoints.identity, 1e9, left=[left])
 
@@ -261,6 +274,29 @@ def test_a_run_whose_checkpoint_was_edited_begins_anew_and_measures_the_same(tmp
     record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
     assert record.score == whole.score
     assert record.provenance["resumes"] == []
+
+
+def test_a_run_whose_data_are_others_now_begins_anew(tmp_path, caplog, monkeypatch):
+    spec, sums = spec_of("finetune", Scenario.CLASS), {"mnist": "a"}
+    made = replace(learning.build_stream(spec, None), data_sums=sums)
+    monkeypatch.setattr(learning, "build_stream", lambda *_: made)
+    for now, resumes in (("a", 1), ("b", 0)):
+        sums["mnist"] = "a"
+        with pytest.raises(Killed):
+            run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {"code": 1}, 0.0, left=[25]))
+        sums["mnist"] = now
+        record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {"code": 1}))
+        assert len(record.provenance["resumes"]) == resumes
+        (tmp_path / "c").unlink()
+    assert "begins anew: it was made with another content of mnist" in caplog.text
+
+
+def test_what_torch_has_no_type_for_costs_checkpoints_and_not_the_run(tmp_path, caplog, disturbed):
+    spec = disturbed(tmp_path, "import numpy", "strategy.names = numpy.array(['first', 'second'])")
+    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}, 0.0))
+    assert len(record.score) == 3
+    assert "no checkpoint after step 31: ClassifierTemplate.names, a ndarray, cannot be kept" in caplog.text
+    assert steps_kept(tmp_path / "c") == 30
 
 
 def test_a_disk_that_is_full_costs_the_checkpoint_alone(tmp_path, caplog, monkeypatch):

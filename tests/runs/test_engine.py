@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from threading import Thread
 from types import SimpleNamespace
 
@@ -14,27 +14,37 @@ import psutil
 import pytest
 import torch
 from dask.utils import key_split
-from distributed import KilledWorker
+from distributed import KilledWorker, get_worker
 from distributed import TimeoutError as DaskTimeoutError
 from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm import CommClosedError
 
 from hnet_bench.interfaces import Scenario, UserError
-from hnet_bench.runs import engine
+from hnet_bench.runs import engine, worker
 from hnet_bench.runs.checkpoint import steps_kept
 from hnet_bench.runs.cluster import Cluster, SchedulerGone, connected
 from hnet_bench.runs.deadline import Deadline
 from hnet_bench.runs.engine import Dispatcher, Options, Outcome
 from hnet_bench.runs.events import ignore
+from hnet_bench.runs.files import alone
 from hnet_bench.runs.process import Died, Failed, in_own_process
 from hnet_bench.runs.run import run
 from hnet_bench.runs.store import Store, read_record
-from hnet_bench.runs.worker import SweepContext
+from hnet_bench.runs.worker import Result, SweepContext
 
 DIES = (
     "if len(list(folder.glob('death-*'))) < {deaths}:",
     "    (folder / f'death-{{os.getpid()}}').touch()",
     "    os.kill(os.getpid(), signal.SIGKILL)",
+)
+
+# In the second experience it is late, once. What the strategy does to the clock reaches only its own run.
+LATE = (
+    "from types import SimpleNamespace",
+    "from hnet_bench.runs import deadline",
+    "if not (folder / 'late').exists():",
+    "    (folder / 'late').touch()",
+    "    deadline.time = SimpleNamespace(time=lambda: 1e12)",
 )
 
 
@@ -236,6 +246,28 @@ def test_without_the_processes_that_help_a_sweep_it_ends_as_ever(tmp_path, distu
     assert not list(record.parent.glob("*.failed"))
 
 
+def held_by_another(content, files, context, shared):
+    """Stands for `do`: another sweep holds the runs of seeds 1 and 2 until this one has done all others."""
+    here = get_worker()
+    time.sleep(0.1)  # so that the sweep hears of each end before the next
+    (context.store.root / str(content["seed"])).touch()
+    over = all((context.store.root / str(seed)).exists() for seed in (3, 4))
+    result = Result("done" if content["seed"] > 2 or over else "elsewhere")
+    here.log_event(context.topic, {"task": here.get_current_task(), "result": asdict(result)})
+
+
+def test_a_second_sweep_does_what_the_first_has_not_begun(tmp_path, monkeypatch, finetune):
+    """Though the first holds more runs than the second has workers, and those at the head of the table."""
+    monkeypatch.setattr(engine, "do", held_by_another)
+    with connected(Cluster(jobs=1), 1) as client:
+        context = SweepContext(
+            store=Store(tmp_path), options=Options(deadline=Deadline.after(20)), command="a test", topic="a test"
+        )
+        sweep = Dispatcher(client, context, ignore)
+        client.subscribe_topic(context.topic, sweep.hear)
+        assert sweep.finish([finetune(seed) for seed in (1, 2, 3, 4)]) == Outcome(4, (), others=True)
+
+
 def test_a_run_that_cannot_write_is_a_failure_of_its_own(tmp_path, finetune, sweep_of):
     """A file stands where the folder of one run should be."""
     (tmp_path / "synthetic").mkdir()
@@ -246,15 +278,7 @@ def test_a_run_that_cannot_write_is_a_failure_of_its_own(tmp_path, finetune, swe
 
 
 def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(tmp_path, disturbed, finetune, sweep_of):
-    # In the second experience it is late, once. What the strategy does to the clock reaches only its own run.
-    late = [
-        "from types import SimpleNamespace",
-        "from hnet_bench.runs import deadline",
-        "if not (folder / 'late').exists():",
-        "    (folder / 'late').touch()",
-        "    deadline.time = SimpleNamespace(time=lambda: 1e12)",
-    ]
-    slow, other = disturbed(tmp_path, *late), finetune()
+    slow, other = disturbed(tmp_path, *LATE), finetune()
     store, events = Store(tmp_path / "results"), []
     outcome = sweep_of([slow, other], store, observer=events.append, deadline=Deadline.after(3600))
     assert outcome == Outcome(1, (), left=1)
@@ -274,6 +298,19 @@ def test_after_the_deadline_no_run_begins(tmp_path, finetune, sweep_of):
     outcome = sweep_of([finetune(1), finetune(2)], Store(tmp_path), observer=events.append, deadline=deadline)
     assert (outcome, events) == (Outcome(0, (), left=2), [])
     assert not list(tmp_path.rglob("*.*"))
+
+
+def test_a_run_does_not_go_on_with_other_code_beside_the_users_file(tmp_path, disturbed, sweep_of):
+    """What a strategy imports, such as its network, may have been edited since the checkpoint."""
+    beside = tmp_path / "network_of_mine.py"
+    beside.write_text("WIDTH = 1")
+    spec, store = disturbed(tmp_path, "import network_of_mine", *LATE), Store(tmp_path / "results")
+    assert sweep_of([spec], store, deadline=Deadline.after(3600)) == Outcome(0, (), left=1)
+    assert steps_kept(store.checkpoint_path(spec)) == 31
+    beside.write_text("WIDTH = 2")
+    assert sweep_of([spec], store) == Outcome(1, ())
+    assert read_record(store.path(spec)).provenance["resumes"] == []
+    assert "begins anew: it was made with another revision of the strategy" in store.log_path(spec).read_text()
 
 
 def test_nobody_waits_for_a_run_that_does_not_leave_off(tmp_path, disturbed, sweep_of):
@@ -372,6 +409,25 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path, finetune, s
         path.write_bytes(b"half")
     assert sweep_of([spec], store) == Outcome(1, ())
     assert (left.exists(), others.exists()) == (False, True)
+
+
+def test_what_a_merge_is_writing_of_a_run_is_not_taken_for_a_leftover(tmp_path, finetune):
+    spec = finetune()
+    log = Store(tmp_path).log_path(spec)
+    partial = log.with_name(f".{spec.run_id}.json.0123abcd.partial")
+
+    def begin():
+        with worker._locked(log):
+            pass
+
+    run_begins = Thread(target=begin)
+    with alone(log.parent):
+        partial.write_bytes(b"half")
+        run_begins.start()
+        run_begins.join(0.5)
+        assert partial.exists()
+    run_begins.join()
+    assert not partial.exists()
 
 
 @dataclass(frozen=True)

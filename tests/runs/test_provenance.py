@@ -1,5 +1,6 @@
 """What a record says of the arithmetic that made it, and that a run goes on with no other."""
 
+import hashlib
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.provenance import (
     DISTRIBUTIONS,
@@ -21,6 +23,7 @@ from hnet_bench.runs.provenance import (
     surroundings,
 )
 from hnet_bench.runs.record import SCHEMA_FILE
+from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.run import run
 
 ASKED = """
@@ -28,7 +31,7 @@ import json
 import torch
 from hnet_bench.runs.provenance import Circumstances, provenance
 torch.manual_seed(1)
-made = provenance(Circumstances(strategy=None, device="cpu"))
+made = provenance(Circumstances(strategy_sha256=None, device="cpu"))
 print(json.dumps([made, torch.nn.Linear(784, 400).weight.sum().item()]))
 """
 
@@ -47,6 +50,15 @@ def test_a_record_names_the_instructions_of_torch_and_what_is_set(spec_of, monke
     assert made["switches"] == {"OPENBLAS_CORETYPE": "Haswell"}
 
 
+@pytest.mark.parametrize("edit", ["''", "file.read_text() + '# edited'"])
+def test_a_strategy_that_is_edited_while_it_runs_has_the_sum_of_what_was_run(tmp_path, disturbed, edit):
+    spec = disturbed(tmp_path, "file = folder / 'disturbed.py'", f"file.write_text({edit})")
+    content = (tmp_path / "disturbed.py").read_bytes()
+    record = run(spec)
+    assert (tmp_path / "disturbed.py").read_bytes() != content
+    assert record.provenance["strategy_sha256"] == hashlib.sha256(content).hexdigest()
+
+
 def test_what_torch_uses_is_named_not_what_the_processor_has():
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run([sys.executable, "-c", ASKED], env=environment, capture_output=True, text=True, check=True)
@@ -56,7 +68,7 @@ def test_what_torch_uses_is_named_not_what_the_processor_has():
     torch.manual_seed(1)
     here = torch.nn.Linear(784, 400).weight.sum().item()
     # The reason why it is noted: the same seed, version and processor, and other initial weights.
-    now = provenance(Circumstances(strategy=None, device="cpu"))
+    now = provenance(Circumstances(strategy_sha256=None, device="cpu"))
     assert weights != here or now["cpu_capability"] == "DEFAULT"
 
 
@@ -65,13 +77,18 @@ def test_what_torch_uses_is_named_not_what_the_processor_has():
     [
         (lambda patch: patch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "OTHER"), "vector instructions"),
         (lambda patch: patch.setenv("MKL_CBWR", "COMPATIBLE"), "another setting of a numerical library"),
+        (lambda patch: patch.setattr(TrainingProtocol, "revision", 0), "another revision of the protocol"),
     ],
 )
-def test_a_run_does_not_go_on_with_other_arithmetic(tmp_path, spec_of, monkeypatch, caplog, change, words):
+def test_a_run_does_not_go_on_with_other_arithmetic_or_another_revision(
+    tmp_path, spec_of, monkeypatch, caplog, change, words
+):
     spec = spec_of()
 
     def checkpoints():
-        return Checkpoints(tmp_path / "c", identity(spec=spec.to_json(), strategy=spec.build_strategy(), device="cpu"))
+        strategy, revisions = spec.build_strategy(), revisions_of(spec)
+        made_by = identity(spec=spec.to_json(), strategy=strategy, device="cpu", revisions=revisions)
+        return Checkpoints(tmp_path / "c", made_by)
 
     assert checkpoints().write(RunProgress(steps=7), b"state")
     assert checkpoints().read() is not None

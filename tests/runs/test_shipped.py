@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hnet_bench import api
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import load_table
 from hnet_bench.runs import shipped
+from hnet_bench.runs.files import file_sum, short_hash
 from hnet_bench.runs.shipped import FOLDER, installed_records, sum_of, sums_of, unpack
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Shipped, Store, to_bytes
@@ -180,6 +182,62 @@ def test_another_archive_needs_its_sum(release, refused, said, tmp_path, cells, 
     assert files(Path("results")) == {}
     said(f"merge {other} --sha256 {digest}")
     assert list(files(Path("results"))) == [f"{spec.key}.json"]
+
+
+def test_an_archive_that_holds_more_than_the_release_needs_its_sum_too(release, refused, tmp_path, cells):
+    """Else it could say which of a user's own records do not count."""
+    content = {f"{FOLDER}/{name}": one for name, one in files(release).items()}
+    more = {f"{FOLDER}/{cells[2].key}.superseded-01234567.json": b"{}"}
+    assert "holds other records than hnet_bench" in refused(f"merge {zipped(tmp_path / 'more.whl', content | more)}")
+
+
+def test_the_archive_of_a_folder_is_merged_as_the_folder_is(tmp_path, cells, record_of):
+    spec, failed, damaged = cells
+    new, old, conflict = sorted(
+        (to_bytes(record_of(spec, score=[[score]])) for score in (0.1, 0.2, 0.3)),
+        key=lambda content: hashlib.sha256(content).hexdigest(),
+        reverse=True,  # so that the old one counts, unless it is known that it is superseded
+    )
+    theirs = tmp_path / "theirs"
+    for name, content in {
+        f"{spec.key}.json": new,
+        f"{spec.key}.npz": b"arrays",
+        f"{spec.key}.superseded-{short_hash(old)}.json": old,
+        f"{spec.key}.conflict-{short_hash(conflict)}.json": conflict,
+        f"{failed.key}.failed": b"why",
+        f"{damaged.key}.json.damaged-01234567": b"{",
+        f"{damaged.key}.log": b"stays there",
+    }.items():
+        (theirs / name).parent.mkdir(parents=True, exist_ok=True)
+        (theirs / name).write_bytes(content)
+    archive = zipped(tmp_path / "theirs.zip", {f"results/{name}": one for name, one in files(theirs).items()})
+    mine = {}
+    for other, digest in ((theirs, None), (archive, file_sum(archive))):
+        results = tmp_path / f"into-{other.name}"
+        (results / spec.folder).mkdir(parents=True)
+        (results / f"{spec.key}.json").write_bytes(old)
+        mine[other] = (api.merge(other, results=results, sha256=digest).records, files(results))
+    assert mine[archive] == mine[theirs]
+    assert len(mine[archive][1]) == 6
+
+
+def test_different_files_of_an_archive_for_one_place_are_refused(tmp_path, cells, record_of):
+    spec = cells[0]
+    one, two = (to_bytes(record_of(spec, score=[[score]])) for score in (0.1, 0.2))
+    for second, words in (
+        (two, f"holds different files for {spec.key}.json: expected one results folder"),
+        (one, None),
+    ):
+        names = [f"{folder}/results/{spec.key}.json" for folder in ("first", "second")]
+        archive = zipped(tmp_path / "both.zip", dict(zip(names, (one, second), strict=True)))
+        with pytest.raises(UserError, match=words) if words else nullcontext():
+            assert api.merge(archive, results=tmp_path / "results", sha256=file_sum(archive)).added == 1
+
+
+def test_a_sum_beside_a_folder_is_refused(release, refused, tmp_path):
+    told = refused(f"merge {release} --sha256 {'0' * 64}")
+    assert f"{release} is no file: expected an archive, since --sha256 is given" in told
+    assert files(Path("results")) == {}
 
 
 def test_nothing_of_an_archive_leaves_its_folder(tmp_path, cells, record_of):
