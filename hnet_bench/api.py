@@ -676,7 +676,7 @@ def merge(other: PathLike, *, results: PathLike = "results", sha256: str | None 
     from hnet_bench.runs import merge
 
     Store(Path(results)).check_writable()
-    if not Path(other).is_file():
+    if not os.path.isfile(other):
         if sha256 is not None:
             raise UserError(
                 f"{other} is no file: expected an archive, since --sha256 is given. A folder has no such sum."

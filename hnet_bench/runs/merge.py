@@ -56,7 +56,7 @@ def merge(other: Path, into: Path) -> Merged:
     cannot be written to.
     """
     theirs, ours = _files_by_run(other), _files_by_run(into)
-    if not other.is_dir() or not theirs:
+    if not os.path.isdir(other) or not theirs:
         raise UserError(
             f"{other} is no results folder: expected files as <benchmark>/<scenario>/<strategy>/seed*.json."
         )
