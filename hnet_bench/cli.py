@@ -32,7 +32,6 @@ from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
-from hnet_bench.runs.process import Failed
 from hnet_bench.runs.shipped import DISTRIBUTION
 from hnet_bench.runs.spec import check_chosen
 from hnet_bench.runs.store import read_record
@@ -723,7 +722,7 @@ def rerun(
             raise
         except Exception as error:
             # One that breaks keeps none of the others from being repeated.
-            known = isinstance(error, (UserError, Failed))
+            known = isinstance(error, UserError)
             typer.echo(f"Not repeated: {error if known else f'{type(error).__name__}: {error}'}", err=True)
             found["not repeatable"] += 1
     typer.echo(f"{count(draw, 'record')} drawn with seed {draw_seed or 0}: {_counted(found)}.")

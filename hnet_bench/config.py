@@ -190,7 +190,10 @@ def _coerce(value: Any, hint: Any, what: str) -> Any:
             raise UserError(f"{what} must be a table, found {value!r}.")
         return value
     if origin is not None:
-        raise UserError(f"{what} has the type {hint}, which no setting can have: docs/tables.md has those that can.")
+        raise UserError(
+            f"{what} has the type {hint}, which no setting can have: expected int, float, str, bool, Literal, or a "
+            "tuple, list, dict or union of these."
+        )
     return _coerce_scalar(value, hint, what)
 
 

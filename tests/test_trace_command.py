@@ -155,14 +155,16 @@ def test_records_are_drawn_at_random_and_repeated_whatever_becomes_of_others(min
     assert re.match(rf"{path}, which took \d+ s:\nRepeating ", out)
     assert out.endswith("1 record drawn with seed 0: 1 identical.\n")
     mine('        raise RuntimeError("it has a screw loose")')
-    stored(2)
+    sentence = "mine.py:Mine CL3 seed 1 cannot be repeated: RuntimeError: it has a screw loose."
+    broken = Store(Path("results")).path(stored(2))
+    assert f"Error: {sentence}" in said(f"rerun {broken}", code=2).err
     damaged = Store(Path("results")).path(stored(0, seed=2))
     damaged.write_text("{")
     stored(0, seed=1)  # made up
     told = said("rerun --draw 4 --draw-seed 5", code=1)
     assert f"{damaged}, which cannot be read:" in told.out
     assert "Not repeated: The record" in told.err
-    assert "Not repeated: RuntimeError: it has a screw loose" in told.err
+    assert f"Not repeated: {sentence}" in told.err
     start, _, verdicts = told.out.splitlines()[-1].rstrip(".").partition(": ")
     assert start == "4 records drawn with seed 5"
     assert sorted(verdicts.split(", ")) == ["1 different", "1 identical", "2 not repeatable"]

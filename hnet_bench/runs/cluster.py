@@ -192,13 +192,18 @@ def _shows_dashboard(host: str | None, port: int) -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask tells at length of every connection that closes; whoever watches a sweep has no use for it."""
-    # Its modules have loggers with levels of their own, but these handlers alone.
+    # Its modules have loggers with levels of their own, but these handlers alone. They may be somebody else's, too, and
+    # another sweep of this process may be doing the same.
     loggers = (logging.getLogger("distributed"), logging.getLogger("tornado.application"))
-    before = {handler: handler.level for logger in loggers for handler in logger.handlers}
-    for handler in before:
-        handler.setLevel(logging.CRITICAL)
+    handlers = {handler for logger in loggers for handler in logger.handlers}
+
+    def is_told(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.CRITICAL or not record.name.startswith(("distributed", "tornado"))
+
+    for handler in handlers:
+        handler.addFilter(is_told)
     try:
         yield
     finally:
-        for handler, level in before.items():
-            handler.setLevel(level)
+        for handler in handlers:
+            handler.removeFilter(is_told)

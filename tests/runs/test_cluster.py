@@ -3,9 +3,10 @@ reach them."""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -199,3 +200,27 @@ def test_no_worker_at_a_scheduler_is_said() -> None:
         connected(Cluster(scheduler=there.scheduler_address), 1, told.append),
     ):
         assert told == [f"No worker yet: `dask worker {there.scheduler_address} --nthreads 1` starts one."]
+
+
+def test_dask_is_quiet_while_sweeps_last_and_handlers_of_others_are_left_as_they_were() -> None:
+    heard: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.name)  # type: ignore[method-assign]
+    theirs, users = logging.getLogger("distributed"), logging.getLogger("a_users_own")
+    for logger in (theirs, users):
+        logger.addHandler(handler)
+    try:
+        first, second = clusters._quiet(), clusters._quiet()
+        with ExitStack() as both:  # the one that begins first ends first, as sweeps of two threads may
+            first.__enter__()
+            both.enter_context(second)
+            first.__exit__(None, None, None)
+            for logger in (theirs, users):
+                logger.error("a connection is closed")
+        assert heard == ["a_users_own"]
+        assert (handler.filters, handler.level) == ([], logging.NOTSET)
+        theirs.error("a connection is closed")
+        assert heard[-1] == "distributed"
+    finally:
+        for logger in (theirs, users):
+            logger.removeHandler(handler)

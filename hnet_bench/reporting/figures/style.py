@@ -87,8 +87,8 @@ def looks(frame: DataFrame) -> dict[str, Look]:
     unknown = [name for name in methods if name not in METHODS]
     for name, as_bound, as_method in zip(unknown, grey, free, strict=False):
         found[name] = as_bound if name in bounds else as_method
-    grey_ones = {name: found[name]._replace(colour=GREY) for name in bounds & METHODS.keys()}
-    return {name: {**found, **grey_ones}[name] for name in methods}
+    found |= {name: found[name]._replace(colour=GREY) for name in bounds & METHODS.keys()}
+    return {name: found[name] for name in methods}
 
 
 def fallback_look(index: int) -> Look:
