@@ -34,6 +34,7 @@ from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.messages import print_anything, say, warn
+from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table, load_table, table_file, table_names
@@ -216,9 +217,6 @@ def select(
     return Selection(name=name, table=selected, seeds=only, store=store, states=states)
 
 
-_OF_REPORTED = ("mean", "spread", "spread_kind", "n", "known", "note")
-
-
 def status(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
@@ -232,7 +230,7 @@ def status(
     for state in select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results).states:
         line = status_of(state)
         reported = line.pop("reported") or {}
-        of_reported = {f"reported_{key}": reported.get(key) for key in _OF_REPORTED}
+        of_reported = {f"reported_{key}": reported.get(key) for key in STATUS_KEYS}
         lines.append({**frames.named(state.cell), **line, **of_reported})
     return DataFrame(lines)
 

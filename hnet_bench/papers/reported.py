@@ -158,9 +158,13 @@ def _check_design(reported: Reported, seeds: tuple[int, ...], where: str) -> Non
         )
 
 
+# What `status` says of a reported number.
+STATUS_KEYS = ("mean", "spread", "spread_kind", "n", "known", "note")
+
+
 def reported_json(reported: Reported | None) -> Settings | None:
     """What `status --json` prints of a reported number."""
     if reported is None:
         return None
     settings = to_settings(reported)
-    return {key: settings[key] for key in ("mean", "spread", "spread_kind", "n", "known", "note")}
+    return {key: settings[key] for key in STATUS_KEYS}

@@ -322,19 +322,19 @@ def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
         if state.spec:
             same = {**state.spec.to_json(), "seed": None, "strategy": state.spec.strategy}
             alike[json.dumps(same, sort_keys=True)].append(state)
-    found: dict[int, tuple[str, float]] = {}
-    sweeps: dict[tuple[str, int, str], list[list[CellState]]] = defaultdict(list)
+    sweeps: dict[tuple[str, int, str], list[dict[int, tuple[str, float]]]] = defaultdict(list)
     for members in alike.values():
         settings = [member.spec.hyperparameters for member in members if member.spec]
         differing = [name for name in settings[0] if any(one[name] != settings[0][name] for one in settings)]
         values = {one[differing[0]] for one in settings} if len(differing) == 1 else set()
         if len(values) == len(members) >= _FEWEST_VALUES and all(type(value) in (int, float) for value in values):
             place = (*_benchmark(members[0]), members[0].cell.scenario.label)
-            sweeps[place].append(members)
-            for member, one in zip(members, settings, strict=True):
-                found[id(member)] = differing[0], float(one[differing[0]])
-    alone = {id(member) for several in sweeps.values() if len(several) == 1 for member in several[0]}
-    return {key: swept for key, swept in found.items() if key in alone}
+            sweep = {
+                id(member): (differing[0], float(one[differing[0]]))
+                for member, one in zip(members, settings, strict=True)
+            }
+            sweeps[place].append(sweep)
+    return {key: swept for several in sweeps.values() if len(several) == 1 for key, swept in several[0].items()}
 
 
 def _step_seconds(record: Record, after: int) -> float | None:
