@@ -42,10 +42,11 @@ def problems(before: Measured, after: Measured) -> list[str]:
 
 
 def _same_settings(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
-    """Whether both trees have this run: its name says which settings are set, and a table may set other values now."""
-    if before is None:
-        return False
-    return "hyperparameters" not in before or before["hyperparameters"] == after["hyperparameters"]  # older scripts
+    """Whether both trees have this run: its name says which settings are set, and a table may set other values now.
+
+    Scripts older than that key said no values: of theirs, the runs by the defaults alone are known to be the same.
+    """
+    return before is not None and before.get("hyperparameters", {}) == after.get("hyperparameters", {})
 
 
 def _differ(before: dict[str, Any], after: dict[str, Any]) -> bool:
