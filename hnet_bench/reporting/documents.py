@@ -35,7 +35,7 @@ from hnet_bench.reporting.columns import (
     text_table,
 )
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
-from hnet_bench.reporting.markdown import link, picture, table
+from hnet_bench.reporting.markdown import escape, link, picture, table
 from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend, rounded
 from hnet_bench.reporting.verdicts import VERDICTS, Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.record import Record
@@ -207,6 +207,7 @@ def _block(report: Report, folder: str) -> str:
         columns += [replace(REPORTED, scenario=scenario)] if scenario in reported else []
         columns += [replace(CODE, scenario=scenario)] if scenario in coded else []
     rows = [row for row in report.rows if any(cell.records for cell in row.values())]
+    left_out = ", ".join(escape(ROW.of(row)) for row in report.rows if row not in rows)
     counts = report.outcomes
     verdicts = "; ".join(
         f"{kind.symbol} {name} ({counts[name]})" for name, kind in VERDICTS.items() if kind.symbol and counts[name]
@@ -216,6 +217,7 @@ def _block(report: Report, folder: str) -> str:
     sentences = [
         f"{report.scale.heading}: mean ± SEM (seeds).",
         f"Verdicts: {verdicts}; not run ({counts['not run']})." if verdicts else "",
+        f"Rows without a run are not shown: {left_out}." if left_out else "",
         f"Reported numbers: {marks}, else verified." if marks else "",
         *code_legend(report),
         *record_legend(report.cells),

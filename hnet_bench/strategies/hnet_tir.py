@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class HnetTir(ReplaySettings, HypernetworkSettings):
     """For CL2 and CL3; in CL1 the task is given and this is HNET.
 
-    Defaults are those of the authors' split MNIST experiments at their last revision. The decoder's sizes were changed
-    twice after publication, so Table 1 was probably made with others.
+    Defaults are those of the authors' split MNIST experiments at their last revision. For these alone the targets of
+    replay, and then the decoder's sizes and strength, were changed after publication, so Table 1 was probably made with
+    others on split MNIST.
     """
 
     name: ClassVar[str] = "hnet_tir"

@@ -71,6 +71,9 @@ def test_findings_and_readme_beside_the_reports_are_rendered(rich_report: Report
     readme = found[tmp_path / "README.md"].decode()
     assert readme.startswith("Before\n<!-- results: rich -->\n\n|  | CL1 | CL3 | reported |")
     assert "| 20.40 ± 0.24 (5) ▼ | 90.00 ± 0.20† |" in readme
+    # What is counted below the table and is not in it has its name there.
+    assert "not run (1). Rows without a run are not shown: elsewhere & 100 % of" in readme
+    assert "| elsewhere" not in readme
     assert readme.endswith("<!-- end of results -->\nafter\n")
 
 
