@@ -659,8 +659,8 @@ def draw_records(number: int, *, seed: int = 0, results: PathLike = "results") -
     """Files of so many records, drawn at random: what `rerun` may be given. The same seed draws the same."""
     from hnet_bench.runs import repeat
 
-    given.at_least(number, 1, "number")
-    given.at_least(seed, 0, "seed")
+    given.at_least(number, 1, "number", whole=True)
+    given.at_least(seed, 0, "seed", whole=True)
     return repeat.draw(number, seed, _store(_existing(results)))
 
 

@@ -82,12 +82,13 @@ def path(given: PathLike | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def at_least(given: Any, least: float, what: str) -> None:
-    """Refuses a number that is smaller; None is none. `what` is the argument's name."""
+def at_least(given: Any, least: float, what: str, *, whole: bool = False) -> None:
+    """Refuses a number that is smaller or not finite; None is none. `what` is the argument's name."""
     if given is None:
         return
-    if isinstance(given, bool) or not isinstance(given, Real) or not float(given) >= least:
-        raise UserError(f"'{what}' must be a number of at least {least:g}, found {given!r}.")
+    kind: Any = Integral if whole else Real
+    if isinstance(given, bool) or not isinstance(given, kind) or not least <= given < math.inf:
+        raise UserError(f"'{what}' must be a {'whole ' if whole else ''}number of at least {least:g}, found {given!r}.")
 
 
 def seconds_of(text: str) -> float:

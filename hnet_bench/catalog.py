@@ -31,7 +31,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from hnet_bench.config import did_you_mean, from_settings
+from hnet_bench.config import did_you_mean, from_settings, type_hints
 from hnet_bench.interfaces import Benchmark, Settings, Strategy, UserError
 
 Kind = Literal["strategies", "benchmarks"]
@@ -116,7 +116,7 @@ def documentation(found: type) -> str:
 
 def settings_of(found: type) -> list[Setting]:
     """The fields of a strategy or a benchmark in order, each with the comment in the source."""
-    hints, comments = typing.get_type_hints(found), _comments(found)
+    hints, comments = type_hints(found), _comments(found)
     return [
         Setting(
             name=one.name,
@@ -196,7 +196,7 @@ def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> A
         return _checked(kind, _attribute(importlib.import_module(module), attribute, name), name)
     except UserError:
         raise
-    except Exception as error:  # whatever the module of a plug-in does while it is imported
+    except (Exception, SystemExit) as error:  # whatever the module of a plug-in does while it is imported
         raise UserError(f"'{name}' could not be loaded from {known[name]}: {type(error).__name__}: {error}.") from error
 
 
@@ -214,10 +214,14 @@ def _table(point: EntryPoint) -> dict[str, str]:
     plug_in = f"The plug-in '{point.name}' ({point.value})"
     try:
         table = point.load()
-    except Exception as error:  # whatever its module does while it is imported
+    except (Exception, SystemExit) as error:  # whatever its module does while it is imported
         raise UserError(f"{plug_in} could not be loaded: {type(error).__name__}: {error}.{_hint(point)}") from error
     if not isinstance(table, dict):
         raise UserError(f"{plug_in} must be a dict of names, found {type(table).__name__}.")
+    if wrong := [one for pair in table.items() for one in pair if not isinstance(one, str)]:
+        raise UserError(
+            f'{plug_in} must be a dict of names and texts such as "package.module:Class", found {wrong[0]!r}.'
+        )
     return table
 
 

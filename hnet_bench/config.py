@@ -104,7 +104,7 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     missing = [name for name in required if name not in settings]
     if missing:
         raise UserError(f"Key '{missing[0]}' is missing in {where}: required keys are {', '.join(required)}.")
-    hints = _hints(cls)  # type: ignore[arg-type]
+    hints = type_hints(cls)  # type: ignore[arg-type]
     values = {key: _coerce(value, hints[key], f"'{key}' in {where}") for key, value in settings.items()}
     return cls(**values)
 
@@ -121,10 +121,11 @@ def check_keys(cls: type, settings: Settings, *, where: str) -> None:
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def type_hints(cls: type) -> dict[str, Any]:
+    """The types of a dataclass's fields. Raises UserError if one cannot be found."""
     try:
         return typing.get_type_hints(cls)
-    except (NameError, TypeError) as error:
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
         raise UserError(
             f"The types of the fields of {cls.__name__} cannot be found ({error}): import them where the class is "
             "defined, and not for type checkers alone."
@@ -159,11 +160,15 @@ def _check_item(value: Any, what: str) -> None:
             _check_item(item, what)
     elif isinstance(value, float):
         _coerce_scalar(value, float, what)
-    elif value is not None and not isinstance(value, (bool, int, str)):
+    elif isinstance(value, int):
+        _check_size(value, what)
+    elif value is not None and not isinstance(value, str):
         raise UserError(f"{what} must be a number, a text, true or false, a list or a table, found {value!r}.")
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value.value if hasattr(value, "value") else value
@@ -171,6 +176,8 @@ def _plain(value: Any) -> Any:
 
 def _coerce(value: Any, hint: Any, what: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is tuple:
+        origin, arguments = tuple, (Any, ...)
     if origin is typing.Literal:
         if value not in arguments or type(value) not in {type(argument) for argument in arguments}:
             raise UserError(f"{what} must be one of {', '.join(map(repr, arguments))}, found {value!r}.")

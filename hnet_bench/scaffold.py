@@ -82,7 +82,9 @@ def class_name_of(name: str) -> str:
 
 def first_files(name: str) -> dict[str, str]:
     """Texts of NAME.py and NAME.toml. Raises UserError if the name cannot be that of a Python module."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or keyword.iskeyword(class_name_of(name)):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"A strategy's name has lower-case letters, digits and underscores, found '{name}'.")
+    if taken := next(filter(keyword.iskeyword, (name, class_name_of(name))), ""):
+        raise UserError(f"A strategy's name must be no word of Python's, which '{taken}' is.")
     words = {"name": name, "class_name": class_name_of(name)}
     return {f"{name}.py": _STRATEGY.substitute(words), f"{name}.toml": _TABLE.substitute(words)}

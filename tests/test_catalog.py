@@ -82,6 +82,12 @@ def test_settings_have_the_comments_of_the_source(tmp_path: Path) -> None:
         ("bare", "int | None", "None", ""),
     ]
     assert catalog.documentation(found) == ""
+    (tmp_path / "lost.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Mine:\n    sizes: Absent = ()\n    scenarios = ()\n    def build(self): ...\n"
+    )
+    with pytest.raises(UserError, match="types of the fields of Mine cannot be found"):
+        catalog.settings_of(catalog.strategy_class(f"{tmp_path}/lost.py:Mine"))
 
 
 @pytest.mark.parametrize("kind", get_args(catalog.Kind))
@@ -172,11 +178,19 @@ def test_whatever_a_plug_in_does_while_it_is_imported_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plug_in: Any
 ) -> None:
     (tmp_path / "hnet_bench_test_raises.py").write_text("raise KeyError('a')\n")
+    (tmp_path / "hnet_bench_test_leaves.py").write_text("import sys\nsys.exit('so')\n")
+    (tmp_path / "hnet_bench_test_class.py").write_text("class Mine: ...\nTABLE = {'mine': Mine}\n")
     (tmp_path / "hnet_bench_test_typo.py").write_text("class Mine\n")
     (tmp_path / "hnet_bench_test_table.py").write_text("TABLE = {'mine': 'hnet_bench_test_typo:Mine'}\n")
     monkeypatch.syspath_prepend(tmp_path)
     plug_in(("theirs", "hnet_bench_test_raises:TABLE"))
     with pytest.raises(UserError, match=r"plug-in 'theirs'.*could not be loaded: KeyError: 'a'\."):
+        catalog.names("strategies")
+    plug_in(("theirs", "hnet_bench_test_leaves:TABLE"))
+    with pytest.raises(UserError, match=r"plug-in 'theirs'.*could not be loaded: SystemExit: so\."):
+        catalog.names("strategies")
+    plug_in(("theirs", "hnet_bench_test_class:TABLE"))
+    with pytest.raises(UserError, match=r'texts such as "package.module:Class", found <class .*Mine'):
         catalog.names("strategies")
     plug_in(("theirs", "hnet_bench_test_table:TABLE"))
     with pytest.raises(UserError, match="'mine' could not be loaded from hnet_bench_test_typo:Mine: SyntaxError: "):

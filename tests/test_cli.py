@@ -106,7 +106,8 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("trace mine.toml joint CL9", "Unknown scenario 'CL9'"),
         (f"status mine.toml --results {'a' * 300}", "There is no results folder aaa"),
         (f"rerun {'a' * 300}.json", "There is no record aaa"),
-        ("new none", MODULE_NAME),  # its class would be None
+        ("new none", "A strategy's name must be no word of Python's, which 'None' is."),  # its class
+        ("new -- class", "no word of Python's, which 'class' is"),
         ("rerun seed7-", "There is no record of a run 'seed7-'"),
         ("rerun absent.json", "There is no record absent.json"),
         ("rerun mine.toml", "There is no record of a run 'mine.toml'"),
@@ -115,7 +116,7 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("rerun seed1- --draw-seed 2", WHICH),
         ("rerun --draw 3", "Below results 3 cannot be drawn: found 0 records."),
         ("data --fetch mnits", "no data set 'mnits'"),
-        *((f"new -- {name}", MODULE_NAME) for name in ("MyMethod", "my-method", "1st", "class", "../up", "''")),
+        *((f"new -- {name}", MODULE_NAME) for name in ("MyMethod", "my-method", "1st", "../up", "''")),
         ("new mine", "There is a file mine.toml here already"),
         ("new finetune", "There is a strategy 'finetune' already"),
     ],

@@ -117,12 +117,29 @@ def test_a_type_that_no_setting_has_or_that_cannot_be_found_is_named() -> None:
     lost = type("Lost", (Odd,), {})
     with pytest.raises(UserError, match=r"types of the fields of Lost cannot be found .*'Absent' is not defined"):
         from_settings(lost, {"names": ["a"]}, where="x")
+    Odd.__annotations__["names"] = "pytest.Absent"
+    with pytest.raises(UserError, match=r"types of the fields of Misspelt cannot be found .*no attribute 'Absent'"):
+        from_settings(type("Misspelt", (Odd,), {}), {"names": ["a"]}, where="x")
+
+
+def test_tuples_of_a_users_own_come_back_as_they_were() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Loose:
+        sizes: tuple = (1, "a")  # type: ignore[type-arg]
+        more: dict = field(default_factory=lambda: {"b": (1, 2)})  # type: ignore[type-arg]
+
+    assert from_settings(Loose, {"sizes": [3, True]}, where="x").sizes == (3, True)
+    written = to_settings(Loose())
+    assert written == {"sizes": [1, "a"], "more": {"b": [1, 2]}}
+    check_recordable(written, where="x")
+    assert to_settings(from_settings(Loose, written, where="x")) == written
 
 
 @pytest.mark.parametrize(
     ("item", "words"),
     [
         (float("inf"), "'a' of 'more' in x must be a finite number"),
+        (2**63, "'a' of 'more' in x must be a number of at most 64 bits, found one of 64 bits"),
         ({"b": [float("nan")]}, "'b' of 'a' of 'more' in x must be a finite number"),
         (date(2026, 1, 1), "'a' of 'more' in x must be a number, a text, true or false, a list or a table"),
     ],

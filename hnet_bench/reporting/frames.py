@@ -149,7 +149,8 @@ def _cells(states: Sequence[CellState]) -> DataFrame:
     """The same without metrics, which follow from scores."""
     from pandas import DataFrame
 
-    titles, sweeps = _benchmark_titles(states), _sweeps(states)
+    titles = _benchmark_titles(states)
+    sweeps = _sweeps(states, titles)
     methods = _methods(states, titles)
     lines = [
         _cell(state, methods[state.cell.row], titles[_benchmark(state)], sweeps.get(id(state))) for state in states
@@ -202,8 +203,10 @@ def _published(state: CellState, states: Sequence[CellState]) -> Settings:
     search, spec = state.cell.search, state.spec
     for other in states:
         if search and spec and other.spec and other.cell.origin == "published":
-            same = {**other.spec.hyperparameters, **{name: spec.hyperparameters[name] for name in search.space}}
-            if replace(other.spec, hyperparameters=same).digest == spec.digest:
+            # Of what is searched, too, a default that was added later is left out of a spec.
+            fixed = {name: value for name, value in other.spec.hyperparameters.items() if name not in search.space}
+            chosen = {name: value for name, value in spec.hyperparameters.items() if name in search.space}
+            if replace(other.spec, hyperparameters={**fixed, **chosen}).digest == spec.digest:
                 return other.spec.hyperparameters
     return {}
 
@@ -314,7 +317,7 @@ def written(benchmark: str) -> str:
     return _BENCHMARKS.get(benchmark, words[:1].upper() + words[1:].replace("mnist", "MNIST"))
 
 
-def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
+def _sweeps(states: Sequence[CellState], titles: Mapping[tuple[str, int], str]) -> dict[int, tuple[str, float]]:
     """The one hyperparameter in which a cell differs from others that are equal but for it, and its value; none where a
     benchmark has two such sweeps in a scenario, which would become one line."""
     alike: dict[str, list[CellState]] = defaultdict(list)
@@ -322,17 +325,17 @@ def _sweeps(states: Sequence[CellState]) -> dict[int, tuple[str, float]]:
         if state.spec:
             same = {**state.spec.to_json(), "seed": None, "strategy": state.spec.strategy}
             alike[json.dumps(same, sort_keys=True)].append(state)
-    sweeps: dict[tuple[str, int, str], list[dict[int, tuple[str, float]]]] = defaultdict(list)
+    sweeps: dict[tuple[str, str], list[dict[int, tuple[str, float]]]] = defaultdict(list)
     for members in alike.values():
         settings = [member.spec.hyperparameters for member in members if member.spec]
-        differing = [name for name in settings[0] if any(one[name] != settings[0][name] for one in settings)]
-        values = {one[differing[0]] for one in settings} if len(differing) == 1 else set()
-        if len(values) == len(members) >= _FEWEST_VALUES and all(type(value) in (int, float) for value in values):
-            place = (*_benchmark(members[0]), members[0].cell.scenario.label)
-            sweep = {
-                id(member): (differing[0], float(one[differing[0]]))
-                for member, one in zip(members, settings, strict=True)
-            }
+        # A spec leaves out defaults that were added later, so that a name may be missing in some.
+        names = dict.fromkeys(name for one in settings for name in one)
+        differing = [name for name in names if len({json.dumps(one.get(name)) for one in settings}) > 1]
+        values = [one.get(differing[0]) for one in settings] if len(differing) == 1 else []
+        numbers = [float(one) for one in values if isinstance(one, (int, float)) and not isinstance(one, bool)]
+        if len(set(numbers)) == len(members) >= _FEWEST_VALUES:
+            place = titles[_benchmark(members[0])], members[0].cell.scenario.label
+            sweep = {id(member): (differing[0], number) for member, number in zip(members, numbers, strict=True)}
             sweeps[place].append(sweep)
     return {key: swept for several in sweeps.values() if len(several) == 1 for key, swept in several[0].items()}
 

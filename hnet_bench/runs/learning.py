@@ -52,6 +52,8 @@ class Learning:
         self._began = time.perf_counter()
         self._spec, self._observer, self._loggers = spec, observer, loggers
         _seed_everything(spec.seed, "initialisation")
+        # Before the data are loaded: whoever notes what made a run has just read a user's file, which may be edited.
+        self.strategy = spec.build_strategy()
         benchmark = build_stream(spec, folder)
         self.data_sums = benchmark.data_sums
         self._benchmark = benchmark
@@ -67,7 +69,6 @@ class Learning:
         self._setup = Setup(
             scenario=spec.scenario, facts=benchmark.facts, protocol=spec.protocol, seed=spec.seed, device=device
         )
-        self.strategy = spec.build_strategy()
         self.template = build_template(self.strategy, self._setup)
         self._data = stored_tensors(benchmark.train, self.template.device)
         _log.info("%s on %s, seed %d, on %s", spec.strategy, spec.benchmark, spec.seed, device)

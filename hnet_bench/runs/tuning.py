@@ -326,4 +326,4 @@ def _distribution(optuna: Any, values: Any) -> Any:
 
 
 def _written(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

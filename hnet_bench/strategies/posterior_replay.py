@@ -98,6 +98,10 @@ class PosteriorReplay(HypernetworkSettings):
             def trained_by(self) -> dict[str, Trained]:
                 return {"classifier": {**super().trained_by()["classifier"], "weight_noise": self.noise}}
 
+            def begin_experience(self) -> None:
+                super().begin_experience()
+                self.require_all_classes()
+
             def parameter_counts(self) -> Settings:
                 return {**super().parameter_counts(), "target": target.shape.parameters}
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from scipy import stats
 
 from hnet_bench.papers.table import Table, parse_table
-from hnet_bench.reporting.frames import cells, scores
+from hnet_bench.reporting.frames import cells, scores, trials
 from hnet_bench.reporting.statistics import LEVEL
 from hnet_bench.runs.plan import CellState, table_state
 from hnet_bench.runs.record import Record
@@ -120,8 +122,37 @@ def test_rows_that_differ_in_one_number_alone_are_a_sweep() -> None:
 def test_two_sweeps_of_a_benchmark_in_a_scenario_are_not_one() -> None:
     others = [row(f"c{value}", strategy="si", hyperparameters={"strength": value}) for value in (0.1, 1.0, 7.0)]
     assert cells(states_of([*strengths(10.0, 1.0, 0.1), *others]))["hyperparameter"].isna().all()
-    elsewhere = [{"CL2": one.pop("CL1"), **one} for one in others]
+    elsewhere = [{"CL2": one["CL1"], **{key: value for key, value in one.items() if key != "CL1"}} for one in others]
     assert set(cells(states_of([*strengths(10.0, 1.0, 0.1), *elsewhere]))["hyperparameter"]) == {"strength"}
+
+
+def test_two_sweeps_stay_two_while_some_of_their_runs_are_not_done(
+    tmp_path: Path, record_of: Callable[..., Record]
+) -> None:
+    others = [row(f"c{value}", strategy="si", hyperparameters={"strength": value}) for value in (0.1, 1.0, 7.0)]
+    table, store = table_of([*strengths(10.0, 1.0, 0.1), *others]), Store(tmp_path)
+    for cell in table.cells:
+        if cell.row != "c0.1":
+            spec = resolve_cell(cell, 1)
+            store.write(spec, record_of(spec))
+    assert cells(table_state(table, store))["hyperparameter"].isna().all()
+
+
+def test_a_search_over_what_was_added_later_finds_what_is_published() -> None:
+    """Its choice, no weights, is the default, which a spec leaves out."""
+    known, chosen = (
+        row(name, strategy="hnet", hyperparameters={"regularisation_strength": strength})
+        for name, strength in [("published", 0.5), ("searched", 0.7)]
+    )
+    values = {"fisher_weighted": False, "regularisation_strength": 0.7}
+    choice = SimpleNamespace(values=values, trials=[SimpleNamespace(values=values, score=0.9)])
+    search: Any = SimpleNamespace(space=dict.fromkeys(values), rule="test", choice=choice)
+    published, searched = states_of([known, chosen])
+    published = replace(published, cell=replace(published.cell, origin="published"))
+    searched = replace(searched, cell=replace(searched.cell, search=search, origin="tuned"))
+    frame = trials([published, searched])
+    assert list(frame["hyperparameter"]) == ["fisher_weighted", "regularisation_strength"]
+    assert list(frame["published"].fillna("")) == ["", 0.5]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +161,15 @@ def test_two_sweeps_of_a_benchmark_in_a_scenario_are_not_one() -> None:
         strengths(1.0, 2.0),
         [*strengths(1.0, 2.0), row("none")],
         [row(f"r{flag}", strategy="hnet", hyperparameters={"lookahead": flag}) for flag in (True, False)],
+        [row(f"l{size}", strategy="hnet", hyperparameters={"hidden_units": [size]}) for size in (5, 6, 7)],
+        # A spec leaves out what was added later while it has its default.
+        [row("frozen", strategy="hnet", hyperparameters={"frozen_after": 1}), row("default", strategy="hnet")],
+        [
+            row("a", strategy="hnet"),
+            row("b", strategy="hnet", hyperparameters={"regularisation_strength": 0.5}),
+            row("c", strategy="hnet", hyperparameters={"regularisation_strength": 0.7, "frozen_after": 1}),
+        ],
     ],
 )
-def test_two_values_and_other_strategies_are_none(rows: list[dict[str, Any]]) -> None:
+def test_two_values_lists_and_other_strategies_are_none(rows: list[dict[str, Any]]) -> None:
     assert cells(states_of(rows))["hyperparameter"].isna().all()

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from hnet_bench.interfaces import TrainingProtocol
+from hnet_bench.runs import learning
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.provenance import (
     DISTRIBUTIONS,
@@ -56,6 +57,21 @@ def test_a_strategy_that_is_edited_while_it_runs_has_the_sum_of_what_was_run(tmp
     content = (tmp_path / "disturbed.py").read_bytes()
     record = run(spec)
     assert (tmp_path / "disturbed.py").read_bytes() != content
+    assert record.provenance["strategy_sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_strategy_that_is_edited_while_data_are_loaded_is_run_as_it_was(tmp_path, disturbed, monkeypatch):
+    spec = disturbed(tmp_path, "self.harmed = True")
+    file = tmp_path / "disturbed.py"
+    content, load = file.read_bytes(), learning.build_stream
+
+    def edits(*arguments):
+        file.write_text("raise ValueError('edited')")
+        return load(*arguments)
+
+    monkeypatch.setattr(learning, "build_stream", edits)
+    record = run(spec)
+    assert file.read_bytes() != content
     assert record.provenance["strategy_sha256"] == hashlib.sha256(content).hexdigest()
 
 

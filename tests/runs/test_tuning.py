@@ -95,6 +95,8 @@ def test_a_grid_has_every_combination_and_rows_with_the_same_trials_share_them(t
     assert trials_of(cell, Store(tmp_path))[1] == {"strength": 1, "fisher_samples": 6}
     trials, runs = trials_table(replace(table, cells=(cell, replace(cell, row="again"))), Store(tmp_path))
     assert trials.cells[1].row == "ewc, strength 1, fisher_samples 6"
+    exact = trial_cell(cell, {"strength": 0.25, "fisher_samples": 1234567})
+    assert exact.row == "ewc, strength 0.25, fisher_samples 1234567"
     assert len(trials.cells) == 6
     assert trials.seeds == (11, 12)
     assert len(runs) == 12

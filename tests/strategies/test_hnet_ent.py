@@ -13,6 +13,7 @@ from hnet_bench.nets.target import mlp
 from hnet_bench.strategies.hint import Hint
 from hnet_bench.strategies.hnet_ent import HnetEnt
 from hnet_bench.strategies.hypermask import HyperMask
+from hnet_bench.strategies.posterior_replay import PosteriorReplay
 
 SIZES = {"chunk_size": 100, "hidden_units": (8, 6), "task_embedding_size": 5, "chunk_embedding_size": 4}
 STREAM = Synthetic(classes_per_experience=3, test_per_class=5, noise=0.3)
@@ -109,7 +110,9 @@ def test_certainty_needs_two_classes(built):
         built(HnetEnt(**SIZES), stream=Synthetic(classes_per_experience=1))
 
 
-@pytest.mark.parametrize("strategy", [HnetEnt(**SIZES), Hint(**SIZES), HyperMask()], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "strategy", [HnetEnt(**SIZES), Hint(**SIZES), HyperMask(), PosteriorReplay(**SIZES)], ids=lambda one: one.name
+)
 def test_heads_are_compared_only_where_all_of_their_outputs_were_trained(strategy, built):
     """In CL2 every experience trains all outputs, whatever classes it has."""
     for scenario in (Scenario.DOMAIN, Scenario.CLASS):

@@ -81,7 +81,7 @@ def looks(frame: DataFrame) -> dict[str, Look]:
     methods = list(frame["method"].cat.categories)
     bounds = set(frame.loc[frame["reference"], "method"])
     taken = [METHODS[name] for name in methods if name in METHODS]
-    grey = cycle(Look(colour, marker, dashes) for colour in (GREY, BLACK) for marker, dashes in _BOUNDS)
+    grey = cycle(map(_bound_look, range(32)))
     free = cycle(look for look in map(fallback_look, range(140)) if look not in taken)
     found = {name: METHODS[name] for name in methods if name in METHODS}
     unknown = [name for name in methods if name not in METHODS]
@@ -89,6 +89,12 @@ def looks(frame: DataFrame) -> dict[str, Look]:
         found[name] = as_bound if name in bounds else as_method
     found |= {name: found[name]._replace(colour=GREY) for name in bounds & METHODS.keys()}
     return {name: found[name] for name in methods}
+
+
+def _bound_look(index: int) -> Look:
+    """The first 32 differ."""
+    (marker, _), (_, dashes) = _BOUNDS[index % 4], _BOUNDS[(index + index // 8) % 4]
+    return Look((GREY, BLACK)[index // 4 % 2], marker, dashes)
 
 
 def fallback_look(index: int) -> Look:

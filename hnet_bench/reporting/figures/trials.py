@@ -57,16 +57,16 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
 
 def _panels(frame: DataFrame, _: DataFrame) -> list[Panel]:
     groups = frame.groupby(["title", "scenario", "group", "strategy", "hyperparameter"], sort=False, observed=True)
-    scenarios = frame["scenario"].nunique() > 1
-    return [
-        Panel(
-            data=part,
-            title=f"{group}\n{SCENARIO_NAMES[scenario]}" if scenarios else group,
-            row=index // 3,
-            column=index % 3,
-        )
-        for index, ((_, scenario, group, *_), part) in enumerate(groups)
-    ]
+    strategies = frame.groupby(["title", "scenario", "group"], observed=True)["strategy"].nunique()
+    panels = []
+    for index, ((title, scenario, group, strategy, _), part) in enumerate(groups):
+        lines = [
+            title if frame["title"].nunique() > 1 else "",
+            f"{group} ({strategy})" if strategies[title, scenario, group] > 1 else group,
+            SCENARIO_NAMES[scenario] if frame["scenario"].nunique() > 1 else "",
+        ]
+        panels.append(Panel(data=part, title="\n".join(filter(None, lines)), row=index // 3, column=index % 3))
+    return panels
 
 
 def _caption(frame: DataFrame) -> str:

@@ -105,7 +105,8 @@ class HypernetworkTemplate(InMemoryTemplate):
 
     def require_all_classes(self) -> None:
         """For `begin_experience` of strategies that compare `heads`. Raises UserError in CLASS if the present
-        experience has fewer classes than the setup says: outputs that were never trained would be compared."""
+        experience has fewer classes than the setup says: outputs that were never trained would be compared, or
+        heads of different sizes."""
         expected, found = self.setup.facts.classes_per_experience, len(self.classes_of[-1])
         if self.scenario is Scenario.CLASS and found < expected:
             raise UserError(

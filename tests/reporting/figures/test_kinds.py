@@ -215,6 +215,12 @@ def test_looks_differ_also_without_colour() -> None:
     assert len(set(known)) == len(known)
 
 
+def test_bounds_differ_from_each_other_and_from_methods() -> None:
+    names = [f"m{index}" for index in range(40)]
+    frame = pandas.DataFrame({"method": pandas.Categorical(names, names), "reference": [True] * 32 + [False] * 8})
+    assert len(set(map(str, looks(frame.assign(hyperparameter=None)).values()))) == 40
+
+
 def test_task_inference_is_drawn_in_percent_after_the_last_experience(subject_of: SubjectOf, ax: Axes) -> None:
     subject = subject_of({"a": {"CL3": [SOUND, OTHER]}}, inferred=[[1.0, 0.0], [0.5, 0.75]])
     figures.task_inference(subject.scores, ax=ax)
@@ -460,6 +466,27 @@ def test_trials_are_a_line_for_each_rule_with_what_it_chose_and_what_is_publishe
     legend = ax.get_legend()
     assert legend
     assert [text.get_text() for text in legend.get_texts()] == ["final_validation", "test", "published"]
+
+
+def test_panels_of_trials_say_in_what_they_differ() -> None:
+    places = [("Split MNIST", "EWC", "ewc"), ("Permuted MNIST", "EWC", "ewc"), ("Split MNIST", "Mine", "a")]
+    kinds = [*places, ("Split MNIST", "Mine", "b")]
+    frame = pandas.concat(
+        TRIALS.assign(title=title, scenario="CL1", group=group, strategy=strategy) for title, group, strategy in kinds
+    )
+
+    def titles(shown: pandas.DataFrame) -> list[str]:
+        make = KINDS["tuning"].panels
+        assert make
+        return [panel.title for panel in make(shown, shown)]
+
+    assert titles(frame) == [
+        "Split MNIST\nEWC",
+        "Permuted MNIST\nEWC",
+        "Split MNIST\nMine (a)",
+        "Split MNIST\nMine (b)",
+    ]
+    assert titles(frame[(frame["title"] == "Split MNIST") & (frame["strategy"] != "b")]) == ["EWC", "Mine"]
 
 
 def test_of_several_hyperparameters_the_best_over_the_others_is_drawn_and_texts_stand_side_by_side(ax: Axes) -> None:
