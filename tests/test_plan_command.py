@@ -273,4 +273,6 @@ def test_a_strategy_that_raises_cannot_be_probed_which_is_a_sentence(user_table,
     Path("broken.py").write_text(BROKEN)
     user_table.write_text(user_table.read_text().replace('strategy = "finetune"', 'strategy = "broken.py:Broken"', 1))
     err = said("plan mine.toml --rows finetune --scenarios CL1 --probe --device cpu", 2).err
-    assert "broken.py:Broken on synthetic in CL1 cannot be probed: KeyError: 'no key'." in " ".join(err.split())
+    line = 1 + BROKEN.splitlines().index('        raise KeyError("no key")')
+    sentence = f"broken.py:Broken on synthetic in CL1 cannot be probed: KeyError: 'no key' (line {line} of "
+    assert sentence in " ".join(err.split())

@@ -155,7 +155,7 @@ def test_records_are_drawn_at_random_and_repeated_whatever_becomes_of_others(min
     assert re.match(rf"{path}, which took \d+ s:\nRepeating ", out)
     assert out.endswith("1 record drawn with seed 0: 1 identical.\n")
     mine('        raise RuntimeError("it has a screw loose")')
-    sentence = "mine.py:Mine CL3 seed 1 cannot be repeated: RuntimeError: it has a screw loose."
+    sentence = "mine.py:Mine CL3 seed 1 cannot be repeated: RuntimeError: it has a screw loose (line "
     broken = Store(Path("results")).path(stored(2))
     assert f"Error: {sentence}" in said(f"rerun {broken}", code=2).err
     damaged = Store(Path("results")).path(stored(0, seed=2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import pickle
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from hnet_bench.conformance.leaks import depends_on_more_than_inputs
 from hnet_bench.conformance.smoke_run import SmokeRun, SmokeRunResult
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy, UserError
 from hnet_bench.runs.departures import counted, departures
+from hnet_bench.runs.process import described
 from hnet_bench.runs.spec import resolve
 
 # How far above guessing the first experience must be learnt.
@@ -299,16 +299,6 @@ FOR_EACH_SCENARIO: dict[str, Callable[[StrategyUnderTest], str | None]] = {
 
 # Without these nothing else is asked.
 NECESSARY = ("its numbers stay finite", "trains")
-
-
-def described(error: Exception) -> str:
-    """An error in one line, with the place in the user's own file if there is one."""
-    place = ""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if "hnet_bench_user_" in frame.f_globals.get("__name__", ""):
-            place = f" (line {frame.f_lineno} of {frame.f_code.co_filename})"
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0].rstrip('.') if text else 'no message'}{place}"
 
 
 def _spec(name: str, strategy: Strategy, scenario: Scenario) -> Any:

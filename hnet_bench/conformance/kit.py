@@ -11,8 +11,9 @@ import torch
 from hnet_bench import catalog
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
 from hnet_bench.conformance import benchmark_checks
-from hnet_bench.conformance.checks import FOR_EACH_SCENARIO, FOR_THE_CLASS, NECESSARY, StrategyUnderTest, described
+from hnet_bench.conformance.checks import FOR_EACH_SCENARIO, FOR_THE_CLASS, NECESSARY, StrategyUnderTest
 from hnet_bench.interfaces import Benchmark, NetworkName, Scenario, Settings, Strategy, UserError
+from hnet_bench.runs.process import described
 from hnet_bench.runs.spec import check_benchmark
 
 

@@ -49,7 +49,8 @@ class Died(Exception):
 
 
 class Failed(Exception):
-    """The function raised an exception in the other process; in one line which. Its traceback is the cause."""
+    """The function raised an exception in the other process; in one line which, and where in a user's own file. Its
+    traceback is the cause."""
 
 
 class Traceback(Exception):
@@ -161,10 +162,20 @@ def _call(
     except UserError as error:
         answer = ("mistake", str(error))
     except Exception as error:
-        answer = ("raised", f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
+        answer = ("raised", described(error), traceback.format_exc())
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     there.send(answer)
+
+
+def described(error: Exception) -> str:
+    """An error in one line, with the place in the user's own file if there is one."""
+    place = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "hnet_bench_user_" in frame.f_globals.get("__name__", ""):
+            place = f" (line {frame.f_lineno} of {frame.f_code.co_filename})"
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0].rstrip('.') if text else 'no message'}{place}"
 
 
 def _end_with_parent() -> None:
