@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 
 _SUM = re.compile(rb"hnet_bench data sha256:([0-9a-f]{64})")
 _PLACE = ("row", "method", "title", "scenario")  # of which panels are made
-# Of numbers in the hash: finer than anything drawn or printed, coarser than what differs between releases of SciPy,
-# whose quantiles of t are off by up to 5e-9 of their value in 1.11.1, 3e-11 in 1.16.3 and 4e-15 in 1.17.1.
-_DECIMALS = 6
+# Of numbers in the hash: coarser than the last bits of a sum, finer than what is drawn, small errors included.
+_DECIMALS = 12
+# Of those with quantiles of t, which SciPy has up to 5e-9 of their value off in 1.11.1, 3e-11 in 1.16.3 and 4e-15 in
+# 1.17.1.
+_DECIMALS_OF_INTERVALS = 6
+_INTERVALS = ("difference_low", "difference_high")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +146,8 @@ class Page:
             for column in () if frame is None else frame.columns:
                 yield f"{name} {column}".encode()
                 if frame[column].dtype.kind in "fiub":
-                    yield _bytes(frame[column].to_numpy())
+                    decimals = _DECIMALS_OF_INTERVALS if column in _INTERVALS else _DECIMALS
+                    yield _bytes(frame[column].to_numpy(), decimals)
                 else:
                     codes, values = frame[column].factorize()
                     yield from (_bytes(codes), repr([str(value) for value in values]).encode())
@@ -154,10 +158,10 @@ class Page:
                 yield name.encode() + _bytes(array)
 
 
-def _bytes(values: Array) -> bytes:
+def _bytes(values: Array, decimals: int = _DECIMALS) -> bytes:
     if values.dtype.kind != "f":
         return values.astype("<i8").tobytes()
-    rounded = numpy.round(values.astype("<f8"), _DECIMALS) + 0.0  # no negative zero
+    rounded = numpy.round(values.astype("<f8"), decimals) + 0.0  # no negative zero
     return numpy.where(numpy.isnan(rounded), numpy.nan, rounded).tobytes()
 
 

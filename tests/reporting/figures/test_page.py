@@ -241,6 +241,12 @@ def test_the_sum_is_the_same_with_the_quantiles_of_another_release_of_scipy(
     assert intervals_and_sum()[1] != found
 
 
+def test_the_sum_tells_small_errors_apart(subject_of: SubjectOf) -> None:
+    tall, small = (pages(subject_of({"a": {"CL1": [[[error]]]}})) for error in (4e-7, 1.2e-7))
+    assert tall.keys() == small.keys() != set()
+    assert all(page.data_sum() != small[kind].data_sum() for kind, page in tall.items())
+
+
 def test_a_figure_without_arrays_says_what_would_make_them(subject_of: SubjectOf) -> None:
     def said(subject: Subject) -> str:
         return pages(subject)["regression"].empty
