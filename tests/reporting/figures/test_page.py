@@ -242,9 +242,8 @@ def test_the_sum_is_the_same_with_the_quantiles_of_another_release_of_scipy(
 
 
 def test_the_sum_tells_small_errors_apart(subject_of: SubjectOf) -> None:
-    tall, small = (pages(subject_of({"a": {"CL1": [[[error]]]}})) for error in (4e-7, 1.2e-7))
-    assert tall.keys() == small.keys() != set()
-    assert all(page.data_sum() != small[kind].data_sum() for kind, page in tall.items())
+    one, other = (pages(subject_of({"a": {"CL1": [[[error]]]}}), [MAIN])[MAIN] for error in (4e-7, 1.2e-7))
+    assert one.data_sum() != other.data_sum()
 
 
 def test_a_figure_without_arrays_says_what_would_make_them(subject_of: SubjectOf) -> None:
