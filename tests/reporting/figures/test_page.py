@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from scipy import special
 
 from hnet_bench.interfaces import UserError
-from hnet_bench.reporting.figures.kinds import FORMATS, file_name
+from hnet_bench.reporting.figures.kinds import FORMATS, MAIN, file_name
 from hnet_bench.reporting.figures.layout import draw, encode
 from hnet_bench.reporting.figures.page import Subject, data_sum_of, pages
 from hnet_bench.reporting.figures.panels import CONFIDENCE
@@ -242,8 +242,11 @@ def test_the_sum_is_the_same_with_the_quantiles_of_another_release_of_scipy(
 
 
 def test_the_sum_tells_small_errors_apart(subject_of: SubjectOf) -> None:
-    one, other = (pages(subject_of({"a": {"CL1": [[[error]]]}}), [MAIN])[MAIN] for error in (4e-7, 1.2e-7))
-    assert one.data_sum() != other.data_sum()
+    page = pages(subject_of({"a": {"CL1": SCORES[:1]}}), [MAIN])[MAIN]
+    assert page.scores is not None
+    scores = page.scores
+    one, same, other = (replace(page, scores=scores.assign(score=4e-7 + add)).data_sum() for add in (0, 1e-20, 1e-7))
+    assert one == same != other
 
 
 def test_a_figure_without_arrays_says_what_would_make_them(subject_of: SubjectOf) -> None:
