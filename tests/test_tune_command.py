@@ -266,6 +266,25 @@ def test_what_is_no_file_of_choices_is_refused_and_replaced(table, refused, said
     assert len(chosen()) == 3
 
 
+@pytest.mark.parametrize("content", ['{"my": "own settings"}', "of another table"])
+def test_a_file_that_a_table_names_for_its_choices_is_not_written_over(table, refused, said, content):
+    shared = TABLE.replace('seeds = "11-12"', 'seeds = "11-12", chosen = "shared.json"')
+    file = Path("shared.json")
+    Path("other.toml").write_text(shared)
+    if content == "of another table":
+        said("tune other.toml")
+        content = file.read_text()
+    else:
+        file.write_text(content)
+    table.write_text(shared)
+    assert "shared.json, which 'chosen' of table 'mine' names, holds no sound choices of this table" in refused(
+        "tune mine.toml"
+    )
+    assert file.read_text() == content
+    if "choices" in content:
+        said("tune other.toml")  # whose they are
+
+
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError
 from hnet_bench.avalanche_adapter.finite import NotFinite
@@ -167,9 +168,9 @@ def learns(subject: StrategyUnderTest) -> str | None:
 def repeats(subject: StrategyUnderTest) -> str | None:
     """Whether a run depends on its seed and on nothing else, and on its seed at all."""
     other = replace(subject.smoke_run, seed=2).run()
-    if not subject.second.same_parameters(subject.first):
+    if what := _difference(subject.second, subject.first, subject.second.answers):
         return (
-            "The same seed gives other parameters the second time: draw random numbers from setup.generator(...) or "
+            f"The same seed gives other {what} the second time: draw random numbers from setup.generator(...) or "
             "torch's global generator alone, and keep nothing in the class or module from one run to the next."
         )
     if other.same_parameters(subject.first):
@@ -178,27 +179,39 @@ def repeats(subject: StrategyUnderTest) -> str | None:
 
 
 def evaluates_without_trace(subject: StrategyUnderTest) -> str | None:
-    """Whether training goes the same way if nobody evaluates."""
-    if replace(subject.smoke_run, evaluate=False).run().same_parameters(subject.first):
+    """Whether training goes the same way if nobody evaluates, and to the same answers."""
+    silent = replace(subject.smoke_run, evaluate=False).run()
+    what = _difference(silent, subject.first, subject.smoke_run.answers_of(silent.template))
+    if what is None:
         return None
+    changed = "what it learns" if what == "parameters" else "what it answers"
     return (
-        "Evaluating the strategy changes what it learns afterwards: change no state and use no random numbers of the "
+        f"Evaluating the strategy changes {changed} afterwards: change no state and use no random numbers of the "
         "training while self.is_training is False."
     )
 
 
 def learns_from_training_data_alone(subject: StrategyUnderTest) -> str | None:
-    """Whether other test data lead to the same parameters, and in a trial other validation data."""
+    """Whether other test data lead to the same parameters and to the same answers to given samples, and in a trial
+    other validation data."""
     whole = subject.smoke_run
     short = replace(whole.protocol, iterations=FEW_STEPS, validation=HELD_OUT)
     trial = replace(whole, protocol=short)
     for data, smoke_run, expected in (("Test", whole, subject.first), ("Validation", trial, trial.run())):
-        if not replace(smoke_run, other_test_data=True).run().same_parameters(expected):
+        other = replace(smoke_run, other_test_data=True).run()
+        if what := _difference(other, expected, smoke_run.answers_of(other.template)):
             return (
-                f"{data} data reach the training: with other {data.lower()} data the parameters differ; keep none of "
-                "what eval shows."
+                f"{data} data reach the training: with other {data.lower()} data the {what} differ; keep none of what "
+                "eval shows."
             )
     return None
+
+
+def _difference(run: SmokeRunResult, expected: SmokeRunResult, answers: list[Tensor]) -> str | None:
+    """In what a run is not as expected, whose last answers to the samples of the other are these."""
+    if not run.same_parameters(expected):
+        return "parameters"
+    return None if all(map(torch.equal, answers, expected.answers)) else "answers"
 
 
 def infers_from_inputs_alone(subject: StrategyUnderTest) -> str | None:
@@ -246,11 +259,10 @@ def counts_parameters(subject: StrategyUnderTest) -> str | None:
     counts = outcome.template.parameter_counts()
     if not all(isinstance(counts.get(key), int) and counts[key] > 0 for key in ("trained", "target")):
         return f'parameter_counts() must give positive whole numbers as "trained" and "target", found {counts}.'
-    held = sum(parameter.numel() for parameter in outcome.final)
-    if counted(counts) > held:
+    if counted(counts) > outcome.held:
         return (
-            f"parameter_counts() has {counted(counts)} parameters, and the template holds {held}: count only what is "
-            "there."
+            f"parameter_counts() has {counted(counts)} parameters, and the template holds {outcome.held}: count only "
+            "what is there."
         )
     found = subject.departures("counting")
     return f"{found} in parameter_counts(): count every network that is trained." if found else None

@@ -44,12 +44,18 @@ class SmokeRunResult:
     template: InMemoryTemplate
     initial: list[Tensor]  # trainable parameters before training, found anywhere in the template
     final: list[Tensor]  # and after it
+    held: int  # numbers in all parameters after it, frozen ones too
     evaluations: list[Evaluation]  # one after each experience, unless nothing was evaluated
     measured: Settings | None = None  # as in a record, if that was asked for
 
     def same_parameters(self, other: SmokeRunResult) -> bool:
         """Whether both ended with the same parameters, bit for bit."""
         return len(self.final) == len(other.final) and all(map(torch.equal, self.final, other.final))
+
+    @property
+    def answers(self) -> list[Tensor]:
+        """Predictions for the test samples of each experience, in the last evaluation."""
+        return list(self.evaluations[-1].predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +121,13 @@ class SmokeRun:
             if index in self.stop_after:
                 template = self._restored(save_state(template), {})
         measured = meter.outcome(template, evaluator, self.setup) if self.measure else None
-        return SmokeRunResult(template, initial, trainable_parameters(template), evaluations, measured)
+        held = sum(parameter.numel() for parameter in parameters_of(template))
+        return SmokeRunResult(template, initial, trainable_parameters(template), held, evaluations, measured)
+
+    def answers_of(self, template: InMemoryTemplate) -> list[Tensor]:
+        """Predictions of a template that has learnt for the test samples of each experience."""
+        with redirect_stdout(io.StringIO()):
+            return list(Evaluator(self.benchmark()).evaluate(template).predictions)
 
     def _learnt(self, template: InMemoryTemplate, experience: Any, benchmark: InMemoryBenchmark) -> InMemoryTemplate:
         """The template, or the last of those that went on from it, when the experience is learnt."""
@@ -162,7 +174,12 @@ def _stop_after(steps: int, template: InMemoryTemplate, data: Mapping[str, Tenso
     after_every_step(template, count)
 
 
-def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
-    """Every parameter that a template or its plugins hold somewhere and that needs gradients."""
+def parameters_of(template: InMemoryTemplate) -> list[nn.Parameter]:
+    """Every parameter that a template or its plugins hold somewhere."""
     held = reached(kept_attributes(template), *map(vars, template.method_plugins), without=[template])
-    return [one.detach() for one in held if isinstance(one, nn.Parameter) and one.requires_grad]
+    return [one for one in held if isinstance(one, nn.Parameter)]
+
+
+def trainable_parameters(template: InMemoryTemplate) -> list[Tensor]:
+    """Those of them that need gradients."""
+    return [one.detach() for one in parameters_of(template) if one.requires_grad]

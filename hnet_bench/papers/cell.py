@@ -36,7 +36,9 @@ class Cell:
     search: Search | None = None  # by which hyperparameters are chosen; those that are stand in `hyperparameters`
     # Where the hyperparameters of a cell without a search are from; tables that have a search say so.
     origin: Literal["", "published", "given"] = ""
-    first_seed: int = 0  # of the table: with which a benchmark is asked whether it suits, before there are runs
+    # Of the table, in its order, whichever are chosen: looks are about the first ones, and with the first a benchmark
+    # is asked whether it suits before there are runs.
+    seeds: tuple[int, ...] = (0,)
     trial_seeds: tuple[int, ...] = ()  # of the table's trials: their records count in none of its cells
 
     @property

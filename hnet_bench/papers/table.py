@@ -238,6 +238,11 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         from_settings(Tuning, file.tuning, where=f"'tuning' of table '{name}'")
     for row in rows:
         check_keys(Reported, row.reported, where=f"'reported' of row '{row.name}' of table '{name}'")
+        if "mean" in row.reported and not any("reported" in (getattr(row, one.label) or {}) for one in Scenario):
+            raise UserError(
+                f"Row '{row.name}' of table '{name}' has a reported mean that none of its cells has: write it into the "
+                "'reported' of [rows.CL1], [rows.CL2] or [rows.CL3]."
+            )
         if not _can_be_typed(row.name):
             raise UserError(
                 f"A row of table '{name}' is named '{row.name}': expected a name without commas, which separate rows "
@@ -404,7 +409,7 @@ def _search(
 
 
 def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple[Cell, ...]:
-    """The cells of a table with its first seed and those of its trials. Raises UserError if one of these is also the
+    """The cells of a table with its seeds and those of its trials. Raises UserError if one of these is also the
     table's."""
     of_trials = tuple(sorted({seed for cell in cells if cell.search for seed in cell.search.seeds}))
     if shared := [seed for seed in seeds if seed in of_trials]:
@@ -413,8 +418,7 @@ def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple
             f"{format_seeds(of_trials)}: seed {shared[0]} cannot serve both."
         )
     return tuple(
-        replace(cell, first_seed=seeds[0], trial_seeds=of_trials, origin="" if cell.search else cell.origin)
-        for cell in cells
+        replace(cell, seeds=seeds, trial_seeds=of_trials, origin="" if cell.search else cell.origin) for cell in cells
     )
 
 

@@ -220,11 +220,11 @@ class Evidence:
 
 def evidence(state: CellState) -> Evidence:
     """All records of a cell; where its table has looks those of the last look that was reached, in the order in which
-    the table has its seeds, so that nobody chooses after how many a number is judged, nor by which test."""
+    the table has its seeds, so that nobody chooses which and how many are judged, nor by which test."""
     scores = {record.spec["seed"]: average_accuracy(record.score) for record in state.records}
     look = None
     if state.cell.reported and (looks := state.cell.reported.looks):
-        in_order = list(takewhile(scores.__contains__, state.planned_seeds))
+        in_order = list(takewhile(scores.__contains__, state.cell.seeds))
         reached = [
             look for look in looks if look <= len(in_order) and all(one.records for one in repeats_before(state, look))
         ]
@@ -235,7 +235,7 @@ def evidence(state: CellState) -> Evidence:
 
 def repeats_before(state: CellState, look: int) -> tuple[CellState, ...]:
     """The runs that repeat draws which a look waits for; none if they are too few for its design to be matched."""
-    seeds = state.planned_seeds[:look]
+    seeds = state.cell.seeds[:look]
     found = tuple(one for one in state.repeats if one.cell.benchmark["draw_seed"] in seeds)
     return found if len(found) >= LEAST_REPEATS else ()
 

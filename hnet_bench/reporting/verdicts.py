@@ -176,7 +176,8 @@ def verdict_of(
     difference, low, high = difference_of(summary, reported, shared=shared, look=look)
     if summary.variance is None or low is None or high is None:
         return replace(blank, difference=difference)
-    outcome, needed = _outcome(low, high, reported, summary.n), None
+    known = shared is not None or has_known_error(reported)  # a matched design does without
+    outcome, needed = _outcome(low, high, reported.margin, summary.n, known=known), None
     if plan and outcome == "inconclusive":
         needed = _seeds_needed(summary.n, math.sqrt(summary.variance), reported, uncertain)
     return replace(
@@ -250,11 +251,9 @@ def error_of_reported(reported: Reported) -> ErrorOfMean:
     return ErrorOfMean(squared, n - 1 if n and n > 1 else EXACT)
 
 
-def _outcome(low: float, high: float, reported: Reported, seeds: int) -> str:
-    margin = reported.margin
-    assert margin is not None
+def _outcome(low: float, high: float, margin: float, seeds: int, *, known: bool) -> str:
     if seeds >= MINIMUM_TO_REPRODUCE and _lies_within(low, high, margin):
-        return "reproduced" if has_known_error(reported) else "close"
+        return "reproduced" if known else "close"
     if seeds >= MINIMUM_SEEDS and low > margin + _ROUNDING:
         return "above"
     return "below" if seeds >= MINIMUM_SEEDS and high < -margin - _ROUNDING else "inconclusive"

@@ -222,7 +222,7 @@ def resolve_cell(cell: Cell, seed: int | None = None) -> RunSpec:
         protocol=cell.protocol,
         strategy=cell.strategy,
         hyperparameters=cell.hyperparameters,
-        seed=cell.first_seed if seed is None else seed,
+        seed=cell.seeds[0] if seed is None else seed,
         where=cell.where,
         folders=() if cell.folder is None else (cell.folder,),
     )

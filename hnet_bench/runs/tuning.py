@@ -150,18 +150,20 @@ def trial_cell(cell: Cell, values: Settings) -> Cell:
         hyperparameters={**cell.hyperparameters, **values},
         search=None,
         reported=None,
-        first_seed=cell.search.seeds[0],
+        seeds=cell.search.seeds,
         trial_seeds=(),
     )
 
 
 def searched(table: Table, rule: RuleName | None) -> Table:
-    """The cells of a table that have a search, with another rule if one is given. Raises UserError if none has, and for
-    what `check_search` finds."""
+    """The cells of a table that have a search, with another rule if one is given. Raises UserError if none has, for
+    what `check_search` finds, and for a file that choices would be written over."""
     cells = []
     for cell in table.cells:
         if cell.search:
-            if rule:
+            if rule is None:
+                _check_replaceable(cell.search)
+            else:
                 check_space(cell.search.space, cell.search.tuning, rule, cell.where)
                 cell = replace(cell, search=replace(cell.search, rule=rule))
             check_search(cell)
@@ -169,6 +171,20 @@ def searched(table: Table, rule: RuleName | None) -> Table:
     if not cells:
         raise UserError(f"Nothing to tune: none of the chosen rows of table '{table.name}' has a search.")
     return replace(table, cells=tuple(cells))
+
+
+def _check_replaceable(search: Search) -> None:
+    """Raises UserError, before any trial, where the file that a table names for its choices holds something else: it
+    may be the only copy of another table's."""
+    if not search.tuning.chosen:
+        return
+    try:
+        read_choices(search)
+    except UserError as error:
+        raise UserError(
+            f"{search.file}, which 'chosen' of table '{search.table}' names, holds no sound choices of this table, and "
+            "would be replaced: give 'chosen' another name, or move the file away."
+        ) from error
 
 
 def check_search(cell: Cell) -> None:

@@ -55,6 +55,16 @@ class WorksOnAfterEachStep(ClassifierTemplate):
 
 
 @mutant
+class FreezesItsFirstLayer(ClassifierTemplate):
+    """Sound: counts it all the same."""
+
+    def end_experience(self):
+        super().end_experience()
+        for parameter in next(self.model.children()).parameters():
+            parameter.requires_grad_(False)
+
+
+@mutant
 class ReadsTaskLabels(ClassifierTemplate):
     def forward(self):
         outputs = super().forward()
@@ -140,6 +150,39 @@ class BuffersValidationData(BuffersTestData.template):
         if not self.setup.protocol.validation:
             self.hoard = []
         return outputs
+
+
+@mutant
+class NormalisesWithTestData(ClassifierTemplate):
+    """Its parameters never know."""
+
+    def __init__(self, setup):
+        super().__init__(setup=setup)
+        self.shown = None
+
+    def forward(self):
+        outputs = super().forward()
+        if self.is_training:
+            return outputs
+        if self.shown is None:
+            self.shown = outputs.mean(dim=0)
+        return outputs - 10 * self.shown
+
+
+@mutant
+class AnswersByChance(ClassifierTemplate):
+    """With weights beside its model, which no seed decides and nobody trains."""
+
+    def __init__(self, setup):
+        super().__init__(setup=setup)
+        size = (setup.facts.inputs, 99)
+        self.weights = torch.tensor(numpy.random.default_rng().normal(size=size), dtype=torch.float32)
+
+    def forward(self):
+        outputs = super().forward()
+        if self.is_training:
+            return outputs
+        return outputs + 50 * self.mb_x.flatten(1) @ self.weights[:, : outputs.shape[1]]
 
 
 @mutant

@@ -38,9 +38,13 @@ def test_the_images_for_networks_that_convolve_are_learnt(monkeypatch, network):
     assert [one.problem for one in conformance("hnet_conv", network=network)] == [None] * 4
 
 
-@pytest.mark.parametrize("name", ["Sound", "KeepsItsSettings", "WorksOnAfterEachStep"])
+@pytest.mark.parametrize("name", ["Sound", "KeepsItsSettings", "WorksOnAfterEachStep", "FreezesItsFirstLayer"])
 def test_a_sound_strategy_has_no_problem(name):
     assert problems(f"{MUTANTS}:{name}") == {}
+
+
+def test_what_is_frozen_on_the_way_is_counted():
+    assert problems("hnet", {"frozen_after": 1}) == {}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,9 @@ def test_a_sound_strategy_has_no_problem(name):
         ("KnowsOneSeed", "same seed, same parameters; another seed, others", "Another seed gives the same"),
         ("BuffersTestData", "no test data in training", "Test data reach the training"),
         ("BuffersValidationData", "no test data in training", "Validation data reach the training"),
+        ("NormalisesWithTestData", "no test data in training", "with other test data the answers differ"),
+        ("NormalisesWithTestData", "evaluating leaves no trace", "changes what it answers afterwards"),
+        ("AnswersByChance", "same seed, same parameters; another seed, others", "other answers the second time"),
         ("CountsEvaluations", "evaluating leaves no trace", "changes what it learns afterwards"),
         ("Miscounts", "counts its parameters", "trains 462 parameters, and counts 10"),
         ("CountsOne", "counts its parameters", "trains 462 parameters, and counts 1 in parameter_counts()"),

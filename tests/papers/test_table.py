@@ -189,6 +189,7 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         # What no cell has use for.
         (content(reported={"spred": 1.0}), "Unknown key 'spred' in 'reported' of table 't'"),
         (with_cell({"reported": {"maen": 1.0}}), "Unknown key 'maen' in 'reported' of row 'a' of table 't'"),
+        (with_cell({"reported": {"mean": 1.0}}), "Row 'a' of table 't' has a reported mean that none of its cells has"),
         (content(authors_code={"comit": "1"}), "Unknown key 'comit' in 'authors_code' of table 't'"),
         (content(tuning={"sedes": "101"}), "Unknown key 'sedes' in 'tuning' of table 't'"),
         (content(unit="per mille"), "'unit' in table 't'"),
@@ -231,7 +232,7 @@ def extending(base: Any = SPLIT.name, **changes: Any) -> Settings:
 def test_a_table_adds_rows_to_those_of_another_which_stay_as_they_are() -> None:
     table = parse_table("t", extending(title="Mine", seeds=[1, 2]))
     *others, mine = table.cells
-    assert others == [replace(cell, table="t") for cell in SPLIT.cells]
+    assert others == [replace(cell, table="t", seeds=(1, 2)) for cell in SPLIT.cells]
     assert [cell_spec(cell) for cell in others] == [cell_spec(cell) for cell in SPLIT.cells]
     assert (mine.row, mine.benchmark, mine.protocol) == ("mine", SPLIT.cells[0].benchmark, SPLIT.cells[0].protocol)
     assert mine.reported is None

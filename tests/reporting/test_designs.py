@@ -13,7 +13,7 @@ import pytest
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import Table, parse_table
-from hnet_bench.reporting.cells import Report, build_report
+from hnet_bench.reporting.cells import Report, build_report, verdict_on
 from hnet_bench.reporting.columns import verdicts_table
 from hnet_bench.reporting.statistics import (
     EXACT,
@@ -173,8 +173,10 @@ def test_looks_without_their_levels_would_err_more_often() -> None:
 # Of a table
 
 
-def table_of(reported: dict[str, Any], seeds: str = "1-10") -> Table:
-    own = {"mean": 60.0, "spread": 2.0, "spread_kind": "sem", "n": 10, "margin": 5.0, "known": "recalled", **reported}
+def table_of(reported: dict[str, Any], seeds: str = "1-10", *, spread: bool = True) -> Table:
+    own = {"mean": 60.0, "n": 10, "margin": 5.0, "known": "recalled", **reported}
+    if spread:
+        own = {"spread": 2.0, "spread_kind": "sem", **own}
     content: dict[str, Any] = {
         "title": "Draws",
         "seeds": seeds,
@@ -246,6 +248,16 @@ def test_a_matched_verdict_leaves_out_what_draws_do_to_both_means(reported_on: C
     assert any("Standard deviation of runs of one draw: none CL2 (1.41; 10 draws in common)" in n for n in shown.notes)
 
 
+def test_a_matched_verdict_needs_no_reported_spread(reported_on: Callable[..., Report]) -> None:
+    report = reported_on(table_of(MATCHED, spread=False), SCORES, {seed: SCORES[seed] + 0.02 for seed in SCORES})
+    (cell,) = report.cells
+    assert cell.verdict
+    assert (cell.verdict.outcome, cell.verdict.matched) == ("reproduced", 10)
+    shown = verdicts_table(report)
+    assert shown is not None
+    assert not any("gives no spread" in note for note in shown.notes)
+
+
 def test_without_enough_repeats_the_test_stays_what_it_was(reported_on: Callable[..., Report]) -> None:
     (plain,), (few,) = reported_on(table_of({}), SCORES).cells, reported_on(table_of(MATCHED), SCORES, {1: 0.5}).cells
     assert plain.verdict == few.verdict
@@ -308,6 +320,22 @@ def test_verdicts_are_made_after_looks_alone(reported_on: Callable[..., Report])
         "Judged after 5, 10 seeds, the first ones of the table, by tests at 2.5 %, 2.5 %" in n for n in shown.notes
     )
     assert any("(95 %)" in entry.text for entry in shown.rows[0])
+
+
+def test_seeds_that_are_chosen_are_no_look(tmp_path: Path, record_of: Callable[..., Record]) -> None:
+    """Unless they are the first ones of the table, as whoever renders the beginning of a sweep would choose them."""
+    table, store = table_of({"looks": [5, 10]}), Store(tmp_path)
+    for seed in range(1, 11):
+        spec = resolve_cell(table.cells[0], seed)
+        store.write(spec, record_of(spec, score=[[(0.7 if seed < 6 else 0.6) + 0.001 * (-1) ** seed]]))
+
+    def verdict(seeds: range) -> Any:
+        return verdict_on(table_state(table, store, tuple(seeds))[0])
+
+    first = verdict(range(1, 6))
+    assert (first.outcome, first.seeds) == ("above", 5)
+    chosen = verdict(range(6, 11))
+    assert (chosen.outcome, chosen.interval_low) == ("inconclusive", None)
 
 
 def test_a_look_waits_for_the_runs_that_repeat_its_draws(reported_on: Callable[..., Report]) -> None:
