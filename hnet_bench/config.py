@@ -74,6 +74,15 @@ def parse_value(text: str) -> Any:
         return text
 
 
+def in_full(value: Any) -> str:
+    """A number as short as it can be without being another one; what is no float as Python has it.
+
+    >>> in_full(100.0), in_full(1234567.5), in_full(1234567)
+    ('100', '1234567.5', '1234567')
+    """
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question that ends a sentence about an unknown name, with a space before; "" if no known name is like it.
 

@@ -18,7 +18,7 @@ from hnet_bench.avalanche_adapter.finite import NotFinite
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.config import from_settings, to_settings
 from hnet_bench.conformance.leaks import depends_on_more_than_inputs
-from hnet_bench.conformance.smoke_run import SmokeRun, SmokeRunResult
+from hnet_bench.conformance.smoke_run import SmokeRun, SmokeRunResult, parameters_of
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, Strategy, UserError
 from hnet_bench.runs.departures import counted, departures
 from hnet_bench.runs.process import described
@@ -259,10 +259,11 @@ def counts_parameters(subject: StrategyUnderTest) -> str | None:
     counts = outcome.template.parameter_counts()
     if not all(isinstance(counts.get(key), int) and counts[key] > 0 for key in ("trained", "target")):
         return f'parameter_counts() must give positive whole numbers as "trained" and "target", found {counts}.'
-    if counted(counts) > outcome.held:
+    held = sum(parameter.numel() for parameter in parameters_of(outcome.template))
+    if counted(counts) > held:
         return (
-            f"parameter_counts() has {counted(counts)} parameters, and the template holds {outcome.held}: count only "
-            "what is there."
+            f"parameter_counts() has {counted(counts)} parameters, and the template holds {held}: count only what is "
+            "there."
         )
     found = subject.departures("counting")
     return f"{found} in parameter_counts(): count every network that is trained." if found else None

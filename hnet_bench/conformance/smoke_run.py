@@ -44,7 +44,6 @@ class SmokeRunResult:
     template: InMemoryTemplate
     initial: list[Tensor]  # trainable parameters before training, found anywhere in the template
     final: list[Tensor]  # and after it
-    held: int  # numbers in all parameters after it, frozen ones too
     evaluations: list[Evaluation]  # one after each experience, unless nothing was evaluated
     measured: Settings | None = None  # as in a record, if that was asked for
 
@@ -121,8 +120,7 @@ class SmokeRun:
             if index in self.stop_after:
                 template = self._restored(save_state(template), {})
         measured = meter.outcome(template, evaluator, self.setup) if self.measure else None
-        held = sum(parameter.numel() for parameter in parameters_of(template))
-        return SmokeRunResult(template, initial, trainable_parameters(template), held, evaluations, measured)
+        return SmokeRunResult(template, initial, trainable_parameters(template), evaluations, measured)
 
     def answers_of(self, template: InMemoryTemplate) -> list[Tensor]:
         """Predictions of a template that has learnt for the test samples of each experience."""

@@ -322,8 +322,10 @@ def _verdict_notes(report: Report) -> Iterable[str]:
         "Seeds if equal: how many it takes in all to decide with a chance of 80 %, with the spread measured so far, if "
         "measured and reported are equal in truth. No number: the reported mean itself is too uncertain."
     )
-    plain = (cell for cell in report.cells if cell.reported and cell.verdict and not cell.verdict.matched)
-    if not all(has_known_error(cell.reported) for cell in plain if cell.reported):
+    if any(
+        cell.verdict and cell.verdict.matched is None and cell.reported and not has_known_error(cell.reported)
+        for cell in report.cells
+    ):
         yield (
             "Where a paper gives no spread its number is taken as exact, and where it gives one without the number of "
             "seeds, this as large. What would then be reproduced is called close, since no error rate holds; above "

@@ -206,8 +206,8 @@ def _block(report: Report, folder: str) -> str:
         columns += [replace(measured, heading=scenario, scenario=scenario)]
         columns += [replace(REPORTED, scenario=scenario)] if scenario in reported else []
         columns += [replace(CODE, scenario=scenario)] if scenario in coded else []
-    rows = [row for row in report.rows if any(cell.records for cell in row.values())]
-    left_out = ", ".join(escape(ROW.of(row)) for row in report.rows if row not in rows)
+    rows = [row for row in report.rows if _was_run(row)]
+    left_out = ", ".join(escape(ROW.of(row)) for row in report.rows if not _was_run(row))
     counts = report.outcomes
     verdicts = "; ".join(
         f"{kind.symbol} {name} ({counts[name]})" for name, kind in VERDICTS.items() if kind.symbol and counts[name]
@@ -225,6 +225,10 @@ def _block(report: Report, folder: str) -> str:
     ]
     figure = picture(KINDS[MAIN].title, f"{folder}/{file_name(report.name, MAIN, 'svg')}")
     return "\n\n".join([table(text_table(columns, rows)), " ".join(filter(None, sentences)), figure])
+
+
+def _was_run(row: Mapping[str, ReportCell]) -> bool:
+    return any(cell.records for cell in row.values())
 
 
 def _measured(cell: ReportCell) -> str:

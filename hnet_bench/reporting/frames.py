@@ -17,6 +17,7 @@ from hnet_bench.reporting.verdicts import difference_of
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
+from hnet_bench.runs.spec import RunSpec
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -200,15 +201,16 @@ def trials(states: Sequence[CellState]) -> DataFrame:
 
 def _published(state: CellState, states: Sequence[CellState]) -> Settings:
     """The hyperparameters of a row that has published ones and is equal to this one but for what is searched."""
-    search, spec = state.cell.search, state.spec
-    for other in states:
-        if search and spec and other.spec and other.cell.origin == "published":
-            # Of what is searched, too, a default that was added later is left out of a spec.
-            fixed = {name: value for name, value in other.spec.hyperparameters.items() if name not in search.space}
-            chosen = {name: value for name, value in spec.hyperparameters.items() if name in search.space}
-            if replace(other.spec, hyperparameters={**fixed, **chosen}).digest == spec.digest:
-                return other.spec.hyperparameters
-    return {}
+    search = state.cell.search
+    if search is None or state.spec is None:
+        return {}
+
+    def rest(spec: RunSpec) -> str:
+        kept = {name: value for name, value in spec.hyperparameters.items() if name not in search.space}
+        return replace(spec, hyperparameters=kept).digest
+
+    known = (one.spec for one in states if one.spec and one.cell.origin == "published")
+    return next((spec.hyperparameters for spec in known if rest(spec) == rest(state.spec)), {})
 
 
 def _plain(value: object) -> float | str:

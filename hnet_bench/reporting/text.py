@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hnet_bench.config import in_full
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary
 from hnet_bench.papers.cell import Cell
@@ -256,4 +257,4 @@ def _value(value: Any) -> str:
         return f"[{', '.join(_value(item) for item in value)}]"
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    return in_full(value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hnet_bench.config import in_full
 from hnet_bench.interfaces import Settings, UserError, evaluated
 from hnet_bench.metrics import Better, ScoreMatrix, average_accuracy
 from hnet_bench.papers.cell import Cell
@@ -145,7 +146,7 @@ def trial_cell(cell: Cell, values: Settings) -> Cell:
     validation = cell.search.validation
     return replace(
         cell,
-        row=f"{cell.row}, {', '.join(f'{name} {_written(value)}' for name, value in values.items())}",
+        row=f"{cell.row}, {', '.join(f'{name} {in_full(value)}' for name, value in values.items())}",
         protocol={**cell.protocol, **({"validation": validation} if validation else {})},
         hyperparameters={**cell.hyperparameters, **values},
         search=None,
@@ -339,7 +340,3 @@ def _distribution(optuna: Any, values: Any) -> Any:
     whole = isinstance(one.low, int) and isinstance(one.high, int)
     kind = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
     return kind(one.low, one.high, log=one.log)
-
-
-def _written(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

@@ -109,8 +109,8 @@ def test_methods_that_would_be_called_the_same_without_the_benchmark_keep_it() -
     assert list(cells(states_of(rows))["method"]) == ["Split MNIST, SI", "SI", "EWC"]
 
 
-def strengths(*values: float, **more: Any) -> list[dict[str, Any]]:
-    return [row(f"s{value}", strategy="ewc", hyperparameters={"strength": value, **more}) for value in values]
+def strengths(*values: float, strategy: str = "ewc") -> list[dict[str, Any]]:
+    return [row(f"{strategy}{value}", strategy=strategy, hyperparameters={"strength": value}) for value in values]
 
 
 def test_rows_that_differ_in_one_number_alone_are_a_sweep() -> None:
@@ -120,19 +120,19 @@ def test_rows_that_differ_in_one_number_alone_are_a_sweep() -> None:
 
 
 def test_two_sweeps_of_a_benchmark_in_a_scenario_are_not_one() -> None:
-    others = [row(f"c{value}", strategy="si", hyperparameters={"strength": value}) for value in (0.1, 1.0, 7.0)]
+    others = strengths(0.1, 1.0, 7.0, strategy="si")
     assert cells(states_of([*strengths(10.0, 1.0, 0.1), *others]))["hyperparameter"].isna().all()
-    elsewhere = [{"CL2": one["CL1"], **{key: value for key, value in one.items() if key != "CL1"}} for one in others]
+    elsewhere = [{"CL2": one.pop("CL1"), **one} for one in others]
     assert set(cells(states_of([*strengths(10.0, 1.0, 0.1), *elsewhere]))["hyperparameter"]) == {"strength"}
 
 
 def test_two_sweeps_stay_two_while_some_of_their_runs_are_not_done(
     tmp_path: Path, record_of: Callable[..., Record]
 ) -> None:
-    others = [row(f"c{value}", strategy="si", hyperparameters={"strength": value}) for value in (0.1, 1.0, 7.0)]
+    others = strengths(0.1, 1.0, 7.0, strategy="si")
     table, store = table_of([*strengths(10.0, 1.0, 0.1), *others]), Store(tmp_path)
     for cell in table.cells:
-        if cell.row != "c0.1":
+        if cell.row != "si0.1":
             spec = resolve_cell(cell, 1)
             store.write(spec, record_of(spec))
     assert cells(table_state(table, store))["hyperparameter"].isna().all()

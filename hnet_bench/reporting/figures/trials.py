@@ -58,12 +58,13 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
 def _panels(frame: DataFrame, _: DataFrame) -> list[Panel]:
     groups = frame.groupby(["title", "scenario", "group", "strategy", "hyperparameter"], sort=False, observed=True)
     strategies = frame.groupby(["title", "scenario", "group"], observed=True)["strategy"].nunique()
+    titles, scenarios = frame["title"].nunique(), frame["scenario"].nunique()
     panels = []
     for index, ((title, scenario, group, strategy, _), part) in enumerate(groups):
         lines = [
-            title if frame["title"].nunique() > 1 else "",
+            title if titles > 1 else "",
             f"{group} ({strategy})" if strategies[title, scenario, group] > 1 else group,
-            SCENARIO_NAMES[scenario] if frame["scenario"].nunique() > 1 else "",
+            SCENARIO_NAMES[scenario] if scenarios > 1 else "",
         ]
         panels.append(Panel(data=part, title="\n".join(filter(None, lines)), row=index // 3, column=index % 3))
     return panels
