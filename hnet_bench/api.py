@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
     from hnet_bench.data.load import Status
     from hnet_bench.reporting.cells import Report
+    from hnet_bench.reporting.open_cells import OpenCell
     from hnet_bench.reporting.plan_costs import CellCost, Total
     from hnet_bench.runs.merge import Merged
     from hnet_bench.runs.repeat import Repetition
@@ -297,23 +298,36 @@ def verdicts(
     return build_report(chosen.table, chosen.states, command=chosen.name)
 
 
+def open_cells(report: Report, *, results: PathLike = "results") -> list[OpenCell]:
+    """What the cells of `verdicts` wait for that are inconclusive or not run: the reason, how many seeds it takes, and
+    what the records of `results` say that these cost."""
+    from hnet_bench.reporting import open_cells as waiting
+    from hnet_bench.runs.estimates import estimator
+
+    estimate = estimator(_store(Path(results)), "auto", folder=None, probe_unless=None, announce=warn)
+    return waiting.open_cells(report, estimate)
+
+
 def verify(
     table: PathLike, *, rows: Names = None, scenarios: Names = None, seeds: Seeds = None, results: PathLike = "results"
 ) -> DataFrame:
-    """One line for each cell with a reported number: the verdict, the difference and its interval (fractions), and the
-    same beside the authors' code where somebody ran that."""
+    """One line for each cell with a reported number: the verdict, the difference and its interval (fractions), the
+    same beside the authors' code where somebody ran that, and what an open cell waits for (`open.reason`,
+    `open.seeds` in all, `open.seconds` of the `open.runs` that are missing)."""
     from pandas import json_normalize
 
     from hnet_bench.reporting.data_files import cell_json
 
     report = verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
-    lines = [cell_json(cell) for cell in report.cells if cell.verdict]
+    waiting = {one.cell.key: one.to_json() for one in open_cells(report, results=results)}
+    lines = [{**cell_json(cell), "open": waiting.get(cell.key, {})} for cell in report.cells if cell.verdict]
     return json_normalize(
         [
             {
                 **{key: one[key] for key in ("row", "label", "scenario")},
                 **one["verdict"],
                 "authors_code": {key: value for key, value in (one["authors_code"] or {}).items() if key != "runs"},
+                "open": one["open"],
             }
             for one in lines
         ]

@@ -509,7 +509,8 @@ def verify(
     """Judge each measured number of a table against the reported one.
 
     Two one-sided tests against the margin that the table declares
-    (docs/verdicts.md). Exit code 0: all are reproduced. 1: at least one is
+    (docs/verdicts.md), and what each open cell waits for: the reason, the seeds
+    that it takes, and their expected cost. Exit code 0: all are reproduced. 1: at least one is
     above or below. 2: neither, something is close, inconclusive or not run;
     then there are verdicts on the standard output, unlike after a wrong
     command, which ends with 2 and "Error:" as it does everywhere.
@@ -521,15 +522,20 @@ def verify(
     hnet-bench verify von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1
     """
     from hnet_bench.reporting.data_files import cell_json
-    from hnet_bench.reporting.terminal import print_verdicts
+    from hnet_bench.reporting.open_cells import open_table
+    from hnet_bench.reporting.terminal import print_table, print_verdicts
     from hnet_bench.reporting.verdicts import exit_code
 
     built = api.verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
-    outcomes = built.outcomes
+    outcomes, waiting = built.outcomes, api.open_cells(built, results=results)
     if as_json:
-        typer.echo(json.dumps([cell_json(cell) for cell in built.cells if cell.verdict], indent=2))
+        found = {one.cell.key: one.to_json() for one in waiting}
+        lines = [{**cell_json(cell), "open": found.get(cell.key)} for cell in built.cells if cell.verdict]
+        typer.echo(json.dumps(lines, indent=2))
     else:
         print_verdicts(built)
+        if waiting:
+            print_table(open_table(waiting))
         typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
     raise typer.Exit(exit_code(outcomes))
 

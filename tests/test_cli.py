@@ -481,6 +481,36 @@ def test_the_exit_code_of_verify_is_its_verdict(scores, code, outcome, user_tabl
     assert f"1 {cell['verdict']['outcome']}" == outcome
 
 
+@pytest.mark.parametrize(
+    ("scores", "reason", "seeds", "at_least", "runs"),
+    [
+        ((), "no record", 5, True, 5),
+        ((0.70,), "fewer than 3 seeds decide nothing", 5, True, 4),
+        ((0.70, 0.701, 0.702), "within the margin so far, but fewer than 5 seeds reproduce no number", 5, False, 2),
+        ((0.50, 0.701, 0.902), "the seeds so far spread too much to decide", "more than 1000", False, None),
+        ((0.70, 0.701, 0.702, 0.70, 0.701), None, None, None, None),  # reproduced
+    ],
+)
+def test_verify_says_what_open_cells_wait_for(scores, reason, seeds, at_least, runs, user_table, stored, said):
+    reported = 'mean = 70.0, spread = 0.1, spread_kind = "sem", n = 20, margin = 1.0, known = "recalled"'
+    user_table.write_text(user_table.read_text().replace("mean = 87.19", f"{reported} }}\n# {{ mean = 87.19"))
+    for seed, score in enumerate(scores, start=1):
+        stored(seed=seed, score=[[score] * 3] * 3, seconds={"train": [], "evaluate": [], "total": 60.0})
+    code = 2 if reason else 0
+    (cell,) = json.loads(said("verify mine.toml --json", code).out)
+    if reason is None:
+        assert cell["open"] is None
+        assert "Cost" not in said("verify mine.toml", code).out
+        return
+    # Each run takes as long as those that are there, if there are any.
+    seconds = 60 * runs if runs and scores else None
+    expected = {"reason": reason, "seeds": seeds, "at_least": at_least, "runs": runs, "seconds": seconds}
+    assert cell["open"] == pytest.approx(expected)
+    line = next(line for line in said("verify mine.toml", code).out.splitlines() if reason in line)
+    cost = "" if runs is None else f" {runs} {f'{runs} min 00 s' if scores else 'unknown'}"
+    assert " ".join(line.split()).endswith(f"{reason} {seeds}{' or more' if at_least else ''}{cost}")
+
+
 def test_verify_calls_nothing_reproduced_whose_own_error_is_not_known(user_table, stored, said):
     user_table.write_text(user_table.read_text().replace('spread = 0.94, spread_kind = "sem", n = 20', "margin = 1.0"))
     for seed in range(1, 6):

@@ -154,6 +154,12 @@ def test_seeds_are_added_until_a_number_is_decided(looks, engine, said):
     assert "3 runs to do" in said("plan mine.toml --rows finetune --device cpu").out  # without it, all seeds
 
 
+def test_an_open_cell_waits_for_the_first_look_that_could_reproduce_it(looks, engine, said):
+    said("run mine.toml --seeds 1-4 --rows finetune --device cpu")
+    waiting = [cell["open"] for cell in json.loads(said("verify mine.toml --json", code=2).out)]
+    assert [(one["seeds"], one["runs"]) for one in waiting] == [(5, 1), (5, 5)]
+
+
 def test_a_run_that_fails_is_tried_once_and_its_cell_stays_open(looks, engine, said):
     engine.broken = {"joint"}
     said("run mine.toml --until-decided --device cpu -j 1", code=1)

@@ -49,12 +49,15 @@ def _expected(cost: CellCost) -> str:
     return duration(cost.estimate.seconds)
 
 
-def _basis(cost: CellCost) -> str:
-    if cost.state.cell.untuned:
+def why_not(state: CellState) -> str:
+    """Why a cell cannot be run, "" if it can."""
+    if state.cell.untuned:
         return "nothing is chosen yet"
-    if cost.state.spec is None:
-        return "not implemented yet"
-    return cost.estimate.basis if cost.estimate else ""
+    return "not implemented yet" if state.spec is None else ""
+
+
+def _basis(cost: CellCost) -> str:
+    return why_not(cost.state) or (cost.estimate.basis if cost.estimate else "")
 
 
 def _range(cost: CellCost) -> str:
