@@ -15,7 +15,8 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,8 +101,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
     """Instance of the dataclass `cls`; integers given for float fields become floats, lists become tuples.
 
-    `where` names the origin in messages ("row 'ewc' of table.toml"). Raises UserError for an unknown or missing key or
-    a value of another type.
+    `where` names the origin in messages ("row 'ewc' of table.toml"). Raises UserError for an unknown or missing key, a
+    value of another type, and what the class itself refuses.
     """
     check_keys(cls, settings, where=where)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -115,7 +116,19 @@ def from_settings(cls: type[T], settings: Settings, *, where: str) -> T:
         raise UserError(f"Key '{missing[0]}' is missing in {where}: required keys are {', '.join(required)}.")
     hints = type_hints(cls)  # type: ignore[arg-type]
     values = {key: _coerce(value, hints[key], f"'{key}' in {where}") for key, value in settings.items()}
-    return cls(**values)
+    with naming(where):
+        return cls(**values)
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Adds `where` in brackets to the sentence of a UserError that is raised here and does not name it."""
+    try:
+        yield
+    except UserError as error:
+        if where in str(error):
+            raise
+        raise UserError(f"{str(error).rstrip('.')} ({where}).") from error
 
 
 def check_keys(cls: type, settings: Settings, *, where: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from hnet_bench.config import from_settings, to_settings
+from hnet_bench.config import from_settings, naming, to_settings
 from hnet_bench.interfaces import ADDED_LATER, Settings, UserError
 from hnet_bench.papers.seeds import Seeds, format_seeds, parse_seeds
 
@@ -111,10 +111,8 @@ def read_authors_code(entries: Iterable[Settings], unit: Unit, where: str) -> tu
 
 
 def _seeds(given: Seeds, where: str) -> tuple[int, ...]:
-    try:
+    with naming(f"'seeds' of {where}"):
         return parse_seeds(given)
-    except UserError as error:
-        raise UserError(f"'seeds' of {where}: {error}") from error
 
 
 def _check_reported(reported: Reported, where: str) -> None:

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias
 
 from hnet_bench.config import from_settings
 from hnet_bench.interfaces import Settings, UserError
-from hnet_bench.papers.seeds import format_seeds
+from hnet_bench.papers.seeds import format_seeds, parse_seeds
 
 # How one of the trials is chosen; `runs.tuning.RULES` has what each computes, and where it is from.
 RuleName: TypeAlias = Literal["final_validation", "first_experiences", "per_experience", "test"]
@@ -44,6 +44,7 @@ class Tuning:
     chosen: str = ""  # file of the choices, beside the table; by default TABLE.chosen.json
 
     def __post_init__(self) -> None:
+        parse_seeds(self.seeds)  # which raises if they are none
         if not 0 < self.validation < 1:
             raise UserError(f"'validation' of trials must lie between 0 and 1, found {self.validation:g}.")
         if self.first < 1:

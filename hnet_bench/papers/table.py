@@ -47,7 +47,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from hnet_bench.config import check_keys, did_you_mean, from_settings, read_toml
+from hnet_bench.config import check_keys, did_you_mean, from_settings, naming, read_toml
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.metrics import METRICS, Better
 from hnet_bench.papers.cell import PAPERS, Cell
@@ -256,13 +256,15 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
     repeated = {row.name for row in rows if sum(other.name == row.name for other in rows) > 1}
     if repeated:
         raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
+    with naming(f"'seeds' of table '{name}'"):
+        seeds = parse_seeds(file.seeds)
     own = [
         _cell(name, file, groups, row, scenario, folder)
         for row in rows
         for scenario in Scenario
         if getattr(row, scenario.label) is not None
     ]
-    cells = _tuned((*inherited, *with_choices(own)), parse_seeds(file.seeds), f"Table '{name}'")
+    cells = _tuned((*inherited, *with_choices(own)), seeds, f"Table '{name}'")
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
@@ -272,7 +274,7 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         title=file.title,
         source=file.source,
         note=file.note,
-        seeds=parse_seeds(file.seeds),
+        seeds=seeds,
         cells=cells,
         trial=file.trial,
         reduced=file.reduced,

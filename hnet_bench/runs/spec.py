@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hnet_bench import catalog
-from hnet_bench.config import check_recordable, from_settings, to_settings
+from hnet_bench.config import check_recordable, from_settings, naming, to_settings
 from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, TrainingProtocol, UserError
 from hnet_bench.papers.cell import Cell
 from hnet_bench.runs.canonical import folder_of, spec_digest
@@ -173,10 +173,8 @@ def check_benchmark(benchmark: Benchmark, scenario: Scenario, seed: int, where: 
     check = getattr(benchmark, "check", None)
     if check is None:
         return
-    try:
+    with naming(where):
         check(scenario=scenario, seed=seed)
-    except UserError as error:
-        raise UserError(f"{str(error).rstrip('.')} ({where}).") from error
 
 
 def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], where: str) -> Path | None:

@@ -132,7 +132,12 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
     ("broken", "words"),
     [
         (content(titel="x"), "'titel' in table 't'"),
-        (content(seeds="5-1"), "5-1"),
+        (
+            content(seeds="5-1"),
+            "The range of seeds 5-1 is empty: its first seed must not exceed its last ('seeds' of table 't').",
+        ),
+        (content(tuning={"seeds": "x"}), "or 1-3,7 ('tuning' of table 't')."),
+        (content(tuning={"seeds": "7", "first": 0}), "a number of experiences, found 0 ('tuning' of table 't')."),
         (content(rows=[]), "no cell"),
         (content(rows=[{"name": "a", "settings": "s"}]), "no cell"),
         (content(rows=[{"name": "a", "settings": "z", "CL1": {"strategy": "x"}}]), "Unknown settings 'z'"),
@@ -166,9 +171,12 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         (with_cell(reported={"mean": 1.0, "known": "second-hand"}), "is second-hand, and nothing says where"),
         (
             with_cell(reported={"mean": 1.0, "known": "recalled", "n": 3, "seeds": "1 to 3"}),
-            "'seeds' of 'reported' in row 'a' (CL1) of table 't': '1 to 3' is not a range of seeds",
+            "('seeds' of 'reported' in row 'a' (CL1) of table 't').",
         ),
-        (with_code({**CODE, "seeds": "x"}), "'seeds' of 'authors_code' in row 'a' (CL1) of table 't': 'x' is not"),
+        (
+            with_code({**CODE, "seeds": "x"}),
+            "'x' is not a range of seeds: expected for example 1-5, or 3, or 1-3,7 ('seeds' of 'authors_code' in row",
+        ),
         (with_cell(authors_code=CODE), "'authors_code' in row 'a' (CL1) of table 't' must be a list"),
         (with_code({**CODE, "comit": "1"}), "Unknown key 'comit' in 'authors_code' in row 'a' (CL1) of table 't'"),
         (

@@ -110,7 +110,13 @@ def test_a_spec_is_read_back_from_its_json(spec_of, iterations, rate, widths, sc
             "'x' of 'arguments' in a test must be a finite number",
         ),
         ({"protocol": {}}, "Key 'iterations' is missing in the protocol of a test"),
-        ({"protocol": {"iterations": 0}}, "iterations must be positive"),
+        # What a class itself refuses.
+        ({"protocol": {"iterations": 0}}, "iterations must be positive, found 0 (the protocol of a test)."),
+        ({"benchmark": {"name": "synthetic", "experiences": 0}}, "found 0 (the benchmark of a test)."),
+        (
+            {"strategy": "er", "hyperparameters": {"per_class": 0}},
+            "per_class of er must be at least 1, found 0 (a test).",
+        ),
     ],
 )
 def test_what_cannot_be_resolved_is_an_error_that_says_where(spec_of, change, words):
