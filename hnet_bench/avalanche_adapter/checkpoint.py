@@ -7,17 +7,15 @@ are made for it (`plain_pickle`), so a checkpoint that somebody else made can do
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-import numpy
-import torch
 from torch import Tensor
 
 from hnet_bench.avalanche_adapter.plain_pickle import NotKept, dumps, loads
+from hnet_bench.avalanche_adapter.random_state import random_state, set_random_state
 from hnet_bench.avalanche_adapter.reachable import reached
 from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 
@@ -73,7 +71,7 @@ def save_state(template: InMemoryTemplate, data: Mapping[str, Tensor] | None = N
         "attributes": kept_attributes(template),
         "plugins": [dict(vars(plugin)) for plugin in template.method_plugins],
         "clock": dict(vars(template.clock)),
-        "random": _random_state(),
+        "random": random_state(template.device),
         "beside": beside,
     }
     try:
@@ -94,7 +92,7 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
         trusted, held = _trusted(template)
         state = loads(content, trusted, data, held, template.device)
         attributes, plugins = state["attributes"], state["plugins"]
-        clock, random_state, beside = state["clock"], state["random"], state["beside"]
+        clock, generators, beside = state["clock"], state["random"], state["beside"]
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"The checkpoint cannot be read: {reason.rstrip('.')}.") from error
@@ -107,7 +105,7 @@ def restore_state(template: InMemoryTemplate, content: bytes, data: Mapping[str,
     for plugin, remembered in zip(template.method_plugins, plugins, strict=True):
         plugin.__dict__.update(remembered)
     template.go_on()
-    _set_random_state(random_state)
+    set_random_state(generators, template.device)
     return beside
 
 
@@ -141,20 +139,3 @@ def _culprit(template: InMemoryTemplate, trusted: set[str]) -> str | None:
                 what = f"{type(owner).__name__}.{name}, a {type(value).__name__},"
                 return f"{what} cannot be kept in a checkpoint: {error}."
     return None
-
-
-def _random_state() -> dict[str, Any]:
-    return {
-        "python": random.getstate(),
-        "numpy": numpy.random.get_state(legacy=True),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def _set_random_state(state: dict[str, Any]) -> None:
-    random.setstate(state["python"])
-    numpy.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"].cpu())
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])

@@ -26,8 +26,9 @@ from hnet_bench.avalanche_adapter.benchmark import Samples
 from hnet_bench.avalanche_adapter.checkpoint import kept_attributes
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.operations import OperationCounter, Operations, operations_of_a_step
+from hnet_bench.avalanche_adapter.random_state import preserved_random_state
 from hnet_bench.avalanche_adapter.reachable import reached
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Settings, Setup
 from hnet_bench.nets.networks import target_network
 
@@ -327,7 +328,7 @@ def _decisive_beside(stepped: list[Tensor], template: InMemoryTemplate, evaluato
         return 0
     diagnostics = dict(template.diagnostics)
     try:
-        with preserved_random_state():
+        with preserved_random_state(template.device):
             expected = evaluator.outputs(template, _FEW)
 
             def matter(tensors: list[Tensor]) -> bool:

@@ -7,9 +7,7 @@ straight from tensors, where Avalanche's data pipeline would cost as much as the
 from __future__ import annotations
 
 import operator
-import random
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy
@@ -25,6 +23,7 @@ from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_samples
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.finite import require_finite_loss, require_finite_parameters
 from hnet_bench.avalanche_adapter.objective import objective_of
+from hnet_bench.avalanche_adapter.random_state import preserved_random_state
 from hnet_bench.avalanche_adapter.resumable import Phase, ResumableTemplate
 from hnet_bench.interfaces import Scenario, Settings, Setup, TrainingProtocol, UserError
 
@@ -251,7 +250,7 @@ class InMemoryTemplate(ResumableTemplate):
 
     def eval(self, exp_list: Any, **kwargs: Any) -> Any:
         """As Avalanche's, but without a trace: there, evaluating draws random numbers and so changes training."""
-        with preserved_random_state():
+        with preserved_random_state(self.device):
             return super().eval(exp_list, **kwargs)
 
     def _check_that_it_learns_with(self, setup: Setup) -> None:
@@ -340,15 +339,3 @@ def together(parts: Iterable[Tensor], groups: Sequence[tuple[int, Tensor]], *, d
     """What was computed for each group of `per_task`, in the order of the samples again, which lie along `dim`."""
     order = torch.cat([positions for _, positions in groups]).argsort()
     return torch.cat(list(parts), dim=dim).index_select(dim, order)
-
-
-@contextmanager
-def preserved_random_state() -> Iterator[None]:
-    """Leaves the global random generators of Python, NumPy and torch (all devices) as it found them."""
-    python, legacy_numpy = random.getstate(), numpy.random.get_state()
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        random.setstate(python)
-        numpy.random.set_state(legacy_numpy)

@@ -160,5 +160,5 @@ def steps_kept(path: Path) -> int:
         check_regular(path)
         with path.open("rb") as file:
             return int(json.loads(file.readline(_MOST_BYTES))["progress"]["steps"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return 0

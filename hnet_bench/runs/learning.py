@@ -20,8 +20,9 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.avalanche_adapter.measured import Meter
 from hnet_bench.avalanche_adapter.objective import objective_of
+from hnet_bench.avalanche_adapter.random_state import preserved_random_state
 from hnet_bench.avalanche_adapter.resumable import Part, after_every_step
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate, preserved_random_state
+from hnet_bench.avalanche_adapter.template import InMemoryTemplate
 from hnet_bench.interfaces import Settings, Setup, Strategy, UserError, evaluated, stream_seed
 from hnet_bench.runs.checkpoint import Checkpoints, RunProgress
 from hnet_bench.runs.deadline import Deadline, Stopped
@@ -98,7 +99,7 @@ class Learning:
     def artefacts(self) -> dict[str, numpy.ndarray]:
         """Arrays to keep beside the record: the strategy's, and what the benchmark makes of its final answers."""
         template, keep = self.template, self._benchmark.keep
-        with preserved_random_state(), torch.no_grad():
+        with preserved_random_state(template.device), torch.no_grad():
             arrays = {**template.artefacts(), **template.evaluated_artefacts(self._evaluator)}
         return {**arrays, **keep(self._latest.predictions)} if keep and self._latest else arrays
 

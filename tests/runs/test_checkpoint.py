@@ -191,6 +191,12 @@ def test_what_is_written_is_read(tmp_path):
     assert steps_kept(tmp_path / "c") == 7
 
 
+@pytest.mark.parametrize("line", ["", "{}", "[]", "[" * 100_000, '{"progress": {"steps": Infinity}}'])
+def test_of_a_damaged_checkpoint_no_steps_are_known(tmp_path, line):
+    (tmp_path / "c").write_text(f"{line}\n")
+    assert steps_kept(tmp_path / "c") == 0
+
+
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from(tmp_path):
     assert Checkpoints(tmp_path / "c", {}).read() is None
     assert steps_kept(tmp_path / "c") == 0
