@@ -334,14 +334,26 @@ def verify(
     )
 
 
+def one_cell(
+    table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results"
+) -> CellState:
+    """The cell behind one number. Raises UserError for names of several."""
+    states = select(table, rows=row, scenarios=scenario, seeds=seeds, results=results).states
+    if len(states) > 1:
+        raise UserError(
+            f"One number has one row and one scenario: '{row}' and '{scenario}' name {len(states)} cells of table "
+            f"'{table}'."
+        )
+    return states[0]
+
+
 def trace(table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results") -> DataFrame:
     """One line for each record behind a number: score, file, command, commit, versions, hardware, data."""
     from pandas import DataFrame, json_normalize
 
     from hnet_bench.reporting.provenance import traced
 
-    chosen = select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
-    found = traced(chosen.states[0])
+    found = traced(one_cell(table, row, scenario, seeds=seeds, results=results))
     if not found:
         return DataFrame(columns=["run_id", "seed", "file", "average", "code", "changed"])
     return json_normalize([one.to_json() for one in found], max_level=1)
@@ -840,7 +852,8 @@ def latex(
     from hnet_bench.reporting.cells import build_report
     from hnet_bench.reporting.paper_table import paper_table
 
-    spread, bold = given.spread(spread), given.bold(bold)
+    spread = given.one_of(Spread, spread, f"spread {spread!r}")
+    bold = given.one_of(Bold, bold, f"choice of what is bold, {bold!r}")
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     report = build_report(chosen.table, chosen.states, command=chosen.name)
     if not report.measured:

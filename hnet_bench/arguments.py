@@ -42,7 +42,10 @@ def names(given: Names, what: str) -> list[str] | None:
     found = [given] if isinstance(given, str) else _listed(given, what, "a name or a list of names")
     if not all(isinstance(one, str) for one in found):
         raise UserError(f"'{what}' must be a name or a list of names, found {given!r}.")
-    return [part.strip() for one in found for part in one.split(",") if part.strip()] or None
+    parts = [part.strip() for one in found for part in one.split(",") if part.strip()]
+    if not parts:  # such as a variable of a shell that is not set
+        raise UserError(f"'{what}' names nothing, found {given!r}: leave it away, or name what you want.")
+    return parts
 
 
 def seeds(given: Seeds) -> tuple[int, ...] | None:
@@ -56,25 +59,13 @@ def seeds(given: Seeds) -> tuple[int, ...] | None:
 
 def device(given: str) -> Device:
     """Where to train."""
-    found: Device = _one_of(Device, given, f"device {given!r}")
-    return found
-
-
-def spread(given: str) -> Spread:
-    """What stands behind a mean."""
-    found: Spread = _one_of(Spread, given, f"spread {given!r}")
-    return found
-
-
-def bold(given: str) -> Bold:
-    """Which numbers of a table are bold."""
-    found: Bold = _one_of(Bold, given, f"choice of what is bold, {given!r}")
+    found: Device = one_of(Device, given, f"device {given!r}")
     return found
 
 
 def loggers(given: Names) -> tuple[Logger, ...]:
     """Loggers of Avalanche that a sweep also tells."""
-    return tuple(_one_of(Logger, name, f"logger '{name}'") for name in names(given, "logger") or ())
+    return tuple(one_of(Logger, name, f"logger '{name}'") for name in names(given, "logger") or ())
 
 
 def path(given: PathLike | None) -> Path | None:
@@ -115,7 +106,8 @@ def _listed(given: Any, what: str, kinds: str) -> list[Any]:
     return found
 
 
-def _one_of(words: Any, given: str, what: str) -> Any:
+def one_of(words: Any, given: str, what: str) -> Any:
+    """What was given, which is one of the words of a Literal; `what` is in messages and quotes it."""
     for known in get_args(words):
         if given == known:
             return known

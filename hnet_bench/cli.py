@@ -636,8 +636,7 @@ def trace(
     from hnet_bench.reporting.terminal import print_table
     from hnet_bench.reporting.text import SCALES, code_sources, code_text, measured_text, reported_text, source_text
 
-    chosen = api.select(table, rows=row, scenarios=scenario, seeds=seeds, results=results)
-    (state,) = chosen.states
+    state = api.one_cell(table, row, scenario, seeds=seeds, results=results)
     check_chosen(state.cell)
     if state.spec is None:
         raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")

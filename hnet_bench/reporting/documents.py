@@ -12,6 +12,7 @@ a table.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -48,13 +49,14 @@ FINDINGS = Path("docs/findings.md")
 def documents(reports: Sequence[Report], folder: Path, *, records: Path) -> dict[Path, bytes]:
     """The documents beside the folder of these reports that ask for their numbers; in a checkout also the file which
     says what records a release has."""
-    beside, by_name = folder.resolve().parent, {one.name: one for one in reports}
+    beside, name = Path(os.path.normpath(folder / "..")), os.path.basename(os.path.abspath(folder))
+    by_name = {one.name: one for one in reports}
     found: dict[Path, bytes] = {}
     if "<!-- results: " in (text := _read(beside / "README.md")):
-        found[folder.parent / "README.md"] = with_results(text, by_name, folder=folder.name).encode()
+        found[beside / "README.md"] = with_results(text, by_name, folder=name).encode()
     if template := _read(beside / f"{FINDINGS}.j2"):
-        found[folder.parent / FINDINGS] = rendered(template, by_name).encode()
-    if (sums := folder.parent / SUM_FILE.parent.name / SUM_FILE.name).is_file():
+        found[beside / FINDINGS] = rendered(template, by_name).encode()
+    if (sums := beside / SUM_FILE.parent.name / SUM_FILE.name).is_file():
         found[sums] = f"{sum_of(sums_of(records))}\n".encode()
     return found
 

@@ -78,8 +78,9 @@ def stale(
     """
     compared = (differing(folder / name, content) for name, content in sorted(expected.items()))
     problems = [problem for problem in compared if problem]
-    for path in sorted(path for path in folder.rglob("[!.]*") if path.is_file()):
-        known = path.relative_to(folder).as_posix() in {*expected, *ignored}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        place = path.relative_to(folder)
+        known = place.as_posix() in {*expected, *ignored} or any(part.startswith(".") for part in place.parts)
         mine = ours is None or any(belongs(path.name, table) for table in ours)
         if mine and not known and not any(belongs(path.name, table) for table in others):
             problems.append(f"{path} is superfluous")

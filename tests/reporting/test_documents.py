@@ -77,6 +77,28 @@ def test_findings_and_readme_beside_the_reports_are_rendered(rich_report: Report
     assert readme.endswith("<!-- end of results -->\nafter\n")
 
 
+@pytest.mark.parametrize(("here", "folder"), [(".", "reports"), ("reports", "."), ("reports/sub", "..")])
+def test_what_is_written_beside_a_folder_is_what_was_read_there(
+    here: str, folder: str, rich_report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reports" / "sub").mkdir(parents=True)
+    (tmp_path / "README.md").write_text("<!-- results: rich -->\n<!-- end of results -->\n")
+    monkeypatch.chdir(tmp_path / here)
+    ((path, content),) = documents([rich_report], Path(folder), records=tmp_path).items()
+    assert path.resolve() == tmp_path / "README.md"
+    assert b"](reports/rich.md" in content
+
+
+def test_documents_stand_beside_a_link_and_not_beside_what_it_leads_to(rich_report: Report, tmp_path: Path) -> None:
+    for project in ("one", "other"):
+        (tmp_path / project).mkdir()
+        (tmp_path / project / "README.md").write_text("<!-- results: rich -->\n<!-- end of results -->\n")
+    (tmp_path / "other" / "out").mkdir()
+    (tmp_path / "one" / "reports").symlink_to(tmp_path / "other" / "out")
+    (path,) = documents([rich_report], tmp_path / "one" / "reports", records=tmp_path)
+    assert path == tmp_path / "one" / "README.md"
+
+
 def test_without_marks_and_template_there_is_nothing_to_render(rich_report: Report, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("No results here.")
     assert documents([rich_report], tmp_path / "reports", records=tmp_path) == {}

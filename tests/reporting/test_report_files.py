@@ -70,7 +70,8 @@ def test_a_file_that_only_lost_its_end_differs_too(folder: Path) -> None:
 
 
 def test_files_of_trials_and_hidden_ones_may_stay(folder: Path) -> None:
-    for name in ("quick.md", ".a.md.partial"):
+    (folder / ".ipynb_checkpoints").mkdir()
+    for name in ("quick.md", ".a.md.partial", ".ipynb_checkpoints/a-checkpoint.md"):
         (folder / name).write_bytes(b"")
     assert stale(FILES, folder, ours=None, others=["quick"]) == []
 

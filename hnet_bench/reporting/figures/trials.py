@@ -45,7 +45,7 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
         ax.plot(taken["value"].map(places), taken["score"], markerfacecolor="none", **at)
     known = frame["published"].dropna() if "published" in frame else ()
     for value in dict.fromkeys(known):
-        if value in places or numbers:
+        if value in places or (numbers and isinstance(value, float)):
             ax.axvline(places.get(value, value), color=GREY, linestyle=":", linewidth=1, label="published")
     if quantity.ceiling is not None:
         score_axis(ax, quantity)

@@ -468,6 +468,11 @@ def test_trials_are_a_line_for_each_rule_with_what_it_chose_and_what_is_publishe
     assert [text.get_text() for text in legend.get_texts()] == ["final_validation", "test", "published"]
 
 
+def test_what_is_published_and_no_number_has_no_place_among_numbers(ax: Axes) -> None:
+    figures.tuning(TRIALS.astype({"published": object}).assign(published="exact"), ax=ax)
+    assert lines(ax) == [[50.0, 90.0, 70.0], [80.0, 60.0, 70.0]]
+
+
 def test_panels_of_trials_say_in_what_they_differ() -> None:
     places = [("Split MNIST", "EWC", "ewc"), ("Permuted MNIST", "EWC", "ewc"), ("Split MNIST", "Mine", "a")]
     kinds = [*places, ("Split MNIST", "Mine", "b")]
