@@ -968,10 +968,10 @@ def _counted(found: Counter[str]) -> str:
 
 
 def _sentence(conflict: Conflict) -> str:
-    from hnet_bench.reporting.text import percent
+    from hnet_bench.reporting.text import PERCENT
 
     counts, *others = (
-        f"{path} (average {percent(average_accuracy(record.score))} %)"
+        f"{path} (average {PERCENT.text(average_accuracy(record.score))} %)"
         for path, record in zip(conflict.paths, conflict.records, strict=True)
     )
     return f"Conflict: {counts} counts, but other scores are in {', '.join(others)}."

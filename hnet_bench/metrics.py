@@ -11,28 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from hnet_bench.runs.record import Record
 
 Better: TypeAlias = Literal["higher", "lower"]  # which scores are
 Scores: TypeAlias = "Sequence[float | None]"
 ScoreMatrix: TypeAlias = "Sequence[Scores]"
 
 _SIGNS: dict[Better, int] = {"higher": 1, "lower": -1}
-
-
-class Scored(Protocol):
-    """What metrics are computed from, such as a record."""
-
-    @property
-    def score(self) -> ScoreMatrix: ...
-
-    @property
-    def untrained(self) -> Sequence[float] | None:
-        """Scores (T,) before any training."""
-
-    @property
-    def task_inference(self) -> ScoreMatrix | None:
-        """How often the task was inferred right, in the same places as `score`."""
 
 
 def average_accuracy(score: ScoreMatrix) -> float:
@@ -103,7 +91,7 @@ def forgetting(score: ScoreMatrix, better: Better = "higher") -> float | None:
 
 
 # By the names that tables and `api.records` call them: functions of what was measured and of which scores are better.
-METRICS: dict[str, Callable[[Scored, Better], float | None]] = {
+METRICS: dict[str, Callable[[Record, Better], float | None]] = {
     "average_accuracy": lambda run, _: average_accuracy(run.score),
     "during_accuracy": lambda run, _: during_accuracy(run.score),
     "anytime_accuracy": lambda run, _: anytime_accuracy(run.score),

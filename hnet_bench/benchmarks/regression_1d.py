@@ -22,23 +22,11 @@ if TYPE_CHECKING:
     Array: TypeAlias = numpy.ndarray[Any, numpy.dtype[numpy.float64]]
 
 
-def _line(x: Array) -> Array:
-    return x + 3
-
-
-def _parabola(x: Array) -> Array:
-    return 2 * x**2 - 1
-
-
-def _cubic(x: Array) -> Array:
-    return (x - 3) ** 3
-
-
 # The functions in the order of the experiences, with the interval of their inputs.
 TASKS: tuple[tuple[Callable[[Array], Array], tuple[float, float]], ...] = (
-    (_line, (-4.0, -2.0)),
-    (_parabola, (-1.0, 1.0)),
-    (_cubic, (2.0, 4.0)),
+    (lambda x: x + 3, (-4.0, -2.0)),
+    (lambda x: 2 * x**2 - 1, (-1.0, 1.0)),
+    (lambda x: (x - 3) ** 3, (2.0, 4.0)),
 )
 
 

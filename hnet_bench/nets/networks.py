@@ -21,32 +21,17 @@ from hnet_bench.nets.zenke import GeneratedZenkeNet, OrdinaryZenkeNet
 
 
 class GeneratedMlp(TargetNetwork):
-    """The perceptron of the protocol, with ReLU in its fast form."""
-
-    def __init__(self, setup: Setup, sets: int = 0) -> None:
-        shape = MlpShape((setup.facts.inputs, *setup.protocol.hidden_units, setup.outputs))
-        super().__init__(shape.layout)
-        self.shape = shape
-
-    def features(self, x: Tensor) -> Tensor:
-        """What goes into the first generated layer, (batch, features), for inputs (batch, ...)."""
-        return x.flatten(1)
-
-    def forward(self, x: Tensor, chunks: Tensor, task: int) -> Tensor:
-        return mlp_from_chunks(self.features(x), chunks, self.shape)
-
-
-class PartlyGeneratedMlp(TargetNetwork):
-    """The perceptron of the protocol, of which the last layers alone are generated.
+    """The perceptron of the protocol, with ReLU in its fast form, of which all layers are generated or the last ones.
 
     The others, `shared`, hold weights of their own, with torch's initialisation, and are the same for all tasks: the
-    cut of partial hypernetworks (Hemati et al. 2023, arXiv 2306.10724). Raises UserError if there are no others.
+    cut of partial hypernetworks (Hemati et al. 2023, arXiv 2306.10724).
     """
 
-    def __init__(self, setup: Setup, generated_layers: int) -> None:
+    def __init__(self, setup: Setup, sets: int = 0, *, generated_layers: int | None = None) -> None:
+        """Raises UserError if a number of generated layers leaves no others."""
         widths = (setup.facts.inputs, *setup.protocol.hidden_units, setup.outputs)
-        shared = len(widths) - 1 - generated_layers
-        if shared < 1:
+        shared = 0 if generated_layers is None else len(widths) - 1 - generated_layers
+        if generated_layers is not None and shared < 1:
             raise UserError(
                 f"Of the {len(widths) - 1} layers of the protocol's network fewer must be generated for any to be "
                 f"shared, found generated_layers {generated_layers}; without generated_layers all are generated."

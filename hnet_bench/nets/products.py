@@ -11,8 +11,7 @@ the same bits.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,23 +24,11 @@ LEAST_WORK = 500_000
 LEAST_INNER = 64
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Products of (m, k) and (k, n) matrices."""
-
-    inner: tuple[float, float]  # bounds of k, both included
-    outer: int = 1  # the least of m and n
-
-    def __contains__(self, size: tuple[int, int, int]) -> bool:
-        m, k, n = size
-        return self.inner[0] <= k <= self.inner[1] and min(m, n) >= self.outer
-
-
-# Large products that PyTorch's library computes faster than oneDNN, by the vector instructions that torch finds on the
-# processor; all others are oneDNN's. Measured on an AMD Zen 1: docs/performance.md has the times. Whoever adds a line
-# changes the last digits of all runs on such processors.
-BY_PYTORCH: dict[str, tuple[Sizes, ...]] = {
-    "AVX2": (Sizes(inner=(1, 23)), Sizes(inner=(1000, math.inf), outer=128)),
+# Large products of (m, k) and (k, n) matrices that PyTorch's library computes faster than oneDNN, by the vector
+# instructions that torch finds on the processor; all others are oneDNN's. Measured on an AMD Zen 1: docs/performance.md
+# has the times. Whoever adds a line changes the last digits of all runs on such processors.
+BY_PYTORCH: dict[str, Callable[[int, int, int], bool]] = {
+    "AVX2": lambda m, k, n: k < 24 or (k >= 1000 and min(m, n) >= 128),
 }
 
 
@@ -52,7 +39,7 @@ def _onednn() -> Any:
 
 
 _times_transposed = _onednn()  # x, w, bias, "none" or "relu", ... -> x w^T + bias, or its positive part
-_by_pytorch = BY_PYTORCH.get(torch.backends.cpu.get_cpu_capability(), ())
+_by_pytorch = BY_PYTORCH.get(torch.backends.cpu.get_cpu_capability())
 
 
 def library() -> str:
@@ -113,7 +100,7 @@ def _suits(left: Tensor, right: Tensor, columns: int) -> bool:
         and left.device.type == "cpu"
         and left.dtype == right.dtype == torch.float32
         and left.numel() * columns >= LEAST_WORK
-        and not any((*left.shape, columns) in sizes for sizes in _by_pytorch)
+        and not (_by_pytorch and _by_pytorch(len(left), left.shape[1], columns))
     )
 
 

@@ -39,20 +39,16 @@ class VaeShape:
 
 class GeneratedDecoder(nn.Module):
     """`hypernetwork` generates the parameters of `shape.decoder`; `encoder` learns beside it, for the present task
-    alone, and has `outputs` outputs. In a GAN it is the discriminator."""
+    alone, and has `outputs` outputs. In a GAN it is the discriminator.
+
+    What trains the decoder is `loss`, and `learnt_with_decoder` is what of the encoder learns by it, too.
+    """
 
     # Pixels, in [0, 1], are the sigmoid of so many times the decoder's outputs.
     steepness: ClassVar[float] = 1.0
 
     def __init__(self, shape: VaeShape, hypernetwork: HypernetworkShape, outputs: int) -> None:
         super().__init__()
-        if hypernetwork.generated != shape.decoder.parameters:
-            raise ValueError(
-                f"The hypernetwork must generate the decoder's {shape.decoder.parameters} parameters, "
-                f"found {hypernetwork.generated}."
-            )
-        if hypernetwork.tasks > CONDITIONS:
-            raise ValueError(f"There are {CONDITIONS} conditions for tasks, found {hypernetwork.tasks} tasks.")
         self.shape = shape
         self.encoder = xavier_mlp((shape.inputs, *shape.encoder_hidden_units, outputs))
         self.hypernetwork = ChunkedHypernetwork(hypernetwork)
@@ -62,15 +58,6 @@ class GeneratedDecoder(nn.Module):
         condition = latent.new_zeros(len(latent), CONDITIONS)
         condition[:, task] = 1
         return mlp_from_chunks(torch.cat([latent, condition], 1), self.hypernetwork.chunks(task), self.shape.decoder)
-
-    @property
-    def learnt_with_decoder(self) -> list[nn.Parameter]:
-        """Of the encoder, what `loss` trains."""
-        raise NotImplementedError
-
-    def loss(self, x: Tensor, noise: Tensor, task: int) -> Tensor:
-        """What trains the decoder, for inputs (batch, ...) in [0, 1] and standard normal noise (batch, LATENT)."""
-        raise NotImplementedError
 
 
 class GeneratedVae(GeneratedDecoder):

@@ -7,7 +7,9 @@ was made by.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from hnet_bench.config import from_settings
@@ -21,29 +23,20 @@ _SCHEMA = 1
 
 def with_choices(cells: list[Cell]) -> list[Cell]:
     """Cells of one table with what was chosen for those that have a search."""
-    found: dict[Path, dict[str, Choice] | UserError] = {}
-    for index, cell in enumerate(cells):
-        if (search := cell.search) is None:
-            continue
-        if search.file not in found:
-            try:
-                found[search.file] = read_choices(search)
-            except UserError as error:
-                found[search.file] = error
-        choices = found[search.file]
-        try:
-            if isinstance(choices, UserError):
-                raise choices
-            if choice := choices.get(f"{cell.row}/{cell.scenario.label}"):
-                _check_choice(choice, search, search_question(cell), f"the {cell.where}")
-                cells[index] = replace(
-                    cell,
-                    hyperparameters={**cell.hyperparameters, **choice.values},
-                    search=replace(search, choice=choice),
-                )
-        except UserError as error:
-            cells[index] = replace(cell, search=replace(search, problem=str(error)))
-    return cells
+    read = cache(read_choices)
+    return [_with_choice(cell, cell.search, read) if cell.search else cell for cell in cells]
+
+
+def _with_choice(cell: Cell, search: Search, read: Callable[[Path, str, str], dict[str, Choice]]) -> Cell:
+    try:
+        choice = read(search.file, search.table, search.command).get(f"{cell.row}/{cell.scenario.label}")
+        if choice is None:
+            return cell
+        _check_choice(choice, search, search_question(cell), f"the {cell.where}")
+    except UserError as error:
+        return replace(cell, search=replace(search, problem=str(error)))
+    chosen = {**cell.hyperparameters, **choice.values}
+    return replace(cell, hyperparameters=chosen, search=replace(search, choice=choice))
 
 
 def search_question(cell: Cell) -> Settings:
@@ -58,19 +51,19 @@ def search_question(cell: Cell) -> Settings:
     )
 
 
-def read_choices(search: Search) -> dict[str, Choice]:
-    """The choices of the cells of a search's table by row and scenario, as "ewc/CL1"; none if there is no file.
+def read_choices(file: Path, table: str, command: str) -> dict[str, Choice]:
+    """The choices of the cells of a table by row and scenario, as "ewc/CL1"; none if there is no file. `command` is how
+    the command line calls the table.
 
     Raises UserError for a file that is not as `hnet-bench tune` wrote it, or that it wrote for another table.
     """
-    file, table = search.file, search.table
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"The choices {file} could not be read ({error}).") from error
-    again = f"hnet-bench tune {search.command} writes it anew."
+    again = f"hnet-bench tune {command} writes it anew."
     if not isinstance(content, dict) or content.get("sha256") != _sum(content):
         raise UserError(f"The choices {file} were changed after they were written: {again}")
     if content["table"] != table:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from hnet_bench.config import from_settings, naming, to_settings
+from hnet_bench.config import from_settings, naming
 from hnet_bench.interfaces import ADDED_LATER, Settings, UserError
 from hnet_bench.papers.seeds import Seeds, format_seeds, parse_seeds
 
@@ -158,11 +158,3 @@ def _check_design(reported: Reported, seeds: tuple[int, ...], where: str) -> Non
 
 # What `status` says of a reported number.
 STATUS_KEYS = ("mean", "spread", "spread_kind", "n", "known", "note")
-
-
-def reported_json(reported: Reported | None) -> Settings | None:
-    """What `status --json` prints of a reported number."""
-    if reported is None:
-        return None
-    settings = to_settings(reported)
-    return {key: settings[key] for key in STATUS_KEYS}

@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -63,19 +63,25 @@ _DEEPEST = 5  # tables of which each extends the next
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """The cells of a table in the order of its TOML."""
+class _About:
+    """What a table says of itself."""
 
-    name: str
     title: str
-    source: str
-    note: str
-    seeds: tuple[int, ...]
-    cells: tuple[Cell, ...]
+    source: str = ""
+    note: str = ""
     trial: bool = False  # for trying things out: no part of the reports that a repository keeps
     reduced: str = ""  # what is less than in the paper, "" at full budget
     figures: tuple[str, ...] = ()  # kinds that are drawn even if no record has what they show
     columns: tuple[str, ...] = ()  # metrics that its reports show with their spread, names of `METRICS`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(_About):
+    """The cells of a table in the order of its TOML."""
+
+    name: str
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
 
     @property
     def unit(self) -> Unit:
@@ -112,20 +118,13 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
-    title: str
+class _File(_About):
     settings: dict[str, Any]
     rows: tuple[Any, ...]
     extends: str | dict[str, Any] | None = None
-    source: str = ""
-    note: str = ""
     seeds: str | int | tuple[int | str, ...] = "1"
     unit: Unit = "percent"
     better: Better = "higher"
-    trial: bool = False
-    reduced: str = ""
-    figures: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     search: dict[str, Any] = field(default_factory=dict)
     tuning: dict[str, Any] | None = None
@@ -269,19 +268,8 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
     _check_columns(file.columns, name)
-    table = Table(
-        name=name,
-        title=file.title,
-        source=file.source,
-        note=file.note,
-        seeds=seeds,
-        cells=cells,
-        trial=file.trial,
-        reduced=file.reduced,
-        figures=file.figures,
-        columns=file.columns,
-    )
-    return table, file
+    about = {one.name: getattr(file, one.name) for one in fields(_About)}
+    return Table(name=name, seeds=seeds, cells=cells, **about), file
 
 
 def _extended(

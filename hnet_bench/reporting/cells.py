@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import takewhile
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.metrics import Summary, average_accuracy, summarise
+from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.reported import LEAST_REPEATS, Reported
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks, step_of
@@ -71,10 +71,6 @@ class ReportCell(CellState):
     def paths(self) -> list[str]:
         """Files of the records, below the results folder."""
         return [f"{record.key}.json" for record in self.records]
-
-    def over_seeds(self, metric: Callable[[Record], float | None]) -> Summary | None:
-        """The mean of a number of each record, over those that have it; None if none has."""
-        return summarise([value for record in self.records if (value := metric(record)) is not None])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -447,7 +447,7 @@ class Measure:
 
 
 def _mean(metric: Callable[[Record, Better], float | None]) -> Callable[[ReportCell], Summary | None]:
-    return lambda cell: cell.over_seeds(lambda record: metric(record, cell.cell.better))
+    return lambda cell: cell.over_seeds(metric)
 
 
 def _metric(name: str, heading: str, legend: str, **rest: Any) -> Measure:
@@ -628,63 +628,22 @@ TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
 SEEDS: Column[ReportCell] = Column("Seeds", lambda cell: format_seeds(cell.seeds))
 
 
-def details_table(report: Report) -> TextTable | None:
-    """What else the records tell of each measured cell; None if nothing is measured. Empty columns are left out."""
-    return _measures_table(
-        report,
-        [measure for measure in MEASURES if measure.of == "details"],
-        [cell for cell in report.cells if cell.records],
-        name="details",
-        title="Details",
-        notes="Means over seeds.",
-    )
-
-
-def account_table(report: Report) -> TextTable | None:
-    """What methods keep and compute, for cells whose records say so; None if there is none."""
-    return _measures_table(
-        report,
-        [measure for measure in MEASURES if measure.of == "account"],
-        [cell for cell in report.cells if cell.account["operations"] is not None],
-        name="account",
-        title="What methods keep and compute",
-        notes="The most after any experience, as measured: means over the seeds whose records say so.",
-    )
-
-
 def named_metrics(report: Report) -> list[Measure]:
     """The metrics that the table names, in its order."""
     by_name = {measure.metric: measure for measure in MEASURES}
     return [by_name[name] for name in report.table.columns]
 
 
-def metrics_table(report: Report) -> TextTable | None:
-    """The metrics that the table names, with their spread; None if it names none, or nothing is measured."""
-    return _measures_table(
-        report,
-        named_metrics(report),
-        [cell for cell in report.cells if cell.records],
-        name="metrics",
-        title="Metrics",
-        notes="Mean ± SEM over seeds.",
-        spread=True,
-    )
-
-
-def _measures_table(
-    report: Report,
-    measures: Sequence[Measure],
-    cells: Sequence[ReportCell],
-    *,
-    name: str,
-    title: str,
-    notes: str,
-    spread: bool = False,
-) -> TextTable | None:
+def _measures_table(report: Report, *, name: str, title: str, note: str) -> TextTable | None:
+    """What the records tell beside scores, of the cells whose records say so; None if none does. Empty columns are left
+    out."""
+    measures = named_metrics(report) if name == "metrics" else [one for one in MEASURES if one.of == name]
+    needed = "operations" if name == "account" else None
+    cells = [one for one in report.cells if one.records and (not needed or one.account[needed] is not None)]
     shown = [measure for measure in measures if measure.heading]
     if not shown or not cells:
         return None
-    columns = [Column(one.heading, one.with_spread) if spread else one.column() for one in shown]
+    columns = [Column(one.heading, one.with_spread) if name == "metrics" else one.column() for one in shown]
     table = text_table(
         [LABEL, SCENARIO, SEEDS, *columns],
         cells,
@@ -695,12 +654,23 @@ def _measures_table(
     )
     headings = [column.heading for column in table.columns]
     legends = [measure.legend for measure in shown if measure.legend and measure.heading in headings]
-    lines = [" ".join([notes, *legends]).format(differences=report.scale.differences)]
+    lines = [" ".join([note, *legends]).format(differences=report.scale.differences)]
     for measure in shown:
         if why := _GAPS.get(measure.metric):
             at = headings.index(measure.heading)
             lines += [why] if any(row[at].text == ABSENT for row in table.rows) else []
     return replace(table, notes=tuple(lines))
+
+
+details_table = partial(_measures_table, name="details", title="Details", note="Means over seeds.")
+account_table = partial(
+    _measures_table,
+    name="account",
+    title="What methods keep and compute",
+    note="The most after any experience, as measured: means over the seeds whose records say so.",
+)
+# Those that the table names, with their spread.
+metrics_table = partial(_measures_table, name="metrics", title="Metrics", note="Mean ± SEM over seeds.")
 
 
 @lru_cache(maxsize=64)  # several formats ask for those of the same reports

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,6 @@ _NUMBERS = (
     *("reported", "reported_spread", "reported_n", "margin", "difference", "difference_low", "difference_high"),
     *ACCOUNT,
 )
-_METRICS = tuple(column for name in METRICS for column in (name, f"{name}_sem"))
 
 
 def named(cell: Cell) -> Settings:
@@ -142,7 +141,7 @@ def cells(states: Sequence[CellState]) -> DataFrame:
     """
     from pandas import DataFrame
 
-    metrics = DataFrame([_metrics(state) for state in states], columns=list(_METRICS)).astype(float)
+    metrics = DataFrame(map(_metrics, states)).astype(float)
     return _cells(states).join(metrics)
 
 
@@ -256,19 +255,11 @@ def _difference(state: CellState) -> tuple[float | None, float | None, float | N
     return difference_of(summary, reported, shared=found.shared, look=found.look)
 
 
-def _metrics(state: CellState) -> list[float | None]:
-    """As `_METRICS` names them."""
-    return [
-        number
-        for metric in METRICS.values()
-        for number in _mean(metric(record, state.cell.better) for record in state.records)
-    ]
-
-
-def _mean(numbers: Iterable[float | None]) -> tuple[float | None, float | None]:
-    """Mean and SEM of those that are there."""
-    found = summarise([number for number in numbers if number is not None])
-    return (found.mean, found.sem) if found else (None, None)
+def _metrics(state: CellState) -> dict[str, float | None]:
+    """Mean and SEM of each metric over those that are there."""
+    found = {name: state.over_seeds(metric) for name, metric in METRICS.items()}
+    parts = (("", "mean"), ("_sem", "sem"))
+    return {f"{name}{end}": getattr(one, part, None) for name, one in found.items() for end, part in parts}
 
 
 def _row_names(states: Sequence[CellState]) -> dict[str, str]:
@@ -302,15 +293,11 @@ def _benchmark(state: CellState) -> tuple[str, int]:
 def _benchmark_titles(states: Sequence[CellState]) -> dict[tuple[str, int], str]:
     """Names of benchmarks, with the number of experiences where one is there with several."""
     known = {_benchmark(state) for state in states}
-    sizes: dict[str, set[int]] = defaultdict(set)
-    for name, experiences in known:
-        sizes[name] |= {experiences} - {0}
-    titles = {}
-    for name, experiences in known:
-        title = written(name)
-        several = experiences and len(sizes[name]) > 1
-        titles[name, experiences] = f"{title}, {experiences} experiences" if several else title
-    return titles
+    sizes = Counter(name for name, experiences in known if experiences)
+    return {
+        (name, number): f"{written(name)}, {number} experiences" if number and sizes[name] > 1 else written(name)
+        for name, number in known
+    }
 
 
 def written(benchmark: str) -> str:

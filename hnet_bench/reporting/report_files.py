@@ -120,7 +120,7 @@ def owners(folder: Path, tables: Mapping[str, str]) -> bytes:
     noted = _noted(folder)
     claimed: dict[str, str] = {}
     for table, name in tables.items():
-        place = _place(folder, table)
+        place = "" if is_shipped(table) else os.path.relpath(Path(table).resolve(), folder.resolve())
         if name in (Path(INDEX).stem, Path(APPENDIX).stem) or name.startswith("."):
             raise UserError(f"A table cannot have reports named '{name}', which other files are: rename {table}.")
         for other in (claimed.get(name), noted.get(name)):
@@ -144,12 +144,3 @@ def _noted(folder: Path) -> dict[str, str]:
         return {**shipped, **{str(name): str(place) for name, place in noted.items()}}
     except (OSError, ValueError, AttributeError, RecursionError):
         return shipped
-
-
-def _place(folder: Path, table: str) -> str:
-    if is_shipped(table):
-        return ""
-    try:
-        return Path(os.path.relpath(Path(table).resolve(), folder.resolve())).as_posix()
-    except ValueError:  # on another drive of Windows
-        return Path(table).resolve().as_posix()

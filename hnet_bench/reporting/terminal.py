@@ -34,7 +34,7 @@ from hnet_bench.reporting.columns import (
     text_table,
     verdicts_table,
 )
-from hnet_bench.reporting.text import SCALES, legend, measured_text, percent, reported_text
+from hnet_bench.reporting.text import PERCENT, SCALES, legend, measured_text, reported_text
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.provenance import surroundings
@@ -139,9 +139,9 @@ def print_repetition(repeated: Repetition, tolerance: float) -> None:
     elif found.where is None:
         print(f"Different: another number of experiences ({average}).")
     else:
-        after, on = found.where
+        (after, on), largest = found.where, PERCENT.text(found.largest)
         print(
-            f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {percent(found.largest)} "
+            f"{found.verdict.capitalize()}: {average}; the largest difference of a score is {largest} "
             f"{'%' if repeated.errors else 'percentage points'} ({tolerance:g} are tolerated), on experience {on + 1} "
             f"after training on {after + 1}."
         )

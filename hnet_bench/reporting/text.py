@@ -202,15 +202,6 @@ def rounded(number: float, form: str) -> str:
     return format(float(f"{number:.12g}"), form)
 
 
-def percent(fraction: float) -> str:
-    """Two decimals, as the papers print.
-
-    >>> percent(0.6948)
-    '69.48'
-    """
-    return PERCENT.text(fraction)
-
-
 def duration(seconds: float) -> str:
     """A time that people can read at a glance.
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hnet_bench.interfaces import Settings, UserError
-from hnet_bench.metrics import Summary, average_accuracy, summarise
+from hnet_bench.metrics import Better, Summary, average_accuracy, summarise
 from hnet_bench.papers.cell import Cell
-from hnet_bench.papers.reported import reported_json
+from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.search import ON_TEST_DATA
 from hnet_bench.papers.table import Table
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
+from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
 from hnet_bench.runs.store import CellFiles, Listing, Store
@@ -37,6 +38,10 @@ class CellState(CellFiles):
     def summary(self) -> Summary | None:
         """Average accuracy over seeds (fractions), None if nothing is measured."""
         return summarise([average_accuracy(record.score) for record in self.records])
+
+    def over_seeds(self, metric: Callable[[Record, Better], float | None]) -> Summary | None:
+        """The mean of a number of each record, over those that have it; None if none has."""
+        return summarise([value for one in self.records if (value := metric(one, self.cell.better)) is not None])
 
     @cached_property
     def account(self) -> dict[str, float | None]:
@@ -72,7 +77,7 @@ class CellState(CellFiles):
 
     def to_json(self) -> Settings:
         """What `status --json` prints of a cell, but for its verdict."""
-        summary = self.summary
+        summary, reported = self.summary, self.cell.reported
         return {
             "table": self.cell.table,
             "row": self.cell.row,
@@ -83,7 +88,7 @@ class CellState(CellFiles):
             "stale": len(self.stale_seeds),
             "mean": summary.mean if summary else None,
             "sem": summary.sem if summary else None,
-            "reported": reported_json(self.cell.reported),
+            "reported": reported and {key: getattr(reported, key) for key in STATUS_KEYS},
         }
 
 

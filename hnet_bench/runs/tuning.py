@@ -34,8 +34,6 @@ class Rule:
     """How one of several trials is chosen: what it makes of each, in the order in which the table lists them, and the
     position of the one that it takes."""
 
-    what: str  # the score is, on an axis
-    source: str
     scores: Callable[[Sequence[Matrices], Search, Better], list[float]]
     choose: Callable[[Sequence[float], Search, Better], int]
 
@@ -113,30 +111,10 @@ def _strongest(scores: Sequence[float], search: Search, better: Better) -> int:
 
 
 RULES: dict[RuleName, Rule] = {
-    "final_validation": Rule(
-        what="validation score after the last experience",
-        source="Buzzega et al. 2020, arXiv 2004.07211, and others",
-        scores=_final,
-        choose=_best,
-    ),
-    "first_experiences": Rule(
-        what="validation score on the first experiences, right after them",
-        source="Chaudhry et al. 2019, arXiv 1812.00420",
-        scores=_of_first,
-        choose=_best,
-    ),
-    "per_experience": Rule(
-        what="share of the greatest plasticity",
-        source="De Lange et al. 2022, arXiv 1909.08383",
-        scores=_plasticity,
-        choose=_strongest,
-    ),
-    "test": Rule(
-        what="test score after the last experience",
-        source="many papers, among them van de Ven & Tolias 2019",
-        scores=_final,
-        choose=_best,
-    ),
+    "final_validation": Rule(scores=_final, choose=_best),  # Buzzega et al. 2020, arXiv 2004.07211, and others
+    "first_experiences": Rule(scores=_of_first, choose=_best),  # Chaudhry et al. 2019, arXiv 1812.00420
+    "per_experience": Rule(scores=_plasticity, choose=_strongest),  # De Lange et al. 2022, arXiv 1909.08383
+    "test": Rule(scores=_final, choose=_best),  # many papers, among them van de Ven & Tolias 2019
 }
 
 
@@ -180,7 +158,7 @@ def _check_replaceable(search: Search) -> None:
     if not search.tuning.chosen:
         return
     try:
-        read_choices(search)
+        read_choices(search.file, search.table, search.command)
     except UserError as error:
         raise UserError(
             f"{search.file}, which 'chosen' of table '{search.table}' names, holds no sound choices of this table, and "
@@ -286,7 +264,7 @@ def files_of(tuned: Sequence[Tuned]) -> dict[Path, bytes]:
     files = {}
     for file, search in searches.items():
         try:
-            others = read_choices(search)
+            others = read_choices(file, search.table, search.command)
         except UserError:
             others = {}  # no choices of this table's
         files[file] = choices_bytes(search.table, {**others, **mine[file]})

@@ -70,7 +70,7 @@ class HnetEnt(HypernetworkSettings):
         import torch
 
         from hnet_bench.nets.criteria import doubt, entropy, entropy_gradient, gap
-        from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
+        from hnet_bench.nets.networks import GeneratedMlp
         from hnet_bench.nets.target import mlp
         from hnet_bench.strategies.training.hypernetwork import ChunkedHypernetworkTemplate
 
@@ -105,7 +105,7 @@ class HnetEnt(HypernetworkSettings):
             def entropy_gradients(self, tasks: int) -> Tensor:
                 """Of the mixture of this many embeddings, with the outputs of all their heads, (tasks, batch)."""
                 hypernetwork, target = self.classifier.hypernetwork, self.classifier.target
-                assert isinstance(target, (GeneratedMlp, PartlyGeneratedMlp))
+                assert isinstance(target, GeneratedMlp)
                 x, shape = target.features(self.mb_x), target.shape
 
                 def outputs(embedding: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ SIZES = {
 @pytest.mark.skipif(products.library() == "PyTorch", reason="This PyTorch has no oneDNN.")
 @pytest.mark.parametrize("name", list(SIZES))
 def test_product(in_turns, monkeypatch, name):
-    monkeypatch.setattr(products, "_by_pytorch", ())
+    monkeypatch.setattr(products, "_by_pytorch", None)
     m, k, n = SIZES[name]
     left, right = torch.randn(m, k), torch.randn(k, n)
     in_turns.add("oneDNN", lambda: products.product(left, right))

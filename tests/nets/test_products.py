@@ -100,7 +100,7 @@ def test_without_onednn_everything_is_left_to_torch(monkeypatch):
 
 def test_products_too_small_are_left_to_torch(monkeypatch):
     monkeypatch.setattr(products, "LEAST_WORK", 1000)
-    monkeypatch.setattr(products, "_by_pytorch", ())
+    monkeypatch.setattr(products, "_by_pytorch", None)
 
     def never(*arguments):
         raise AssertionError("oneDNN was asked for a small product")
@@ -132,7 +132,7 @@ def test_the_library_follows_from_vector_instructions_and_sizes(monkeypatch, cap
         return functional.linear(x, weight, bias)
 
     monkeypatch.setattr(products, "_times_transposed", onednn)
-    monkeypatch.setattr(products, "_by_pytorch", products.BY_PYTORCH.get(capability, ()))
+    monkeypatch.setattr(products, "_by_pytorch", products.BY_PYTORCH.get(capability))
     m, k, n = size
     left, right = torch.randn(m, k), torch.randn(k, n)
     found = [product(left, right), linear(left, right.t()), products.affine(left, right.t(), torch.zeros(n))]

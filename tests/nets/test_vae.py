@@ -70,8 +70,3 @@ def test_frozen_decoders_do_not_follow_the_hypernetwork(vae_of):
 def test_decoders_have_the_papers_sizes(inputs, decoder, parameters):
     shape = VaeShape(inputs=inputs, encoder_hidden_units=(400, 400), decoder_hidden_units=decoder)
     assert shape.decoder.parameters == parameters
-
-
-def test_more_tasks_than_conditions_are_refused(vae_of):
-    with pytest.raises(ValueError, match="100 conditions for tasks, found 101"):
-        vae_of(tasks=101)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hnet_bench.interfaces import Scenario, Settings, UserError
-from hnet_bench.papers.reported import reported_json
+from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.table import load_table, parse_table
 from hnet_bench.runs.spec import cell_spec
 
@@ -62,7 +62,7 @@ def test_hyperparameters_of_the_cell_are_added_to_those_of_the_row_by_name_or_by
 def test_what_is_reported_is_merged_from_table_row_and_cell_and_becomes_a_fraction() -> None:
     made = with_cell({"reported": {"known": "recalled", "note": "row"}}, reported={"mean": 69.48, "spread": 0.8})
     reported = parse_table("t", {**made, "reported": {"n": 20, "spread_kind": "sem"}}).cells[0].reported
-    assert reported_json(reported) == {
+    assert {key: getattr(reported, key) for key in STATUS_KEYS} == {
         "mean": 0.6948,
         "spread": 0.008,
         "spread_kind": "sem",

@@ -12,13 +12,13 @@ from hnet_bench.papers.cell import Cell
 from hnet_bench.papers.reported import Reported
 from hnet_bench.reporting.provenance import made_with
 from hnet_bench.reporting.text import (
+    PERCENT,
     SCALES,
     duration,
     flat,
     legend,
     measured_text,
     one_line,
-    percent,
     reported_sources,
     reported_text,
 )
@@ -55,7 +55,7 @@ def state(
 
 @pytest.mark.parametrize("added", [0.37685, 0.37684999999999996, 0.37685000000000007])
 def test_the_last_bits_of_a_mean_do_not_choose_its_text(added: float) -> None:
-    assert percent(added) == "37.69"
+    assert PERCENT.text(added) == "37.69"
     assert SCALES["mse"].text(added / 1e9) == "3.77e-10"
 
 
@@ -64,7 +64,7 @@ def test_the_last_bits_of_a_mean_do_not_choose_its_text(added: float) -> None:
     [(0.6948, "69.48"), (1.0, "100.00"), (0.0, "0.00"), (-1e-9, "0.00"), (-0.0123, "-1.23"), (1 / 3, "33.33")],
 )
 def test_percent_has_two_decimals(fraction: float, text: str) -> None:
-    assert percent(fraction) == text
+    assert PERCENT.text(fraction) == text
 
 
 @pytest.mark.parametrize(

@@ -87,17 +87,12 @@ class GeneratedClassifier(MultiTaskModule):  # type: ignore[misc]
             self._kept = None
 
 
-def shape_of(settings: Any, generated: int, tasks: int) -> HypernetworkShape:
-    """The sizes that a strategy has, as its fields of these names, for so many generated parameters and tasks."""
-    return HypernetworkShape(
-        generated=generated,
-        tasks=tasks,
-        chunk_size=settings.chunk_size,
-        hidden_units=settings.hidden_units,
-        activation=settings.activation,
-        task_embedding_size=settings.task_embedding_size,
-        chunk_embedding_size=settings.chunk_embedding_size,
-    )
+def shape_of(settings: Any, generated: int, tasks: int, prefix: str = "") -> HypernetworkShape:
+    """The sizes that a strategy has, as its fields of these names behind the prefix, for so many generated parameters
+    and tasks."""
+    names = ("chunk_size", "hidden_units", "activation", "task_embedding_size", "chunk_embedding_size")
+    sizes = {name: getattr(settings, f"{prefix}{name}") for name in names}
+    return HypernetworkShape(generated=generated, tasks=tasks, **sizes)
 
 
 def chunked(

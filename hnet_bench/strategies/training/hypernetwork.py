@@ -16,7 +16,7 @@ from hnet_bench.avalanche_adapter.template import InMemoryTemplate, head_columns
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
 from hnet_bench.nets.fisher import fisher_diagonal
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
-from hnet_bench.nets.networks import GeneratedMlp, PartlyGeneratedMlp
+from hnet_bench.nets.networks import GeneratedMlp
 from hnet_bench.nets.regulariser import GramRegulariser, TaskDraw
 from hnet_bench.nets.target import TargetNetwork
 from hnet_bench.nets.weighted_regulariser import WeightedRegulariser
@@ -178,9 +178,8 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
         self._frozen_after = settings.frozen_after
         self._fisher_weighted = settings.fisher_weighted
         self.importances: list[Tensor] = []  # of the generated parameters of each task that is learnt, (generated,)
-        layers = settings.generated_layers
         if target is None:
-            target = GeneratedMlp(setup) if layers is None else PartlyGeneratedMlp(setup, layers)
+            target = GeneratedMlp(setup, generated_layers=settings.generated_layers)
         super().__init__(
             setup=setup,
             model=GeneratedClassifier(setup, target, chunked(settings, target), one_per_task=one_per_task),
@@ -210,7 +209,7 @@ class ChunkedHypernetworkTemplate(HypernetworkTemplate):
     def _importance(self) -> Tensor:
         """How much the parameters generated for the present task matter to it, 1 on average, (generated,)."""
         target = self.classifier.target
-        assert isinstance(target, (GeneratedMlp, PartlyGeneratedMlp))
+        assert isinstance(target, GeneratedMlp)
         inputs = (target.features(x) for x, _ in self.present_samples())
         columns = head_columns(self.setup, self.task)
         fisher = fisher_diagonal(inputs, self.classifier.chunks(self.task).reshape(-1), target.shape, columns)

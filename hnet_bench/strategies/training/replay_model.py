@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy
 import torch
@@ -14,11 +15,11 @@ from hnet_bench.avalanche_adapter.batches import FixedIterations
 from hnet_bench.avalanche_adapter.resumable import Phase, Trained
 from hnet_bench.interfaces import Settings, Setup, UserError
 from hnet_bench.nets.gan import GeneratedGan
-from hnet_bench.nets.hypernetwork import HypernetworkShape
 from hnet_bench.nets.lookahead import AdamLookahead, require_adam
 from hnet_bench.nets.regulariser import GramRegulariser
-from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders, GeneratedDecoder, GeneratedVae, VaeShape
+from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders, GeneratedVae, VaeShape
 from hnet_bench.strategies.settings import ReplaySettings
+from hnet_bench.strategies.training.generated import shape_of
 
 # Steps whose replayed samples are generated at once: their decoders are the same, and larger products are faster.
 _STEPS_AT_ONCE = 8
@@ -50,15 +51,7 @@ class ReplayModel:
             encoder_hidden_units=setup.protocol.hidden_units,
             decoder_hidden_units=settings.replay_decoder_hidden_units,
         )
-        hypernetwork = HypernetworkShape(
-            generated=shape.decoder.parameters,
-            tasks=max(1, self.tasks),
-            chunk_size=settings.replay_chunk_size,
-            hidden_units=settings.replay_hidden_units,
-            activation=settings.replay_activation,
-            task_embedding_size=settings.replay_task_embedding_size,
-            chunk_embedding_size=settings.replay_chunk_embedding_size,
-        )
+        hypernetwork = shape_of(settings, shape.decoder.parameters, max(1, self.tasks), prefix="replay_")
         self.network: GeneratedVae | GeneratedGan
         if settings.replay_method == "vae":
             self.network = GeneratedVae(shape, hypernetwork)
@@ -113,7 +106,7 @@ class ReplayLearning(Phase):
     def __init__(
         self,
         setup: Setup,
-        network: GeneratedDecoder,
+        network: GeneratedVae | GeneratedGan,
         task: int,
         batches: FixedIterations,
         *,
@@ -148,17 +141,8 @@ class ReplayLearning(Phase):
 class AdversarialLearning(ReplayLearning):
     """In each step first the discriminator learns, and then the generator, with other noise."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        network: GeneratedGan,
-        task: int,
-        batches: FixedIterations,
-        *,
-        strength: float,
-        noise: torch.Generator,
-    ) -> None:
-        super().__init__(setup, network, task, batches, strength=strength, noise=noise)
+    def __init__(self, setup: Setup, network: GeneratedGan, *others: Any, **named: Any) -> None:
+        super().__init__(setup, network, *others, **named)
         self._gan = network
         self._discriminator_optimiser = setup.optimiser(network.encoder.parameters())
 
