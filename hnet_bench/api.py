@@ -37,7 +37,7 @@ from hnet_bench.messages import print_anything, say, warn
 from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.papers.table import Table, load_table, table_file, table_names
+from hnet_bench.papers.table import Table, is_shipped, load_table, table_file, table_names
 from hnet_bench.reporting import frames
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
@@ -162,7 +162,7 @@ def show(name: PathLike) -> Shown:
         name=name,
         file=Path(inspect.getfile(found)),
         text=catalog.documentation(found),
-        scenarios=tuple(one.label for one in getattr(found, "scenarios", ())),
+        scenarios=tuple(one.label for one in catalog.scenarios_of(found, name)) if kind == "strategies" else (),
         settings=tuple(catalog.settings_of(found)),
     )
 
@@ -291,6 +291,10 @@ def verdicts(
         )
     for cell in chosen.table.cells:
         if cell.reported and cell.reported.margin is None:
+            if is_shipped(chosen.name):
+                raise UserError(
+                    f"Nothing to verify: no margin is declared for {cell.where}; the table's report says why."
+                )
             raise UserError(
                 f"No margin is declared for {cell.where}: write one into its `reported`, in the table's unit, such as "
                 "margin = 1.0, and do so before you look at the results."
@@ -493,7 +497,7 @@ def tune(
     file of choices beside the table, which `run` needs.
 
     With `rerun_stale` also those whose records other code made are done anew. With a `rule` it is said what that would
-    choose, and nothing is written. Raises UserError if no row has a search.
+    choose, trials that it lacks are done, and no choice is written. Raises UserError if no row has a search.
     """
     _require_extra_train()
     from hnet_bench.runs.cluster import Cluster
@@ -900,7 +904,13 @@ def check(
             on_finding(*finding)
 
     _require_extra_train()
-    kind = catalog.kind_of(name) or "strategies"
+    kind = catalog.kind_of(name)
+    if kind is None:
+        every = [*strategies(), *benchmarks()]
+        raise UserError(
+            f"There is no strategy or benchmark '{name}': known are {', '.join(every)}, or give path.py:Class."
+            f"{did_you_mean(name, every)}"
+        )
     if kind == "benchmarks" and network != "mlp":
         raise UserError(f"A network is for the check of a strategy, and {name} is a benchmark.")
     catalog.build(kind, name, settings or {}, where="the check")
@@ -981,8 +991,8 @@ def _report_damage(states: list[CellState]) -> None:
     lost, and each conflict."""
     for one in dict.fromkeys(one for state in states for one in state.damaged):
         # Another run takes the place of a file, but not of a folder.
-        advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" else ""
-        warn(f"Damaged, not counted: {one.problem}{advice}")
+        advice = " To do that run again: hnet-bench run." if one.path.suffix == ".json" and not one.newer else ""
+        warn(f"{'Newer' if one.newer else 'Damaged'}, not counted: {one.problem}{advice}")
     for one in dict.fromkeys(one for state in states for one in state.lacking):
         warn(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.")
     for path in dict.fromkeys(path for state in states for path in state.conflicts):

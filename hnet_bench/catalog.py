@@ -32,7 +32,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from hnet_bench.config import did_you_mean, from_settings, type_hints
-from hnet_bench.interfaces import Benchmark, Settings, Strategy, UserError
+from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, UserError
 
 Kind = Literal["strategies", "benchmarks"]
 
@@ -78,6 +78,16 @@ def is_known(kind: Kind, name: str) -> bool:
 def plain_name(name: str) -> str:
     """A name as specs hold it: of `some/where/my.py:Mine` what does not depend on where the file is, `my.py:Mine`."""
     return Path(name).name if ".py:" in name else name
+
+
+def scenarios_of(strategy: Strategy | type[Strategy], name: str) -> tuple[Scenario, ...]:
+    """The scenarios that a strategy learns. Raises UserError if it names none as it should."""
+    able: object = strategy.scenarios
+    if isinstance(able, tuple) and all(isinstance(one, Scenario) for one in able):
+        return able
+    raise UserError(
+        f"'scenarios' of '{name}' must be a tuple of members of Scenario, such as (Scenario.CLASS,), found {able!r}."
+    )
 
 
 def kind_of(name: str) -> Kind | None:
@@ -240,7 +250,10 @@ def _hint(point: EntryPoint) -> str:
 def _module_from_file(path: Path) -> Any:
     if not os.path.isfile(path):
         raise UserError(f"There is no file {path}.")
-    source = path.read_bytes()
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} could not be read: {error.strerror}.") from error
     # A name of its own for every file and content, so that a changed file is loaded anew. Python's own loader would
     # take what it compiled before if the file changed within a second.
     digest = hashlib.sha256(str(path.resolve()).encode() + source).hexdigest()[:8]

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections import Counter
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -34,7 +35,7 @@ from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
 from hnet_bench.runs.shipped import DISTRIBUTION
 from hnet_bench.runs.spec import check_chosen
-from hnet_bench.runs.store import read_record
+from hnet_bench.runs.store import Store, read_record
 from hnet_bench.scaffold import class_name_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ _COMPLETION = {"--install-completion", "--show-completion"}
 
 # Options that take several values after one flag: `--scenarios CL1 CL3`.
 SEVERAL = ("--rows", "--scenarios", "--seeds", "--fetch", "--set", "--logger", "--formats", "--kinds")
+
+_MAY_BE_EMPTY = ("--title", "--caption", "--label")
 
 # Typer keeps the class of all usage errors to itself.
 _UsageError: Any = typer.BadParameter.__base__
@@ -152,6 +155,9 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; `argv` is what follows the program's name."""
     print_anything()
     arguments = sys.argv[1:] if argv is None else argv
+    for option, value in pairwise(arguments):
+        if option.startswith("--") and option not in ("--", *_MAY_BE_EMPTY) and not value:
+            return _fail(f"{option} has an empty value, as of a variable that is not set: give one, or leave it away.")
     command = typer.main.get_command(app)
     try:
         code = command.main(expand(arguments) or ["--help"], prog_name="hnet-bench", standalone_mode=False)
@@ -165,7 +171,7 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, SystemExit) and (COMPLETE in os.environ or _COMPLETION & set(arguments)):
             return error.code if isinstance(error.code, int) else 0  # a shell asked, and Typer has answered
         # Typer and rich leave with 1 if the reader of a pipe, such as `head`, has had enough.
-        if isinstance(error.__context__, BrokenPipeError):
+        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
             return _PIPE_CLOSED
         traceback.print_exc()
         return FAULT
@@ -285,7 +291,8 @@ def tune(
         RuleName | None,
         typer.Option(
             metavar="RULE",
-            help=f"Show what this rule would choose instead, and write nothing: {', '.join(get_args(RuleName))}.",
+            help="Show what this rule would choose instead, and write no choice; trials that it lacks are done: "
+            f"{', '.join(get_args(RuleName))}.",
         ),
     ] = None,
     jobs: Jobs = None,
@@ -652,6 +659,10 @@ def trace(
         typer.echo(f"Authors' code: {code}.")
         for line in code_sources([state]):
             typer.echo(f"  {line}")
+    store = Store(results)
+    for seed in state.failed_seeds:
+        if problem := store.failure(state.spec.with_seed(seed)):
+            typer.echo(f"Seed {seed} failed: {problem.rstrip('.')} ({store.failure_path(state.spec.with_seed(seed))}).")
     if not found:
         again = _suggested("run", table, "--rows", row, "--scenarios", scenario, results=results)
         typer.echo(f"No record yet: {again}")

@@ -227,16 +227,17 @@ def _coerce(value: Any, hint: Any, what: str) -> Any:
 
 
 def _coerce_union(value: Any, arguments: tuple[Any, ...], what: str) -> Any:
-    for argument in arguments:
-        if argument is type(None):
-            if value is None:
-                return None
-            continue
+    if value is None and type(None) in arguments:
+        return None
+    kinds = [argument for argument in arguments if argument is not type(None)]
+    for argument in kinds:
         try:
             return _coerce(value, argument, what)
         except UserError as error:
             last = error
-    raise last
+    if len(kinds) == 1 or isinstance(value, (list, tuple, dict)):
+        raise last  # which says what is wrong within
+    raise UserError(f"{what} must be {', '.join(map(_named, kinds[:-1]))} or {_named(kinds[-1])}, found {value!r}.")
 
 
 def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
@@ -252,5 +253,12 @@ def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:
         return float(value)
     if hint is Any or (isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)):
         return value
-    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    raise UserError(f"{what} must be {names.get(hint, hint)}, found {value!r}.")
+    raise UserError(f"{what} must be {_named(hint)}, found {value!r}.")
+
+
+def _named(hint: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", dict: "a table"}
+    origin = typing.get_origin(hint) or hint
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(hint)))}"
+    return "a list" if origin in (list, tuple) else str(names.get(origin, hint))

@@ -138,6 +138,16 @@ def test_a_class_that_is_no_strategy_is_refused_by_what_it_lacks(tmp_path: Path,
         catalog.strategy_class(f"{tmp_path}/my.py:Mine")
 
 
+def test_a_users_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "my.py").touch()
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(UserError, match=r"my\.py could not be read: Permission denied\."):
+        catalog.strategy_class(f"{tmp_path}/my.py:Mine")
+
+
 def test_a_users_file_that_is_absent_or_broken_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no file .*absent\.py"):
         catalog.strategy_class(f"{tmp_path}/absent.py:Mine")

@@ -83,7 +83,7 @@ def test_integers_become_floats_where_floats_are_due_and_lists_become_tuples() -
         ({"steps": 1, "kind": "firm"}, "'kind' in row 'a' must be one of 'soft', 'hard', found 'firm'."),
         ({"steps": 1, "on": 1}, "'on' in row 'a' must be true or false, found 1."),
         ({"steps": 1, "label": 3}, "'label' in row 'a' must be a text, found 3."),
-        ({"steps": 1, "more": 3}, "'more' in row 'a' must be a text, found 3."),
+        ({"steps": 1, "more": 3}, "'more' in row 'a' must be a table or a text, found 3."),
         ("steps", "row 'a' must be a table, found 'steps'."),
     ],
 )

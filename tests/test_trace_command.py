@@ -35,6 +35,13 @@ def measured(user_table, stored):
     return specs
 
 
+def test_what_failed_is_told_with_its_file(user_table, said):
+    spec = resolve_cell(load_table("mine.toml").cells[0], seed=2)
+    path = Store(Path("results")).write_failure(spec, {"problem": "the loss is nan"})
+    out = said("trace mine.toml finetune CL1").out
+    assert f"Seed 2 failed: the loss is nan ({path}).\nNo record yet: hnet-bench run" in out
+
+
 def test_a_number_is_traced_to_its_records(measured, said):
     out = said("trace mine.toml finetune CL1").out
     for words in (

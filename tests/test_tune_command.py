@@ -193,7 +193,11 @@ def test_reports_say_how_settings_were_chosen(table, said):
         ('search = "strengths"', 'search = "strength"', "Unknown search 'strength' in row 'ewc' (CL1) of table 'mine'"),
         ("iterations = 5", "iterations = 5, validation = 0.1", "are for trials, and what a table shows is measured on"),
         ("tuning = {", "# {", "has a search, and the table does not say with which seeds its trials are run"),
-        ("validation = 0.25", "validation = 0.0", "'validation' of trials must lie between 0 and 1, found 0 ('tuning' of table 'mine')."),
+        (
+            "validation = 0.25",
+            "validation = 0.0",
+            "'validation' of trials must lie between 0 and 1, found 0 ('tuning' of table 'mine').",
+        ),
         ("first = 1", "first = 3", "The rule first_experiences looks at 3 experiences, found 2."),
         (
             'first = 1 }\n[settings.tiny]\nbenchmark = { name = "synthetic", experiences = 2 }\nprotocol = { ',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import pickle
@@ -96,6 +97,14 @@ def declaration(name: str, strategy: Strategy) -> str | None:
     scenarios = kind.scenarios
     if not (isinstance(scenarios, tuple) and scenarios and all(isinstance(one, Scenario) for one in scenarios)):
         return f"Set scenarios to a tuple of Scenario members that the method learns, found {scenarios!r}."
+    typed = {one for base in kind.__mro__ for one in inspect.get_annotations(base)}
+    for one, value in vars(kind).items():
+        plain = isinstance(value, (bool, int, float, str, tuple, list, dict))
+        if plain and not one.startswith("_") and one not in {"name", "scenarios", "revision", *typed}:
+            return (
+                f"'{one}' has no type, so it is no hyperparameter: write {one}: {type(value).__name__} = {value!r}, or "
+                f"{one}: ClassVar if it shall be none."
+            )
     return None
 
 
@@ -105,7 +114,7 @@ def round_trip(name: str, strategy: Strategy) -> str | None:
     try:
         again = from_settings(type(strategy), json.loads(json.dumps(settings, allow_nan=False)), where="JSON")
     except (TypeError, ValueError, UserError) as error:
-        return f"Its fields cannot be written as JSON and read again: {error}."
+        return f"Its fields cannot be written as JSON and read again: {str(error).rstrip('.')}."
     if again != strategy:
         return f"Its fields change when they are written as JSON and read again: {to_settings(again)}."
     if pickle.loads(pickle.dumps(strategy)) != strategy:

@@ -75,7 +75,7 @@ class AuthorsCode:
 def read_reported(settings: Settings, unit: Unit, seeds: Seeds, where: str) -> Reported:
     """What a table says is reported for a cell; `seeds` are the table's. Raises UserError for what cannot be."""
     reported = from_settings(Reported, settings, where=f"'reported' in {where}")
-    _check_reported(reported, where)
+    _check_reported(reported, unit, where)
     _check_design(reported, parse_seeds(seeds), where)
     scores: dict[str, Any] = {
         name: _score(value, unit)
@@ -115,7 +115,11 @@ def _seeds(given: Seeds, where: str) -> tuple[int, ...]:
         return parse_seeds(given)
 
 
-def _check_reported(reported: Reported, where: str) -> None:
+def _check_reported(reported: Reported, unit: Unit, where: str) -> None:
+    most = {"percent": 100, "fraction": 1}.get(unit)
+    if reported.mean < 0 or (most and reported.mean > most):
+        lie = f"lie between 0 and {most}" if most else "not be negative"
+        raise UserError(f"'mean' in {where} must {lie}, found {reported.mean:g}.")
     if reported.spread is not None and reported.spread < 0:
         raise UserError(f"'spread' in {where} must not be negative, found {reported.spread:g}.")
     if reported.margin is not None and reported.margin <= 0:

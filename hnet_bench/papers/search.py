@@ -69,7 +69,9 @@ class Range:
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
             above = " above 0" if self.log else ""
-            raise UserError(f"A range to search must go from a number{above} up to a greater, found {self}.")
+            raise UserError(
+                f"A range to search must go from a number{above} up to a greater, found {self.low} to {self.high}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -242,6 +242,10 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
                 f"Row '{row.name}' of table '{name}' has a reported mean that none of its cells has: write it into the "
                 "'reported' of [rows.CL1], [rows.CL2] or [rows.CL3]."
             )
+        if all(getattr(row, one.label) is None for one in Scenario):
+            raise UserError(
+                f"Row '{row.name}' of table '{name}' has no cell: give it a [rows.CL1], [rows.CL2] or [rows.CL3]."
+            )
         if not _can_be_typed(row.name):
             raise UserError(
                 f"A row of table '{name}' is named '{row.name}': expected a name without commas, which separate rows "
@@ -263,7 +267,7 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         for scenario in Scenario
         if getattr(row, scenario.label) is not None
     ]
-    cells = _tuned((*inherited, *with_choices(own)), seeds, f"Table '{name}'")
+    cells = _tuned((*inherited, *with_choices(own)), seeds, file.tuning, f"Table '{name}'")
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
@@ -398,10 +402,11 @@ def _search(
     )
 
 
-def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple[Cell, ...]:
-    """The cells of a table with its seeds and those of its trials. Raises UserError if one of these is also the
-    table's."""
-    of_trials = tuple(sorted({seed for cell in cells if cell.search for seed in cell.search.seeds}))
+def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], tuning: Settings | None, where: str) -> tuple[Cell, ...]:
+    """The cells of a table with its seeds and those by which hyperparameters were chosen, by its own trials or, where
+    no row has a search, by whoever published them. Raises UserError if one of these is also the table's."""
+    others = parse_seeds(tuning["seeds"]) if tuning else ()
+    of_trials = tuple(sorted({*others, *(seed for cell in cells if cell.search for seed in cell.search.seeds)}))
     if shared := [seed for seed in seeds if seed in of_trials]:
         raise UserError(
             f"{where} has seeds {format_seeds(seeds)}, and its trials, by which hyperparameters are chosen, "

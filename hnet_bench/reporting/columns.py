@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -64,6 +65,9 @@ _GAPS = {
         ("anytime_accuracy", "Anytime accuracy", "the average score before the end"),
     )
 }
+UNTESTED = (
+    f"what has too few seeds to be told from the best, or where the best has too few: it takes {MINIMUM_TO_RANK} each"
+)
 RANK_MARKS = {"best": "", "tied": " ≈", "untested": " °", "": ""}
 
 
@@ -205,7 +209,7 @@ def _rank_legend(report: Report) -> list[str]:
         "best": "Bold: the best mean measured in a scenario, for each benchmark, bounds aside.",
         "tied": "≈ cannot be told from the best at 5 % (paired by seed where both learn the same data, Holm's "
         "correction for all pairs).",
-        "untested": f"° too few seeds to be told from the best: it takes {MINIMUM_TO_RANK}.",
+        "untested": f"° {UNTESTED}.",
     }
     found = {cell.rank for cell in report.cells}
     return [meaning for rank, meaning in meanings.items() if rank in found]
@@ -213,11 +217,12 @@ def _rank_legend(report: Report) -> list[str]:
 
 def _verdict_legend(report: Report) -> list[str]:
     counts = report.outcomes
-    present = [
-        f"{kind.symbol} {kind.meaning} ({counts[name]})"
-        for name, kind in VERDICTS.items()
-        if kind.meaning and counts[name]
-    ]
+    shaky = Counter(one.outcome for cell in report.cells if (one := cell.verdict) and one.known != "verified")
+    present = []
+    for name, kind in VERDICTS.items():
+        if kind.meaning and counts[name]:
+            beside = f", {shaky[name]} beside numbers that are not verified" if shaky[name] else ""
+            present.append(f"{kind.symbol} {kind.meaning} ({counts[name]}{beside})")
     return [f"Verdict (number of cells): {'; '.join(present)}; not run ({counts['not run']})."] if present else []
 
 
@@ -626,6 +631,8 @@ TUNED_COLUMNS: tuple[Column[Tuned], ...] = (
     Column("Chosen", lambda one: one_line(one.choice.values), "left"),
 )
 SEEDS: Column[ReportCell] = Column("Seeds", lambda cell: format_seeds(cell.seeds))
+# Of the records that say what a method keeps and computes, which earlier ones do not.
+_ACCOUNT_SEEDS = replace(SEEDS, of=lambda cell: format_seeds(cell.seeds_with_account))
 
 
 def named_metrics(report: Report) -> list[Measure]:
@@ -645,7 +652,7 @@ def _measures_table(report: Report, *, name: str, title: str, note: str) -> Text
         return None
     columns = [Column(one.heading, one.with_spread) if name == "metrics" else one.column() for one in shown]
     table = text_table(
-        [LABEL, SCENARIO, SEEDS, *columns],
+        [LABEL, SCENARIO, _ACCOUNT_SEEDS if name == "account" else SEEDS, *columns],
         cells,
         name=name,
         title=title,

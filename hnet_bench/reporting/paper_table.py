@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import Summary
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import named_metrics, sections_of
+from hnet_bench.reporting.columns import UNTESTED, named_metrics, sections_of
 from hnet_bench.reporting.latex import escape, reference
 from hnet_bench.reporting.text import KNOWN, NOT_RUN, RECORD_MARKS, Scale, record_marks, reported_legend
 
@@ -227,10 +227,13 @@ def _notes(report: Report, spread: str, bold: str, reported: bool) -> Iterable[s
     yield f"{'Measured: mean' if reported else 'Mean'}{sign} over {between} seed{'s' * (numbers[-1] > 1)}."
     yield from (metric.legend.format(differences=report.scale.differences) for metric in named_metrics(report))
     if any(cell.rank == "best" for cell in report.cells):
+        aside = ", bounds aside" if any(cell.cell.reference for cell in report.cells) else ""
         if bold == "best":
-            yield "Bold: the best mean."
+            yield f"Bold: the best mean{aside}."
         if bold == "tied":
-            yield "Bold: the best mean, and what cannot be told from it at 5 %."
+            untested = any(cell.rank == "untested" for cell in report.cells)
+            yield f"Bold: the best mean{aside}, and what cannot be told from it at 5 %."
+            yield from [f"Not tested, and not bold: {UNTESTED}."] if untested else []
     marks = "".join(record_marks(cell) for cell in report.cells)
     yield from (f"{mark.sign} {mark.name.lower()}{mark.what}." for mark in RECORD_MARKS if mark.sign in marks)
     if reported:

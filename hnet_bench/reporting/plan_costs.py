@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hnet_bench.reporting.columns import Column
-from hnet_bench.reporting.text import duration
+from hnet_bench.reporting.text import count, duration
 from hnet_bench.reporting.until_decided import NextLook
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.plan import CellState
@@ -105,9 +105,11 @@ def hours(seconds: float) -> str:
 
 def sentence(cost: Total, *, runs: int, elapsed: float, jobs: int, gpu: bool) -> str:
     """The sum of a plan in a sentence."""
+    if cost.unknown == runs:
+        return f"{count(runs, 'run')} to do."
     unit = "GPU hours" if gpu else "CPU hours"
     span = f"{hours(cost.low)} to {hours(cost.high)}"
     return (
-        f"{runs} run{'' if runs == 1 else 's'} to do: {hours(cost.seconds)} {unit} expected ({span}), "
+        f"{count(runs, 'run')} to do: {hours(cost.seconds)} {unit} expected ({span}), "
         f"about {duration(elapsed)} at {jobs} at a time."
     )

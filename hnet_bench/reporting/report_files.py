@@ -138,7 +138,8 @@ def owners(folder: Path, tables: Mapping[str, str]) -> bytes:
 
 def _noted(folder: Path) -> dict[str, str]:
     """Who wrote what, as far as is known: shipped tables have reports that no note was made of."""
-    shipped = {name: "" for name in table_names() if (folder / f"{name}.md").exists()}
+    # Unlike Path.exists, os.path.exists is False as well where nothing may be looked at.
+    shipped = {name: "" for name in table_names() if os.path.exists(folder / f"{name}.md")}
     try:
         noted = json.loads((folder / OWNERS).read_bytes())
         return {**shipped, **{str(name): str(place) for name, place in noted.items()}}

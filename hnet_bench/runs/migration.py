@@ -32,6 +32,10 @@ _STEPS: dict[int, Callable[[Settings], Settings]] = {
 }
 
 
+class Newer(UserError):
+    """The record is of a later schema, and may be sound."""
+
+
 def migrated(content: Settings, schema: int, *, where: str) -> Settings:
     """The content of a record as schema `schema` has it. Raises UserError if it is of no known schema."""
     found, known = content.get("schema"), [*_STEPS, schema]
@@ -39,6 +43,8 @@ def migrated(content: Settings, schema: int, *, where: str) -> Settings:
         raise UserError(
             f"{where} is of schema 1, which had no checksum: nothing says whether it was changed after it was written."
         )
+    if type(found) is int and found > schema:
+        raise Newer(f"{where} has schema {found}, and this hnet_bench reads records up to {schema}: update hnet_bench.")
     if type(found) is not int or found not in known:
         either = f"{', '.join(map(str, known[:-1]))} or {known[-1]}"
         raise UserError(f"{where} is not a record: expected schema {either}, found {found!r}.")

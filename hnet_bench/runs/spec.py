@@ -149,8 +149,9 @@ def resolve(
     chosen_strategy: Strategy = catalog.build(
         "strategies", strategy, hyperparameters, where=where, file=found.get(catalog.plain_name(strategy))
     )
-    if scenario not in chosen_strategy.scenarios:
-        able = ", ".join(known.label for known in chosen_strategy.scenarios)
+    scenarios = catalog.scenarios_of(chosen_strategy, strategy)
+    if scenario not in scenarios:
+        able = ", ".join(known.label for known in scenarios)
         raise UserError(f"Strategy '{strategy}' does not learn {scenario.label} ({where}): it learns {able}.")
     check_benchmark(chosen_benchmark, scenario, seed, where)
     of_benchmark, of_strategy = to_settings(chosen_benchmark), to_settings(chosen_strategy)

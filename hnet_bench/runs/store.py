@@ -45,6 +45,7 @@ from hnet_bench.runs.files import (
     short_hash,
     write_atomically,
 )
+from hnet_bench.runs.migration import Newer
 from hnet_bench.runs.record import NO_ARRAYS, Record
 from hnet_bench.runs.spec import RunSpec
 
@@ -63,6 +64,7 @@ class Damaged:
 
     path: Path
     problem: str  # a sentence that names it
+    newer: bool = False  # than this package: it may be sound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +206,13 @@ class Store:
             raise UserError(f"The record {path} cannot be written: {error.strerror}.") from error
         return path
 
+    def failure(self, spec: RunSpec) -> str | None:
+        """What went wrong in the last try of a run, in a sentence; None if it did not fail."""
+        try:
+            return str(json.loads(self.failure_path(spec).read_text(encoding="utf-8"))["problem"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
     def write_failure(self, spec: RunSpec, failure: Settings) -> Path | None:
         """Notes why a try failed, in place of what an earlier try left; None if the disk does not take the note."""
         path = self.failure_path(spec)
@@ -269,7 +278,7 @@ def _examine(root: Path, spec: RunSpec, listing: Listing, sums: Mapping[str, str
             try:
                 found[path] = read_record(path, None if sums is None else sums.get(f"{spec.folder}/{name}", "none"))
             except UserError as error:
-                damaged.append(Damaged(path, str(error)))
+                damaged.append(Damaged(path, str(error), newer=isinstance(error, Newer)))
         elif suffix == "npz":
             damaged += _damaged_arrays(path)
         elif suffix == "failed":

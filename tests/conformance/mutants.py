@@ -283,6 +283,13 @@ class NamesScenariosAsText(_ByClass):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HasAHyperparameterWithoutAType(_ByClass):
+    name = "has_a_hyperparameter_without_a_type"
+    template: ClassVar = ClassifierTemplate
+    strength = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
 class HasAFunctionAsHyperparameter(_ByClass):
     name = "has_a_function_as_hyperparameter"
     template = ClassifierTemplate

@@ -104,6 +104,7 @@ def test_what_is_frozen_on_the_way_is_counted():
         ("IsNotFrozen", "is declared as a frozen dataclass", "frozen=True"),
         ("HasNoName", "is declared as a frozen dataclass", "Give the class a name"),
         ("NamesScenariosAsText", "is declared as a frozen dataclass", "tuple of Scenario members"),
+        ("HasAHyperparameterWithoutAType", "is declared as a frozen dataclass", "write strength: float = 0.5"),
         ("HasAFunctionAsHyperparameter", "hyperparameters survive JSON and pickle", "cannot be written as JSON"),
         ("ChangesItsSettings", "hyperparameters survive JSON and pickle", "change when they are written"),
     ],
@@ -137,7 +138,8 @@ def test_hyperparameters_can_be_set(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "Unknown strategy 'nothing'"),
+        (["nothing"], "There is no strategy or benchmark 'nothing': known are agem, "),
+        (["split_mnst"], "Did you mean 'split_mnist'"),
         (["hnet", "--set", "chunk=5"], "Unknown key 'chunk'"),
         (["hnet", "--set", "chunk_size"], "Give hyperparameters as KEY=VALUE, found 'chunk_size'."),
         (["hnet", "--set", "chunk_size=many"], "must be a whole number, found 'many'"),

@@ -136,6 +136,13 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
             content(seeds="5-1"),
             "The range of seeds 5-1 is empty: its first seed must not exceed its last ('seeds' of table 't').",
         ),
+        (content(seeds=1.5), "'seeds' in table 't' must be a text, a whole number or a list, found 1.5."),
+        (content(seeds=[1, 2.5]), "'seeds' in table 't' must be a whole number or a text, found 2.5."),
+        (with_cell(reported={"mean": 2000.0, "known": "recalled"}), "must lie between 0 and 100, found 2000."),
+        (
+            {**content(), "rows": [*content()["rows"], {"name": "b", "settings": "s"}]},
+            "Row 'b' of table 't' has no cell: give it a [rows.CL1]",
+        ),
         (content(tuning={"seeds": "x"}), "or 1-3,7 ('tuning' of table 't')."),
         (content(tuning={"seeds": "7", "first": 0}), "a number of experiences, found 0 ('tuning' of table 't')."),
         (content(rows=[]), "no cell"),

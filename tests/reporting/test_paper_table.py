@@ -64,6 +64,16 @@ def test_the_best_is_bold_and_no_bound(rich_report: Report) -> None:
     assert bold == {"best": ["high"], "tied": ["good", "high", "open"], "none": []}
 
 
+def test_what_was_not_tested_against_the_best_is_not_passed_over(rich_report: Report) -> None:
+    text = paper_table(rich_report, bold="tied")
+    assert "Not tested, and not bold: what has too few seeds to be told from the best" in text
+    tested = tuple(cell for cell in rich_report.cells if cell.rank != "untested" and not cell.cell.reference)
+    alone = paper_table(replace(rich_report, cells=tested), bold="tied")
+    assert "Not tested" not in alone
+    assert "Bold: the best mean, bounds aside, and what" in text
+    assert "Bold: the best mean, and what" in alone
+
+
 def test_caption_label_and_what_makes_a_number_doubtful(rich_report: Report) -> None:
     text = paper_table(rich_report, caption=r"On \textbf{digits}.", label="tab:mine")
     assert r"\caption{On \textbf{digits}.}\label{tab:mine}" in text

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
+from hnet_bench.runs.migration import Newer
 from hnet_bench.runs.record import SCHEMA, SCHEMA_FILE, Record, check_scores
 
 COMMITTED = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
@@ -61,6 +62,12 @@ def test_a_record_of_schema_1_is_refused_since_nothing_says_whether_it_was_chang
     for content in (old, sealed(old), {key: value for key, value in old.items() if key != "sha256"}):
         with pytest.raises(UserError, match="a test is of schema 1, which had no checksum"):
             Record.from_json(content, where="a test")
+
+
+def test_a_record_of_a_later_schema_is_not_called_damaged(spec_of, record_of):
+    later = sealed({**record_of(spec_of()).to_json(), "schema": SCHEMA + 1})
+    with pytest.raises(Newer, match=f"a test has schema {SCHEMA + 1}, and this .* reads records up to {SCHEMA}"):
+        Record.from_json(later, where="a test")
 
 
 def test_a_record_of_schema_2_keeps_its_checksum(spec_of, record_of):
@@ -150,7 +157,7 @@ def test_what_is_no_finite_number_is_no_score(value):
         check_scores([[1, 0.5], [0.25, value]], "a test", schedule="all")
 
 
-@pytest.mark.parametrize("schema", [0, SCHEMA + 1, "2", None, True, 1.5])
+@pytest.mark.parametrize("schema", [0, "2", None, True, 1.5])
 def test_an_unknown_schema_is_refused(spec_of, record_of, schema):
     with pytest.raises(UserError, match=f"a test is not a record: expected schema 2, .* or {SCHEMA}, found "):
         Record.from_json({**record_of(spec_of()).to_json(), "schema": schema}, where="a test")

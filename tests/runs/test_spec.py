@@ -125,6 +125,17 @@ def test_what_cannot_be_resolved_is_an_error_that_says_where(spec_of, change, wo
     assert words in str(raised.value)
 
 
+@pytest.mark.parametrize("scenarios", ['("CL1", "CL3")', "Scenario.CLASS"])
+def test_scenarios_that_are_no_members_are_named(spec_of, tmp_path, monkeypatch, scenarios):
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(
+        "from dataclasses import dataclass\nfrom hnet_bench.interfaces import Scenario\n"
+        f"@dataclass\nclass Mine:\n    scenarios = {scenarios}\n    def build(self, setup): ...\n"
+    )
+    with pytest.raises(UserError, match=r"'scenarios' of 'my\.py:Mine' must be a tuple of members of Scenario"):
+        spec_of(strategy="my.py:Mine")
+
+
 def test_numbers_that_json_does_not_have_are_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"rate": float("inf")})

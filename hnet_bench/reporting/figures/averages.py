@@ -118,7 +118,9 @@ def forest(frame: DataFrame, ax: Axes | None = None, *, order: Sequence[str] | N
         margin, scaled, label = margin * numpy.nan, numpy.exp, f"measured / reported {quantity.name}"
     else:
         look: dict[str, Any] = {"color": PALE, "edgecolor": LIGHT, "linewidth": 0.5, "zorder": 0.4}
-        ax.barh(at, 2 * margin, left=-margin, height=0.9, label="margin that counts as equal", **look)
+        if not numpy.isnan(margin).all():
+            look["label"] = "margin that counts as equal"
+        ax.barh(at, 2 * margin, left=-margin, height=0.9, **look)
     # All means and margins, but not an interval of few seeds that would dwarf them.
     far = numpy.abs(middle).max()
     whole = numpy.nanmax([*numpy.abs(low), *numpy.abs(high), far])
@@ -173,8 +175,11 @@ def _forest_caption(frame: DataFrame) -> str:
     what = "difference" if quantity_of(frame).ceiling is not None else "difference, as a ratio to what is reported"
     single = "; one seed has none" if (frame["n"] == 1).any() else ""
     single += ", nor what awaits its first look" if (frame["difference_low"].isna() & (frame["n"] > 1)).any() else ""
+    judged = (
+        ", from which verdicts are read" if frame["margin"].notna().any() else "; no margin is declared to judge by"
+    )
     bars = (
-        f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox), from which verdicts are read{single}. "
+        f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox){judged}{single}. "
         "Arrows: the bar goes on outside."
     )
     return (
@@ -202,6 +207,7 @@ COMPARISON = Kind(
 )
 FOREST = Kind(
     title="Measured minus reported",
+    heading=lambda frame: f"Measured {'over' if quantity_of(frame).ceiling is None else 'minus'} reported",
     draw=forest,
     chosen=lambda frame: frame.dropna(subset="difference"),
     panels=lambda frame, _: _panels(frame.assign(hyperparameter=None)),

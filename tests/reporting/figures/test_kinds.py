@@ -356,6 +356,14 @@ def test_a_forest_shows_the_difference_in_points_and_the_margin(subject_of: Subj
     assert (margin.get_x(), margin.get_width()) == pytest.approx((-1, 2))
 
 
+def test_without_a_margin_a_forest_names_none(subject_of: SubjectOf, ax: Axes) -> None:
+    subject = subject_of({"a": {"CL1": [SOUND, OTHER]}}, reported={"CL1": {"mean": 59.0, "known": "recalled"}})
+    legend = figures.forest(subject.scores, ax=ax).get_legend()
+    assert legend
+    assert not any("margin" in text.get_text() for text in legend.get_texts())
+    assert "; no margin is declared to judge by." in KINDS["forest"].caption(subject.scores)
+
+
 def test_errors_are_compared_by_their_ratio(subject_of: SubjectOf, ax: Axes) -> None:
     subject = subject_of(
         {"a": {"CL1": [[[0.01]]]}}, reported={"CL1": {"mean": 0.1, "known": "verified", "note": "read"}}
