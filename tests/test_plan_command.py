@@ -1,7 +1,6 @@
 """`hnet-bench plan` and `run --budget`: what they say, and that they neither train nor store."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -219,20 +218,6 @@ def test_the_repeats_of_a_cell_are_one_line_of_a_plan(user_table, said, stored):
 def test_without_looks_nothing_is_run_until_decided(user_table, engine, refused):
     assert "has looks, after which it may be decided" in refused("run mine.toml --until-decided --device cpu")
     assert engine.calls == []
-
-
-def test_a_probe_of_a_real_run_is_of_the_right_size(user_table):
-    from hnet_bench.runs.probe import probe
-    from hnet_bench.runs.run import run
-
-    spec = resolve_cell(load_table("mine.toml").cells[0], seed=1)
-    spec = replace(spec, protocol=replace(spec.protocol, iterations=4000))
-    found = probe(spec, device="cpu", folder=None)
-    assert found.low < found.seconds < found.high
-    # Not a timing test: what is planned is a hundred times as many iterations as are tried, and that must show.
-    few = run(replace(spec, protocol=replace(spec.protocol, iterations=10))).seconds["total"]
-    assert found.seconds > few
-    assert not Path("results").exists()
 
 
 FOLDS = """

@@ -65,12 +65,11 @@ def test_elsewhere_batches_come_from_all_stored_samples_each_once_in_a_pass(scen
     assert all(rows(samples) == stored for samples in passes)
 
 
-@pytest.mark.parametrize("active", ["seen", "all"])
 @pytest.mark.parametrize("scenario", list(Scenario))
 def test_the_loss_is_a_third_current_and_two_thirds_replayed_in_the_third_experience(
-    scenario, active, learnt, recorded, stream_of
+    scenario, learnt, recorded, stream_of
 ):
-    template = learnt(Er(per_class=10), scenario, experiences=2, active_classes=active, **SMALL)
+    template = learnt(Er(per_class=10), scenario, experiences=2, **SMALL)
     steps = recorded(template)
     template.train(stream_of(scenario)[2], eval_streams=[])
     step, model = steps[0], steps[0].model

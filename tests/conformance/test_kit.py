@@ -13,7 +13,6 @@ from hnet_bench.interfaces import NetworkName
 
 MUTANTS = Path(__file__).with_name("mutants.py")
 # What a strategy without usable defaults is checked with.
-SETTINGS: dict[str, dict[str, object]] = {}
 
 
 def problems(name, hyperparameters=None):
@@ -22,7 +21,7 @@ def problems(name, hyperparameters=None):
 
 @pytest.mark.parametrize("name", list(catalog.names("strategies")))
 def test_every_strategy_of_ours_conforms(name):
-    assert problems(name, SETTINGS.get(name)) == {}
+    assert problems(name) == {}
 
 
 def test_a_network_that_a_strategy_does_not_have_is_a_problem_in_words():

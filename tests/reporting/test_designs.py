@@ -160,16 +160,6 @@ def test_so_they_do_with_matched_designs(within: float) -> None:
         assert off == 0 or reproduced <= ALLOWED
 
 
-def test_looks_without_their_levels_would_err_more_often() -> None:
-    scores = np.random.default_rng(4).normal(-1.0, 1.0, (REPETITIONS, LOOKS[-1]))
-    undecided, wrong = np.ones(REPETITIONS, bool), 0.0
-    for look in LOOKS:
-        found = outcomes(scores[:, :look], np.zeros(REPETITIONS), ErrorOfMean(np.zeros(REPETITIONS), EXACT), margin=1.0)
-        wrong += (undecided & found[0]).mean()
-        undecided &= ~(found[0] | found[1])
-    assert wrong > 0.07
-
-
 # Of a table
 
 

@@ -79,8 +79,8 @@ def test_satterthwaites_degrees_of_freedom_are_those_of_welch() -> None:
     assert satterthwaite([error_of(OURS), ErrorOfMean(0.0, EXACT)]) == pytest.approx(4)
 
 
-def false_alarms(seeds: int, ratio: float) -> tuple[float, float]:
-    """How often equal means are told apart at 5 %: by this test, and by Welch's; the paper has 20 seeds."""
+def false_alarms(seeds: int, ratio: float) -> float:
+    """How often equal means are told apart at 5 %; the paper has 20 seeds."""
     random = np.random.default_rng(0)
     ours = random.normal(0, ratio, (REPETITIONS, seeds))
     theirs = random.normal(0, 1, (REPETITIONS, 20))
@@ -88,18 +88,13 @@ def false_alarms(seeds: int, ratio: float) -> tuple[float, float]:
         ErrorOfMean(values.var(axis=1, ddof=1) / values.shape[1], values.shape[1] - 1.0) for values in (ours, theirs)
     ]
     difference = ours.mean(axis=1) - theirs.mean(axis=1)
-    welch = stats.t.ppf(0.95, satterthwaite(errors)) * np.sqrt(errors[0].squared + errors[1].squared)
-    return float((difference > half_width(errors)).mean()), float((difference > welch).mean())
+    return float((difference > half_width(errors)).mean())
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("ratio", [0.05, 0.3, 1.0, 2.0])
 def test_equal_means_are_told_apart_in_at_most_five_per_cent(seeds: int, ratio: float) -> None:
-    assert false_alarms(seeds, ratio)[0] <= 0.05 + TOLERANCE
-
-
-def test_welchs_test_would_err_more_often_with_three_seeds() -> None:
-    assert false_alarms(3, 1.0)[1] > 0.057
+    assert false_alarms(seeds, ratio) <= 0.05 + TOLERANCE
 
 
 def test_the_number_of_seeds_is_the_first_that_is_enough() -> None:

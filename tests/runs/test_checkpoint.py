@@ -271,17 +271,6 @@ def test_a_score_that_is_no_number_is_kept(tmp_path):
     assert str(checkpoints.read()[0].score) == "[[nan]]"
 
 
-def test_a_run_whose_checkpoint_was_edited_begins_anew_and_measures_the_same(tmp_path):
-    spec = spec_of("finetune", Scenario.CLASS)
-    whole, _ = run_with_artefacts(spec)
-    with pytest.raises(Killed):
-        run_with_artefacts(spec, checkpoints=Fragile(tmp_path / "c", {}, 0.0, left=[25]))
-    edited(tmp_path / "c", **{"progress.score": [[0.99, 0.99, 0.99]]})
-    record, _ = run_with_artefacts(spec, checkpoints=Checkpoints(tmp_path / "c", {}))
-    assert record.score == whole.score
-    assert record.provenance["resumes"] == []
-
-
 def test_a_run_whose_data_are_others_now_begins_anew(tmp_path, caplog, monkeypatch):
     spec, sums = spec_of("finetune", Scenario.CLASS), {"mnist": "a"}
     made = replace(learning.build_stream(spec, None), data_sums=sums)

@@ -18,9 +18,7 @@ from hnet_bench.runs.provenance import (
     DISTRIBUTIONS,
     FIELDS,
     SWITCHES,
-    Circumstances,
     identity,
-    provenance,
     surroundings,
 )
 from hnet_bench.runs.record import SCHEMA_FILE
@@ -29,11 +27,8 @@ from hnet_bench.runs.run import run
 
 ASKED = """
 import json
-import torch
 from hnet_bench.runs.provenance import Circumstances, provenance
-torch.manual_seed(1)
-made = provenance(Circumstances(strategy_sha256=None, device="cpu"))
-print(json.dumps([made, torch.nn.Linear(784, 400).weight.sum().item()]))
+print(json.dumps(provenance(Circumstances(strategy_sha256=None, device="cpu"))))
 """
 
 
@@ -78,14 +73,9 @@ def test_a_strategy_that_is_edited_while_data_are_loaded_is_run_as_it_was(tmp_pa
 def test_what_torch_uses_is_named_not_what_the_processor_has():
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run([sys.executable, "-c", ASKED], env=environment, capture_output=True, text=True, check=True)
-    found, weights = json.loads(done.stdout)
+    found = json.loads(done.stdout)
     assert found["cpu_capability"] == "DEFAULT"
     assert found["switches"]["ATEN_CPU_CAPABILITY"] == "default"
-    torch.manual_seed(1)
-    here = torch.nn.Linear(784, 400).weight.sum().item()
-    # The reason why it is noted: the same seed, version and processor, and other initial weights.
-    now = provenance(Circumstances(strategy_sha256=None, device="cpu"))
-    assert weights != here or now["cpu_capability"] == "DEFAULT"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.migration import Newer
 from hnet_bench.runs.record import SCHEMA, SCHEMA_FILE, Record, check_scores
+from hnet_bench.runs.spec import RunSpec
+from hnet_bench.runs.store import read_record
 
 COMMITTED = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
@@ -40,13 +42,17 @@ def test_the_schema_is_a_schema_and_knows_every_field():
 
 
 def test_every_committed_record_is_sound_and_fits_the_schema_after_migration():
+    """And its spec still gives its run id: a field that was added to a protocol, a benchmark or a strategy must not
+    orphan what was measured before."""
     assert len(COMMITTED) > 100
     for path in COMMITTED:
         content = json.loads(path.read_text())
-        record = Record.from_json(content, where=str(path))
+        record = read_record(path)  # which knows where it belongs
         VALIDATOR.validate(record.to_json())
         assert record.score == content["score"]
         assert record.untrained == content["untrained"]
+        assert record.provenance["dirty"] is False
+        assert RunSpec.from_json(content["spec"]).run_id == content["run_id"], path
 
 
 def test_a_record_is_read_back_with_its_checksum(spec_of, record_of):

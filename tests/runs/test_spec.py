@@ -1,6 +1,5 @@
 """Specs and run ids: equal settings give equal ids, and everything that matters changes them."""
 
-import json
 import math
 from pathlib import Path
 
@@ -139,13 +138,3 @@ def test_scenarios_that_are_no_members_are_named(spec_of, tmp_path, monkeypatch,
 def test_numbers_that_json_does_not_have_are_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"rate": float("inf")})
-
-
-def test_every_committed_record_still_has_the_run_id_that_its_spec_gives():
-    """A field added to a protocol, a benchmark or a strategy must not orphan what was measured before."""
-    files = sorted((Path(__file__).parents[2] / "results").rglob("*.json"))
-    if not files:
-        pytest.skip("no records here")
-    for path in files:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        assert RunSpec.from_json(content["spec"]).run_id == content["run_id"], path

@@ -7,7 +7,6 @@ import torch
 from avalanche.training.plugins import ReplayPlugin
 from torch.nn import functional
 
-from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.intervals import Interval
 from hnet_bench.nets.target import mlp
@@ -124,14 +123,6 @@ def test_in_domain_one_network_answers_for_all_tasks_and_none_is_inferred(learnt
         flat = (hypernetwork.hidden(hypernetwork.universal(3).unsqueeze(0))[0] @ hypernetwork.output).flatten()
         torch.testing.assert_close(template.forward(), mlp(x, flat, template.classifier.target.shape))
     assert template.mb_inferred_task is None
-
-
-def test_inferring_the_task_needs_two_classes_and_one_network_for_all_tasks_does_not(built):
-    single = Synthetic(classes_per_experience=1)
-    with pytest.raises(UserError, match=r"HINT in CL3 needs at least 2 classes in every experience, found 1"):
-        built(small(), Scenario.CLASS, stream=single)
-    for scenario in (Scenario.TASK, Scenario.DOMAIN):
-        built(small(), scenario, stream=single)
 
 
 def test_settings_that_it_does_not_follow_are_refused():

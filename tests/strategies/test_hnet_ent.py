@@ -105,14 +105,22 @@ def test_the_number_that_is_kept_for_each_task_is_counted(built):
     assert counts == {**built(HnetEnt(**SIZES), stream=STREAM).parameter_counts(), "stored_values": TASKS}
 
 
-def test_certainty_needs_two_classes(built):
-    with pytest.raises(UserError, match="HNET\\+ENT needs at least 2 classes in every experience, found 1"):
-        built(HnetEnt(**SIZES), stream=Synthetic(classes_per_experience=1))
+INFERRING = [HnetEnt(**SIZES), Hint(**SIZES), HyperMask(), PosteriorReplay(**SIZES)]
 
 
-@pytest.mark.parametrize(
-    "strategy", [HnetEnt(**SIZES), Hint(**SIZES), HyperMask(), PosteriorReplay(**SIZES)], ids=lambda one: one.name
-)
+@pytest.mark.parametrize("strategy", INFERRING, ids=lambda one: one.name)
+def test_inferring_the_task_needs_two_classes(strategy, built):
+    """One network for all tasks, as HINT has in CL2, does not."""
+    single = Synthetic(classes_per_experience=1)
+    for scenario in strategy.scenarios:
+        if scenario is Scenario.TASK or (strategy.name, scenario) == ("hint", Scenario.DOMAIN):
+            built(strategy, scenario, stream=single)
+            continue
+        with pytest.raises(UserError, match="needs at least 2 classes in every experience, found 1"):
+            built(strategy, scenario, stream=single)
+
+
+@pytest.mark.parametrize("strategy", INFERRING, ids=lambda one: one.name)
 def test_heads_are_compared_only_where_all_of_their_outputs_were_trained(strategy, built):
     """In CL2 every experience trains all outputs, whatever classes it has."""
     for scenario in (Scenario.DOMAIN, Scenario.CLASS):

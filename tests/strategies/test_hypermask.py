@@ -162,16 +162,6 @@ def test_parameters_are_those_of_both_networks(built):
     assert built(small(), Scenario.TASK).parameter_counts() == {"trained": hypernetwork + 386, "target": 386}
 
 
-def test_inferring_the_task_needs_two_classes(built):
-    single = Synthetic(classes_per_experience=1)
-    for scenario in (Scenario.DOMAIN, Scenario.CLASS):
-        with pytest.raises(
-            UserError, match="HyperMask outside CL1 needs at least 2 classes in every experience, found 1"
-        ):
-            built(small(), scenario, stream=single)
-    built(small(), Scenario.TASK, stream=single)
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

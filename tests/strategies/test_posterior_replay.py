@@ -150,16 +150,6 @@ def test_the_prior_pulls_spreads_up(learnt):
     assert strong.posterior(0).spread.mean() > 1.2 * weak.posterior(0).spread.mean()
 
 
-def test_inferring_the_task_needs_two_classes(built):
-    single = Synthetic(classes_per_experience=1)
-    for scenario in (Scenario.DOMAIN, Scenario.CLASS):
-        with pytest.raises(
-            UserError, match="Posterior meta-replay outside CL1 needs at least 2 classes in every experience, found 1"
-        ):
-            built(small(), scenario, stream=single)
-    built(small(), Scenario.TASK, stream=single)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
