@@ -169,7 +169,7 @@ def show(name: PathLike) -> Shown:
 
 def progress(*, results: PathLike = "results") -> list[Progress]:
     """Runs done and planned of each table that ships with the package."""
-    store, found = _store(Path(results)), []
+    store, found = _store(_existing(results)), []
     for name in table_names():
         table = load_table(name)
         specs = [spec for cell in table.cells if (spec := cell_spec(cell))]
@@ -801,6 +801,7 @@ def figures(
     """Draws the figures of a table, or those of these `kinds`, into REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
 
     `width` is in inches, at least 2, `font_size` in points, at least 4; an empty `title` or `caption` leaves it out.
+    Raises UserError if none of the cells has a record.
     For figures on axes of your own see `hnet_bench.reporting.figures`.
     """
     from hnet_bench.reporting.figures.layout import encode
@@ -815,6 +816,8 @@ def figures(
     asked = given.names(kinds, "kinds")
     chosen, folder = [known(text, KINDS, "kind of figure") for text in asked or KINDS], Path(reports)
     found = select(table, results=results)
+    if not any(state.records for state in found.states):
+        raise UserError(f"No cell of table '{found.table.name}' has a record in {results}.")
     note = owners(folder, {found.name: found.table.name})
     only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     chosen_rows = found.table.select(given.names(rows, "rows"), only or None).rows if rows or only else None

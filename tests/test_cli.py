@@ -97,6 +97,7 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("run mine.toml --results mine.toml/results", "cannot be written to"),  # below a file
         ("report mine.toml --reports mine.toml/reports", "cannot be written"),
         ("figures mine.toml --kinds pie", "pie"),
+        ("figures mine.toml", "No cell of table 'mine' has a record in results."),
         ("verify mine.toml", "No margin is declared for row 'finetune' (CL1) of table 'mine'"),
         ("verify mine.toml --rows joint", "no number is reported for the chosen cells"),
         *(
