@@ -37,7 +37,7 @@ from hnet_bench.messages import print_anything, say, warn
 from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
-from hnet_bench.papers.table import Table, is_shipped, load_table, table_file, table_names
+from hnet_bench.papers.table import Table, load_table, table_file, table_names
 from hnet_bench.reporting import frames
 from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
 from hnet_bench.reporting.text import count
@@ -207,11 +207,11 @@ def select(
     chosen = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     selected = load_table(name).select(given.names(rows, "rows"), chosen or None)
     store, only = _store(folder), given.seeds(seeds)
-    of_trials = selected.cells[0].trial_seeds
-    if shared := [seed for seed in only or () if seed in of_trials]:
+    barred = [cell.barred_seeds for cell in selected.cells]
+    if shared := [seed for seed in only or () if all(seed in seeds for seeds in barred)]:
         raise UserError(
-            f"Seed {shared[0]} is one of the trials of table '{selected.name}' ({format_seeds(of_trials)}), by which "
-            "hyperparameters are chosen: choose other seeds."
+            f"Seed {shared[0]} is one of those by which hyperparameters of table '{selected.name}' are chosen "
+            f"({format_seeds(barred[0])}), and cannot judge them: choose other seeds."
         )
     states = _states(selected, store, only)
     _report_damage(with_repeats(states))
@@ -291,10 +291,8 @@ def verdicts(
         )
     for cell in chosen.table.cells:
         if cell.reported and cell.reported.margin is None:
-            if is_shipped(chosen.name):
-                raise UserError(
-                    f"Nothing to verify: no margin is declared for {cell.where}; the table's report says why."
-                )
+            if cell.shipped:
+                raise UserError(f"No margin is declared for {cell.where}, as its report explains: choose other rows.")
             raise UserError(
                 f"No margin is declared for {cell.where}: write one into its `reported`, in the table's unit, such as "
                 "margin = 1.0, and do so before you look at the results."
@@ -306,10 +304,15 @@ def open_cells(report: Report, *, results: PathLike = "results") -> list[OpenCel
     """What the cells of `verdicts` wait for that are inconclusive or not run: the reason, how many seeds it takes, and
     what the records of `results` say that these cost."""
     from hnet_bench.reporting import open_cells as waiting
-    from hnet_bench.runs.estimates import estimator
+    from hnet_bench.runs.estimates import estimator, expects_gpu
 
-    estimate = estimator(_store(Path(results)), "auto", folder=None, probe_unless=None, announce=warn)
-    return waiting.open_cells(report, estimate)
+    if not any(map(waiting.is_open, report.cells)):
+        return []
+    store = _store(Path(results), quiet=True)  # whoever made the report has heard
+    # Where there is a GPU and no record of one, those of processors say more than nothing.
+    devices = ("cuda", "cpu") if expects_gpu("auto") else ("cpu",)
+    known = [estimator(store, one, folder=None, probe_unless=None, announce=warn) for one in devices]
+    return waiting.open_cells(report, lambda spec: next((found for one in known if (found := one(spec))), None))
 
 
 def verify(
@@ -321,10 +324,12 @@ def verify(
     from pandas import json_normalize
 
     from hnet_bench.reporting.data_files import cell_json
+    from hnet_bench.reporting.open_cells import OPEN_KEYS
 
     report = verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     waiting = {one.cell.key: one.to_json() for one in open_cells(report, results=results)}
-    lines = [{**cell_json(cell), "open": waiting.get(cell.key, {})} for cell in report.cells if cell.verdict]
+    decided = dict.fromkeys(OPEN_KEYS)
+    lines = [{**cell_json(cell), "open": waiting.get(cell.key, decided)} for cell in report.cells if cell.verdict]
     return json_normalize(
         [
             {
@@ -342,6 +347,8 @@ def one_cell(
     table: PathLike, row: str, scenario: str, *, seeds: Seeds = None, results: PathLike = "results"
 ) -> CellState:
     """The cell behind one number. Raises UserError for names of several."""
+    given.names(row, "row")
+    given.names(scenario, "scenario")
     states = select(table, rows=row, scenarios=scenario, seeds=seeds, results=results).states
     if len(states) > 1:
         raise UserError(
@@ -801,7 +808,6 @@ def figures(
     """Draws the figures of a table, or those of these `kinds`, into REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
 
     `width` is in inches, at least 2, `font_size` in points, at least 4; an empty `title` or `caption` leaves it out.
-    Raises UserError if none of the cells has a record.
     For figures on axes of your own see `hnet_bench.reporting.figures`.
     """
     from hnet_bench.reporting.figures.layout import encode
@@ -816,8 +822,6 @@ def figures(
     asked = given.names(kinds, "kinds")
     chosen, folder = [known(text, KINDS, "kind of figure") for text in asked or KINDS], Path(reports)
     found = select(table, results=results)
-    if not any(state.records for state in found.states):
-        raise UserError(f"No cell of table '{found.table.name}' has a record in {results}.")
     note = owners(folder, {found.name: found.table.name})
     only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     chosen_rows = found.table.select(given.names(rows, "rows"), only or None).rows if rows or only else None
@@ -916,7 +920,7 @@ def check(
         )
     if kind == "benchmarks" and network != "mlp":
         raise UserError(f"A network is for the check of a strategy, and {name} is a benchmark.")
-    catalog.build(kind, name, settings or {}, where="the check")
+    catalog.build(kind, name, settings or {}, where="the settings")
     try:
         in_own_process(_examine, kind, name, settings or {}, network, hear=hear)
     except Died as death:
@@ -949,12 +953,14 @@ def _existing(results: PathLike) -> Path:
     return Path(results)
 
 
-def _store(results: Path) -> Store:
-    """A results folder, with the records behind it that are installed."""
+def _store(results: Path, *, quiet: bool = False) -> Store:
+    """A results folder, with the records behind it that are installed; unless `quiet` it is said why these do not
+    count."""
     try:
         return Store(results, shipped=installed_records())
     except UserError as error:
-        warn(str(error))
+        if not quiet:
+            warn(str(error))
         return Store(results)
 
 

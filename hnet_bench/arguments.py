@@ -44,7 +44,7 @@ def names(given: Names, what: str) -> list[str] | None:
         raise UserError(f"'{what}' must be a name or a list of names, found {given!r}.")
     parts = [part.strip() for one in found for part in one.split(",") if part.strip()]
     if not parts:  # such as a variable of a shell that is not set
-        raise UserError(f"'{what}' names nothing, found {given!r}: leave it away, or name what you want.")
+        raise UserError(f"'{what}' names nothing, found {given!r}.")
     return parts
 
 

@@ -83,8 +83,8 @@ def plain_name(name: str) -> str:
 def scenarios_of(strategy: Strategy | type[Strategy], name: str) -> tuple[Scenario, ...]:
     """The scenarios that a strategy learns. Raises UserError if it names none as it should."""
     able: object = strategy.scenarios
-    if isinstance(able, tuple) and all(isinstance(one, Scenario) for one in able):
-        return able
+    if isinstance(able, (tuple, list, set, frozenset)) and all(isinstance(one, Scenario) for one in able):
+        return tuple(able)
     raise UserError(
         f"'scenarios' of '{name}' must be a tuple of members of Scenario, such as (Scenario.CLASS,), found {able!r}."
     )

@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections import Counter
 from dataclasses import asdict
-from itertools import pairwise
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -155,9 +155,8 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; `argv` is what follows the program's name."""
     print_anything()
     arguments = sys.argv[1:] if argv is None else argv
-    for option, value in pairwise(arguments):
-        if option.startswith("--") and option not in ("--", *_MAY_BE_EMPTY) and not value:
-            return _fail(f"{option} has an empty value, as of a variable that is not set: give one, or leave it away.")
+    if option := _emptied(arguments):
+        return _fail(f"{option} has an empty value, as of a variable that is not set: give one, or leave it away.")
     command = typer.main.get_command(app)
     try:
         code = command.main(expand(arguments) or ["--help"], prog_name="hnet-bench", standalone_mode=False)
@@ -176,6 +175,19 @@ def main(argv: list[str] | None = None) -> int:
         traceback.print_exc()
         return FAULT
     return code if isinstance(code, int) else 0
+
+
+def _emptied(arguments: list[str]) -> str:
+    """The first option that is given an empty value, where that would mean something else; "" if none is."""
+    option = ""
+    for word in takewhile(lambda word: word != "--", arguments):
+        if word.startswith("--"):
+            option, equals, value = word.partition("=")
+            if equals and not value and option not in _MAY_BE_EMPTY:
+                return option
+        elif option and not word and option not in _MAY_BE_EMPTY:
+            return option
+    return ""
 
 
 def expand(arguments: list[str]) -> list[str]:

@@ -128,7 +128,7 @@ def naming(where: str) -> Iterator[None]:
     except UserError as error:
         if where in str(error):
             raise
-        raise UserError(f"{str(error).rstrip('.')} ({where}).") from error
+        raise UserError(f"{str(error).removesuffix('.') or 'These are refused'} ({where}).") from error
 
 
 def check_keys(cls: type, settings: Settings, *, where: str) -> None:
@@ -237,7 +237,8 @@ def _coerce_union(value: Any, arguments: tuple[Any, ...], what: str) -> Any:
             last = error
     if len(kinds) == 1 or isinstance(value, (list, tuple, dict)):
         raise last  # which says what is wrong within
-    raise UserError(f"{what} must be {', '.join(map(_named, kinds[:-1]))} or {_named(kinds[-1])}, found {value!r}.")
+    named = [_named(one) for one in kinds if not (one is int and float in kinds)]
+    raise UserError(f"{what} must be {' or '.join(filter(None, [', '.join(named[:-1]), named[-1]]))}, found {value!r}.")
 
 
 def _coerce_scalar(value: Any, hint: Any, what: str) -> Any:

@@ -156,7 +156,7 @@ def test_a_table_may_be_a_path_and_a_logger_a_single_name(tmp_path):
         ({"seeds": True}, "found True"),
         ({"seeds": -1}, "'-1' is not a range of seeds"),
         ({"rows": []}, "'rows' is empty"),
-        ({"rows": " , "}, "'rows' names nothing, found ' , '"),
+        ({"rows": " , "}, "'rows' names nothing, found ' , '."),
         ({"rows": [1]}, "'rows' must be a name or a list of names, found [1]."),
         ({"rows": "nobody"}, "has no row 'nobody'"),
         ({"scenarios": 3}, "'scenarios' must be a name or a list of names, found 3."),

@@ -82,9 +82,12 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("status quick --scenarios CL4", "Unknown scenario 'CL4'"),
         ("verify quick --seeds 5-1", "range of seeds 5-1 is empty"),
         ('run quick --rows ""', "--rows has an empty value, as of a variable that is not set"),
+        ("status quick --results=", "--results has an empty value"),
+        ('run quick --rows finetune ""', "--rows has an empty value"),
         ('report quick --reports ""', "--reports has an empty value"),
-        ("run quick --rows ,", "'rows' names nothing, found [',']: leave it away, or name what you want."),
-        ("verify hypernetworks_since_2020 --results .", "Nothing to verify: no margin is declared for row '"),
+        ("run quick --rows ,", "'rows' names nothing, found [',']."),
+        ("verify hypernetworks_since_2020 --results .", "as its report explains: choose other rows."),
+        ("verify van_de_ven_2022_split_mnist --seeds 1", "Seed 1 is one of those by which hyperparameters"),
         ("status quick --scenarios ,", "'scenarios' names nothing"),
         ("run quick --seeds many", "'many' is not a range of seeds"),
         ("run quick --frequency 3", "--frequency"),
@@ -97,7 +100,6 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("run mine.toml --results mine.toml/results", "cannot be written to"),  # below a file
         ("report mine.toml --reports mine.toml/reports", "cannot be written"),
         ("figures mine.toml --kinds pie", "pie"),
-        ("figures mine.toml", "No cell of table 'mine' has a record in results."),
         ("verify mine.toml", "No margin is declared for row 'finetune' (CL1) of table 'mine'"),
         ("verify mine.toml --rows joint", "no number is reported for the chosen cells"),
         *(
@@ -110,7 +112,7 @@ MODULE_NAME = "A strategy's name has lower-case letters"
         ("trace mine.toml none CL1", "has no row 'none'"),
         ("trace mine.toml joint CL1", "has no cell in CL1"),
         ("trace mine.toml finetune,joint CL1,CL3", "'finetune,joint' and 'CL1,CL3' name 3 cells of table 'mine.toml'."),
-        ('trace mine.toml "" CL3', "'rows' names nothing"),
+        ('trace mine.toml "" CL3', "'row' names nothing, found ''."),
         ("trace mine.toml joint CL9", "Unknown scenario 'CL9'"),
         (f"status mine.toml --results {'a' * 300}", "There is no results folder aaa"),
         (f"rerun {'a' * 300}.json", "There is no record aaa"),
@@ -512,10 +514,12 @@ def test_verify_says_what_open_cells_wait_for(scores, reason, seeds, at_least, r
         return
     # Each run takes as long as those that are there, if there are any.
     seconds = 60 * runs if runs and scores else None
+    basis = "this cell" if seconds else None
     expected = {"reason": reason, "seeds": seeds, "at_least": at_least, "runs": runs, "seconds": seconds}
+    expected |= {"learned_from": basis}
     assert cell["open"] == pytest.approx(expected)
     line = next(line for line in said("verify mine.toml", code).out.splitlines() if reason in line)
-    cost = "" if runs is None else f" {runs} {f'{runs} min 00 s' if scores else 'unknown'}"
+    cost = "" if runs is None else f" {runs} {f'{runs} min 00 s this cell' if scores else 'unknown'}"
     assert " ".join(line.split()).endswith(f"{reason} {seeds}{' or more' if at_least else ''}{cost}")
 
 

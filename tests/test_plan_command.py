@@ -158,6 +158,10 @@ def test_an_open_cell_waits_for_the_first_look_that_could_reproduce_it(looks, en
     said("run mine.toml --seeds 1-4 --rows finetune --device cpu")
     waiting = [cell["open"] for cell in json.loads(said("verify mine.toml --json", code=2).out)]
     assert [(one["seeds"], one["runs"]) for one in waiting] == [(5, 1), (5, 5)]
+    # A look is about the first seeds of the table, and a choice of seeds is no plan.
+    said("run mine.toml --seeds 6 --rows finetune --device cpu")
+    assert json.loads(said("verify mine.toml --json", code=2).out)[0]["open"]["runs"] == 1
+    assert json.loads(said("verify mine.toml --json --seeds 2-6", code=2).out)[0]["open"]["runs"] is None
 
 
 def test_a_run_that_fails_is_tried_once_and_its_cell_stays_open(looks, engine, said):

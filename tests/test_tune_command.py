@@ -249,7 +249,9 @@ def test_a_row_with_a_search_is_not_run_before_anything_is_chosen(table, refused
 
 def test_seeds_of_trials_are_not_run(table, refused, said):
     said("tune mine.toml")
-    assert refused("run mine.toml --seeds 1-11").startswith("Seed 11 is one of the trials of table 'mine' (11-12)")
+    assert refused("run mine.toml --seeds 1-11").startswith(
+        "Seed 11 is one of those by which hyperparameters of table 'mine' are chosen (11-12)"
+    )
 
 
 def test_a_choice_that_was_edited_by_hand_is_refused(table, refused, said):

@@ -99,8 +99,8 @@ def declaration(name: str, strategy: Strategy) -> str | None:
         return f"Set scenarios to a tuple of Scenario members that the method learns, found {scenarios!r}."
     typed = {one for base in kind.__mro__ for one in inspect.get_annotations(base)}
     for one, value in vars(kind).items():
-        plain = isinstance(value, (bool, int, float, str, tuple, list, dict))
-        if plain and not one.startswith("_") and one not in {"name", "scenarios", "revision", *typed}:
+        # Constants have names in capitals, and texts are mostly remarks.
+        if isinstance(value, (int, float)) and one.islower() and one[0] != "_" and one not in {"revision", *typed}:
             return (
                 f"'{one}' has no type, so it is no hyperparameter: write {one}: {type(value).__name__} = {value!r}, or "
                 f"{one}: ClassVar if it shall be none."

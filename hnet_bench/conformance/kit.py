@@ -31,7 +31,7 @@ def conformance(name: str, hyperparameters: Settings | None = None, network: Net
 
     If it is not declared rightly or does not train, no more is asked. Raises UserError if it cannot be built at all.
     """
-    strategy: Strategy = catalog.build("strategies", name, hyperparameters or {}, where="the check")
+    strategy: Strategy = catalog.build("strategies", name, hyperparameters or {}, where="the settings")
     torch.set_num_threads(1)
     if not (yield from _of_class(FOR_THE_CLASS, name, strategy)):
         return
@@ -46,7 +46,7 @@ def benchmark_conformance(name: str, settings: Settings | None = None) -> Iterat
     Its data are loaded from the user's data folder, or fetched. If it is not declared rightly, cannot be built or does
     not fit its facts, no more is asked. Raises UserError if there is no such class or it does not take the settings.
     """
-    benchmark: Benchmark = catalog.build("benchmarks", name, settings or {}, where="the check")
+    benchmark: Benchmark = catalog.build("benchmarks", name, settings or {}, where="the settings")
     torch.set_num_threads(1)
     if not (yield from _of_class(benchmark_checks.FOR_THE_CLASS, name, benchmark)):
         return

@@ -40,6 +40,12 @@ class Cell:
     # is asked whether it suits before there are runs.
     seeds: tuple[int, ...] = (0,)
     trial_seeds: tuple[int, ...] = ()  # of the table's trials: their records count in none of its cells
+    tuned_on: tuple[int, ...] = ()  # by whose scores others chose the hyperparameters: nor do records of these
+
+    @property
+    def barred_seeds(self) -> tuple[int, ...]:
+        """Those by which hyperparameters were chosen, and which so cannot judge them."""
+        return (*self.trial_seeds, *self.tuned_on)
 
     @property
     def untuned(self) -> bool:

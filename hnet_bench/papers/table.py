@@ -123,6 +123,7 @@ class _File(_About):
     rows: tuple[Any, ...]
     extends: str | dict[str, Any] | None = None
     seeds: str | int | tuple[int | str, ...] = "1"
+    tuned_on: str | int | tuple[int | str, ...] = ""
     unit: Unit = "percent"
     better: Better = "higher"
     hyperparameters: dict[str, Any] = field(default_factory=dict)
@@ -261,13 +262,17 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         raise UserError(f"Table '{name}' has more than one row named '{min(repeated)}'.")
     with naming(f"'seeds' of table '{name}'"):
         seeds = parse_seeds(file.seeds)
+    with naming(f"'tuned_on' of table '{name}'"):
+        tuned_on = parse_seeds(file.tuned_on) if file.tuned_on != "" else ()
+    if both := set(seeds) & set(tuned_on):
+        raise UserError(f"Table '{name}' has seed {min(both)}, and it is 'tuned_on' that: it cannot serve both.")
     own = [
-        _cell(name, file, groups, row, scenario, folder)
+        replace(_cell(name, file, groups, row, scenario, folder), tuned_on=tuned_on)
         for row in rows
         for scenario in Scenario
         if getattr(row, scenario.label) is not None
     ]
-    cells = _tuned((*inherited, *with_choices(own)), seeds, file.tuning, f"Table '{name}'")
+    cells = _tuned((*inherited, *with_choices(own)), seeds, f"Table '{name}'")
     if not cells:
         raise UserError(f"Table '{name}' has no cell: give its rows a [rows.CL1], [rows.CL2] or [rows.CL3].")
     _check_files(cells, f"Table '{name}'")
@@ -402,11 +407,10 @@ def _search(
     )
 
 
-def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], tuning: Settings | None, where: str) -> tuple[Cell, ...]:
-    """The cells of a table with its seeds and those by which hyperparameters were chosen, by its own trials or, where
-    no row has a search, by whoever published them. Raises UserError if one of these is also the table's."""
-    others = parse_seeds(tuning["seeds"]) if tuning else ()
-    of_trials = tuple(sorted({*others, *(seed for cell in cells if cell.search for seed in cell.search.seeds)}))
+def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple[Cell, ...]:
+    """The cells of a table with its seeds and those of its trials. Raises UserError if one of these is also the
+    table's."""
+    of_trials = tuple(sorted({seed for cell in cells if cell.search for seed in cell.search.seeds}))
     if shared := [seed for seed in seeds if seed in of_trials]:
         raise UserError(
             f"{where} has seeds {format_seeds(seeds)}, and its trials, by which hyperparameters are chosen, "

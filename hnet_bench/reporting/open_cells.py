@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hnet_bench.interfaces import Settings
+from hnet_bench.papers.reported import LEAST_REPEATS
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import NO_REASON, Column, TextTable, reason_of, text_table
 from hnet_bench.reporting.plan_costs import why_not
 from hnet_bench.reporting.statistics import SeedsNeeded
-from hnet_bench.reporting.text import duration
+from hnet_bench.reporting.text import count, duration
 from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.spec import RunSpec
+
+# What `verify --json` says of an open cell.
+OPEN_KEYS = ("reason", "seeds", "at_least", "runs", "seconds", "learned_from")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,41 +27,78 @@ class OpenCell:
     cell: ReportCell
     reason: str
     seeds: SeedsNeeded  # in all; words if no number of them would decide it
-    at_least: bool  # whether that is the least number with which it can be decided, for want of a measured spread
-    runs: int | None  # that it takes; None if it cannot be run, or no number would do
+    at_least: bool  # whether that is the least number with which it can be decided, for want of what it is planned by
+    runs: int | None  # that are missing; None if it cannot be run, no number would do, or seeds were chosen
     seconds: float | None  # of these on one core or GPU; None where nothing is known of it
+    learned_from: str | None  # which records say so, see `runs.cost`
 
     def to_json(self) -> Settings:
         """What `verify --json` says of it."""
-        return {name: getattr(self, name) for name in ("reason", "seeds", "at_least", "runs", "seconds")}
+        return {name: getattr(self, name) for name in OPEN_KEYS}
+
+
+def is_open(cell: ReportCell) -> bool:
+    """Whether a cell that is to be judged is inconclusive or not run."""
+    return cell.verdict is not None and cell.verdict.outcome in ("inconclusive", "not run")
 
 
 def open_cells(report: Report, estimate: Callable[[RunSpec], Estimate | None]) -> list[OpenCell]:
-    """The cells of a report that are inconclusive or not run, in its order; `estimate` says what a run costs."""
-    return [
-        _open(cell, estimate)
-        for cell in report.cells
-        if cell.verdict and cell.verdict.outcome in ("inconclusive", "not run")
-    ]
+    """The open cells of a report, in its order; `estimate` says what a run costs."""
+    return [_open(cell, estimate) for cell in report.cells if is_open(cell)]
 
 
 def _open(cell: ReportCell, estimate: Callable[[RunSpec], Estimate | None]) -> OpenCell:
     assert cell.verdict is not None
-    assert cell.reported is not None
-    needed, known = cell.verdict.seeds_if_equal, None
-    least = min((look for look in cell.reported.looks if look >= MINIMUM_TO_REPRODUCE), default=MINIMUM_TO_REPRODUCE)
-    seeds = least if needed is None else needed
-    runs = max(0, seeds - len(cell.records)) if cell.spec and isinstance(seeds, int) else None
-    if runs is not None and cell.spec:
-        known = estimate(cell.spec)
+    seeds = None if _repeats_missing(cell) else cell.verdict.seeds_if_equal
+    at_least, needed = seeds is None, _least(cell) if seeds is None else seeds
+    runs = _missing(cell, needed) if isinstance(needed, int) and cell.spec and _all_seeds(cell) else None
+    cost = estimate(cell.spec) if runs is not None and cell.spec else None
     return OpenCell(
         cell=cell,
-        reason=reason_of(cell).removeprefix(f"{NO_REASON}; ") or why_not(cell) or "no record",
-        seeds=seeds,
-        at_least=needed is None,
+        reason=_reason(cell),
+        seeds=needed,
+        at_least=at_least,
         runs=runs,
-        seconds=known.seconds * runs if known and runs is not None else None,
+        seconds=cost.seconds * runs if cost and runs is not None else None,
+        learned_from=cost.basis if cost else None,
     )
+
+
+def _least(cell: ReportCell) -> int:
+    """The least number of seeds with which the cell can be reproduced."""
+    assert cell.reported is not None
+    looks = [look for look in cell.reported.looks if look >= MINIMUM_TO_REPRODUCE]
+    return max(min(looks, default=MINIMUM_TO_REPRODUCE), cell.reported.repeats)
+
+
+def _missing(cell: ReportCell, needed: int) -> int:
+    """Runs without a record: of the first seeds where the table has looks, which are about those, else of any; and
+    those that repeat draws, by which the verdict of a matched design is planned."""
+    assert cell.reported is not None
+    if cell.reported.looks:
+        seeds = len(set(cell.cell.seeds[:needed]).difference(cell.seeds))
+    else:
+        seeds = max(0, needed - len(cell.records))
+    return seeds + _repeats_missing(cell)
+
+
+def _repeats_missing(cell: ReportCell) -> int:
+    """Runs that repeat draws and are not done, where these are too few for a matched design."""
+    done = sum(bool(one.records) for one in cell.repeats)
+    return len(cell.repeats) - done if done < LEAST_REPEATS else 0
+
+
+def _all_seeds(cell: ReportCell) -> bool:
+    """Whether the report has all seeds of the cell, and no choice of them."""
+    return set(cell.planned_seeds) == set(cell.cell.seeds).difference(cell.cell.barred_seeds)
+
+
+def _reason(cell: ReportCell) -> str:
+    if not cell.records:
+        failed = f", {count(len(cell.failed_seeds), 'seed')} failed" if cell.failed_seeds else ""
+        return why_not(cell) or f"no record{failed}"
+    waiting = f"{count(missing, 'repeat')} of draws to do; " if (missing := _repeats_missing(cell)) else ""
+    return waiting + reason_of(cell).removeprefix(f"{NO_REASON}; ")
 
 
 def _cost(one: OpenCell) -> str:
@@ -73,6 +114,7 @@ COLUMNS: tuple[Column[OpenCell], ...] = (
     Column("Seeds", lambda one: f"{one.seeds} or more" if one.at_least else str(one.seeds), "left", spare=1),
     Column("Runs", lambda one: "" if one.runs is None else str(one.runs), spare=2),
     Column("Cost", _cost, "left"),
+    Column("Judged by", lambda one: one.learned_from or "", "left", spare=3),
 )
 
 
@@ -83,8 +125,8 @@ def open_table(cells: Sequence[OpenCell]) -> TextTable:
         cells,
         title="Open",
         notes=(
-            "Seeds: in all, as above; where too few are measured to tell, the least number with which a cell can be "
+            "Seeds: in all, as above; where too little is measured to tell, the least number with which a cell can be "
             "reproduced. Cost: expected time of the runs that are missing, on one core or GPU, each by itself; `plan` "
-            "counts once what several cells or runs share.",
+            "has its range, and counts once what several cells or runs share.",
         ),
     )

@@ -158,14 +158,14 @@ def _states(
         found = store.examine(spec, listing) if spec else CellFiles()
 
         def counts(seed: int, cell: Cell = cell) -> bool:
-            return seed not in cell.trial_seeds and (seeds is None or seed in seeds)
+            return seed not in cell.barred_seeds and (seeds is None or seed in seeds)
 
         records = tuple(one for one in found.records if counts(one.spec["seed"]))
         present = revisions_of(spec) if spec and records else {}
         state = CellState(
             cell=cell,
             spec=spec,
-            planned_seeds=planned if seeds is None else seeds,
+            planned_seeds=tuple(seed for seed in (seeds or planned) if seed not in cell.barred_seeds),
             failed_seeds=tuple(filter(counts, found.failed_seeds)),
             records=records,
             files=found.files,
@@ -210,7 +210,7 @@ def _check_draws(cell: Cell) -> None:
 def _on_draw(cell: Cell, draw: int) -> Cell:
     """The cell on one draw for all seeds: none of these is one of the table's, nor of its trials."""
     row, benchmark = f"{cell.row}, draw {draw}", {**cell.benchmark, "draw_seed": draw}
-    return replace(cell, row=row, benchmark=benchmark, reported=None, trial_seeds=())
+    return replace(cell, row=row, benchmark=benchmark, reported=None, trial_seeds=(), tuned_on=())
 
 
 def stale_files(states: list[CellState]) -> frozenset[str]:

@@ -131,6 +131,7 @@ def trial_cell(cell: Cell, values: Settings) -> Cell:
         reported=None,
         seeds=cell.search.seeds,
         trial_seeds=(),
+        tuned_on=(),
     )
 
 

@@ -131,7 +131,7 @@ def test_the_tables_of_2019_have_the_same_rows() -> None:
 def test_the_table_of_2022_differs_from_that_of_2019_in_its_protocol_and_seeds() -> None:
     old, new = load_table("van_de_ven_2019_split_mnist"), load_table("van_de_ven_2022_split_mnist")
     assert new.seeds == tuple(range(2, 22))
-    assert {cell.trial_seeds for cell in new.cells} == {(1,)}  # by which its hyperparameters were chosen
+    assert {cell.tuned_on for cell in new.cells} == {(1,)}
     before = cell_of(old, "none", "CL1")
     of_their_own = {"separate_networks": [100, 100], "generative_classifier": [85, 85]}
     for cell in new.cells:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hnet_bench import api
 from hnet_bench.interfaces import Scenario, Settings, UserError
 from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.table import load_table, parse_table
@@ -37,6 +38,20 @@ CODE = {
 
 def with_code(*runs: Settings) -> Settings:
     return with_cell(authors_code=list(runs))
+
+
+TABLE = """
+title = "T"
+seeds = "{seeds}"
+{more}
+[settings.{row}]
+benchmark = {{ name = "synthetic" }}
+protocol = {{ iterations = 5 }}
+[[rows]]
+name = "{row}"
+settings = "{row}"
+CL1 = {{ strategy = "finetune" }}
+"""
 
 
 def with_cell(row: Settings | None = None, **cell: Any) -> Settings:
@@ -70,6 +85,22 @@ def test_what_is_reported_is_merged_from_table_row_and_cell_and_becomes_a_fracti
         "known": "recalled",
         "note": "row",
     }
+
+
+def test_seeds_on_which_others_tuned_bar_a_tables_own_rows_and_those_alone(tmp_path: Path) -> None:
+    base = TABLE.format(seeds="2-3", more='tuned_on = "1"', row="a")
+    (tmp_path / "base.toml").write_text(base)
+    (tmp_path / "mine.toml").write_text(TABLE.format(seeds="1-3", more='extends = "base.toml"', row="b"))
+    cells = load_table(str(tmp_path / "mine.toml")).cells
+    assert {(cell.row, cell.barred_seeds) for cell in cells} == {("a", (1,)), ("b", ())}
+    planned = {one.cell.row: one.planned_seeds for one in api.select(tmp_path / "mine.toml").states}
+    assert planned == {"a": (2, 3), "b": (1, 2, 3)}
+    assert [one.planned_seeds for one in api.select(tmp_path / "mine.toml", seeds=1).states] == [(), (1,)]
+    with pytest.raises(UserError, match="Seed 1 is one of those by which"):
+        api.select(tmp_path / "base.toml", seeds="1-2")
+    (tmp_path / "base.toml").write_text(base.replace("2-3", "1-3"))
+    with pytest.raises(UserError, match="has seed 1, and it is 'tuned_on' that"):
+        load_table(str(tmp_path / "base.toml"))
 
 
 def test_runs_of_the_authors_code_share_what_the_table_says_and_become_fractions() -> None:
