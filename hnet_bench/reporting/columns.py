@@ -153,9 +153,14 @@ def _field(column: Column[Any], item: Any) -> Entry:
 Row: TypeAlias = "dict[str, ReportCell]"  # the cells of a row by their scenario
 
 ROW: Column[Row] = Column("", lambda row: next(iter(row.values())).label, "left")
-MEASURED: Column[ReportCell] = Column(
-    "measured", lambda cell: f"{measured_text(cell)}{RANK_MARKS[cell.rank]}", shows="rank"
-)
+
+
+def ranked_text(cell: ReportCell) -> str:
+    """What was measured, with its marks and that of its rank."""
+    return f"{measured_text(cell)}{RANK_MARKS[cell.rank]}"
+
+
+MEASURED: Column[ReportCell] = Column("measured", ranked_text, shows="rank")
 REPORTED: Column[ReportCell] = Column("reported", lambda cell: reported_text(cell.reported, cell.cell.unit))
 SYMBOL: Column[ReportCell] = Column(
     "verdict", lambda cell: cell.verdict.kind.symbol if cell.verdict else "", "center", shows="verdict"

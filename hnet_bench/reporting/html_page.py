@@ -15,7 +15,16 @@ from hnet_bench.metrics import average_accuracy, during_accuracy
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import Column, Entry, TextTable, interval_in_words, reason_of, tables_of, text_table
+from hnet_bench.reporting.columns import (
+    Column,
+    Entry,
+    TextTable,
+    interval_in_words,
+    ranked_text,
+    reason_of,
+    tables_of,
+    text_table,
+)
 from hnet_bench.reporting.inline_svg import InlineSvg
 from hnet_bench.reporting.inline_svg import style as style_of
 from hnet_bench.reporting.leaderboard import boards
@@ -82,10 +91,10 @@ def page(reports: Sequence[Report], figures: Mapping[str, Mapping[str, InlineSvg
     )
 
 
-def anchor(report: Report, key: str) -> str:
+def anchor(table: str, key: str) -> str:
     """The id of what belongs to a table: its section (""), a table of it, or what stands behind a cell."""
     # Other characters would stand in links in another form than in ids.
-    return re.sub(r"[^\w./-]", lambda found: f"_{ord(found[0]):x}_", f"{report.name}/{key}" if key else report.name)
+    return re.sub(r"[^\w./-]", lambda found: f"_{ord(found[0]):x}_", f"{table}/{key}" if key else table)
 
 
 def runs(cell: ReportCell) -> TextTable:
@@ -217,6 +226,7 @@ _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     groups,
     made_with,
     measured_text,
+    ranked_text,
     runs,
     settings,
     sources,

@@ -17,10 +17,8 @@ from functools import cached_property
 
 from hnet_bench.config import to_settings
 from hnet_bench.reporting.cells import Report, ReportCell, ranked
-from hnet_bench.reporting.columns import RANK_MARKS
 from hnet_bench.reporting.frames import written
 from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
-from hnet_bench.reporting.text import measured_text
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS
 from hnet_bench.runs.canonical import canonical_json
 
@@ -29,50 +27,26 @@ FEWEST_COLUMNS = 2  # of which a mean is one
 
 
 @dataclass(frozen=True)
-class Place:
-    """A cell of a board, with the table that it is of."""
-
-    report: Report
-    cell: ReportCell  # with its rank in the column of the board
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether it is there to hold others against."""
-        return self.cell.cell.reference
-
-    @property
-    def mean(self) -> float:
-        """What was measured, the higher the better."""
-        assert self.cell.summary is not None
-        return self.cell.summary.mean if self.cell.cell.better == "higher" else -self.cell.summary.mean
-
-    @property
-    def text(self) -> str:
-        """What was measured, with its marks."""
-        return f"{measured_text(self.cell)}{RANK_MARKS[self.cell.rank]}"
-
-
-@dataclass(frozen=True)
 class BoardColumn:
     """All strategies that have learned one benchmark by one protocol, by their names, the best first."""
 
-    places: dict[str, Place]
+    places: dict[str, ReportCell]  # with their ranks in this column
 
     @property
     def benchmark(self) -> str:
         """Its name as people write it."""
-        return written(self._any.cell.cell.benchmark["name"])
+        return written(self._any.cell.benchmark["name"])
 
     @property
     def budget(self) -> str:
         """How long is trained on each experience."""
-        protocol = self._any.cell.records[0].spec["protocol"]
+        protocol = self._any.records[0].spec["protocol"]
         return f"{protocol['iterations']} iterations of {protocol['batch_size']} samples"
 
     @property
     def tables(self) -> list[str]:
         """The names of those that its cells are of."""
-        return list(dict.fromkeys(place.report.name for place in self.places.values()))
+        return list(dict.fromkeys(place.cell.table for place in self.places.values()))
 
     @cached_property
     def counted(self) -> list[str]:
@@ -80,18 +54,18 @@ class BoardColumn:
         enough = [
             name
             for name, place in self.places.items()
-            if not place.is_bound and len(place.cell.records) >= MINIMUM_SEEDS
+            if not place.cell.reference and len(place.records) >= MINIMUM_SEEDS
         ]
         return enough if len(enough) >= FEWEST_METHODS else []
 
     def positions(self, names: Iterable[str]) -> dict[str, float]:
         """1 for the best of these and so on; those with the same mean share theirs."""
-        means = {name: self.places[name].mean for name in names}
+        means = {name: _mean(self.places[name]) for name in names}
         above = {name: sum(other > mean for other in means.values()) for name, mean in means.items()}
         return {name: above[name] + (1 + list(means.values()).count(mean)) / 2 for name, mean in means.items()}
 
     @property
-    def _any(self) -> Place:
+    def _any(self) -> ReportCell:
         return next(iter(self.places.values()))
 
 
@@ -116,7 +90,7 @@ class Board:
 
     def best_of(self, name: str) -> tuple[int, int]:
         """In how many columns a method is the best or cannot be told from it, of how many in which that was tested."""
-        cells = [column.places[name].cell for column in self.columns if name in column.counted]
+        cells = [column.places[name] for column in self.columns if name in column.counted]
         tested = [cell.rank for cell in cells if len(cell.records) >= MINIMUM_TO_RANK and cell.rank != "untested"]
         return len(tested) - tested.count(""), len(tested)
 
@@ -124,40 +98,43 @@ class Board:
     def bodies(self) -> list[list[str]]:
         """Methods, then bounds: in the order of the first column, those that it lacks in that of the next."""
         order = dict.fromkeys(name for column in self.columns for name in column.places)
-        bounds = {name for column in self.columns for name, place in column.places.items() if place.is_bound}
+        bounds = {name for column in self.columns for name, place in column.places.items() if place.cell.reference}
         bodies = [[name for name in order if (name in bounds) == bound] for bound in (False, True)]
         return [body for body in bodies if body]
 
 
 def boards(reports: Sequence[Report]) -> list[Board]:
     """A board for each scenario that has a column with enough methods."""
-    places = [Place(report, cell) for report in reports if not report.table.reduced for cell in report.cells]
-    methods = {place.cell.cell.strategy for place in places if not place.is_bound and place.cell.reported}
-    found: dict[str, dict[str, dict[str, Place]]] = {}
-    for place in places:
-        cell, name = place.cell, place.cell.cell.strategy
-        if cell.spec and cell.records and (cell.reported or place.is_bound):
+    cells = [cell for report in reports if not report.table.reduced for cell in report.cells]
+    methods = {one.cell.strategy for one in cells if not one.cell.reference and one.reported}
+    found: dict[str, dict[str, dict[str, ReportCell]]] = {}
+    for cell in cells:
+        name, is_bound = cell.cell.strategy, cell.cell.reference
+        if cell.spec and cell.records and (cell.reported or is_bound):
             # Fixed streams stand beside drawn ones, as in the papers and as for the best of a table.
             facts = f"{cell.spec.benchmark} {cell.spec.build_benchmark().facts}"
             key = canonical_json([facts, to_settings(cell.spec.protocol)])
             same = found.setdefault(cell.scenario, {}).setdefault(key, {})
-            same.setdefault(f"{name} as a bound" if place.is_bound and name in methods else name, place)
+            same.setdefault(f"{name} as a bound" if is_bound and name in methods else name, cell)
     made = []
     for scenario, by_key in sorted(found.items()):
         columns = [_column(places) for places in by_key.values()]
-        columns = [one for one in columns if sum(not place.is_bound for place in one.places.values()) >= FEWEST_METHODS]
+        columns = [
+            one for one in columns if sum(not place.cell.reference for place in one.places.values()) >= FEWEST_METHODS
+        ]
         made.append(Board(scenario, sorted(columns, key=lambda column: -len(column.counted))))
     return [board for board in made if board.columns]
 
 
-def _column(places: dict[str, Place]) -> BoardColumn:
+def _column(places: dict[str, ReportCell]) -> BoardColumn:
     """The column, ranked where its methods have seeds enough."""
-    column = BoardColumn(dict(sorted(places.items(), key=lambda item: -item[1].mean)))
-    counted = column.counted
-    ranks = dict(zip(counted, ranked([places[name].cell for name in counted]) if counted else [], strict=True))
-    return BoardColumn(
-        {
-            name: replace(place, cell=replace(place.cell, rank=ranks.get(name, "")))
-            for name, place in column.places.items()
-        }
-    )
+    ordered = dict(sorted(places.items(), key=lambda item: -_mean(item[1])))
+    counted = BoardColumn(ordered).counted
+    ranks = dict(zip(counted, ranked([ordered[name] for name in counted]) if counted else [], strict=True))
+    return BoardColumn({name: replace(cell, rank=ranks.get(name, "")) for name, cell in ordered.items()})
+
+
+def _mean(cell: ReportCell) -> float:
+    """What was measured, the higher the better."""
+    assert cell.summary is not None
+    return cell.summary.mean if cell.cell.better == "higher" else -cell.summary.mean

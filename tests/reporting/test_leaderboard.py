@@ -89,7 +89,7 @@ def test_how_often_a_method_is_the_best_is_said_where_it_was_tested(report_of: C
         "mas": (0, 0),
         "joint": (0, 0),
     }
-    ranks = {name: place.cell.rank for name, place in board.columns[0].places.items()}
+    ranks = {name: place.rank for name, place in board.columns[0].places.items()}
     assert ranks == {"joint": "", "er": "best", "lwf": "untested", "ewc": "", "si": ""}
 
 
@@ -112,15 +112,15 @@ def test_tables_with_the_same_protocol_share_a_column_and_the_first_has_the_sett
     (board,) = boards([report_of("long", LONG, iterations=9), report_of("others", others, iterations=9)])
     (column,) = board.columns
     assert column.tables == ["long", "others"]
-    assert column.places["ewc"].report.name == "long"
-    assert column.places["mas"].cell.key == "mas/CL3"
+    assert column.places["ewc"].cell.table == "long"
+    assert column.places["mas"].key == "mas/CL3"
 
 
 def test_a_bound_whose_strategy_is_a_method_elsewhere_has_a_name_of_its_own(report_of: Callable[..., Report]) -> None:
     bound: Rows = {"each alone": (method("ewc", reference=True, hyperparameters={"strength": 7.0}), [0.9] * 5)}
     (board,) = boards([report_of("first", bound, iterations=9), report_of("long", LONG, iterations=9)])
     (column,) = board.columns
-    assert (column.places["ewc"].cell.key, column.places["ewc as a bound"].cell.key) == ("ewc/CL3", "each alone/CL3")
+    assert (column.places["ewc"].key, column.places["ewc as a bound"].key) == ("ewc/CL3", "each alone/CL3")
     assert board.bodies == [["er", "lwf", "ewc", "si"], ["joint", "ewc as a bound"]]
     assert column.counted == ["er", "lwf", "ewc", "si"]
 
