@@ -222,7 +222,8 @@ def _rank_legend(report: Report) -> list[str]:
 
 def _verdict_legend(report: Report) -> list[str]:
     counts = report.outcomes
-    shaky = Counter(one.outcome for cell in report.cells if (one := cell.verdict) and one.known != "verified")
+    judged = [cell.verdict for cell in report.cells if cell.verdict and cell.verdict.outcome != "inconclusive"]
+    shaky = Counter(one.outcome for one in judged if one.known != "verified")
     present = []
     for name, kind in VERDICTS.items():
         if kind.meaning and counts[name]:

@@ -193,6 +193,13 @@ def test_metrics_that_a_table_names_stand_in_every_format_with_their_spread(acco
     assert (line["row"], float(line["measured_worst_case_accuracy_mean"])) == ("good", pytest.approx(0.7))
 
 
+def test_verdicts_beside_numbers_that_nobody_verified_are_counted_apart(rich_report: Report) -> None:
+    # The row `low`, whose number is recalled, is the one that is below.
+    text = markdown.page(rich_report)
+    assert "▼ below, the measured number is lower by more than the margin (1, 1 beside numbers that are not" in text
+    assert "? inconclusive (2)" in text
+
+
 def test_what_is_kept_stands_where_it_was_measured(account_report: Report) -> None:
     table = account_table(account_report)
     assert table is not None

@@ -175,11 +175,12 @@ def _forest_caption(frame: DataFrame) -> str:
     what = "difference" if quantity_of(frame).ceiling is not None else "difference, as a ratio to what is reported"
     single = "; one seed has none" if (frame["n"] == 1).any() else ""
     single += ", nor what awaits its first look" if (frame["difference_low"].isna() & (frame["n"] > 1)).any() else ""
-    judged = (
-        ", from which verdicts are read" if frame["margin"].notna().any() else "; no margin is declared to judge by"
+    margins = frame["margin"].notna().any()
+    judged, unjudged = (
+        (", from which verdicts are read", "") if margins else ("", "; no margin is declared to judge by")
     )
     bars = (
-        f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox){judged}{single}. "
+        f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox){judged}{single}{unjudged}. "
         "Arrows: the bar goes on outside."
     )
     return (
