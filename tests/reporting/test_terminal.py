@@ -87,10 +87,12 @@ def test_columns_of_lesser_weight_are_left_out_by_name(rich_report: Report, show
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_names_of_tables_and_run_ids_of_the_shipped_records(width: int, shown: Callable[..., list[str]]) -> None:
+def test_names_of_tables_and_run_ids_of_the_shipped_records(
+    width: int, shown: Callable[..., list[str]], tmp_path: Path
+) -> None:
     from hnet_bench import api
 
-    listed = api.progress(results="nothing")
+    listed = api.progress(results=tmp_path)
     lines = shown(width, print_table, text_table(TABLES, listed))
     words = {word for line in lines for word in line.split()}
     assert {word for one in listed for word in (one.name, *one.title.split())} <= words

@@ -96,7 +96,7 @@ def damaged(record, how):
     if how == "nested too deep":
         return "[" * 100_000
     if how == "schema":
-        content["schema"] = 99
+        content["schema"] = 0
     if how == "key":
         del content["seconds"]
     if how == "extra":
@@ -122,7 +122,7 @@ HOW = {
     "no object": "expected a JSON object, found list",
     "not a number": "NaN is no number",
     "nested too deep": "could not be read",
-    "schema": ", found 99",
+    "schema": ", found 0",
     "key": "seconds",
     "extra": "accuracy",
     "not square": "does not fit its sha256",
