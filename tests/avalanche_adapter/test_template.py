@@ -130,7 +130,8 @@ def test_every_strategy_learns_a_stock_avalanche_benchmark(name, scenario):
     if scenario is Scenario.TASK or name in ("finetune", "joint", "hnet_r"):
         assert accuracies[2] > 0.9
     else:
-        assert sum(accuracies) > 0.9
+        # Guessing gives a half on each of three experiences in CL2, and a sixth in CL3.
+        assert sum(accuracies) > (1.6 if scenario is Scenario.DOMAIN else 0.9)
 
 
 def test_the_classes_of_a_shuffled_stream_are_learnt_on_the_right_outputs():
