@@ -210,6 +210,14 @@ def test_what_is_kept_stands_where_it_was_measured(account_report: Report) -> No
     assert [[field.text for field in row][2:] for row in table.rows] == [
         [seeds, "25", "0.00", "0.00", "2.00", "0.00", "2.00"] for seeds in ("1-5", "1")
     ]
+    # Seeds are those whose records say it, which earlier ones do not.
+    earlier = tuple(
+        replace(cell, records=(*(replace(one, measured=None) for one in cell.records[:2]), *cell.records[2:]))
+        for cell in account_report.cells
+    )
+    table = account_table(replace(account_report, cells=earlier))
+    assert table is not None
+    assert table.rows[0][2].text == "3-5"
     measured = {cell["row"]: cell["measured"] for cell in map(cell_json, account_report.cells) if cell["measured"]}
     assert [measured["good"][name] for name in ACCOUNT] == [25, 1200, 3200, 2**21, 4800, 2560, 2 * 10**7, 2.0]
     assert "kept_bytes" not in measured["low"]
