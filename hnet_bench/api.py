@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from hnet_bench import arguments as given
 from hnet_bench import catalog
@@ -39,7 +39,7 @@ from hnet_bench.papers.search import RuleName
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table, load_table, table_file, table_names
 from hnet_bench.reporting import frames
-from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name, known
+from hnet_bench.reporting.figures.kinds import FORMATS, KINDS, check_kinds, file_name
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.files import write_atomically
 from hnet_bench.runs.plan import (
@@ -521,7 +521,7 @@ def tune(
     only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
     selected = load_table(name).select(given.names(rows, "rows"), only or None)
     if rule:
-        known(rule, RULES, "rule")
+        given.one_of(RULES, rule, f"rule '{rule}'")
     asked = searched(selected, rule)
     failed: list[RunSpec] = []
     while not failed:  # what a sampler draws next depends on what came before
@@ -817,10 +817,12 @@ def figures(
     given.at_least(width, 2, "width")
     given.at_least(font_size, 4, "font_size")
     suffixes = dict.fromkeys(
-        known(text.lower(), FORMATS, "format") for text in given.names(formats, "formats") or ["svg"]
+        given.one_of(FORMATS, text.lower(), f"format '{text.lower()}'")
+        for text in given.names(formats, "formats") or ["svg"]
     )
     asked = given.names(kinds, "kinds")
-    chosen, folder = [known(text, KINDS, "kind of figure") for text in asked or KINDS], Path(reports)
+    chosen = [given.one_of(KINDS, text, f"kind of figure '{text}'") for text in asked or KINDS]
+    folder = Path(reports)
     found = select(table, results=results)
     note = owners(folder, {found.name: found.table.name})
     only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
@@ -863,8 +865,8 @@ def latex(
     from hnet_bench.reporting.cells import build_report
     from hnet_bench.reporting.paper_table import paper_table
 
-    spread = given.one_of(Spread, spread, f"spread {spread!r}")
-    bold = given.one_of(Bold, bold, f"choice of what is bold, {bold!r}")
+    spread = given.one_of(get_args(Spread), spread, f"spread {spread!r}")
+    bold = given.one_of(get_args(Bold), bold, f"choice of what is bold, {bold!r}")
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     report = build_report(chosen.table, chosen.states, command=chosen.name)
     if not report.measured:

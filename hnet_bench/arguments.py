@@ -59,13 +59,13 @@ def seeds(given: Seeds) -> tuple[int, ...] | None:
 
 def device(given: str) -> Device:
     """Where to train."""
-    found: Device = one_of(Device, given, f"device {given!r}")
+    found: Device = one_of(get_args(Device), given, f"device {given!r}")
     return found
 
 
 def loggers(given: Names) -> tuple[Logger, ...]:
     """Loggers of Avalanche that a sweep also tells."""
-    return tuple(one_of(Logger, name, f"logger '{name}'") for name in names(given, "logger") or ())
+    return tuple(one_of(get_args(Logger), name, f"logger '{name}'") for name in names(given, "logger") or ())
 
 
 def path(given: PathLike | None) -> Path | None:
@@ -106,9 +106,9 @@ def _listed(given: Any, what: str, kinds: str) -> list[Any]:
     return found
 
 
-def one_of(words: Any, given: str, what: str) -> Any:
-    """What was given, which is one of the words of a Literal; `what` is in messages and quotes it."""
-    for known in get_args(words):
+def one_of(words: Iterable[str], given: str, what: str) -> Any:
+    """What was given, which is one of these words; `what` is in messages and quotes it."""
+    for known in words:
         if given == known:
             return known
-    raise UserError(f"Unknown {what}: expected {', '.join(get_args(words))}.")
+    raise UserError(f"Unknown {what}: expected {', '.join(words)}.")

@@ -529,10 +529,10 @@ def verify(
 
     Two one-sided tests against the margin that the table declares
     (docs/verdicts.md), and what each open cell waits for: the reason, the seeds
-    that it takes, and their expected cost. Exit code 0: all are reproduced. 1: at least one is
-    above or below. 2: neither, something is close, inconclusive or not run;
-    then there are verdicts on the standard output, unlike after a wrong
-    command, which ends with 2 and "Error:" as it does everywhere.
+    that it takes, and their expected cost. Exit code 0: all are reproduced. 1:
+    at least one is above or below. 2: neither, something is close, inconclusive
+    or not run; then there are verdicts on the standard output, unlike after a
+    wrong command, which ends with 2 and "Error:" as it does everywhere.
 
     [bold]Examples[/bold]
 

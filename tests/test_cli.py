@@ -468,6 +468,13 @@ def test_results_in_a_readme_are_written_and_checked(user_table, stored, said):
     assert said("report --check", code=1).err.startswith("README.md differs from line 6 on\n1 file")
 
 
+@pytest.fixture
+def judged(user_table):
+    """mine.toml with 70.0 ± 0.1 reported for its first cell, and a margin of 1."""
+    reported = 'mean = 70.0, spread = 0.1, spread_kind = "sem", n = 20, margin = 1.0, known = "recalled"'
+    user_table.write_text(user_table.read_text().replace("mean = 87.19", f"{reported} }}\n# {{ mean = 87.19"))
+
+
 @pytest.mark.parametrize(
     ("scores", "code", "outcome"),
     [
@@ -479,9 +486,7 @@ def test_results_in_a_readme_are_written_and_checked(user_table, stored, said):
         ((), 2, "1 not run"),
     ],
 )
-def test_the_exit_code_of_verify_is_its_verdict(scores, code, outcome, user_table, stored, said):
-    reported = 'mean = 70.0, spread = 0.1, spread_kind = "sem", n = 20, margin = 1.0, known = "recalled"'
-    user_table.write_text(user_table.read_text().replace("mean = 87.19", f"{reported} }}\n# {{ mean = 87.19"))
+def test_the_exit_code_of_verify_is_its_verdict(scores, code, outcome, judged, stored, said):
     for seed, score in enumerate(scores, start=1):
         stored(seed=seed, score=[[score]])
     told = said("verify mine.toml", code)
@@ -501,9 +506,7 @@ def test_the_exit_code_of_verify_is_its_verdict(scores, code, outcome, user_tabl
         ((0.70, 0.701, 0.702, 0.70, 0.701), None, None, None, None),  # reproduced
     ],
 )
-def test_verify_says_what_open_cells_wait_for(scores, reason, seeds, at_least, runs, user_table, stored, said):
-    reported = 'mean = 70.0, spread = 0.1, spread_kind = "sem", n = 20, margin = 1.0, known = "recalled"'
-    user_table.write_text(user_table.read_text().replace("mean = 87.19", f"{reported} }}\n# {{ mean = 87.19"))
+def test_verify_says_what_open_cells_wait_for(scores, reason, seeds, at_least, runs, judged, stored, said):
     for seed, score in enumerate(scores, start=1):
         stored(seed=seed, score=[[score] * 3] * 3, seconds={"train": [], "evaluate": [], "total": 60.0})
     code = 2 if reason else 0

@@ -19,7 +19,6 @@ from hnet_bench.papers.table import Table
 from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks, step_of
 from hnet_bench.reporting.text import SCALES, Scale
 from hnet_bench.reporting.verdicts import Verdict, beside_authors_code, verdict_of
-from hnet_bench.runs.account import account
 from hnet_bench.runs.canonical import canonical_json
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
@@ -71,7 +70,8 @@ class ReportCell(CellState):
     @property
     def seeds_with_account(self) -> tuple[int, ...]:
         """Those whose records say what the method keeps and computes."""
-        return tuple(one.spec["seed"] for one in self.records if account(one)["operations"] is not None)
+        pairs = zip(self.seeds, self.accounts, strict=True)
+        return tuple(seed for seed, account in pairs if account["operations"] is not None)
 
     @property
     def paths(self) -> list[str]:

@@ -651,8 +651,7 @@ def _measures_table(report: Report, *, name: str, title: str, note: str) -> Text
     """What the records tell beside scores, of the cells whose records say so; None if none does. Empty columns are left
     out."""
     measures = named_metrics(report) if name == "metrics" else [one for one in MEASURES if one.of == name]
-    needed = "operations" if name == "account" else None
-    cells = [one for one in report.cells if one.records and (not needed or one.account[needed] is not None)]
+    cells = [one for one in report.cells if (one.seeds_with_account if name == "account" else one.records)]
     shown = [measure for measure in measures if measure.heading]
     if not shown or not cells:
         return None

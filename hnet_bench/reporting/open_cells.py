@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.papers.reported import LEAST_REPEATS
@@ -15,9 +15,6 @@ from hnet_bench.reporting.text import count, duration
 from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.spec import RunSpec
-
-# What `verify --json` says of an open cell.
-OPEN_KEYS = ("reason", "seeds", "at_least", "runs", "seconds", "learned_from")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +32,10 @@ class OpenCell:
     def to_json(self) -> Settings:
         """What `verify --json` says of it."""
         return {name: getattr(self, name) for name in OPEN_KEYS}
+
+
+# What `verify --json` says of an open cell.
+OPEN_KEYS = tuple(one.name for one in fields(OpenCell) if one.name != "cell")
 
 
 def is_open(cell: ReportCell) -> bool:

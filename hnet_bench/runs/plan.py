@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hnet_bench.interfaces import Settings, UserError
-from hnet_bench.metrics import Better, Summary, average_accuracy, summarise
+from hnet_bench.metrics import METRICS, Better, Summary, summarise
 from hnet_bench.papers.cell import Cell
 from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.search import ON_TEST_DATA
@@ -37,17 +37,23 @@ class CellState(CellFiles):
     @cached_property
     def summary(self) -> Summary | None:
         """Average accuracy over seeds (fractions), None if nothing is measured."""
-        return summarise([average_accuracy(record.score) for record in self.records])
+        return self.over_seeds(METRICS["average_accuracy"])
 
     def over_seeds(self, metric: Callable[[Record, Better], float | None]) -> Summary | None:
         """The mean of a number of each record, over those that have it; None if none has."""
         return summarise([value for one in self.records if (value := metric(one, self.cell.better)) is not None])
 
     @cached_property
+    def accounts(self) -> list[Mapping[str, float | None]]:
+        """That of each record."""
+        return [account(record) for record in self.records]
+
+    @cached_property
     def account(self) -> dict[str, float | None]:
         """Means over seeds of each number of `ACCOUNT`, None where no record has it."""
-        accounts = [account(record) for record in self.records]
-        found = {name: summarise([value for one in accounts if (value := one[name]) is not None]) for name in ACCOUNT}
+        found = {
+            name: summarise([value for one in self.accounts if (value := one[name]) is not None]) for name in ACCOUNT
+        }
         return {name: summary.mean if summary else None for name, summary in found.items()}
 
     @cached_property

@@ -42,10 +42,3 @@ def check_kinds(asked: Iterable[str], table: str) -> None:
     for kind in asked:
         if kind not in KINDS:
             raise UserError(f"Table '{table}' asks for figure '{kind}': known are {', '.join(KINDS)}.")
-
-
-def known(text: str, among: Iterable[str], what: str) -> str:
-    """The text. Raises UserError unless it is one of these."""
-    if text not in among:
-        raise UserError(f"Unknown {what} '{text}': expected {', '.join(among)}.")
-    return text
