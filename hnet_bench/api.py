@@ -323,22 +323,19 @@ def verify(
     `open.seeds` in all, `open.seconds` of the `open.runs` that are missing)."""
     from pandas import json_normalize
 
-    from hnet_bench.reporting.data_files import cell_json
-    from hnet_bench.reporting.open_cells import OPEN_KEYS
+    from hnet_bench.reporting.open_cells import OPEN_KEYS, judged_json
 
     report = verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
-    waiting = {one.cell.key: one.to_json() for one in open_cells(report, results=results)}
     decided = dict.fromkeys(OPEN_KEYS)
-    lines = [{**cell_json(cell), "open": waiting.get(cell.key, decided)} for cell in report.cells if cell.verdict]
     return json_normalize(
         [
             {
                 **{key: one[key] for key in ("row", "label", "scenario")},
                 **one["verdict"],
                 "authors_code": {key: value for key, value in (one["authors_code"] or {}).items() if key != "runs"},
-                "open": one["open"],
+                "open": one["open"] or decided,
             }
-            for one in lines
+            for one in judged_json(report, open_cells(report, results=results))
         ]
     )
 

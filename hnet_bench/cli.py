@@ -540,17 +540,14 @@ def verify(
 
     hnet-bench verify von_oswald_2020_table_1 --rows split_hnet_ent --scenarios CL1
     """
-    from hnet_bench.reporting.data_files import cell_json
-    from hnet_bench.reporting.open_cells import open_table
+    from hnet_bench.reporting.open_cells import judged_json, open_table
     from hnet_bench.reporting.terminal import print_table, print_verdicts
     from hnet_bench.reporting.verdicts import exit_code
 
     built = api.verdicts(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results)
     outcomes, waiting = built.outcomes, api.open_cells(built, results=results)
     if as_json:
-        found = {one.cell.key: one.to_json() for one in waiting}
-        lines = [{**cell_json(cell), "open": found.get(cell.key)} for cell in built.cells if cell.verdict]
-        typer.echo(json.dumps(lines, indent=2))
+        typer.echo(json.dumps(judged_json(built, waiting), indent=2))
     else:
         print_verdicts(built)
         if waiting:

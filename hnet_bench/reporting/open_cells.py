@@ -9,6 +9,7 @@ from hnet_bench.interfaces import Settings
 from hnet_bench.papers.reported import LEAST_REPEATS
 from hnet_bench.reporting.cells import Report, ReportCell
 from hnet_bench.reporting.columns import NO_REASON, Column, TextTable, reason_of, text_table
+from hnet_bench.reporting.data_files import cell_json
 from hnet_bench.reporting.plan_costs import why_not
 from hnet_bench.reporting.statistics import SeedsNeeded
 from hnet_bench.reporting.text import count, duration
@@ -46,6 +47,12 @@ def is_open(cell: ReportCell) -> bool:
 def open_cells(report: Report, estimate: Callable[[RunSpec], Estimate | None]) -> list[OpenCell]:
     """The open cells of a report, in its order; `estimate` says what a run costs."""
     return [_open(cell, estimate) for cell in report.cells if is_open(cell)]
+
+
+def judged_json(report: Report, waiting: Sequence[OpenCell]) -> list[Settings]:
+    """What `verify --json` says of each cell that is to be judged."""
+    found = {one.cell.key: one.to_json() for one in waiting}
+    return [{**cell_json(cell), "open": found.get(cell.key)} for cell in report.cells if cell.verdict]
 
 
 def _open(cell: ReportCell, estimate: Callable[[RunSpec], Estimate | None]) -> OpenCell:

@@ -43,6 +43,7 @@ _DECIMALS = 12
 # 1.17.1.
 _DECIMALS_OF_INTERVALS = 6
 _INTERVALS = ("difference_low", "difference_high")
+_MOST_NAMED = 6  # of cells without a record, in a caption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,13 +191,24 @@ def _page(subject: Subject, name: str) -> Page | None:
         return Page(
             **of_table,
             what=kind.heading(chosen) if kind.heading else kind.title,
-            caption=kind.caption(chosen),
+            caption=kind.caption(chosen) + ("" if kind.trials else _not_run(subject.cells)),
             scores=chosen[list(dict.fromkeys((*_PLACE, *kind.columns)))],
             cells=subject.cells[list(_PLACE)],
         )
     if name in (MAIN, *table.figures):
         return Page(**of_table, what=kind.title, empty=_missing(subject))
     return None
+
+
+def _not_run(cells: DataFrame) -> str:
+    """The end of a caption that names the cells, or where they are many how many, of which there is no record yet."""
+    missing = cells[cells["n"] == 0]
+    if missing.empty:
+        return ""
+    if len(missing) > _MOST_NAMED:
+        return f" Without a record yet, and not shown: {len(missing)} of {len(cells)} cells."
+    scenarios = missing.groupby("label", sort=False)["scenario"].agg(", ".join)
+    return f" Without a record yet: {'; '.join(f'{label} ({mine})' for label, mine in scenarios.items())}."
 
 
 def _missing(subject: Subject) -> str:

@@ -130,6 +130,23 @@ def test_a_cell_that_was_not_run_is_said_to_be_so(subject_of: SubjectOf, words_o
         assert words_of(figures[kind]).count("not run") == 1  # b has no cell in CL1
 
 
+@pytest.mark.parametrize(
+    ("missing", "text"),
+    [
+        (0, "own."),
+        (2, "own. Without a record yet: Row 0 (CL1, CL3)."),
+        (7, "own. Without a record yet, and not shown: 7 of 9 cells."),
+    ],
+)
+def test_the_caption_names_cells_without_a_record_or_how_many_there_are(
+    subject_of: SubjectOf, missing: int, text: str
+) -> None:
+    rows: dict[str, dict[str, Any]] = {"z": {"CL1": SCORES[:2], "CL3": SCORES[:2]}}
+    for index in range(missing):
+        rows.setdefault(str(index // 2), {})[("CL1", "CL3")[index % 2]] = []
+    assert pages(subject_of(rows))["comparison"].caption.endswith(f"Each panel has a scale of its {text}")
+
+
 def test_rows_of_different_benchmarks_do_not_share_axes(subject_of: SubjectOf) -> None:
     three = [[0.9, 0, 0], [0.8, 0.9, 0], [0.7, 0.8, 0.9]]
     figure = drawn(subject_of({"a": {"CL1": [SCORES[0]]}, "b": {"CL1": [three]}}))["learning-curves"]
