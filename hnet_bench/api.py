@@ -53,7 +53,7 @@ from hnet_bench.runs.plan import (
 )
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import installed_records, unpack
-from hnet_bench.runs.spec import RunSpec, cell_spec, check_chosen, resolve_cell
+from hnet_bench.runs.spec import RunSpec, check_chosen
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, files_of, searched, trials_table
 from hnet_bench.scaffold import first_files
@@ -172,10 +172,8 @@ def progress(*, results: PathLike = "results") -> list[Progress]:
     store, found = _store(_existing(results)), []
     for name in table_names():
         table = load_table(name)
-        specs = [spec for cell in table.cells if (spec := cell_spec(cell))]
-        planned = {spec.with_seed(seed).key for spec in specs for seed in table.seeds}
-        done = {spec.with_seed(seed).key for spec in specs for seed in store.done_seeds(spec)}
-        found.append(Progress(name=name, title=table.title, done=len(done & planned), planned=len(planned)))
+        whole = Selection(name=name, table=table, seeds=None, store=store, states=table_state(table, store))
+        found.append(Progress(name=name, title=table.title, done=whole.done, planned=whole.planned))
     return found
 
 
@@ -448,7 +446,8 @@ def run(
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     if rerun_stale:
         chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
-    _report_missing(chosen, quiet=quiet)
+    for state in chosen.states:
+        check_chosen(state.cell)
     sweep = Sweep(chosen=chosen, cluster=cluster, options=options, budget=budget, stop_after=stop_after, quiet=quiet)
     done = sweep.until_decided() if until_decided else sweep.all_runs()
     return SweepResult(selection=chosen, **vars(done))
@@ -967,31 +966,13 @@ def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) ->
     """What a store holds of each cell. Raises UserError as `resolve` does."""
     # A sweep of hours must not end in a report that cannot be made.
     check_kinds(table.figures, table.name)
-    # Our tables may be ahead of our strategies; in a user's rows an unknown name is a slip.
     for cell in table.cells:
         if cell.search:
             if cell.search.problem:
                 check_chosen(cell)
             check_search(cell)
             check_trials(cell)
-        elif not cell.shipped:
-            resolve_cell(cell)
     return table_state(table, store, seeds)
-
-
-def _report_missing(chosen: Selection, *, quiet: bool) -> None:
-    """Says which cells cannot be run because a strategy or a benchmark is not there. Raises UserError if
-    hyperparameters of one are still to be chosen."""
-    for state in chosen.states:
-        check_chosen(state.cell)
-    missing = [state.cell for state in chosen.states if state.spec is None]
-    if missing and not quiet:
-        unknown = {cell.strategy for cell in missing if not catalog.is_known("strategies", cell.strategy)}
-        unknown |= {name for cell in missing if not catalog.is_known("benchmarks", name := cell.benchmark["name"])}
-        say(f"Skipping {count(len(missing), 'cell')}: not implemented yet are {', '.join(sorted(unknown))}.")
-    if len(missing) == len(chosen.states):
-        table = chosen.table.name
-        raise UserError(f"Nothing to run: no strategy of the chosen cells of table '{table}' exists yet.")
 
 
 def _report_damage(states: list[CellState]) -> None:

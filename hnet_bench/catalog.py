@@ -36,6 +36,9 @@ from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, UserE
 
 Kind = Literal["strategies", "benchmarks"]
 
+# Packages whose classes have a revision that is guarded.
+OURS = ("hnet_bench", "baselines")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -68,11 +71,6 @@ def benchmark_class(name: str) -> type[Benchmark]:
     """Class of the benchmark with this name, or of `path.py:Class`. Raises UserError if there is none."""
     loaded: type[Benchmark] = _load("benchmarks", name)
     return loaded
-
-
-def is_known(kind: Kind, name: str) -> bool:
-    """Whether a name can be loaded; paths are tried when they are loaded."""
-    return ".py:" in name or name in names(kind)
 
 
 def plain_name(name: str) -> str:
@@ -185,8 +183,17 @@ def user_file(name: str, folders: Iterable[Path] = ()) -> Path | None:
 
 def build(kind: Kind, name: str, settings: Settings, *, where: str, file: Path | None = None) -> Any:
     """Instance of a strategy or benchmark from its name and settings; `file` is where that of `path.py:Class` is, if
-    not below the current folder. Raises UserError as `from_settings` does."""
-    return from_settings(_load(kind, name, where, file), settings, where=where)
+    not below the current folder. Raises UserError as `from_settings` does, and for whatever a class raises that is none
+    of ours."""
+    found = _load(kind, name, where, file)
+    try:
+        return from_settings(found, settings, where=where)
+    except UserError:
+        raise
+    except Exception as error:
+        if found.__module__.partition(".")[0] in OURS:
+            raise
+        raise UserError(f"'{name}' refuses its settings ({where}): {type(error).__name__}: {error}.") from error
 
 
 def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> Any:

@@ -654,8 +654,7 @@ def trace(
 
     state = api.one_cell(table, row, scenario, seeds=seeds, results=results)
     check_chosen(state.cell)
-    if state.spec is None:
-        raise UserError(f"The strategy '{state.cell.strategy}' of {state.cell.where} is not implemented yet.")
+    assert state.spec is not None  # as it is for all cells whose hyperparameters are chosen
     found = traced(state)
     if as_json:
         typer.echo(json.dumps([one.to_json() for one in found], indent=2))

@@ -72,10 +72,11 @@ class Sweep:
             if now.budget:
                 try:
                     todo, seconds = now.within_budget(wanted, in_order=True)
-                except UserError:
-                    if whole.todo:
-                        return whole
-                    raise
+                except UserError as error:
+                    if not whole.todo:
+                        raise
+                    self._say(str(error))
+                    return whole
                 now = replace(now, budget=f"{max(seconds_of(now.budget) - seconds, 1):.0f}s")
             forget_needless(store, now.chosen.runs, todo)
             part = now.do(todo)

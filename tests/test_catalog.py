@@ -156,18 +156,35 @@ def test_a_users_file_that_is_absent_or_broken_is_named(tmp_path: Path) -> None:
         catalog.strategy_class(f"{tmp_path}/broken.py:Mine")
 
 
+def test_whatever_a_users_class_raises_for_its_settings_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine:\n"
+        "    strength: float = 1.0\n"
+        "    scenarios = ()\n"
+        "    def __post_init__(self):\n"
+        "        if self.strength < 0:\n"
+        "            raise ValueError('strength must be positive')\n"
+        "    def build(self): ...\n"
+    )
+    words = r"my\.py:Mine' refuses its settings \(row 'a'\): ValueError: strength must be positive\."
+    with pytest.raises(UserError, match=words):
+        catalog.build("strategies", f"{tmp_path}/my.py:Mine", {"strength": -1.0}, where="row 'a'")
+
+
 def test_a_plug_in_adds_its_names(plug_in: Any) -> None:
     plug_in(("baselines", "baselines:STRATEGIES"))
-    assert catalog.is_known("strategies", "finetune")
+    assert "finetune" in catalog.names("strategies")
     plug_in()
-    assert not catalog.is_known("strategies", "finetune")
+    assert "finetune" not in catalog.names("strategies")
 
 
 def test_the_same_table_announced_twice_is_fine_but_two_classes_of_one_name_are_not(
     plug_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plug_in(("one", "baselines:STRATEGIES"), ("two", "baselines:STRATEGIES"))
-    assert catalog.is_known("strategies", "finetune")
+    assert "finetune" in catalog.names("strategies")
     (tmp_path / "hnet_bench_test_clash.py").write_text("TABLE = {'finetune': 'other:Finetune'}\n")
     monkeypatch.syspath_prepend(tmp_path)
     plug_in(("one", "baselines:STRATEGIES"), ("two", "hnet_bench_test_clash:TABLE"))

@@ -334,19 +334,10 @@ def without_joint(monkeypatch):
     monkeypatch.setattr(catalog, "names", there.__getitem__)
 
 
-def test_rows_without_a_strategy_are_skipped_in_a_shipped_table(
-    tmp_path, monkeypatch, without_joint, engine, said, refused
-):
+def test_a_strategy_that_is_not_installed_is_named(tmp_path, monkeypatch, without_joint, refused):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hnet_bench.data.load.load", lambda name, **how: None)
-    assert "Skipping 1 cell: not implemented yet are joint.\n" in said("run quick --scenarios CL1").out
-    assert [spec.strategy for spec in engine.calls[0]["specs"]] == ["finetune", "hnet"]
-    assert "Nothing to run" in refused("run quick --rows joint")
-
-
-def test_and_in_a_table_that_extends_it(user_table, without_joint, said):
-    user_table.write_text('extends = "quick"\n')
-    assert "joint" in said("status mine.toml").out
+    for command in ("run", "status"):
+        assert "There is no strategy 'joint'" in refused(f"{command} quick --scenarios CL1")
 
 
 def test_each_data_set_is_loaded_once_from_the_chosen_folder(user_table, monkeypatch, engine, said):

@@ -187,6 +187,13 @@ def test_a_budget_is_spent_on_the_looks_that_stand_first(looks, engine, said, st
     assert seeds_done(engine) == [[("joint", 2), ("joint", 3)]]
 
 
+def test_a_budget_that_is_spent_before_the_next_look_is_said_to_be(looks, engine, said, stored):
+    stored(1, seed=1, seconds={"train": [], "evaluate": [], "total": 60.0}, provenance={"device": "cpu"})
+    out = said("run mine.toml --until-decided --device cpu -j 1 --budget 450s").out
+    assert [len(seeds) for seeds in seeds_done(engine)] == [5]
+    assert "None of the 2 runs to do is expected to end within" in out
+
+
 @pytest.mark.parametrize("command", ["plan", "run"])
 def test_what_is_run_until_decided_has_the_seeds_of_the_table(looks, engine, refused, command):
     line = refused(f"{command} mine.toml --until-decided --seeds 3-8 --device cpu")

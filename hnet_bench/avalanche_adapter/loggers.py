@@ -61,10 +61,12 @@ class Loggers(BaseSGDPlugin):  # type: ignore[misc]
         objective = objective_of(strategy.setup.facts)
 
         def tell(logger: BaseLogger) -> None:
-            score = objective.metric(objective.predictions(strategy.mb_output.detach()), strategy.mb_y)
-            self._latest = float(strategy.loss.detach()), score
-            for name, value in zip(("loss", objective.metric_name), self._latest, strict=True):
-                logger.log_single_metric(f"training/{name}", value, step)
+            outputs, loss, score = strategy.mb_output.detach(), float(strategy.loss.detach()), float("nan")
+            logger.log_single_metric("training/loss", loss, step)
+            if outputs.shape[1] <= strategy.setup.outputs:  # a VAE puts out pixels, which are no prediction
+                score = objective.metric(objective.predictions(outputs), strategy.mb_y)
+                logger.log_single_metric(f"training/{objective.metric_name}", score, step)
+            self._latest = loss, score
 
         self._each(tell)
 

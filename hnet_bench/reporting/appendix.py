@@ -11,6 +11,7 @@ from hnet_bench.config import to_settings
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, runs_of
 from hnet_bench.reporting.columns import Column, TextTable, not_reproduced, text_table
+from hnet_bench.reporting.plan_costs import why_not
 from hnet_bench.reporting.provenance import commit, data, hardware, numbered, recorded, software
 from hnet_bench.reporting.text import GIBIBYTE, duration, one_line
 from hnet_bench.runs.record import Record
@@ -46,7 +47,7 @@ COMPUTE: tuple[Column[Report], ...] = (
 )
 MADE_WITH: dict[str, Callable[[Record], str]] = {
     "Hardware": lambda record: f"{hardware(record)}; threads per run: {record.provenance.get('threads')}",
-    "Operating system": lambda record: str(record.provenance.get("platform", "not recorded")),
+    "Operating system": recorded("platform"),
     "Software": lambda record: f"{software(record)}; matrix products: {recorded('matrix_products')(record)}",
     "Code": lambda record: f"commit {commit(record)}",
     "Data": lambda record: f"SHA-256 of {data(record)}",
@@ -83,7 +84,7 @@ def _settings(report: Report) -> Section:
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for cell in report.cells:
         spec = cell.spec
-        key = (cell.label, "", f"{cell.cell.strategy} (not here yet)", "")
+        key = (cell.label, "", f"{cell.cell.strategy} ({why_not(cell)})", "")
         if spec is not None:
             benchmark = f"{spec.benchmark} ({one_line(spec.benchmark_settings)})"
             trained = f"{benchmark}; {one_line(to_settings(spec.protocol))}"

@@ -20,7 +20,7 @@ from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks
 from hnet_bench.reporting.text import SCALES, Scale
 from hnet_bench.reporting.verdicts import Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.canonical import canonical_json
-from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.plan import CellState, with_repeats
 from hnet_bench.runs.record import Record
 
 
@@ -162,17 +162,13 @@ class Report:
         return len(self.runs.keys() - self.planned)
 
     @property
-    def absent(self) -> list[str]:
-        """Strategies that are not here yet."""
-        return sorted({cell.cell.strategy for cell in self.cells if cell.spec is None and not cell.cell.untuned})
-
-    @property
     def seconds(self) -> float:
         """What all runs took."""
         return float(sum(record.seconds["total"] for record in self.runs.values()))
 
-    def _keys(self, seeds: Callable[[ReportCell], Iterable[int]]) -> frozenset[str]:
-        return frozenset(cell.spec.with_seed(seed).key for cell in self.cells if cell.spec for seed in seeds(cell))
+    def _keys(self, seeds: Callable[[CellState], Iterable[int]]) -> frozenset[str]:
+        cells = with_repeats(self.cells)
+        return frozenset(cell.spec.with_seed(seed).key for cell in cells if cell.spec for seed in seeds(cell))
 
 
 def build_report(table: Table, states: Sequence[CellState], *, command: str) -> Report:
@@ -191,8 +187,9 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
 
 
 def runs_of(reports: Iterable[Report]) -> dict[str, Record]:
-    """The records of tables by the keys of their runs, each once."""
-    return {record.key: record for report in reports for cell in report.cells for record in cell.records}
+    """The records of tables by the keys of their runs, each once, those that repeat draws included."""
+    cells = (cell for report in reports for cell in with_repeats(report.cells))
+    return {record.key: record for cell in cells for record in cell.records}
 
 
 def status_of(state: CellState) -> Settings:

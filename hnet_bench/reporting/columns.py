@@ -385,7 +385,7 @@ def traced_columns(scale: Scale) -> tuple[Column[TracedRecord], ...]:
     return (
         Column("Seed", lambda one: str(one.seed), "left"),
         Column(scale.heading, lambda one: scale.text(one.average), "left"),
-        Column("Code", lambda one: one.freshness.state, "left", spare=1),
+        Column("Code", lambda one: one.code, "left", spare=1),
         Column("Run", lambda one: one.record.run_id, "left"),
         Column("Record", lambda one: str(one.path), "left", spare=2),
     )
@@ -559,7 +559,6 @@ MEASURES = (
         of="metrics",
     ),
     Measure("stale_seeds", "", lambda cell: cell.stale_seeds, over_seeds=False),
-    Measure("unknown_seeds", "", lambda cell: cell.unknown_seeds or None, over_seeds=False),
     Measure("departed_seeds", "", lambda cell: cell.departed_seeds or None, over_seeds=False),
     _metric(
         "task_inference",

@@ -85,13 +85,13 @@ def records(states: Sequence[CellState]) -> DataFrame:
             "compression_ratio": record.parameters["compression_ratio"],
             "seconds": record.seconds["total"],
             **account(record),
-            "stale": fresh.state == "stale",
+            "stale": bool(changed),
             "score": record.score,
             "settings": record.spec,
             "file": state.files[record.spec["seed"]],
         }
         for state in states
-        for record, fresh in zip(state.records, state.freshness, strict=True)
+        for record, changed in zip(state.records, state.changed, strict=True)
     ]
     return DataFrame(lines, columns=list(_RECORD_COLUMNS))
 

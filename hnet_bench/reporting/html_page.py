@@ -29,7 +29,8 @@ from hnet_bench.reporting.inline_svg import InlineSvg
 from hnet_bench.reporting.inline_svg import style as style_of
 from hnet_bench.reporting.leaderboard import boards
 from hnet_bench.reporting.markdown import sources
-from hnet_bench.reporting.provenance import MADE_WITH, by_value, commit
+from hnet_bench.reporting.plan_costs import why_not
+from hnet_bench.reporting.provenance import MADE_WITH, by_value, code
 from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
 from hnet_bench.reporting.text import (
     KNOWN,
@@ -46,6 +47,7 @@ from hnet_bench.reporting.text import (
     source_text,
 )
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, VERDICTS, Verdict
+from hnet_bench.runs.plan import with_repeats
 from hnet_bench.runs.record import Record
 
 
@@ -114,8 +116,8 @@ def runs(cell: ReportCell) -> TextTable:
             lambda run: str(run[0].provenance.get("finished", "not recorded")).replace("T", " ").removesuffix("+00:00"),
         ),
         Column(
-            "Commit",
-            lambda run: commit(run[0])[:8] + (" with changes" if run[0].provenance.get("dirty") else ""),
+            "Code",
+            lambda run: code(run[0]),
         ),
         Column("Record", lambda run: run[1]),
     )
@@ -131,7 +133,7 @@ def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
     else:
         yield "Measured", NOT_RUN
     for mark in RECORD_MARKS:
-        if seeds := mark.seeds(cell):
+        if seeds := tuple(seed for one in with_repeats([cell]) for seed in mark.seeds(one)):
             yield mark.name, f"seeds {format_seeds(seeds)}{mark.what}"
     if cell.failed_seeds:
         yield "Failed", f"the last try of {count(len(cell.failed_seeds), 'seed')}"
@@ -168,7 +170,7 @@ def _difference(found: Verdict, scale: Scale) -> list[str]:
 def settings(cell: ReportCell) -> Iterable[tuple[str, str]]:
     """Its settings, with every default."""
     if cell.spec is None:
-        return [("strategy.name", f"{cell.cell.strategy} (not here yet)")]
+        return [("strategy.name", f"{cell.cell.strategy} ({why_not(cell)})")]
     return flat({name: value for name, value in cell.spec.to_json().items() if name != "seed"}).items()
 
 

@@ -51,9 +51,7 @@ def _expected(cost: CellCost) -> str:
 
 def why_not(state: CellState) -> str:
     """Why a cell cannot be run, "" if it can."""
-    if state.cell.untuned:
-        return "nothing is chosen yet"
-    return "not implemented yet" if state.spec is None else ""
+    return "nothing is chosen yet" if state.cell.untuned else ""
 
 
 def _basis(cost: CellCost) -> str:

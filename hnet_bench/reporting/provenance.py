@@ -13,10 +13,9 @@ from hnet_bench.metrics import average_accuracy, summarise
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.text import Scale, count, duration
 from hnet_bench.runs.departures import departures_of
-from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.plan import CellState, with_repeats
 from hnet_bench.runs.provenance import FIELDS
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import Freshness
 
 Item = TypeVar("Item")
 
@@ -76,13 +75,11 @@ def numbered(records: Iterable[Record], value_of: Callable[[Record], str]) -> li
 
 def made_with(states: Sequence[CellState]) -> list[str]:
     """The versions of the code, the versions of torch and the processors behind the records, and the time they took."""
-    records = {record.key: record for state in states for record in state.records}.values()
+    records = {record.key: record for state in with_repeats(states) for record in state.records}.values()
     kinds: dict[str, Callable[[Record], str]] = {
-        "Code": _code,
+        "Code": code,
         "torch": lambda record: str(record.provenance.get("versions", {}).get("torch")),
-        "Device": lambda record: str(
-            record.provenance.get("cpu" if record.provenance.get("device") == "cpu" else "device")
-        ),
+        "Device": hardware,
     }
     if not records:
         return []
@@ -91,7 +88,7 @@ def made_with(states: Sequence[CellState]) -> list[str]:
     return [*lines, f"Time: {total} in all, one run at a time"]
 
 
-def _code(record: Record) -> str:
+def code(record: Record) -> str:
     """The commit, or where git did not name one the checksum of the code."""
     made = record.provenance
     names = [
@@ -106,7 +103,7 @@ class TracedRecord:
 
     record: Record
     path: Path
-    freshness: Freshness
+    changed: tuple[str, ...]  # since it was made
 
     @property
     def seed(self) -> int:
@@ -118,6 +115,11 @@ class TracedRecord:
         """Average score, as the record has it: what `status` takes the mean of."""
         return average_accuracy(self.record.score)
 
+    @property
+    def code(self) -> str:
+        """Whether it computes what it did for the record."""
+        return "stale" if self.changed else "current"
+
     def to_json(self) -> Settings:
         """What `trace --json` prints of a record."""
         return {
@@ -125,9 +127,9 @@ class TracedRecord:
             "seed": self.seed,
             "file": str(self.path),
             "average": self.average,
-            "code": self.freshness.state,
+            "code": self.code,
             "revisions": self.record.revisions,
-            "changed": list(self.freshness.changed),
+            "changed": list(self.changed),
             "data": self.record.data,
             "provenance": self.record.provenance,
         }
@@ -135,8 +137,8 @@ class TracedRecord:
 
 def traced(state: CellState) -> list[TracedRecord]:
     """The records behind a number."""
-    pairs = zip(state.records, state.freshness, strict=True)
-    return [TracedRecord(record=one, path=state.files[one.spec["seed"]], freshness=fresh) for one, fresh in pairs]
+    pairs = zip(state.records, state.changed, strict=True)
+    return [TracedRecord(record=one, path=state.files[one.spec["seed"]], changed=changed) for one, changed in pairs]
 
 
 _CHANGES = {True: ", with changes that were not committed", False: "", None: ", with or without changes"}
@@ -145,7 +147,7 @@ _TRACED: dict[str, Callable[[TracedRecord], str]] = {
     "Command": lambda one: str(one.record.provenance.get("command", _UNKNOWN)),
     "Commit": lambda one: f"{recorded('commit')(one.record)}{_CHANGES[one.record.provenance.get('dirty')]}",
     "Revisions": lambda one: _pairs(one.record.revisions),
-    "Changed since": lambda one: _changed(one.freshness),
+    "Changed since": lambda one: ", ".join(one.changed),
     "Outside the protocol": lambda one: "; ".join(found.what for found in departures_of(one.record)),
     "Versions": lambda one: _pairs(one.record.provenance.get("versions", {})),
     "Hardware": lambda one: _all_hardware(one.record.provenance),
@@ -176,11 +178,6 @@ def arithmetic(averages: Sequence[float], scale: Scale) -> str:
         f"Mean: {scale.text(summary.mean)}. Standard deviation over the {summary.n} seeds: {scale.text(deviation)}; "
         f"divided by the root of {summary.n}, the SEM: {scale.text(summary.sem)}."
     )
-
-
-def _changed(freshness: Freshness) -> str:
-    changed = ", ".join(freshness.changed)
-    return f"cannot be told ({changed})" if freshness.state == "unknown" else changed
 
 
 def _all_hardware(made: Settings) -> str:

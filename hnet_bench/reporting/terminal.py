@@ -39,7 +39,7 @@ from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.provenance import surroundings
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import freshness
+from hnet_bench.runs.revisions import changed_since
 from hnet_bench.runs.store import Store
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def print_repetition(repeated: Repetition, tolerance: float) -> None:
             f"{'%' if repeated.errors else 'percentage points'} ({tolerance:g} are tolerated), on experience {on + 1} "
             f"after training on {after + 1}."
         )
-    differences = [*freshness(record.revisions, again.revisions).changed, *surroundings(record, again)]
+    differences = [*changed_since(record.revisions, again.revisions), *surroundings(record, again)]
     for line in differences:
         print(f"  {line}")
     if found.verdict == "identical":

@@ -12,7 +12,7 @@ from hnet_bench.metrics import Summary
 from hnet_bench.papers.cell import Cell
 from hnet_bench.papers.reported import Reported, Unit
 from hnet_bench.papers.seeds import parse_seeds
-from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.plan import CellState, with_repeats
 
 NOT_RUN = "not run"
 MEBIBYTE = 2**20
@@ -77,14 +77,6 @@ RECORD_MARKS = (
         what=": the code computes something else now",
     ),
     RecordMark(
-        sign="¶",
-        seeds=lambda cell: cell.unknown_seeds,
-        meaning="whether some of these runs are stale cannot be told: nothing of their code was recorded that could be "
-        "compared.",
-        name="Stale?",
-        what=": cannot be told",
-    ),
-    RecordMark(
         sign="‖",
         seeds=lambda cell: cell.departed_seeds,
         meaning="outside the protocol: some of these runs took other steps, learning rates, samples or networks than "
@@ -110,7 +102,7 @@ KNOWN = {
 
 def record_marks(cell: CellState) -> str:
     """The marks of a cell's records."""
-    return "".join(mark.sign for mark in RECORD_MARKS if mark.seeds(cell))
+    return "".join(mark.sign for mark in RECORD_MARKS if any(map(mark.seeds, with_repeats([cell]))))
 
 
 def record_legend(cells: Iterable[CellState]) -> list[str]:

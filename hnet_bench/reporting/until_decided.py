@@ -71,11 +71,11 @@ def _kept(state: CellState, store: Store) -> CellState:
     """The state without the records that are to be renewed, by which nothing is decided."""
     if state.spec is None or not store.renew:
         return state
-    spec, pairs = state.spec, zip(state.records, state.freshness, strict=True)
+    spec, pairs = state.spec, zip(state.records, state.changed, strict=True)
     kept = [(record, found) for record, found in pairs if store.has(spec.with_seed(record.spec["seed"]))]
-    records, freshness = tuple(record for record, _ in kept), tuple(found for _, found in kept)
+    records, changed = tuple(record for record, _ in kept), tuple(found for _, found in kept)
     repeats = tuple(_kept(one, store) for one in state.repeats)
-    return replace(state, records=records, freshness=freshness, repeats=repeats)
+    return replace(state, records=records, changed=changed, repeats=repeats)
 
 
 def _order(one: NextLook) -> tuple[bool, float, float]:

@@ -9,7 +9,6 @@ from hnet_bench import catalog
 from hnet_bench.config import from_settings
 from hnet_bench.interfaces import Settings, TrainingProtocol
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import OURS
 
 # Upper bounds: what they are for is training on all data seen, which they keep.
 _KEEP_ALL = ("joint", "multi_task")
@@ -112,7 +111,7 @@ def _size(strategy: str, parameters: Settings, measured: Settings) -> list[str]:
 def _any_size(strategy: str) -> bool:
     """Whether it is one of ours that says so: of others nothing that they say of themselves plays a part."""
     package = catalog.names("strategies").get(strategy, "").partition(".")[0]
-    return package in OURS and bool(getattr(catalog.strategy_class(strategy), "any_size", False))
+    return package in catalog.OURS and bool(getattr(catalog.strategy_class(strategy), "any_size", False))
 
 
 def _data_kept(strategy: str, parameters: Settings, measured: Settings) -> list[str]:

@@ -14,14 +14,9 @@ from hnet_bench.interfaces import Settings, UserError
 
 
 def _new_in_4(content: Settings) -> Settings:
-    """Every record of ours from before there were revisions is what the first ones compute: fingerprints of the code
-    that made them said so. What a user's own file held then is not known."""
-    spec = content.get("spec")
-    # Whether the record is sound is asked later.
-    parts = {part: spec.get(part) if isinstance(spec, dict) else None for part in ("strategy", "benchmark")}
-    own = {part: isinstance(one, dict) and ".py:" in str(one.get("name")) for part, one in parts.items()}
-    revisions = {part: None if is_own else 1 for part, is_own in own.items()}
-    return {"revisions": {**revisions, "protocol": 1}, "arrays": None, "measured": None}
+    """Every record from before there were revisions is what the first ones compute: fingerprints of the code that made
+    them said so."""
+    return {"revisions": {"strategy": 1, "benchmark": 1, "protocol": 1}, "arrays": None, "measured": None}
 
 
 # From which schema -> the fields that are new in the next. Add a line with each new schema.

@@ -16,7 +16,7 @@ from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.departures import departures_of
 from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import Freshness, freshness, revisions_of
+from hnet_bench.runs.revisions import changed_since, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
 from hnet_bench.runs.store import CellFiles, Listing, Store
 
@@ -31,7 +31,7 @@ class CellState(CellFiles):
     cell: Cell
     spec: RunSpec | None
     planned_seeds: tuple[int, ...]
-    freshness: tuple[Freshness, ...] = ()  # of each record, if it was asked for
+    changed: tuple[tuple[str, ...], ...] = ()  # since each record was made; a record with anything is stale
     repeats: tuple[CellState, ...] = ()  # where the table asks for them: a draw each, with a seed that is no draw
 
     @cached_property
@@ -59,12 +59,8 @@ class CellState(CellFiles):
     @cached_property
     def stale_seeds(self) -> tuple[int, ...]:
         """Seeds whose record was made by code that computed something else."""
-        return self._seeds("stale")
-
-    @cached_property
-    def unknown_seeds(self) -> tuple[int, ...]:
-        """Seeds of whose record that cannot be told."""
-        return self._seeds("unknown")
+        pairs = zip(self.records, self.changed, strict=False)
+        return tuple(record.spec["seed"] for record, changed in pairs if changed)
 
     @cached_property
     def departed_seeds(self) -> tuple[int, ...]:
@@ -76,10 +72,6 @@ class CellState(CellFiles):
         """Seeds that have a record, if the rule that chose the hyperparameters looked at test data."""
         search = self.cell.search
         return tuple(one.spec["seed"] for one in self.records) if search and search.rule == ON_TEST_DATA else ()
-
-    def _seeds(self, state: str) -> tuple[int, ...]:
-        pairs = zip(self.records, self.freshness, strict=False)
-        return tuple(record.spec["seed"] for record, found in pairs if found.state == state)
 
     def to_json(self) -> Settings:
         """What `status --json` prints of a cell, but for its verdict."""
@@ -121,9 +113,16 @@ class Selection:
         return len(self.runs)
 
     @property
+    def done(self) -> int:
+        """Number of these that have a record."""
+        records = {record.key for state in with_repeats(self.states) for record in state.records}
+        return len(records.intersection(spec.key for spec in self.runs))
+
+    @property
     def shipped(self) -> int:
         """Number of different records that do not stand in the results folder, but were installed."""
-        files = {path for state in self.states for path in state.files.values()}
+        states = with_repeats(self.states)
+        files = {state.files[record.spec["seed"]] for state in states for record in state.records}
         return len([path for path in files if not path.is_relative_to(self.store.root)])
 
     def again(self) -> Selection:
@@ -178,7 +177,7 @@ def _states(
             damaged=found.damaged,
             conflicts=found.conflicts,
             lacking=found.lacking,
-            freshness=tuple(freshness(record.revisions, present) for record in records),
+            changed=tuple(changed_since(record.revisions, present) for record in records),
             repeats=_repeats(cell, store, listing, planned, seeds) if spec else (),
         )
         states.append(state)

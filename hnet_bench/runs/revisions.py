@@ -13,26 +13,14 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from hnet_bench import catalog
 from hnet_bench.catalog import Kind
 from hnet_bench.interfaces import Settings, TrainingProtocol
 from hnet_bench.runs.spec import RunSpec
 
-# Packages whose classes have a revision that is guarded.
-OURS = ("hnet_bench", "baselines")
 _HASH_DIGITS = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Freshness:
-    """Whether a record is what its run would give now: `current`, `stale`, or `unknown` if that cannot be told."""
-
-    state: Literal["current", "stale", "unknown"]
-    changed: tuple[str, ...] = ()  # such as "strategy: revision 1, now 2"
 
 
 def revisions_of(spec: RunSpec) -> Settings:
@@ -44,14 +32,12 @@ def revisions_of(spec: RunSpec) -> Settings:
     }
 
 
-def freshness(recorded: Settings, present: Settings) -> Freshness:
-    """Compare the revisions of a record with those of now."""
-    differing = [part for part, now in present.items() if recorded[part] != now]
-    changed = tuple(f"{part}: {_said(recorded[part])}, now {_said(present[part])}" for part in differing)
-    # A number beside a hash, or a record from before a user's files were hashed, cannot be compared.
-    if any(type(recorded[part]) is type(present[part]) for part in differing):
-        return Freshness(state="stale", changed=changed)
-    return Freshness(state="unknown" if differing else "current", changed=changed)
+def changed_since(recorded: Settings, present: Settings) -> tuple[str, ...]:
+    """What of the revisions of a record is another now, such as "strategy: revision 1, now revision 2". Where there is
+    anything, the record is stale: its run might give something else."""
+    return tuple(
+        f"{part}: {_said(recorded[part])}, now {_said(now)}" for part, now in present.items() if recorded[part] != now
+    )
 
 
 def loaded_from_elsewhere(spec: RunSpec) -> tuple[Path, Path] | None:
@@ -70,7 +56,7 @@ def _revision(kind: Kind, name: str, spec: RunSpec) -> int | str:
         file = spec.files.get(catalog.plain_name(name), Path(name.rpartition(":")[0]))
         return _sum(_with_modules_beside(file), file.parent)
     package = catalog.names(kind)[name].partition(":")[0].partition(".")[0]
-    if package not in OURS:
+    if package not in catalog.OURS:
         return _sum_of_package(package)
     chosen = catalog.strategy_class(name) if kind == "strategies" else catalog.benchmark_class(name)
     return chosen.revision
@@ -131,7 +117,5 @@ def _module_name(file: Path, folder: Path) -> str:
     return ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _said(revision: int | str | None) -> str:
-    if revision is None:
-        return "not recorded"
+def _said(revision: int | str) -> str:
     return f"revision {revision}" if isinstance(revision, int) else f"content {revision}"

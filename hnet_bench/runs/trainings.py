@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hnet_bench.catalog import OURS
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Setup
 from hnet_bench.runs.canonical import checksum
-from hnet_bench.runs.revisions import OURS
 from hnet_bench.runs.spec import RunSpec
 from hnet_bench.runs.store import Store
 

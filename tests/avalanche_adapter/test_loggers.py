@@ -37,12 +37,12 @@ class Listens(BaseLogger):  # type: ignore[misc]
         self.closed = True
 
 
-def learn(loggers: Loggers) -> list[float | None]:
-    """Fine-tuning, 100 steps for each of two experiences; the scores at the end."""
+def learn(loggers: Loggers, strategy: str = "finetune") -> list[float | None]:
+    """Fine-tuning unless it is another, 100 steps for each of two experiences; the scores at the end."""
     benchmark = Synthetic(experiences=2).build(scenario=Scenario.CLASS, seed=1)
     protocol = TrainingProtocol(iterations=100, batch_size=16, hidden_units=(20,))
     setup = Setup(scenario=Scenario.CLASS, facts=benchmark.facts, protocol=protocol, seed=1)
-    template = build_template(catalog.build("strategies", "finetune", {}, where="a test"), setup)
+    template = build_template(catalog.build("strategies", strategy, {}, where="a test"), setup)
     template.plugins.append(loggers)
     evaluator = Evaluator(benchmark)
     for experience in benchmark.avalanche.train_stream:
@@ -60,6 +60,13 @@ def test_loss_and_accuracy_are_told_every_50_steps_and_scores_after_each_experie
     assert steps == [(f"training/{name}", step) for step in (50, 100, 150, 200) for name in ("loss", "accuracy")]
     assert listens.told[-2:] == [(f"accuracy/experience_{index}", score[index], 200) for index in (0, 1)]
     assert listens.closed
+
+
+def test_of_a_method_that_puts_out_pixels_while_it_trains_no_accuracy_is_told_there() -> None:
+    listens = Listens()
+    learn(Loggers({"mine": listens}), "generative_classifier")
+    assert {name for name, *_ in listens.told if name.startswith("training/")} == {"training/loss"}
+    assert "accuracy/experience_1" in {name for name, *_ in listens.told}
 
 
 def test_one_that_fails_is_told_no_more_and_the_others_are(caplog: pytest.LogCaptureFixture) -> None:

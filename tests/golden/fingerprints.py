@@ -46,7 +46,6 @@ def strategy_cases() -> Iterator[tuple[str, dict[str, Any]]]:
 def _variants() -> dict[tuple[str, ...], Any]:
     """Of all cells of shipped tables one for each set of hyperparameters that are set and each way of training, unless
     another, or the defaults, choose the same."""
-    from hnet_bench import catalog
     from hnet_bench.papers.table import load_table, table_names
 
     found: dict[tuple[str, ...], Any] = {}
@@ -55,8 +54,6 @@ def _variants() -> dict[tuple[str, ...], Any]:
     tables.sort(key=lambda table: any(getattr(cell, "search", None) for cell in table.cells))
     for table in tables:
         for cell in table.cells:
-            if not catalog.is_known("strategies", cell.strategy):
-                continue
             # Of numbers and sizes the first will do, a choice is a way of its own.
             options = {
                 key: value if isinstance(value, (bool, str)) else "set" for key, value in cell.hyperparameters.items()
@@ -124,9 +121,8 @@ def benchmark_cases() -> Iterator[tuple[str, dict[str, Any]]]:
     settings = {json.dumps({"name": name, **few.get(name, {})}) for name in catalog.names("benchmarks")}
     for table in table_names():
         for cell in load_table(table).cells:
-            if catalog.is_known("benchmarks", cell.benchmark["name"]):
-                fewer = {"experiences": 3} if "experiences" in cell.benchmark else {}
-                settings.add(json.dumps({**cell.benchmark, **fewer}, sort_keys=True))
+            fewer = {"experiences": 3} if "experiences" in cell.benchmark else {}
+            settings.add(json.dumps({**cell.benchmark, **fewer}, sort_keys=True))
     built: dict[Any, str] = {}
     for text in sorted(settings):
         benchmark = json.loads(text)

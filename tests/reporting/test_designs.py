@@ -13,6 +13,7 @@ import pytest
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import Table, parse_table
+from hnet_bench.reporting import markdown
 from hnet_bench.reporting.cells import Report, build_report, verdict_on
 from hnet_bench.reporting.columns import verdicts_table
 from hnet_bench.reporting.statistics import (
@@ -267,6 +268,21 @@ def test_repeats_are_run_after_all_others_and_count_in_no_cell(
     assert runs_to_do([cell], store) == []
     only = table_state(table, store, (3, 7))
     assert [state.planned_seeds for state in only[0].repeats] == [(1003,), (1007,)]
+
+
+def test_reports_count_repeats_and_mark_a_number_whose_repeats_are_stale(
+    reported_on: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = reported_on(table_of(MATCHED), SCORES, dict.fromkeys(range(1, 5), 0.5))
+    assert (some.done, len(some.planned), some.stale, some.beyond) == (14, 20, 0, 0)
+    assert markdown.page(some).splitlines()[-1].startswith("To run what is missing")
+    whole = reported_on(table_of(MATCHED), SCORES, dict.fromkeys(range(1, 11), 0.5))
+    assert (whole.done, len(whole.runs)) == (20, 20)
+    states = table_state(whole.table, Store(tmp_path / "results"))
+    first, *others = states[0].repeats
+    stale = replace(states[0], repeats=(replace(first, changed=(("strategy: revision 1, now revision 2",),)), *others))
+    assert "(10)§" in markdown.page(build_report(whole.table, [stale], command="draws.toml"))
+    assert "(10)§" not in markdown.page(whole)
 
 
 def test_where_nothing_is_drawn_repeats_are_refused(tmp_path: Path) -> None:

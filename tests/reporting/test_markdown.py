@@ -18,7 +18,6 @@ from hnet_bench.reporting.cells import build_report
 from hnet_bench.reporting.markdown import bullets, escape, page
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import Freshness
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
@@ -66,8 +65,7 @@ def test_the_last_line_says_what_is_left_to_do(table: Table, store: Store) -> No
     done = replace(table, cells=table.cells[:1], seeds=(1, 2))
     assert "All planned runs are done;" in text_of(done, store).splitlines()[-1]
     stale = [
-        replace(state, freshness=(Freshness(state="current"), Freshness(state="stale")))
-        for state in table_state(done, store)
+        replace(state, changed=((), ("strategy: revision 1, now revision 2",))) for state in table_state(done, store)
     ]
     last = page(build_report(done, stale, command="mine.toml")).splitlines()[-1]
     assert last.endswith("To renew those marked §: `hnet-bench run mine.toml --rerun-stale`.")

@@ -12,7 +12,7 @@ from hnet_bench.papers.table import load_table
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
-from hnet_bench.runs.revisions import freshness, revisions_of
+from hnet_bench.runs.revisions import changed_since, revisions_of
 from hnet_bench.runs.store import Store
 
 FIRST = {"strategy": 1, "benchmark": 1, "protocol": 1}
@@ -36,21 +36,22 @@ def test_the_three_revisions_of_a_run_are_those_of_its_classes(spec_of, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("recorded", "present", "state", "changed"),
+    ("recorded", "present", "changed"),
     [
-        ({}, {}, "current", ()),
-        ({}, {"strategy": 2}, "stale", ("strategy: revision 1, now revision 2",)),
-        ({"strategy": 2}, {}, "stale", ("strategy: revision 2, now revision 1",)),  # of newer code than this
-        ({"strategy": "a"}, {"strategy": "b"}, "stale", ("strategy: content a, now content b",)),
-        ({"strategy": None}, {"strategy": "b"}, "unknown", ("strategy: not recorded, now content b",)),
-        ({"strategy": 1}, {"strategy": "b"}, "unknown", ("strategy: revision 1, now content b",)),
-        ({"strategy": None}, {"strategy": "b", "protocol": 2}, "stale", None),
+        ({}, {}, ()),
+        ({}, {"strategy": 2}, ("strategy: revision 1, now revision 2",)),
+        ({"strategy": 2}, {}, ("strategy: revision 2, now revision 1",)),  # of newer code than this
+        ({"strategy": "a"}, {"strategy": "b"}, ("strategy: content a, now content b",)),
+        ({"strategy": 1}, {"strategy": "b"}, ("strategy: revision 1, now content b",)),
+        (
+            {},
+            {"benchmark": 2, "protocol": 3},
+            ("benchmark: revision 1, now revision 2", "protocol: revision 1, now revision 3"),
+        ),
     ],
 )
-def test_unknown_is_not_current_and_not_stale(recorded, present, state, changed):
-    found = freshness({**FIRST, **recorded}, {**FIRST, **present})
-    assert found.state == state
-    assert changed is None or found.changed == changed
+def test_what_has_changed_since_a_record_was_made_is_told(recorded, present, changed):
+    assert changed_since({**FIRST, **recorded}, {**FIRST, **present}) == changed
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_a_users_table_has_what_was_shipped_and_a_sweep_does_the_rest(release, e
     out = said("run mine.toml").out
     assert out.startswith("Nothing to do: all 6 runs of mine are done.")
     assert "3 of these records were installed" in out
+    assert "1 of these records were installed" in said("status mine.toml --scenarios CL1 --seeds 1").out
     told = said("trace mine.toml finetune CL3").out
     assert f"{release}/synthetic/class/finetune/seed1-" in told
     assert " results/synthetic/class/finetune/seed2-" in told

@@ -30,6 +30,7 @@ from hnet_bench.reporting.figures.kinds import KINDS, MAIN, check_kinds
 from hnet_bench.reporting.figures.panels import Array, Kept, Panel
 from hnet_bench.runs.files import read_regular
 from hnet_bench.runs.plan import CellState
+from hnet_bench.runs.record import NO_ARRAYS
 from hnet_bench.runs.store import MOST_BYTES_OF_ARRAYS
 
 if TYPE_CHECKING:
@@ -79,8 +80,12 @@ class Subject:
         for state in self.states:
             if not state.spec or not self.shows(state.cell):
                 continue
-            for seed in (record.spec["seed"] for record in state.records):
+            lost = {one.path for one in state.lacking}
+            for record in state.records:
+                seed = record.spec["seed"]
                 path = state.files[seed].with_suffix(".npz")
+                if record.arrays == NO_ARRAYS or path in lost:  # what stands there is not of this record
+                    continue
                 try:
                     found.append((state, seed, path, read_regular(path, MOST_BYTES_OF_ARRAYS)))
                 except OSError:  # named where records are read

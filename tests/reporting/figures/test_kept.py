@@ -18,7 +18,8 @@ from hnet_bench.reporting.figures.kinds import file_name
 from hnet_bench.reporting.figures.layout import encode
 from hnet_bench.reporting.figures.page import Page, Subject, pages
 from hnet_bench.runs.plan import table_state
-from hnet_bench.runs.store import Store
+from hnet_bench.runs.record import NO_ARRAYS
+from hnet_bench.runs.store import Store, lost_arrays
 
 SCORES = [[[0.9, 0.1], [0.5, 0.7]], [[0.8, 0.2], [0.6, 0.8]]]
 SAMPLES = numpy.zeros((2, 3, 1, 4, 4), dtype=numpy.uint8)
@@ -88,16 +89,22 @@ def test_a_changed_table_is_drawn_again(
     assert asked == KINDS * 2
 
 
-def test_changed_arrays_are_drawn_again(asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path) -> None:
-    """They do not fit the checksum that their record holds."""
+@pytest.mark.parametrize("checksum", [None, "0" * 64, NO_ARRAYS])
+def test_arrays_that_are_not_those_of_their_record_are_not_drawn(
+    checksum: str | None, asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path
+) -> None:
+    """Early records hold no checksum of their arrays, which are drawn as they are, and again when they change."""
     subject = subject_of({"a": {"CL1": SCORES}}, arrays={"replay_samples": SAMPLES})
     report(tmp_path / "reports", subject)
     store = Store(tmp_path / "results")
     (archive,) = store.root.rglob("*.npz")
     numpy.savez_compressed(archive, replay_samples=SAMPLES + 9)
+    (state,) = table_state(subject.table, store)
+    records = tuple(replace(record, arrays=checksum) for record in state.records)
+    lacking = lost_arrays(archive.with_suffix(".json"), records[0])
     asked.clear()
-    report(tmp_path / "reports", replace(subject, states=table_state(subject.table, store)))
-    assert "replay-samples" in asked
+    report(tmp_path / "reports", replace(subject, states=[replace(state, records=records, lacking=tuple(lacking))]))
+    assert ("replay-samples" in asked) == (checksum is None)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +113,7 @@ def test_changed_arrays_are_drawn_again(asked: list[str], subject_of: Callable[.
         lambda path: path.unlink(),
         lambda path: path.write_bytes(b"<svg>mine</svg>\n"),
         lambda path: path.write_bytes(path.read_bytes()[:-3]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"width", b'class="narrower" width')),
     ],
 )
 def test_a_picture_that_is_gone_cut_short_or_another_is_drawn_again(
