@@ -318,7 +318,7 @@ def verify(
 ) -> DataFrame:
     """One line for each cell with a reported number: the verdict, the difference and its interval (fractions), the
     same beside the authors' code where somebody ran that, and what an open cell waits for (`open.reason`,
-    `open.seeds` in all, `open.seconds` of the `open.runs` that are missing)."""
+    `open.seeds` in all, `open.expected_seconds` of the `open.runs` that are missing)."""
     from pandas import json_normalize
 
     from hnet_bench.reporting.open_cells import OPEN_KEYS, judged_json
@@ -330,12 +330,17 @@ def verify(
             {
                 **{key: one[key] for key in ("row", "label", "scenario")},
                 **one["verdict"],
-                "authors_code": {key: value for key, value in (one["authors_code"] or {}).items() if key != "runs"},
+                "authors_code": _without_nothing(one["authors_code"]),
                 "open": one["open"] or decided,
             }
             for one in judged_json(report, open_cells(report, results=results))
         ]
     )
+
+
+def _without_nothing(code: Settings | None) -> Settings:
+    """What is said beside the authors' code but for its runs; no verdict is no column of its own."""
+    return {key: value for key, value in (code or {}).items() if key != "runs" and value is not None}
 
 
 def one_cell(
@@ -628,11 +633,17 @@ def plan(
         keys = Counter(spec.cell_key for spec in todo)
         lefts = [([state], state) for state in chosen.states]
         lefts += [([*state.repeats], repeats_together(state)) for state in chosen.states if state.repeats]
-        cells = []
+        cells, refused = [], []
         for parts, state in lefts:
             left = sum(keys[one.spec.cell_key] for one in parts if one.spec)
-            cost = estimate(state.spec) if state.spec and left else None
+            try:
+                cost = estimate(state.spec) if state.spec and left else None
+            except UserError as error:  # a cell that cannot be probed; there may be others
+                refused.append(f"{str(error).removesuffix('.')} ({state.cell.where}).")
+                continue
             cells.append(CellCost(state=state, todo=left, estimate=cost))
+        if refused:
+            raise UserError(" ".join(refused))
     shared = once(todo, chosen.store) if share else None
     estimates = [shared.add(spec, estimate(spec)) if shared else estimate(spec) for spec in todo]
     workers = runs_at_a_time(cluster, len(todo), place)
@@ -827,8 +838,13 @@ def figures(
     subject = Subject(table=found.table, states=found.states, command=found.name, rows=chosen_rows, scenarios=labels)
     texts: Any = {name: text for name, text in (("heading", title), ("caption", caption)) if text is not None}
     shown = {kind: replace(page, **texts) for kind, page in pages(subject, chosen).items()}
-    if asked and not shown:
-        raise UserError(f"The records of table '{table}' have nothing for {', '.join(chosen)}.")
+    empty = [kind for kind in chosen if asked and kind not in shown]
+    if empty:
+        there = f"the chosen cells of table '{found.table.name}'"
+        told = f"Nothing to draw for {' and '.join(empty)}: {there} have nothing of what it shows."
+        if not shown:
+            raise UserError(told)
+        warn(told)
     files = {
         folder / file_name(found.table.name, kind, suffix): encode(page, suffix, width=width, font_size=font_size)
         for kind, page in shown.items()

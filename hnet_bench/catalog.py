@@ -94,6 +94,7 @@ def kind_of(name: str) -> Kind | None:
         path, _, attribute = name.rpartition(":")
         found = _attribute(_module_from_file(Path(path)), attribute, name)
         return "benchmarks" if hasattr(found, "datasets") or hasattr(found, "facts") else "strategies"
+    _check_that_it_is_no_file(name)
     kinds: tuple[Kind, ...] = typing.get_args(Kind)
     return next((kind for kind in kinds if name in names(kind)), None)
 
@@ -201,6 +202,7 @@ def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> A
         path, _, attribute = name.rpartition(":")
         return _checked(kind, _attribute(_module_from_file(file or Path(path)), attribute, name), name)
     known = names(kind)
+    _check_that_it_is_no_file(name)
     if name not in known:
         one = {"strategies": "strategy", "benchmarks": "benchmark"}[kind]
         place = f" in {where}" if where else ""
@@ -286,9 +288,22 @@ def _attribute(module: Any, attribute: str, name: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError:
-        members = vars(module).values()
-        own = [value.__name__ for value in members if inspect.isclass(value) and value.__module__ == module.__name__]
+        own = _classes_of(module)
         raise UserError(
-            f"'{name}' names no class: {module.__file__} has {', '.join(own) or 'no classes'}."
-            f"{did_you_mean(attribute, own)}"
+            f"'{name}' names no class: {module.__file__} has {_listed(own)}.{did_you_mean(attribute, own)}"
         ) from None
+
+
+def _check_that_it_is_no_file(name: str) -> None:
+    if name.endswith(".py") and os.path.isfile(name):
+        own = _classes_of(_module_from_file(Path(name)))
+        raise UserError(f"'{name}' names no class: write {name}:{own[0] if own else 'Class'}. It has {_listed(own)}.")
+
+
+def _classes_of(module: Any) -> list[str]:
+    members = vars(module).values()
+    return [value.__name__ for value in members if inspect.isclass(value) and value.__module__ == module.__name__]
+
+
+def _listed(classes: list[str]) -> str:
+    return ", ".join(classes) or "no classes"

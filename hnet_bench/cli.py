@@ -121,6 +121,12 @@ Seeds = Annotated[
         metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.", autocompletion=_seeds
     ),
 ]
+Measured = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: all that have a record.", autocompletion=_seeds
+    ),
+]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
 Data = Annotated[
     Path | None,
@@ -380,7 +386,9 @@ def plan(
 
     Costs are learned from the records in --results; the range is that in
     which about eight of ten of them fell. Nothing is trained or stored,
-    but for --probe, which trains and stores nothing.
+    but for --probe, which trains and stores nothing. Whether a strategy takes
+    the network and the data of its row is known once it is built: by --probe,
+    or by the run.
 
     [bold]Examples[/bold]
 
@@ -410,7 +418,8 @@ def plan(
     if found.shared:
         saved = f", which would take {hours(found.saved)} hours more" if found.saved else ""
         taken = "training is" if found.shared == 1 else "trainings are"
-        typer.echo(f"{found.shared} {taken} taken from another run{saved}; the table has what each takes alone.")
+        alone = "; the table has what each takes alone" if found.total.unknown < found.runs else ""
+        typer.echo(f"{found.shared} {taken} taken from another run{saved}{alone}.")
     if sum(cell.todo for cell in found.cells) > found.runs:
         typer.echo("Cells with the same settings share their runs, which are counted once.")
     if found.total.unknown:
@@ -422,7 +431,7 @@ def status(
     table: TableName,
     rows: Rows = None,
     scenarios: Scenarios = None,
-    seeds: Seeds = None,
+    seeds: Measured = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
 ) -> None:
@@ -521,7 +530,7 @@ def verify(
     table: TableName,
     rows: Rows = None,
     scenarios: Scenarios = None,
-    seeds: Seeds = None,
+    seeds: Measured = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per cell.")] = False,
 ) -> None:
@@ -551,6 +560,7 @@ def verify(
     else:
         print_verdicts(built)
         if waiting:
+            typer.echo()
             print_table(open_table(waiting))
         typer.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())))
     raise typer.Exit(exit_code(outcomes))
@@ -595,7 +605,8 @@ def figures(
     drawn = api.figures(**locals())  # whose arguments these are
     for path in drawn.files:
         typer.echo(str(path))
-    typer.echo(f"{count(len(drawn.files), 'file')} from {count(drawn.records, 'record')}.")
+    nothing = "" if drawn.records else " Nothing is measured yet: a figure says what to run."
+    typer.echo(f"{count(len(drawn.files), 'file')} from {count(drawn.records, 'record')}.{nothing}")
 
 
 @app.command()
@@ -603,7 +614,7 @@ def latex(
     table: TableName,
     rows: Rows = None,
     scenarios: Scenarios = None,
-    seeds: Seeds = None,
+    seeds: Measured = None,
     results: Results = Path("results"),
     spread: Annotated[Spread, typer.Option(help="Behind each mean: standard error, standard deviation.")] = "sem",
     bold: Annotated[Bold, typer.Option(help="The best mean, or also what cannot be told from it.")] = "best",
@@ -637,7 +648,7 @@ def trace(
     scenario: Annotated[
         str, typer.Argument(metavar="CL1|CL2|CL3", help="A scenario of the row.", autocompletion=_scenarios)
     ],
-    seeds: Seeds = None,
+    seeds: Measured = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per record.")] = False,
 ) -> None:

@@ -235,7 +235,7 @@ def test_runs_that_are_done_are_not_done_again():
 def test_verdicts_are_a_frame():
     found = api.verify("mine.toml")
     assert found[["scenario", "outcome"]].to_numpy().tolist() == [["CL3", "inconclusive"]]
-    assert found["open.seconds"].notna().tolist() == [True]
+    assert found["open.expected_seconds"].notna().tolist() == [True]
 
 
 def test_a_number_is_traced_to_its_records():

@@ -138,6 +138,14 @@ def test_a_class_that_is_no_strategy_is_refused_by_what_it_lacks(tmp_path: Path,
         catalog.strategy_class(f"{tmp_path}/my.py:Mine")
 
 
+def test_a_users_file_without_a_class_is_told_which_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text("class Mine: ...\nclass Other: ...\n")
+    for ask in (catalog.kind_of, catalog.strategy_class):
+        with pytest.raises(UserError, match=r"'my\.py' names no class: write my\.py:Mine\. It has Mine, Other\."):
+            ask("my.py")
+
+
 def test_a_users_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")

@@ -494,6 +494,7 @@ def test_the_exit_code_of_verify_is_its_verdict(scores, code, outcome, judged, s
         ((0.70,), "fewer than 3 seeds decide nothing", 5, True, 4),
         ((0.70, 0.701, 0.702), "within the margin so far, but fewer than 5 seeds reproduce no number", 5, False, 2),
         ((0.50, 0.701, 0.902), "the seeds so far spread too much to decide", "more than 1000", False, None),
+        ((0.50, 0.601, 0.702), "the difference so far is 9.9 of the margin", "more than 1000", False, None),
         ((0.70, 0.701, 0.702, 0.70, 0.701), None, None, None, None),  # reproduced
     ],
 )
@@ -509,11 +510,11 @@ def test_verify_says_what_open_cells_wait_for(scores, reason, seeds, at_least, r
     # Each run takes as long as those that are there, if there are any.
     seconds = 60 * runs if runs and scores else None
     basis = "this cell" if seconds else None
-    expected = {"reason": reason, "seeds": seeds, "at_least": at_least, "runs": runs, "seconds": seconds}
+    expected = {"reason": reason, "seeds": seeds, "at_least": at_least, "runs": runs, "expected_seconds": seconds}
     expected |= {"learned_from": basis}
     assert cell["open"] == pytest.approx(expected)
     line = next(line for line in said("verify mine.toml", code).out.splitlines() if reason in line)
-    cost = "" if runs is None else f" {runs} {f'{runs} min 00 s this cell' if scores else 'unknown'}"
+    cost = " - -" if runs is None else f" {runs} {f'{runs} min 00 s this cell' if scores else 'unknown'}"
     assert " ".join(line.split()).endswith(f"{reason} {seeds}{' or more' if at_least else ''}{cost}")
 
 

@@ -255,17 +255,19 @@ class InMemoryTemplate(ResumableTemplate):
 
     def _check_that_it_learns_with(self, setup: Setup) -> None:
         able = vars(type(self)).get("learns_with", ())
-        for wanted, usual in (
-            (setup.facts.problem_type, "classification"),
-            (setup.protocol.activation, "relu"),
-            (setup.protocol.initialisation, "torch"),
-            (setup.protocol.network, "mlp"),
-            (_schedule_of(setup.protocol), "unscheduled"),
-            ("[0, 1]" if setup.facts.unit_range else "normalised", "[0, 1]"),
+        for what, wanted, usual in (
+            ("the problem type", setup.facts.problem_type, "classification"),
+            ("the activation", setup.protocol.activation, "relu"),
+            ("the initialisation", setup.protocol.initialisation, "torch"),
+            ("the network", setup.protocol.network, "mlp"),
+            ("steps and learning rates that are", _schedule_of(setup.protocol), "unscheduled"),
+            ("values of images that are", "in [0, 1]" if setup.facts.unit_range else "normalised", "in [0, 1]"),
         ):
             if wanted not in (usual, *able):
                 known = ", ".join(able) or "nothing else"
-                raise UserError(f"{type(self).__name__} does not learn with {wanted}: beside {usual} it has {known}.")
+                raise UserError(
+                    f"{type(self).__name__} does not learn with {what} {wanted}: beside {usual} it has {known}."
+                )
 
     def _prepare_experience(self) -> None:
         """Takes note of the classes of the experience. Raises UserError if there are more than the setup says."""

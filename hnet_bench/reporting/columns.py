@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -55,6 +56,8 @@ Item = TypeVar("Item")
 Align: TypeAlias = Literal["left", "right", "center"]
 
 NO_REASON = "no reason known"
+# Share of the margin from which on a difference, rather than the spread of seeds, keeps a number from being reproduced.
+_NEAR = 0.5
 ABSENT = "not measured"
 _GAPS = {
     metric: f"{what} is not measured where a run evaluates after each experience on that one alone, and on all of them "
@@ -415,7 +418,10 @@ def reason_of(cell: ReportCell) -> str:
         return "the paper does not say how uncertain its number is"
     if found.lacks_seeds_alone:
         return f"{NO_REASON}; within the margin so far, but fewer than {MINIMUM_TO_REPRODUCE} seeds reproduce no number"
-    if found.outcome == "inconclusive":
+    if found.outcome == "inconclusive" and found.difference is not None:
+        share = abs(found.difference) / found.margin if found.margin else math.inf
+        if share > _NEAR:
+            return f"{NO_REASON}; the difference so far is {share:.2g} of the margin"
         return f"{NO_REASON}; the seeds so far spread too much to decide"
     return NO_REASON
 

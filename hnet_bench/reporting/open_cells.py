@@ -27,13 +27,15 @@ class OpenCell:
     seeds: SeedsNeeded  # in all; words if no number of them would decide it
     at_least: bool  # whether that is the least number with which it can be decided, for want of what it is planned by
     runs: int | None  # that are missing; None if it cannot be run, no number would do, or seeds were chosen
-    seconds: float | None  # of these on one core or GPU; None where nothing is known of it
+    expected_seconds: float | None  # of these on one core or GPU; None where nothing is known of it
     learned_from: str | None  # which records say so, see `runs.cost`
 
     def to_json(self) -> Settings:
         """What `verify --json` says of it."""
         return {name: getattr(self, name) for name in OPEN_KEYS}
 
+
+_NONE = "-"  # where there is no number
 
 # What `verify --json` says of an open cell.
 OPEN_KEYS = tuple(one.name for one in fields(OpenCell) if one.name != "cell")
@@ -67,7 +69,7 @@ def _open(cell: ReportCell, estimate: Callable[[RunSpec], Estimate | None]) -> O
         seeds=needed,
         at_least=at_least,
         runs=runs,
-        seconds=cost.seconds * runs if cost and runs is not None else None,
+        expected_seconds=cost.seconds * runs if cost and runs is not None else None,
         learned_from=cost.basis if cost else None,
     )
 
@@ -111,18 +113,23 @@ def _reason(cell: ReportCell) -> str:
 
 def _cost(one: OpenCell) -> str:
     if one.runs is None:
-        return ""
-    return "unknown" if one.seconds is None else duration(one.seconds)
+        return _NONE
+    return "unknown" if one.expected_seconds is None else duration(one.expected_seconds)
+
+
+def _sum(cells: Sequence[OpenCell]) -> str:
+    known = [one.expected_seconds for one in cells if one.expected_seconds is not None]
+    return f", {duration(sum(known))} in all" if len(known) > 1 else ""
 
 
 COLUMNS: tuple[Column[OpenCell], ...] = (
     Column("Row", lambda one: one.cell.row, "left"),
     Column("Scenario", lambda one: one.cell.scenario, "left"),
     Column("Reason", lambda one: one.reason, "left", prose=True),
-    Column("Seeds", lambda one: f"{one.seeds} or more" if one.at_least else str(one.seeds), "left", spare=1),
-    Column("Runs", lambda one: "" if one.runs is None else str(one.runs), spare=2),
+    Column("Seeds if equal", lambda one: f"{one.seeds} or more" if one.at_least else str(one.seeds), "left", spare=1),
+    Column("Runs", lambda one: _NONE if one.runs is None else str(one.runs), spare=2),
     Column("Cost", _cost, "left"),
-    Column("Judged by", lambda one: one.learned_from or "", "left", spare=3),
+    Column("Cost from", lambda one: one.learned_from or "", "left", spare=3),
 )
 
 
@@ -133,8 +140,12 @@ def open_table(cells: Sequence[OpenCell]) -> TextTable:
         cells,
         title="Open",
         notes=(
-            "Seeds: in all, as above; where too little is measured to tell, the least number with which a cell can be "
-            "reproduced. Cost: expected time of the runs that are missing, on one core or GPU, each by itself; `plan` "
-            "has its range, and counts once what several cells or runs share.",
+            "Seeds if equal: in all, as above, if measured and reported are equal in truth; a difference near the end "
+            "of the margin takes more. Where too little is measured to tell, it is the least number with which a cell "
+            "can be reproduced.",
+            f"Cost: expected time of the runs that are missing, on one core or GPU, each by itself{_sum(cells)}; "
+            "`plan` has its range, and counts once what several cells or runs share. `hnet-bench run TABLE --rows ROW "
+            "--scenarios SCENARIO --seeds 1-N` does them.",
+            f"{_NONE}: no number of seeds is known that would do, or seeds were chosen.",
         ),
     )

@@ -113,6 +113,7 @@ def print_verdicts(report: Report) -> None:
     table = verdicts_table(report, (NAME, _LABEL, *VERDICT_COLUMNS[1:])) or text_table((), ())
     print_table(replace(table, title=f"{report.name}: {report.title}"))
     if code := code_table(report, (NAME, _LABEL, *CODE_COLUMNS[1:])):
+        console().print()
         print_table(code)
 
 

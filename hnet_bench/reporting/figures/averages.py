@@ -200,6 +200,7 @@ COMPARISON = Kind(
     draw=comparison,
     chosen=lambda frame: frame,
     panels=lambda frame, _: _panels(frame),
+    waits_for=lambda cells: cells,
     columns=(
         *("method", "seed", "after", "experience", "score", "unit"),
         *("hyperparameter", "value", "reported", "reported_spread"),
@@ -212,6 +213,7 @@ FOREST = Kind(
     draw=forest,
     chosen=lambda frame: frame.dropna(subset="difference"),
     panels=lambda frame, _: _panels(frame.assign(hyperparameter=None)),
+    waits_for=lambda cells: cells.dropna(subset="reported"),
     columns=("method", "unit", "reported", "known", "margin", "difference", "difference_low", "difference_high"),
     caption=_forest_caption,
 )

@@ -241,6 +241,7 @@ LEARNING_CURVES = Kind(
     columns=_LINES,
     caption=_caption,
     panels=lambda frame, _: _panels(frame),
+    waits_for=lambda cells: cells,
 )
 TASK_INFERENCE = Kind(
     title="Task inference",

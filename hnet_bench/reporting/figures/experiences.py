@@ -237,6 +237,7 @@ DURING_AND_FINAL = Kind(
     draw=during_and_final,
     chosen=lambda frame: frame[frame["experiences"] < MANY],
     panels=cells_of,
+    waits_for=lambda cells: cells,
     columns=("seed", "after", "experience", "score", "unit"),
     caption=lambda frame: (
         f"{seeds_text(frame)} During: right after training on the experience; final: after the last "
@@ -249,6 +250,7 @@ MATRICES = Kind(
     draw=matrices,
     chosen=lambda frame: evaluated_throughout(frame[frame["experiences"] > 1]),
     panels=_matrix_panels,
+    waits_for=lambda cells: cells,
     columns=("after", "experience", "score", "unit"),
     caption=lambda frame: (
         f"{seeds_text(frame)} Means over seeds. Lines: trained up to this experience; columns: tested on "

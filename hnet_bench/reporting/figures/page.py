@@ -196,7 +196,7 @@ def _page(subject: Subject, name: str) -> Page | None:
         return Page(
             **of_table,
             what=kind.heading(chosen) if kind.heading else kind.title,
-            caption=kind.caption(chosen) + ("" if kind.trials else _not_run(subject.cells)),
+            caption=kind.caption(chosen) + _not_run(kind.waits_for(subject.cells)),
             scores=chosen[list(dict.fromkeys((*_PLACE, *kind.columns)))],
             cells=subject.cells[list(_PLACE)],
         )

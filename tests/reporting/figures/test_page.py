@@ -147,6 +147,11 @@ def test_the_caption_names_cells_without_a_record_or_how_many_there_are(
     assert pages(subject_of(rows))["comparison"].caption.endswith(f"Each panel has a scale of its {text}")
 
 
+def test_a_forest_waits_for_cells_with_a_reported_number_alone(subject_of: SubjectOf) -> None:
+    subject = subject_of({"z": {"CL1": SCORES[:2], "CL3": SCORES[:2]}, "a": {"CL1": [], "CL3": []}}, reported=REPORTED)
+    assert pages(subject)["forest"].caption.endswith(" Without a record yet: Row a (CL3).")
+
+
 def test_rows_of_different_benchmarks_do_not_share_axes(subject_of: SubjectOf) -> None:
     three = [[0.9, 0, 0], [0.8, 0.9, 0], [0.7, 0.8, 0.9]]
     figure = drawn(subject_of({"a": {"CL1": [SCORES[0]]}, "b": {"CL1": [three]}}))["learning-curves"]
@@ -351,11 +356,15 @@ def test_the_command_writes_what_it_lists(
     for wrong, words in (
         (["--formats", "gif"], "Unknown format 'gif': expected svg, pdf, png."),
         (["--kinds", "pie"], "Unknown kind of figure 'pie': expected comparison, forest, "),
-        (["--kinds", "regression"], "The records of table 'mine.toml' have nothing for regression."),
+        (["--kinds", "regression"], "Nothing to draw for regression: the chosen cells of table 'mine' have nothing "),
         (["--rows", "nobody"], "Table 'mine' has no row 'nobody'"),
     ):
         assert main([*arguments, *wrong]) == 2
         assert f"Error: {words}" in capsys.readouterr().err
+    assert main([*arguments, "--kinds", "comparison", "regression", "forest"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("out/mine.svg\n")
+    assert "Nothing to draw for regression and forest" in said.err
     (tmp_path / "file").write_text("")
     assert main([*arguments[:-1], "file"]) == 2
     assert "The figure file/mine.svg cannot be written" in capsys.readouterr().err
