@@ -11,7 +11,7 @@ STRATEGIES = {
     # Important parameters are held.
     "ewc": "baselines.ewc:Ewc",
     "online_ewc": "baselines.ewc:OnlineEwc",
-    "empirical_ewc": "baselines.empirical_ewc:EmpiricalEwc",
+    "empirical_ewc": "baselines.ewc:EmpiricalEwc",
     "si": "baselines.si:Si",
     "mas": "baselines.mas:Mas",
     # Distillation from the classifier as it was before: on new inputs, on generated ones.

@@ -96,15 +96,49 @@ class OnlineEwc(FisherSettings):
         return _template(setup, self, self.decay)
 
 
-def _template(setup: Setup, settings: FisherSettings, decay: float | None = None) -> SupervisedTemplate:
-    """With a decay there is one penalty about the latest weights, else one for every earlier experience."""
+@dataclass(frozen=True, kw_only=True)
+class EmpiricalEwc:
+    """EWC as in the experiments of von Oswald et al. 2020 with their own code: for regression too.
+
+    Loss + strength / 2 * sum over earlier experiences k and parameters i of F_ki (theta_i - theta_ki)^2. F is the
+    empirical Fisher, of the samples' own targets, over all training samples; in regression the negative log-likelihood
+    is half the squared error, as for Gaussian noise of variance 1. Adam starts anew with every experience. The default
+    is that of hypercl, toy_example/train_ewc.py, where no tuned strength is to be found.
+    """
+
+    name: ClassVar[str] = "empirical_ewc"
+    revision: ClassVar[int] = 1
+    scenarios: ClassVar[tuple[Scenario, ...]] = tuple(Scenario)
+
+    strength: float = 0.005  # beta there
+
+    def __post_init__(self) -> None:
+        if not self.strength >= 0:
+            raise UserError(f"strength must not be negative, found {self.strength}.")
+
+    def build(self, setup: Setup) -> SupervisedTemplate:
+        """The strategy for one run."""
+        return _template(setup, FisherSettings(strength=self.strength, fisher="true"), as_in_hypercl=True)
+
+
+def _template(
+    setup: Setup, settings: FisherSettings, decay: float | None = None, *, as_in_hypercl: bool = False
+) -> SupervisedTemplate:
+    """With a decay there is one penalty about the latest weights, else one for every earlier experience. As in hypercl
+    Adam starts anew with every experience, and regression is learnt, too."""
     import torch
 
     from baselines.training.quadratic_penalty import PenaltyTemplate
     from hnet_bench.avalanche_adapter.classifier import ANY_NETWORK
+    from hnet_bench.avalanche_adapter.objective import objective_of
+
+    derivatives = gaussian_derivatives
+    if objective_of(setup.facts).has_classes:
+        derivatives = functools.partial(fisher_derivatives, settings.fisher)
 
     class EwcTemplate(PenaltyTemplate):
-        learns_with = ANY_NETWORK
+        fresh_optimiser = as_in_hypercl
+        learns_with = ("regression", "sigmoid", "xavier") if as_in_hypercl else ANY_NETWORK
 
         def consolidate(self) -> None:
             if decay is None:
@@ -114,7 +148,6 @@ def _template(setup: Setup, settings: FisherSettings, decay: float | None = None
 
         def fisher(self) -> list[Tensor]:
             """Diagonal of the Fisher matrix at the present weights for the present experience, by parameter."""
-            derivatives = functools.partial(fisher_derivatives, settings.fisher)
             return self.importances(derivatives, torch.square, settings.fisher_samples)
 
     return EwcTemplate(setup=setup, scale=settings.scale)
@@ -131,3 +164,9 @@ def fisher_derivatives(fisher: Fisher, outputs: Tensor, labels: Tensor) -> Itera
         return
     chosen = labels if fisher == "true" else outputs.argmax(1)
     yield outputs.new_ones(len(outputs)), one_hot(chosen, classes) - probabilities
+
+
+def gaussian_derivatives(outputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weights (batch,), and derivatives (batch, K) by the outputs of the log-likelihood of targets (batch, K), which
+    but for a constant is - sum of (target - output)^2 / 2."""
+    yield outputs.new_ones(len(outputs)), targets - outputs

@@ -1,5 +1,6 @@
 """Settings (TOML, JSON) to frozen dataclasses and back: unknown keys and wrong types are errors that say what is known.
 
+>>> from dataclasses import dataclass
 >>> @dataclass(frozen=True, kw_only=True)
 ... class Penalty:
 ...     strength: float = 1.0
@@ -82,6 +83,19 @@ def in_full(value: Any) -> str:
     ('100', '1234567.5', '1234567')
     """
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def flat(settings: Settings) -> Settings:
+    """Nested settings by their dotted names; a table without any is a value.
+
+    >>> flat({"strategy": {"name": "er", "arguments": {}}, "seed": 1})
+    {'strategy.name': 'er', 'strategy.arguments': {}, 'seed': 1}
+    """
+    found: Settings = {}
+    for name, value in settings.items():
+        inner = flat(value) if isinstance(value, dict) and value else {}
+        found |= {f"{name}.{key}": one for key, one in inner.items()} or {name: value}
+    return found
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,6 +1,8 @@
 """The pages in docs/ that show how to do something are done here, from top to bottom, file by file and command by
 command."""
 
+import doctest
+import importlib
 import importlib.util
 import os
 import re
@@ -319,6 +321,14 @@ def test_commands_have_options_that_there_are(page):
         with program.make_context("hnet-bench", [*words]) as context:
             name, command, arguments = program.resolve_command(context, words)
             command.make_context(name, arguments, parent=context)
+
+
+def test_examples_in_docstrings_are_true():
+    files = [path for name in ("hnet_bench", "baselines") for path in (ROOT / name).rglob("*.py")]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if ">>> " in path.read_text()]
+    found = {name: doctest.testmod(importlib.import_module(name)) for name in names}
+    assert [name for name, result in found.items() if result.failed or not result.attempted] == []
+    assert "hnet_bench.config" in found
 
 
 def test_the_page_of_rules_names_all_and_no_others():

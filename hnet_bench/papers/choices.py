@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from hnet_bench.config import from_settings
+from hnet_bench.config import flat, from_settings
 from hnet_bench.interfaces import Settings, UserError
 from hnet_bench.papers.cell import Cell
 from hnet_bench.papers.search import Choice, Search, Trial
@@ -95,7 +95,7 @@ def _sum(content: Settings) -> str:
 def _check_choice(choice: Choice, search: Search, question: Settings, where: str) -> None:
     """Raises UserError if a choice was made by another search than a cell has now, or without one of its trials."""
     again = f"hnet-bench tune {search.command} chooses anew."
-    asked, now = _flat(choice.search), _flat(question)
+    asked, now = flat(choice.search), flat(question)
     if differing := sorted(key for key in {*asked, *now} if asked.get(key) != now.get(key)):
         key = differing[0]
         raise UserError(
@@ -112,11 +112,3 @@ def _check_choice(choice: Choice, search: Search, question: Settings, where: str
         )
     if choice.values not in tried:
         raise UserError(f"What was chosen for {where}, {choice.values}, is none of its trials: {again}")
-
-
-def _flat(question: Settings) -> Settings:
-    """What was asked, down to single hyperparameters and settings."""
-    found: Settings = {}
-    for key, value in question.items():
-        found |= {f"{key}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {key: value}
-    return found

@@ -37,7 +37,7 @@ from hnet_bench.reporting.columns import (
 )
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import escape, link, picture, table
-from hnet_bench.reporting.text import KNOWN, flat, measured_text, record_legend, rounded
+from hnet_bench.reporting.text import KNOWN, in_toml, measured_text, record_legend, rounded
 from hnet_bench.reporting.verdicts import VERDICTS, Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.shipped import SUM_FILE, sum_of, sums_of
@@ -87,19 +87,20 @@ class Numbers:
 
     def has(self, row: str, scenario: str, seeds: str) -> bool:
         """Whether there is a record of each of these seeds."""
-        asked = {cell.key: cell for cell in self.report.cells}.get(f"{row}/{scenario}")
+        asked = self._cells.get(f"{row}/{scenario}")
         found = {record.spec["seed"] for record in asked.records} if asked else set()
         return found.issuperset(parse_seeds(seeds))
 
     def chosen(self, row: str, scenario: str) -> str:
         """ "1e+06": the values that a search chose for a row. Raises UserError if it has none."""
-        cell = {cell.key: cell.cell for cell in self.report.cells}.get(f"{row}/{scenario}")
-        if cell is None or cell.search is None or cell.search.choice is None:
+        found = self._cells.get(f"{row}/{scenario}")
+        search = found.cell.search if found else None
+        if search is None or search.choice is None:
             raise UserError(
                 f"{FINDINGS}.j2 asks what was chosen for row '{row}' ({scenario}) of table '{self.report.name}', for "
                 "which nothing was."
             )
-        return ", ".join(flat(cell.search.choice.values).values())
+        return ", ".join(in_toml(search.choice.values).values())
 
     def scores(self, row: str, scenario: str, seeds: str, *, during: bool = False) -> list[float]:
         """Average scores of the seeds, after the last experience or right after each."""

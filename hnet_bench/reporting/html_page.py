@@ -41,7 +41,7 @@ from hnet_bench.reporting.text import (
     code_text,
     count,
     duration,
-    flat,
+    in_toml,
     measured_text,
     reported_text,
     source_text,
@@ -171,7 +171,7 @@ def settings(cell: ReportCell) -> Iterable[tuple[str, str]]:
     """Its settings, with every default."""
     if cell.spec is None:
         return [("strategy.name", f"{cell.cell.strategy} ({why_not(cell)})")]
-    return flat({name: value for name, value in cell.spec.to_json().items() if name != "seed"}).items()
+    return in_toml({name: value for name, value in cell.spec.to_json().items() if name != "seed"}).items()
 
 
 def commands(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:

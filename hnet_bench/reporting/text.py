@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hnet_bench.config import in_full
+from hnet_bench.config import flat, in_full
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary
 from hnet_bench.papers.cell import Cell
@@ -213,24 +213,18 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def flat(settings: Settings) -> dict[str, str]:
+def in_toml(settings: Settings) -> dict[str, str]:
     """Every value of nested settings by its dotted name, as TOML writes it.
 
-    >>> flat({"protocol": {"hidden_units": [400, 400], "lookahead": True}})
+    >>> in_toml({"protocol": {"hidden_units": [400, 400], "lookahead": True}})
     {'protocol.hidden_units': '[400, 400]', 'protocol.lookahead': 'true'}
     """
-    found: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            found |= {f"{name}.{inner}": text for inner, text in flat(value).items()}
-        else:
-            found[name] = _value(value)
-    return found
+    return {name: _value(value) for name, value in flat(settings).items()}
 
 
 def one_line(settings: Settings) -> str:
     """ "chunk_size = 42000, lookahead = true"; strings without quotes."""
-    return ", ".join(f"{name} = {text}" for name, text in flat(settings).items())
+    return ", ".join(f"{name} = {text}" for name, text in in_toml(settings).items())
 
 
 def _value(value: Any) -> str:

@@ -7,10 +7,10 @@ by points, as they do from seed to seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hnet_bench.config import flat
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.runs.record import Record
@@ -53,7 +53,7 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE, *, erro
 
 def different_settings(before: Settings, after: Settings) -> list[str]:
     """Names of the settings in which two specs differ, such as "strategy.strength"."""
-    one, two = dict(_leaves(before)), dict(_leaves(after))
+    one, two = flat(before), flat(after)
     return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
 
 
@@ -66,11 +66,3 @@ def _scores(one: Record, other: Record) -> tuple[Any, ...]:
     # Early records lack the scores from before training.
     untrained = None if None in (one.untrained, other.untrained) else one.untrained
     return one.score, one.task_inference, untrained
-
-
-def _leaves(content: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -56,7 +56,7 @@ class RunSpec:
         """Inverse of `to_json`; files of a user's are found as `resolve` does. Raises UserError for keys that the
         present code does not know, and for a file that is nowhere."""
         benchmark, strategy = dict(content["benchmark"]), dict(content["strategy"])
-        spec = resolve(
+        return resolve(
             benchmark=benchmark,
             scenario=Scenario(content["scenario"]),
             protocol=content["protocol"],
@@ -67,8 +67,6 @@ class RunSpec:
             folders=folders,
             files=files or {},
         )
-        # Records that were made when names still held the path keep their run ids.
-        return replace(spec, benchmark=content["benchmark"]["name"], strategy=content["strategy"]["name"])
 
     @cached_property
     def digest(self) -> str:

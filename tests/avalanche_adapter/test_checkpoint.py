@@ -11,14 +11,6 @@ from avalanche.core import BaseSGDPlugin
 
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
-from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
-
-PROTOCOL = TrainingProtocol(iterations=15, batch_size=16, hidden_units=(20,))
-
-
-def setup_of(scenario):
-    return Setup(scenario=scenario, facts=Synthetic().facts, protocol=PROTOCOL, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +21,8 @@ def setup_of(scenario):
         (numpy.array(["a", "b"]), "ndarray"),
     ],
 )
-def test_what_cannot_be_kept_is_named(value, reason):
-    template = ClassifierTemplate(setup=setup_of(Scenario.CLASS))
+def test_what_cannot_be_kept_is_named(value, reason, setup_of):
+    template = ClassifierTemplate(setup=setup_of())
     template.my_attribute = value
     with pytest.raises(CheckpointError, match=rf"ClassifierTemplate\.my_attribute, a {reason}, cannot be kept"):
         save_state(template)
@@ -41,13 +33,6 @@ class Harmful:
 
     def __reduce__(self):
         return print, ("harm",)
-
-
-def test_a_checkpoint_calls_nothing(capsys):
-    template = ClassifierTemplate(setup=setup_of(Scenario.CLASS))
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        restore_state(template, pickled({"attributes": Harmful()}))
-    assert "harm" not in capsys.readouterr().out
 
 
 def own_helper(path):
@@ -75,9 +60,9 @@ def altered(content, old, new):
 
 
 @pytest.mark.parametrize("name", ["pathlib:Path.touch", "torch:os.system", f"{__name__}:own_helper", "torch.hub:load"])
-def test_a_checkpoint_puts_no_function_of_its_own_into_a_strategy(name):
+def test_a_checkpoint_puts_no_function_of_its_own_into_a_strategy(name, setup_of):
     """It would be called as soon as the strategy calls what its attribute holds."""
-    template = Reacting(setup_of(Scenario.CLASS))
+    template = Reacting(setup_of())
     content = save_state(template)
     restore_state(template, altered(content, "torch:zeros", "torch:ones"))
     assert template.make is torch.ones
@@ -86,12 +71,12 @@ def test_a_checkpoint_puts_no_function_of_its_own_into_a_strategy(name):
     assert template.make is torch.ones
 
 
-def test_what_a_template_begins_with_may_stand_in_its_state():
-    template = Reacting(setup_of(Scenario.CLASS))
+def test_what_a_template_begins_with_may_stand_in_its_state(setup_of):
+    template = Reacting(setup_of())
     template.make = own_helper
     content = save_state(template)
     with pytest.raises(CheckpointError, match="own_helper is not a function or a class that the strategy begins with"):
-        restore_state(Reacting(setup_of(Scenario.CLASS)), content)
+        restore_state(Reacting(setup_of()), content)
     restore_state(template, content)
     assert template.make is own_helper
 
@@ -106,15 +91,18 @@ def pickled(state):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickled({"attributes": {}})])
-def test_a_damaged_checkpoint_is_refused(content):
-    template = ClassifierTemplate(setup=setup_of(Scenario.CLASS))
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint", pickled({"attributes": {}}), pickled({"attributes": Harmful()})]
+)
+def test_a_damaged_or_harmful_checkpoint_is_refused_and_calls_nothing(content, setup_of, capsys):
+    template = ClassifierTemplate(setup=setup_of())
     with pytest.raises(CheckpointError, match="cannot be read"):
         restore_state(template, content)
+    assert "harm" not in capsys.readouterr().out
 
 
-def test_a_checkpoint_with_the_plugins_of_another_strategy_is_refused_and_changes_nothing():
-    one, other = (ClassifierTemplate(setup=setup_of(Scenario.CLASS), plugins=plugins) for plugins in ([], [Counts()]))
+def test_a_checkpoint_with_the_plugins_of_another_strategy_is_refused_and_changes_nothing(setup_of):
+    one, other = (ClassifierTemplate(setup=setup_of(), plugins=plugins) for plugins in ([], [Counts()]))
     one.only_here = 1
     with pytest.raises(CheckpointError, match="is of a strategy with 0 plugins: expected 1"):
         restore_state(other, save_state(one))

@@ -9,51 +9,33 @@ from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.finite import NotFinite
 from hnet_bench.avalanche_adapter.resumable import Phase
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, Setup, TrainingProtocol
+from hnet_bench.interfaces import Scenario
 from hnet_bench.runs.run import run
-from hnet_bench.runs.spec import resolve
 
 PROTOCOL = {"iterations": 60, "batch_size": 32, "hidden_units": [20, 20]}
 
 
-def spec_of(strategy, scenario, learning_rate, **hyperparameters):
-    return resolve(
-        benchmark={"name": "synthetic"},
-        scenario=scenario,
-        protocol={**PROTOCOL, "learning_rate": learning_rate},
-        strategy=strategy,
-        hyperparameters=hyperparameters,
-        seed=1,
-        where="a test",
-    )
-
-
-def built(template, scenario=Scenario.CLASS):
-    protocol = TrainingProtocol(iterations=20, batch_size=16, hidden_units=(20,))
-    return template(setup=Setup(scenario=scenario, facts=Synthetic().facts, protocol=protocol, seed=1))
-
-
 @pytest.mark.parametrize("strategy", ["finetune", "icarl", "dgr", "hnet_tir", "hnet_r", "ewc", "lwf"])
-def test_a_learning_rate_that_is_far_too_large(strategy):
+def test_a_learning_rate_that_is_far_too_large(strategy, spec_of):
     with pytest.raises(NotFinite, match=r"(In|After) experience \d of 3"):
-        run(spec_of(strategy, Scenario.CLASS, 1e38))
+        run(spec_of(strategy=strategy, protocol={**PROTOCOL, "learning_rate": 1e38}))
 
 
-def test_a_damping_that_vanishes_in_floats():
+def test_a_damping_that_vanishes_in_floats(spec_of):
     with pytest.raises(NotFinite, match=r"In experience 2 of 3, at step \d+ of training, the loss is nan"):
-        run(spec_of("si", Scenario.CLASS, 1e-3, damping=1e-46))
+        run(spec_of(strategy="si", protocol=PROTOCOL, hyperparameters={"damping": 1e-46}))
 
 
-def test_a_loss_says_its_step():
+def test_a_loss_says_its_step(setup_of, stream_of):
     class Third(ClassifierTemplate):
         def criterion(self):
             return super().criterion() * (float("inf") if self.clock.train_iterations == 2 else 1)
 
     with pytest.raises(NotFinite, match="In experience 1 of 3, at step 3 of training, the loss is inf: look for"):
-        built(Third).train(Synthetic().build(scenario=Scenario.CLASS, seed=1).training(0), eval_streams=[])
+        Third(setup=setup_of()).train(stream_of()[0], eval_streams=[])
 
 
-def test_a_phase_beside_the_main_loop_is_looked_at():
+def test_a_phase_beside_the_main_loop_is_looked_at(setup_of, stream_of):
     class Diverging(Phase):
         def step(self, batch):
             self.loss = torch.tensor(torch.nan if self.batches.done == 15 else 1.0)
@@ -63,10 +45,10 @@ def test_a_phase_beside_the_main_loop_is_looked_at():
             return [lambda: Diverging(self.more_batches(20))]
 
     with pytest.raises(NotFinite, match="at step 15 of Diverging, the loss is nan"):
-        built(WithPhase).train(Synthetic().build(scenario=Scenario.CLASS, seed=1).training(0), eval_streams=[])
+        WithPhase(setup=setup_of()).train(stream_of()[0], eval_streams=[])
 
 
-def test_parameters_are_looked_at_wherever_they_are_held():
+def test_parameters_are_looked_at_wherever_they_are_held(setup_of, stream_of):
     class Holder:
         def __init__(self):
             self.layers = {"generator": [nn.Linear(2, 2)]}
@@ -79,7 +61,7 @@ def test_parameters_are_looked_at_wherever_they_are_held():
                 self.helper.layers["generator"][0].bias[1] = torch.inf
 
     with pytest.raises(NotFinite, match=r"After experience 1 of 3 parameters in Holding\.helper are not finite"):
-        built(Holding).train(Synthetic().build(scenario=Scenario.CLASS, seed=1).training(0), eval_streams=[])
+        Holding(setup=setup_of()).train(stream_of()[0], eval_streams=[])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +73,7 @@ def test_parameters_are_looked_at_wherever_they_are_held():
         (slice(None), -torch.inf, False),
     ],
 )
-def test_outputs_may_exclude_a_class_and_are_finite_otherwise(column, value, sound):
+def test_outputs_may_exclude_a_class_and_are_finite_otherwise(column, value, sound, setup_of):
     class Answering(ClassifierTemplate):
         def forward(self):
             outputs = super().forward().clone()
@@ -101,7 +83,7 @@ def test_outputs_may_exclude_a_class_and_are_finite_otherwise(column, value, sou
 
     evaluator = Evaluator(Synthetic().build(scenario=Scenario.CLASS, seed=1))
     if sound:
-        evaluator.evaluate(built(Answering))
+        evaluator.evaluate(Answering(setup=setup_of()))
         return
     with pytest.raises(NotFinite, match="Before the first experience outputs for test samples are not finite"):
-        evaluator.evaluate(built(Answering))
+        evaluator.evaluate(Answering(setup=setup_of()))

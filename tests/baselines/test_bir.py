@@ -1,18 +1,17 @@
-"""BI-R: prior, gates, losses and what is generated, by other ways."""
+"""BI-R: gates, losses and what is generated, by other ways."""
 
 import copy
 
 import pytest
 import torch
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
+from torch.distributions import Normal
 from torch.nn import functional
 
 from baselines.bir import Bir
-from baselines.training.feedback_network import FeedbackNetwork, MixturePrior
+from baselines.training.feedback_network import FeedbackNetwork
 from baselines.training.generator import LATENT
-from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import BenchmarkFacts, Scenario
+from hnet_bench.interfaces import Scenario
 
 BATCH = 16
 
@@ -21,40 +20,9 @@ def network_of(model):
     return getattr(model, "network", model)
 
 
-def test_the_density_of_the_prior_is_that_of_a_mixture_of_gaussians():
-    torch.manual_seed(0)
-    prior = MixturePrior(4, 7).double()
-    latent = torch.randn(5, 7, dtype=torch.float64)
-    weights = torch.rand(5, 4, dtype=torch.float64).softmax(1)
-    classes = Independent(Normal(prior.means, (prior.log_variances / 2).exp()), 1)
-    for row, mixed in enumerate(weights):
-        expected = MixtureSameFamily(Categorical(mixed), classes).log_prob(latent[row])
-        torch.testing.assert_close(prior.log_density(latent, weights)[row], expected)
-    one_class = functional.one_hot(torch.tensor([3, 0, 0, 1, 2]), 4).double()
-    expected = classes.log_prob(latent[:, None]).gather(1, one_class.argmax(1, keepdim=True))[:, 0]
-    found = prior.log_density(latent, one_class)
-    torch.testing.assert_close(found, expected)
-    found.sum().backward()
-    assert torch.isfinite(prior.means.grad).all()
-
-
-def test_samples_of_a_class_have_the_mean_and_variance_of_its_prior():
-    torch.manual_seed(0)
-    prior = MixturePrior(3, 2)
-    latent = prior.sample(torch.full((40_000,), 1), torch.randn(40_000, 2)).detach()
-    torch.testing.assert_close(latent.mean(0), prior.means[1].detach(), atol=0.03, rtol=0)
-    torch.testing.assert_close(latent.var(0).log(), prior.log_variances[1].detach(), atol=0.03, rtol=0)
-
-
-class Mnist:
-    """A stream of which nothing is needed but its sizes."""
-
-    facts = BenchmarkFacts(experiences=5, classes_per_experience=2, input_shape=(784,))
-
-
 @pytest.mark.parametrize(("scenario", "gated"), [(Scenario.TASK, 10), (Scenario.DOMAIN, 5), (Scenario.CLASS, 10)])
 def test_units_are_gated_with_the_given_probability_for_each_class_or_task(scenario, gated, setup_of):
-    sizes = setup_of(scenario, stream=Mnist, hidden_units=(400, 300))
+    sizes = setup_of(scenario, stream=Synthetic(experiences=5), hidden_units=(400, 300))
     gates = FeedbackNetwork(sizes, 0.3).gates
     assert [tuple(layer.shape) for layer in gates] == [(gated, 300), (gated, 400)]
     for layer in gates:
@@ -163,37 +131,3 @@ def test_what_is_replayed_comes_from_priors_and_gates_of_the_past(scenario, lear
     latent = old.prior.means[classes] + noise * (old.prior.log_variances[classes] / 2).exp()
     gates = old.gates[0][tasks if scenario is Scenario.DOMAIN else classes]
     torch.testing.assert_close(x.double(), decoded(old, latent, [gates]).detach(), rtol=1e-4, atol=1e-6)
-
-
-def test_one_sample_of_the_variational_term_is_right_on_average(setup_of):
-    """log q(z) - log p(z) is KL(q || p) in the mean over z; the cross-entropy is the same if nothing is decoded."""
-    torch.manual_seed(0)
-    network = FeedbackNetwork(setup_of(), 0.0).double()
-    with torch.no_grad():
-        network.decoder[-1].weight.zero_()
-        network.log_variance.weight.mul_(5)
-    x = torch.rand(1, 12, dtype=torch.float64)
-    hidden, weights = network.hidden(x).expand(20_000, -1), functional.one_hot(torch.tensor([2]), 6).double()
-    weights = weights.expand(20_000, -1)
-    noise = torch.randn(20_000, LATENT, dtype=torch.float64)
-    found = network.generative_losses(x.expand(20_000, -1), hidden, noise, weights, weights).mean()
-    q = Normal(network.mean(hidden[:1]), (network.log_variance(hidden[:1]) / 2).exp())
-    divergence = kl_divergence(q, Normal(network.prior.means[2], (network.prior.log_variances[2] / 2).exp())).sum()
-    pixels = functional.binary_cross_entropy(network.decoder[-1].bias.sigmoid()[None], x, reduction="sum")
-    torch.testing.assert_close(found * 12, divergence + pixels, rtol=0.01, atol=0)
-
-
-def test_classifier_and_way_back_are_as_large_as_in_the_paper(built):
-    """Beside the classifier of 478,410: 400 x 100 + 100 and 400 x 100 for latent values, 10 x 200 for the prior, and
-    100-400-400-784 back."""
-    template = built(Bir(), stream=Mnist, hidden_units=(400, 400))
-    generator = 40_100 + 40_000 + 2_000 + 40_400 + 160_400 + 314_384
-    assert template.parameter_counts() == {"trained": 478_410, "target": 478_410, "generator": generator}
-    assert len(template.trained_parameters()) == len(list(template.model.parameters()))
-
-
-def test_what_it_generates_beats_forgetting(learnt):
-    """Fine-tuning knows the last experience alone: one third."""
-    template = learnt(Bir(), iterations=400, hidden_units=(50,), learning_rate=3e-3, batch_size=32)
-    score = Evaluator(Synthetic().build(scenario=Scenario.CLASS, seed=1)).evaluate(template).score
-    assert sum(score) / 3 > 0.7

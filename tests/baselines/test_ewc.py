@@ -5,9 +5,7 @@ import math
 import pytest
 import torch
 
-from baselines.empirical_ewc import EmpiricalEwc
-from baselines.ewc import Ewc, fisher_derivatives
-from baselines.training.per_sample import mean_sizes
+from baselines.ewc import EmpiricalEwc, Ewc, fisher_derivatives
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.regression_1d import Regression1d
 from hnet_bench.benchmarks.synthetic import Synthetic
@@ -32,30 +30,7 @@ def test_derivatives_by_hand():
     assert found("exact") == [[0.75, 0.25, -0.25], [0.25, -0.75, 0.75]]
 
 
-def test_the_exact_fisher_of_a_linear_model_has_its_textbook_form(built, stream_of):
-    """F of weight (c, j) is the mean of p_c (1 - p_c) x_j^2."""
-    data = Synthetic(classes_per_experience=3)
-    template = built(Ewc(fisher="exact"), Scenario.DOMAIN, stream=data, hidden_units=())
-    template.experience = stream_of(Scenario.DOMAIN, data)[0]
-    x = template.experience.in_memory.x
-    weights, biases = template.fisher()
-    p = torch.softmax(template.model(x), dim=1).detach()
-    torch.testing.assert_close(weights, (p * (1 - p)).T @ x.square() / len(x))
-    torch.testing.assert_close(biases, (p * (1 - p)).mean(0))
-
-
-def by_sample(template, likelihood, inputs, targets):
-    """The mean of the squared gradients of each sample's log-likelihood."""
-    parameters = template.trained_parameters()
-    expected = [torch.zeros_like(parameter) for parameter in parameters]
-    for x, target in zip(inputs, targets, strict=True):
-        value = likelihood(template.model(x.unsqueeze(0)), target)
-        for total, gradient in zip(expected, torch.autograd.grad(value, parameters), strict=True):
-            total += gradient.square() / len(inputs)
-    return expected
-
-
-def test_a_number_of_samples_means_the_first_of_a_random_order_of_its_own(learnt):
+def test_a_number_of_samples_means_the_first_of_a_random_order_of_its_own(learnt, one_by_one):
     template = learnt(Ewc(fisher_samples=7), Scenario.DOMAIN, experiences=1, **SMALL)
     order = torch.Generator()
     order.set_state(template._sample_order.get_state())
@@ -65,8 +40,10 @@ def test_a_number_of_samples_means_the_first_of_a_random_order_of_its_own(learnt
     assert torch.equal(torch.get_rng_state(), before)
 
     samples = template.experience.in_memory
-    expected = by_sample(
-        template, lambda said, _: torch.log_softmax(said, 1).max(), samples.x[chosen], samples.y[chosen]
+    expected = one_by_one(
+        template.trained_parameters(),
+        lambda x: [(1.0, template.model(x.unsqueeze(0)).log_softmax(1).max())],
+        samples.x[chosen],
     )
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-12)
@@ -96,13 +73,6 @@ def test_avalanches_own_data_give_the_same_matrix(fisher_samples, learnt):
         torch.testing.assert_close(one, other)
 
 
-def test_in_task_only_the_head_of_the_task_matters(learnt):
-    output_biases = learnt(Ewc(), Scenario.TASK, experiences=2, **SMALL).fisher()[-1]
-    assert (output_biases[2:4] > 0).all()
-    assert not output_biases[:2].any()
-    assert not output_biases[4:].any()
-
-
 def test_the_model_is_estimated_in_evaluation_mode_and_left_as_it_was(learnt):
     template = learnt(Ewc(), Scenario.DOMAIN, experiences=1, **SMALL)
     modes = []
@@ -114,28 +84,26 @@ def test_the_model_is_estimated_in_evaluation_mode_and_left_as_it_was(learnt):
     assert template.model.training
 
 
-def test_of_values_the_likelihood_is_that_of_gaussian_noise(learnt):
-    template = learnt(EmpiricalEwc(), Scenario.DOMAIN, experiences=1, **REGRESSION)
+@pytest.mark.parametrize(
+    ("options", "log_likelihood"),
+    [
+        (REGRESSION, lambda said, y: (said - y).square().sum() / 2),  # of Gaussian noise, but for its sign
+        (SMALL, lambda said, label: said.log_softmax(1)[0, label]),
+    ],
+    ids=["values", "classes"],
+)
+def test_the_empirical_likelihood_is_that_of_true_values_and_labels(options, log_likelihood, learnt, one_by_one):
+    template = learnt(EmpiricalEwc(), Scenario.DOMAIN, experiences=1, **options)
     samples = template.experience.in_memory
-    expected = by_sample(template, lambda said, y: (said - y).square().sum() / 2, samples.x, samples.y)
-    for found, one in zip(template.fisher(), expected, strict=True):
-        torch.testing.assert_close(found, one, rtol=1e-4, atol=1e-7)
-    assert all(one.any() for one in expected)
-
-
-def test_of_classes_the_empirical_likelihood_is_that_of_true_labels(learnt):
-    template = learnt(EmpiricalEwc(), Scenario.DOMAIN, experiences=1, **SMALL)
-    samples = template.experience.in_memory
-    expected = mean_sizes(
-        template.model,
+    expected = one_by_one(
         template.trained_parameters(),
-        [(samples.x, samples.y)],
-        template.model,
-        lambda outputs, labels: fisher_derivatives("true", outputs, labels),
-        torch.square,
+        lambda x, y: [(1.0, log_likelihood(template.model(x.unsqueeze(0)), y))],
+        samples.x,
+        samples.y,
     )
     for found, one in zip(template.fisher(), expected, strict=True):
-        torch.testing.assert_close(found, one)
+        torch.testing.assert_close(found, one, rtol=1e-4, atol=1e-7)
+        assert one.any()
 
 
 def test_the_stronger_the_less_is_forgotten_though_adam_starts_anew(learnt):

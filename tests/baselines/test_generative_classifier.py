@@ -4,34 +4,13 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import Normal
 
 from baselines.generative_classifier import GenerativeClassifier
-from baselines.training.class_vaes import ClassVaes, log_likelihood
-from baselines.training.generator import SymmetricVae
+from baselines.training.class_vaes import ClassVaes
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import BenchmarkFacts, Scenario
-
-
-@pytest.fixture
-def vae():
-    torch.manual_seed(3)
-    return SymmetricVae(6, (8, 5), latent=1).double()
-
-
-def test_a_likelihood_is_the_integral_over_latent_values(vae):
-    """With one latent value the integral of p(x | z) N(z; 0, 1) is a sum over a fine grid, which knows no encoder."""
-    with torch.no_grad():
-        vae.decoder[0].weight.mul_(4)  # so that z matters
-        vae.mean.bias.fill_(0.7)  # and so that the encoder is far from the prior
-    x = torch.rand(3, 6, dtype=torch.float64)
-    grid = torch.linspace(-9, 9, 20_001, dtype=torch.float64)
-    of_pixels = Normal(vae.decoder(grid[:, None]).sigmoid(), 1.0).log_prob(x[:, None]).sum(2)
-    exact = (of_pixels + Normal(0.0, 1.0).log_prob(grid)).logsumexp(1) + math.log(18 / 20_000)
-    noise = torch.randn(100_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(log_likelihood(vae, x, noise), exact, rtol=0, atol=0.01)
-    assert (of_pixels.amax(1) - of_pixels.amin(1)).min() > 0.1
+from hnet_bench.interfaces import Scenario
 
 
 def test_a_likelihood_is_the_mean_over_samples_one_by_one():
@@ -52,17 +31,7 @@ def test_a_likelihood_is_the_mean_over_samples_one_by_one():
             assert found[row, column].item() == pytest.approx(math.log(total), rel=1e-5)
 
 
-def negative_elbo(vae, x, noise):
-    """Mean over samples of [cross-entropy of all pixels + KL(q(z | x) || N(0, I))] / pixels."""
-    mean, log_variance = vae.encode(x)
-    q = Normal(mean, (log_variance / 2).exp())
-    pixels = vae.decoder(q.loc + q.scale * noise).sigmoid()
-    cross_entropy = -(x * pixels.log() + (1 - x) * (1 - pixels).log()).sum(1)
-    divergence = kl_divergence(q, Normal(torch.zeros_like(mean), torch.ones_like(mean))).sum(1)
-    return ((cross_entropy + divergence) / x.shape[1]).mean()
-
-
-def test_a_step_trains_the_vae_of_one_class_on_its_inputs_alone(learnt, stream_of, recorded):
+def test_a_step_trains_the_vae_of_one_class_on_its_inputs_alone(learnt, stream_of, recorded, negative_elbo):
     template = learnt(GenerativeClassifier(latent=3), experiences=1)
     steps = recorded(template, before=lambda strategy: strategy._noise)
     template.train(stream_of()[1], eval_streams=[])
@@ -97,15 +66,3 @@ def test_answers_are_posteriors_among_the_classes_seen(learnt):
     score = Evaluator(benchmark).evaluate(template).score
     assert min(score[:2]) > 0.9
     assert score[2] == 0
-
-
-class Mnist:
-    """A stream of which nothing is needed but its sizes."""
-
-    facts = BenchmarkFacts(experiences=5, classes_per_experience=2, input_shape=(1, 28, 28))
-
-
-def test_parameters_are_as_many_as_in_the_paper(built):
-    """784-85-85 to 5 + 5 (no bias for log-variances), 5-85-85-784: 74,035 + 855 + 75,244."""
-    template = built(GenerativeClassifier(), stream=Mnist, hidden_units=(85, 85))
-    assert template.parameter_counts() == {"trained": 1_501_340, "target": 150_134}

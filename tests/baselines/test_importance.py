@@ -29,8 +29,8 @@ def doubles(scenario):
 class Plain:
     """The methods as their papers write them: penalties kept apart, autograd for everything."""
 
-    def __init__(self, settings, setup, model):
-        self.settings, self.setup, self.model = settings, setup, model
+    def __init__(self, settings, setup, model, one_by_one):
+        self.settings, self.setup, self.model, self.one_by_one = settings, setup, model, one_by_one
         self.parameters = list(model.parameters())
         self.optimiser = torch.optim.Adam(self.parameters, lr=setup.protocol.learning_rate)
         self.start = self.weights()
@@ -85,14 +85,13 @@ class Plain:
         if isinstance(self.settings, Si):
             moves = [now - then for now, then in zip(self.weights(), self.start, strict=True)]
             return [w / (move**2 + self.settings.damping) for w, move in zip(self.path, moves, strict=True)]
-        totals = [torch.zeros_like(parameter) for parameter in self.parameters]
-        for x, label in zip(samples.x, samples.y, strict=True):
-            said = self.outputs(x.unsqueeze(0), task)[0]
-            for weight, function in self.functions(said, label):
-                gradients = torch.autograd.grad(function, self.parameters, retain_graph=True, allow_unused=True)
-                for total, gradient in zip(totals, gradients, strict=True):
-                    total += weight * (gradient.abs() if isinstance(self.settings, Mas) else gradient**2)
-        return [total / len(samples) for total in totals]
+        return self.one_by_one(
+            self.parameters,
+            lambda x, label: self.functions(self.outputs(x.unsqueeze(0), task)[0], label),
+            samples.x,
+            samples.y,
+            size=torch.abs if isinstance(self.settings, Mas) else torch.square,
+        )
 
     def functions(self, said, label):
         if isinstance(self.settings, Mas):
@@ -117,10 +116,10 @@ CASES = [(Scenario.TASK, "seen"), (Scenario.DOMAIN, "seen"), (Scenario.CLASS, "s
 
 @pytest.mark.parametrize(("scenario", "active"), CASES)
 @pytest.mark.parametrize("strategy", METHODS, ids=lambda strategy: strategy.name)
-def test_a_run_equals_the_plain_one(strategy, scenario, active, built, recorded):
+def test_a_run_equals_the_plain_one(strategy, scenario, active, built, recorded, one_by_one):
     template = built(strategy, scenario, active_classes=active, **SMALL)
     template.model.double()
-    plain = Plain(strategy, template.setup, copy.deepcopy(template.model))
+    plain = Plain(strategy, template.setup, copy.deepcopy(template.model), one_by_one)
     steps = recorded(template)
     for task, experience in enumerate(doubles(scenario)):
         template.train(experience, eval_streams=[])
@@ -160,57 +159,7 @@ def test_nothing_is_estimated_after_the_last_experience(strategy, built, stream_
     assert consolidated == [0, 1]
 
 
-def test_importances_of_mas_in_a_linear_model_have_their_textbook_form_and_add_up(built, stream_of):
-    """By weight (c, j) the squared norm of the outputs changes by 2 f_c x_j."""
-    template = built(Mas(), Scenario.DOMAIN, **{**SMALL, "hidden_units": ()})
-    total = 0
-    for experience in stream_of(Scenario.DOMAIN, DATA)[:2]:
-        template.train(experience, eval_streams=[])
-        x = experience.in_memory.x
-        outputs = template.model(x).detach()
-        total = total + (2 * outputs.abs().T @ x.abs()) / len(x)
-        torch.testing.assert_close(template.penalty.importance[0], total)
-        assert all(map(torch.equal, template.penalty.centre, template.model.parameters()))
-
-
-class KeepGains:
-    """What moving each parameter has gained, just before it becomes an importance."""
-
-    def after_training_exp(self, strategy, **kwargs):
-        self.gains = torch.cat([gain.flatten() for gain in strategy._gain])
-
-
 PATH = {"stream": Synthetic(train_per_class=8, experiences=2), "hidden_units": (5,), "learning_rate": 1e-4}
-
-
-def test_the_gains_of_si_add_up_to_the_fall_of_the_loss(built, stream_of):
-    """The path integral of the gradient, with small steps and all 16 samples in every batch."""
-    experience = stream_of(Scenario.DOMAIN, PATH["stream"])[0]
-    template, keep = built(Si(), Scenario.DOMAIN, iterations=100, **PATH), KeepGains()
-    x, y = experience.in_memory.x, experience.in_memory.y
-    before = functional.cross_entropy(template.model(x), y).item()
-    template.plugins.append(keep)
-    template.train(experience, eval_streams=[])
-    fall = before - functional.cross_entropy(template.model(x), y).item()
-    assert fall > 0.001
-    assert keep.gains.sum().item() == pytest.approx(fall, rel=0.02)
-
-
-def test_the_gradient_of_si_is_that_of_the_whole_loss_penalty_included(built, stream_of):
-    """Where the penalty alone is felt, a parameter that it moves back gains by it."""
-    first, second = stream_of(Scenario.DOMAIN, PATH["stream"])
-    template, keep = built(Si(strength=0.0), Scenario.DOMAIN, iterations=3, **PATH), KeepGains()
-    template.train(first, eval_streams=[])
-    # As if everything had moved by 0.1 from where it was important.
-    template.penalty.scale = 1e4
-    template.penalty.importance = [torch.ones_like(tensor) for tensor in template.penalty.centre]
-    template.penalty.centre = [tensor - 0.1 for tensor in template.penalty.centre]
-    template.plugins.append(keep)
-    begun = template.penalty.value(template.trained_parameters()).item()
-    template.train(second, eval_streams=[])
-    fall = begun - template.penalty.value(template.trained_parameters()).item()
-    assert fall > 0
-    assert keep.gains.sum().item() == pytest.approx(fall, rel=0.05)
 
 
 def test_importances_of_si_by_hand_and_without_a_clamp(learnt):

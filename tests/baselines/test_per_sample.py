@@ -25,20 +25,13 @@ def derivatives(outputs, labels):
     yield labels.double(), -3 * outputs**2 * chosen
 
 
-def one_by_one(outputs, x, labels, parameters, size):
-    """The means by plain autograd."""
-    expected = [torch.zeros_like(parameter) for parameter in parameters]
-    for sample, label in zip(x, labels, strict=True):
-        out = outputs(sample.unsqueeze(0))[0]
-        for weight, function in ((0.3, (out**2).sum()), (float(label), -(out[label] ** 3))):
-            gradients = torch.autograd.grad(function, parameters, retain_graph=True)
-            for total, gradient in zip(expected, gradients, strict=True):
-                total += weight * size(gradient) / len(x)
-    return expected
+def functions(outputs, label):
+    """The same two of one sample's outputs, each with its weight."""
+    return [(0.3, (outputs**2).sum()), (float(label), -(outputs[label] ** 3))]
 
 
 @pytest.mark.parametrize("size", [torch.square, torch.abs])
-def test_means_equal_a_backward_pass_per_sample(size):
+def test_means_equal_a_backward_pass_per_sample(size, one_by_one):
     model = network()
     model[3].bias.requires_grad_(False)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -46,7 +39,7 @@ def test_means_equal_a_backward_pass_per_sample(size):
     batches = [(x[:4], labels[:4]), (x[4:], labels[4:])]
     found = mean_sizes(model, parameters, batches, lambda x: model(x)[:, :3], derivatives, size)
 
-    expected = one_by_one(lambda x: model(x)[:, :3], x, labels, parameters, size)
+    expected = one_by_one(parameters, lambda x, y: functions(model(x[None])[0, :3], y), x, labels, size=size)
     assert len(found) == len(expected) == 4
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-15)
@@ -56,7 +49,7 @@ def test_means_equal_a_backward_pass_per_sample(size):
 
 @pytest.mark.parametrize("name", ["resnet32", "zenke"])
 @pytest.mark.parametrize("size", [torch.square, torch.abs])
-def test_convolutions_and_batch_normalisation_too(name, size, setup_of):
+def test_convolutions_and_batch_normalisation_too(name, size, setup_of, one_by_one):
     torch.manual_seed(0)
     images = Synthetic(image_side=12, experiences=1, classes_per_experience=3)
     model = ordinary_network(setup_of(Scenario.DOMAIN, stream=images, network=name)).double()
@@ -69,7 +62,8 @@ def test_convolutions_and_batch_normalisation_too(name, size, setup_of):
     model.eval()
     parameters = list(model.parameters())
     found = mean_sizes(model, parameters, [(x[:3], labels[:3]), (x[3:], labels[3:])], model, derivatives, size)
-    for one, other in zip(found, one_by_one(model, x, labels, parameters, size), strict=True):
+    expected = one_by_one(parameters, lambda x, y: functions(model(x[None])[0], y), x, labels, size=size)
+    for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
 
 

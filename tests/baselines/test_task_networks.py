@@ -68,30 +68,6 @@ def test_outputs_are_those_of_a_loop_over_samples_and_units(before_bias, gated):
         torch.testing.assert_close(model(x, None)[task], every[task])
 
 
-@pytest.mark.parametrize(("before_bias", "expected"), [(True, 2.0), (False, 0.0)])
-def test_a_gated_unit_gives_its_bias_or_nothing(before_bias, expected, gated):
-    """A network of one hidden layer whose gated units have the bias 2: their weights never matter, their bias may."""
-    model = gated(0.9, hidden_units=(10,), before_bias=before_bias)
-    (layer,) = (layer for layer in model.mlp.hidden if isinstance(layer, torch.nn.Linear))
-    with torch.no_grad():
-        open_unit = int(model.gates[0][1].argmax())
-        layer.bias.fill_(2.0)
-        layer.bias[open_unit] = 0
-        layer.weight[open_unit] = 0
-        model.mlp.output.weight.fill_(1 / 9)
-        model.mlp.output.bias.zero_()
-    assert model(torch.rand(4, 12), 1).flatten().tolist() == pytest.approx([expected] * 8)
-
-
-def test_weights_into_gated_units_are_not_trained(gated):
-    model = gated(0.5)
-    model(torch.rand(8, 12), 2).square().sum().backward()
-    into = model.mlp.hidden[1].weight.grad.abs().sum(1)
-    closed = model.gates[0][2] == 0
-    assert not into[closed].any()
-    assert into[~closed].any()
-
-
 def test_without_gates_it_is_fine_tuning_bit_for_bit(learnt):
     templates = [learnt(strategy, Scenario.TASK) for strategy in (Xdg(gated_fraction=0.0, gate="after"), Finetune())]
     weights = [torch.cat([parameter.flatten() for parameter in one.model.parameters()]) for one in templates]

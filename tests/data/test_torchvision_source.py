@@ -33,22 +33,19 @@ def fake_class(train, test, **attributes):
     return Fake
 
 
-def install(monkeypatch, **classes):
-    """Make `torchvision.datasets` a module that holds these classes."""
+def install(monkeypatch, *silent, **classes):
+    """Make `torchvision.datasets` a module that holds these classes, and let exactly the servers whose URL begins with
+    one of `silent` give no answer."""
     datasets = ModuleType("torchvision.datasets")
     for name in ("MNIST", "CIFAR10", "CIFAR100"):
         setattr(datasets, name, classes.get(name))
     monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
     monkeypatch.setitem(sys.modules, "torchvision.datasets", datasets)
 
+    def unanswered(urls, seconds):
+        return {url: "no route to host" for url in urls if url.startswith(silent)}
 
-def silence(monkeypatch, *silent):
-    """Let exactly the servers whose URL begins with one of `silent` give no answer."""
-
-    def fake(urls, seconds):
-        return {url: "no route to host" for url in urls if url.startswith(silent)} if silent else {}
-
-    monkeypatch.setattr(torchvision_source, "_silent", fake)
+    monkeypatch.setattr(torchvision_source, "_silent", unanswered)
 
 
 def mnist_class(tiny):
@@ -63,7 +60,6 @@ def mnist_class(tiny):
 def test_mnist_is_fetched_into_the_workspace(tiny, tmp_path, monkeypatch):
     fake: Any = mnist_class(tiny)
     install(monkeypatch, MNIST=fake)
-    silence(monkeypatch)
     before = socket.getdefaulttimeout()
     assert from_torchvision(DATASETS["mnist"], tmp_path).fingerprint == tiny.fingerprint
     mirrors = ["https://a.invalid/", "https://b.invalid/"]
@@ -73,8 +69,7 @@ def test_mnist_is_fetched_into_the_workspace(tiny, tmp_path, monkeypatch):
 
 def test_silent_mirror_is_not_used(tiny, tmp_path, monkeypatch):
     fake: Any = mnist_class(tiny)
-    install(monkeypatch, MNIST=fake)
-    silence(monkeypatch, "https://a.invalid/")
+    install(monkeypatch, "https://a.invalid/", MNIST=fake)
     from_torchvision(DATASETS["mnist"], tmp_path)
     assert [call[2] for call in fake.calls] == [["https://b.invalid/"]] * 2
     assert fake.mirrors == ["https://a.invalid/", "https://b.invalid/"]  # torchvision's own class is as it was
@@ -82,8 +77,7 @@ def test_silent_mirror_is_not_used(tiny, tmp_path, monkeypatch):
 
 def test_without_any_server_nothing_is_tried(tiny, tmp_path, monkeypatch):
     fake: Any = mnist_class(tiny)
-    install(monkeypatch, MNIST=fake)
-    silence(monkeypatch, "https://")
+    install(monkeypatch, "https://", MNIST=fake)
     with pytest.raises(SourceUnavailable) as caught:
         from_torchvision(DATASETS["mnist"], tmp_path)
     assert str(caught.value) == (
@@ -109,7 +103,6 @@ def test_cifar10_is_taken_as_it_is(tmp_path, monkeypatch):
     view = np.ascontiguousarray(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
     fake = fake_class((view, y.tolist()), (view[:2], y[:2].tolist()), url="https://c.invalid/cifar.tar.gz")
     install(monkeypatch, CIFAR10=fake)
-    silence(monkeypatch)
     assert from_torchvision(facts, tmp_path).fingerprint == expected.fingerprint
 
 
@@ -121,7 +114,6 @@ def test_cifar100_keeps_the_first_50_fine_classes_in_file_order(tmp_path, monkey
         name=kept.name, sha256=kept.fingerprint, train=3, test=1, image=(32, 32, 3), classes=50, torchvision="CIFAR100"
     )
     install(monkeypatch, CIFAR100=fake_class((x, y), (x[1:4], y[1:4]), url="https://c.invalid/cifar.tar.gz"))
-    silence(monkeypatch)
     arrays = from_torchvision(facts, tmp_path)
     assert arrays.y_train.tolist() == [49, 0, 7]
     assert arrays.fingerprint == kept.fingerprint
@@ -132,7 +124,6 @@ def test_wrong_content_is_an_error_with_both_sums(tiny, tmp_path, monkeypatch):
         (tiny.x_train, tiny.y_train[::-1]), (tiny.x_test, tiny.y_test), mirrors=["m"], resources=[("r", "")]
     )
     install(monkeypatch, MNIST=fake)
-    silence(monkeypatch)
     with pytest.raises(DataError, match=f"torchvision's download does not hold.*expected .*{tiny.fingerprint}.*found"):
         from_torchvision(DATASETS["mnist"], tmp_path)
 
@@ -146,7 +137,6 @@ def test_failed_download_makes_the_source_unavailable_and_restores_the_timeout(t
             raise error
 
     install(monkeypatch, CIFAR10=Failing)
-    silence(monkeypatch)
     before = socket.getdefaulttimeout()
     with pytest.raises(SourceUnavailable) as caught:
         from_torchvision(DATASETS["cifar10"], tmp_path)

@@ -1,4 +1,4 @@
-"""What the tests of several networks need: small hypernetworks, and parameters a little away from theirs."""
+"""What the tests of several networks need: small hypernetworks, parameters a little away from theirs, twins."""
 
 import pytest
 import torch
@@ -50,3 +50,21 @@ def moved_hypernetwork(shape_of):
         return hypernetwork, theta, generator
 
     return make
+
+
+@pytest.fixture(scope="session")
+def assert_generates_what_ours_does():
+    """Asserts that a hypernetwork of the authors' library generates what ours does, for each of three tasks, when it is
+    given the weights of ours in its order."""
+
+    def check(theirs, ours, weights):
+        parameters = list(theirs.parameters())
+        assert [p.shape for p in parameters] == [w.shape for w in weights]
+        with torch.no_grad():
+            for parameter, weight in zip(parameters, weights, strict=True):
+                parameter.copy_(weight)
+        for task in range(3):
+            expected = torch.cat([tensor.flatten() for tensor in theirs.forward(cond_id=task)])
+            torch.testing.assert_close(ours(task), expected)
+
+    return check

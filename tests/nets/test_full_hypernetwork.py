@@ -27,7 +27,9 @@ def test_the_toy_network_has_the_published_sizes():
 
 @pytest.mark.parametrize("activation", ["relu", "elu", "sigmoid"])
 @pytest.mark.parametrize("hidden_units", [(10, 10), (4,), ()])
-def test_generates_what_the_authors_library_generates_from_the_same_weights(activation, hidden_units):
+def test_generates_what_the_authors_library_generates_from_the_same_weights(
+    activation, hidden_units, assert_generates_what_ours_does
+):
     from hypnettorch.hnets.mlp_hnet import HMLP
 
     torch.manual_seed(0)
@@ -43,14 +45,7 @@ def test_generates_what_the_authors_library_generates_from_the_same_weights(acti
     )
     layers = [*zip(ours.hidden_weights, ours.hidden_biases, strict=True), (ours.output[:-1].t(), ours.output[-1])]
     values = [*ours.task_embeddings, *(tensor for layer in layers for tensor in layer)]
-    parameters = list(theirs.parameters())
-    assert [p.shape for p in parameters] == [v.shape for v in values]
-    with torch.no_grad():
-        for parameter, value in zip(parameters, values, strict=True):
-            parameter.copy_(value)
-    for task in range(3):
-        expected = torch.cat([tensor.flatten() for tensor in theirs.forward(cond_id=task)])
-        torch.testing.assert_close(ours(task), expected)
+    assert_generates_what_ours_does(theirs, ours, values)
 
 
 def test_each_target_tensor_has_an_output_layer_with_xavier_bounds_of_its_own():

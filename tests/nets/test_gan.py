@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from hnet_bench.avalanche_adapter.batches import FixedIterations
-from hnet_bench.interfaces import UserError
 from hnet_bench.nets.gan import GeneratedGan, discriminator_loss, generator_loss
 from hnet_bench.nets.target import mlp
 from hnet_bench.nets.vae import CONDITIONS, LATENT, FrozenDecoders
@@ -97,16 +96,3 @@ def test_it_learns_what_it_replays_and_keeps_it(setup_of):
     means = model.samples(50, torch.Generator().manual_seed(0)).mean((1, 2))
     assert means[0] == pytest.approx(0.2, abs=0.15)
     assert means[1] == pytest.approx(0.8, abs=0.15)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"replay_adversarial_loss": "pearson"}, "replay_adversarial_loss 'pearson' needs replay_method 'gan', found"),
-        ({"replay_adversarial_beta1": 0.9}, "replay_adversarial_beta1 0.9 needs replay_method 'gan', found 'vae'"),
-        ({"replay_adversarial_beta1": 1.0, "replay_method": "gan"}, "at least 0 and less than 1, found 1.0"),
-    ],
-)
-def test_settings_of_a_gan_need_a_gan_and_are_sound(settings, words):
-    with pytest.raises(UserError, match=words):
-        HnetR(**settings)

@@ -105,23 +105,6 @@ def test_one_unit_by_head():
     assert (lower.item(), middle.item(), upper.item()) == (-6.0, -0.25, 2.5)
 
 
-def test_every_network_of_an_interval_answers_within_the_bounds():
-    shape = MlpShape((4, 6, 5, 3))
-    generator = torch.Generator().manual_seed(3)
-    centre = torch.randn(shape.parameters, generator=generator, dtype=torch.float64)
-    parameters = Interval(centre, 0.3 * torch.rand(shape.parameters, generator=generator, dtype=torch.float64))
-    x = torch.rand(8, 4, generator=generator, dtype=torch.float64)
-    lower, middle, upper = interval_mlp(x, parameters, shape)
-    torch.testing.assert_close(middle, mlp(x, centre, shape))
-    for member in members(parameters):
-        outputs = mlp(x, member, shape)
-        assert (lower - 1e-9 <= outputs).all()
-        assert (outputs <= upper + 1e-9).all()
-    point = Interval(centre, torch.zeros_like(centre))
-    for bound in interval_mlp(x, point, shape):
-        torch.testing.assert_close(bound, mlp(x, centre, shape))
-
-
 def test_bounds_and_their_gradients_are_those_of_the_products_by_sign():
     """In every layer lower ends of weights that are positive meet lower ends of inputs, those that are not meet upper
     ends; and the other way round."""
@@ -131,7 +114,8 @@ def test_bounds_and_their_gradients_are_those_of_the_products_by_sign():
     centre, radius = ends[0].requires_grad_(), (0.3 * ends[1].abs()).requires_grad_()
     x = torch.rand(8, 4, generator=generator, dtype=torch.float64)
     to_lower, to_upper = torch.randn(2, 8, 3, generator=generator, dtype=torch.float64)
-    lower, _, upper = interval_mlp(x, Interval(centre.view(2, -1), radius.view(2, -1)), shape)
+    lower, middle, upper = interval_mlp(x, Interval(centre.view(2, -1), radius.view(2, -1)), shape)
+    torch.testing.assert_close(middle, mlp(x, centre, shape))
     low = high = x
     for (weight, bias), (more, more_bias) in zip(
         shape.views(centre - radius), shape.views(centre + radius), strict=True

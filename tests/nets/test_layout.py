@@ -23,7 +23,4 @@ def test_only_weights_and_biases_of_other_outputs_are_left_out():
     weights, biases = LAYOUT.views(kept)[2:]
     assert weights.tolist() == [[0, 0], [1, 1], [1, 1], [0, 0]]
     assert biases.tolist() == [0, 1, 1, 0]
-
-
-def test_all_outputs_leave_nothing_out():
     assert LAYOUT.keeping_outputs(slice(0, 4)).all()

@@ -35,6 +35,10 @@ def relative_error(found, expected):
     return ((found - expected).norm() / expected.norm().clamp_min(1e-30)).item()
 
 
+def whole(tensors):
+    return torch.cat([tensor.flatten() for tensor in tensors])
+
+
 sizes = st.fixed_dictionaries(
     {
         "chunk_size": st.integers(2, 30),
@@ -71,11 +75,8 @@ def test_value_and_gradient_equal_float64_autograd_of_the_plain_formula(dtype, t
 
     reference = [tensor.double().requires_grad_() for tensor in theta]
     expected = plain_loss(hypernetwork.double(), reference, [target.double() for target in targets], 0.3)
-    expected_gradients = torch.autograd.grad(expected, reference)
     assert relative_error(value.double(), expected.detach()) < tolerance
-    whole = torch.cat([gradient.double().flatten() for gradient in gradients])
-    expected_whole = torch.cat([gradient.flatten() for gradient in expected_gradients])
-    assert relative_error(whole, expected_whole) < tolerance
+    assert relative_error(whole(gradients).double(), whole(torch.autograd.grad(expected, reference))) < tolerance
 
 
 def test_the_gradient_is_added_to_what_is_there(moved):
@@ -118,10 +119,6 @@ def test_memory_holds_no_generated_targets(moved):
 
     per_task = kept(5) - kept(4)
     assert per_task == 5 + 10 * 7  # an embedding; (6 hidden + 1) for each of 10 chunks; against 9,990 generated
-
-
-def whole(tensors):
-    return torch.cat([tensor.flatten() for tensor in tensors])
 
 
 @settings(deadline=None, max_examples=30)

@@ -44,14 +44,6 @@ def test_two_uses_of_the_same_parameters_add_up():
     torch.testing.assert_close(torch.autograd.grad(fast, flat), torch.autograd.grad(plain, flat))
 
 
-def test_autograd_agrees_by_finite_differences():
-    shape = MlpShape((3, 4, 2))
-    torch.manual_seed(1)
-    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    flat = torch.randn(1, shape.parameters + 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda inputs, chunks: mlp_from_chunks(inputs, chunks, shape), (x, flat))
-
-
 def test_the_plain_form_has_the_activation_that_is_asked_for():
     shape = MlpShape((2, 3, 1))
     flat, x = torch.randn(shape.parameters), torch.randn(5, 2)

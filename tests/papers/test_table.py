@@ -59,6 +59,10 @@ def with_cell(row: Settings | None = None, **cell: Any) -> Settings:
     return content(rows=[entry])
 
 
+def with_number(**changes: Any) -> Settings:
+    return with_cell(reported={"mean": 1.0, "known": "verified", **changes})
+
+
 def test_a_cell_holds_what_its_settings_and_its_row_say() -> None:
     cell = parse_table("t", content()).cells[0]
     assert (cell.table, cell.row, cell.label, cell.scenario) == ("t", "a", "a", Scenario.TASK)
@@ -169,7 +173,7 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         ),
         (content(seeds=1.5), "'seeds' in table 't' must be a text, a whole number or a list, found 1.5."),
         (content(seeds=[1, 2.5]), "'seeds' in table 't' must be a whole number or a text, found 2.5."),
-        (with_cell(reported={"mean": 2000.0, "known": "recalled"}), "must lie between 0 and 100, found 2000."),
+        (with_number(mean=2000.0, known="recalled"), "must lie between 0 and 100, found 2000."),
         (
             {**content(), "rows": [*content()["rows"], {"name": "b", "settings": "s"}]},
             "Row 'b' of table 't' has no cell: give it a [rows.CL1]",
@@ -186,31 +190,24 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         (content(rows=[3]), "a row of table 't'"),
         (with_cell(hyperparameters="z"), "Unknown hyperparameters 'z'"),
         (with_cell(reported={"mean": 1.0}), "'known' is missing"),
-        (with_cell(reported={"mean": 1.0, "known": "guessed"}), "'guessed'"),
-        (with_cell(reported={"mean": "high", "known": "verified"}), "'mean'"),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "margin": 0}), "'margin' in row 'a' (CL1)"),
-        (with_cell(reported={"mean": -1e155, "known": "verified"}), "at most 1e+100 in size, found -1e+155"),
+        (with_number(known="guessed"), "'guessed'"),
+        (with_number(mean="high"), "'mean'"),
+        (with_number(margin=0), "'margin' in row 'a' (CL1)"),
         (
-            with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e200}),
-            "'spread' in 'reported' in row 'a' (CL1)",
+            with_number(spread=1e200),
+            "'spread' in 'reported' in row 'a' (CL1) of table 't' must be at most 1e+100 in size, found 1e+200",
         ),
-        (
-            with_cell(reported={"mean": 1.0, "known": "verified", "margin": 1e308}),
-            "'margin' in 'reported' in row 'a' (CL1)",
-        ),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "spread": -1}), "'spread' in row 'a' (CL1)"),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "n": 0}), "'n' in row 'a' (CL1)"),
+        (with_number(margin=1e308), "'margin' in 'reported' in row 'a' (CL1)"),
+        (with_number(spread=-1), "'spread' in row 'a' (CL1)"),
+        (with_number(n=0), "'n' in row 'a' (CL1)"),
         (
             with_cell(
                 {"reported": {"note": "read in the paper"}}, reported={"mean": 1.0, "known": "verified", "note": " "}
             ),
             "The reported number in row 'a' (CL1) of table 't' is verified, and nothing says where it was read",
         ),
-        (with_cell(reported={"mean": 1.0, "known": "second-hand"}), "is second-hand, and nothing says where"),
-        (
-            with_cell(reported={"mean": 1.0, "known": "recalled", "n": 3, "seeds": "1 to 3"}),
-            "('seeds' of 'reported' in row 'a' (CL1) of table 't').",
-        ),
+        (with_number(known="second-hand"), "is second-hand, and nothing says where"),
+        (with_number(known="recalled", n=3, seeds="1 to 3"), "('seeds' of 'reported' in row 'a' (CL1) of table 't')."),
         (
             with_code({**CODE, "seeds": "x"}),
             "'x' is not a range of seeds: expected for example 1-5, or 3, or 1-3,7 ('seeds' of 'authors_code' in row",
@@ -245,13 +242,12 @@ def test_a_selection_keeps_the_order_of_the_table() -> None:
         ),
         (content(settings={"s": {"benchmark": {"name": {}}, "protocol": {}}}), "must be a text, found {}"),
         ({**with_cell(hyperparameters="z"), "hyperparameters": {"z": [1]}}, "Hyperparameters 'z' of row 'a' (CL1)"),
-        (with_cell(reported={"mean": 10**400, "known": "verified"}), "must be a number of at most 64 bits"),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "n": 2**63}), "found one of 64 bits"),
+        (with_number(mean=10**400), "must be a number of at most 64 bits"),
+        (with_number(n=2**63), "found one of 64 bits"),
         (
-            with_cell(reported={"mean": -1e155, "known": "verified"}),
-            "'mean' in 'reported' in row 'a' (CL1) of table 't' must be at most",
+            with_number(mean=-1e155),
+            "'mean' in 'reported' in row 'a' (CL1) of table 't' must be at most 1e+100 in size, found -1e+155",
         ),
-        (with_cell(reported={"mean": 1.0, "known": "verified", "spread": 1e155}), "must be at most 1e+100 in size"),
     ],
 )
 def test_a_broken_table_is_an_error_that_says_where(broken: Settings, words: str) -> None:

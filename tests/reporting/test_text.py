@@ -15,7 +15,7 @@ from hnet_bench.reporting.text import (
     PERCENT,
     SCALES,
     duration,
-    flat,
+    in_toml,
     legend,
     measured_text,
     one_line,
@@ -141,6 +141,6 @@ def test_reported_sources_name_the_cells_of_each() -> None:
 def test_nested_settings_have_dotted_names_and_values_as_in_toml() -> None:
     settings = {"name": "hnet", "sizes": [10, 10], "inner": {"rate": 1e-05, "on": False}, "one": 1.0}
     found = {"name": "hnet", "sizes": "[10, 10]", "inner.rate": "1e-05", "inner.on": "false", "one": "1"}
-    assert flat(settings) == found
+    assert in_toml(settings) == found
     assert one_line({"a": 0.001, "b": True}) == "a = 0.001, b = true"
-    assert flat({"drawn": 0.0012345678, "large": 12345678.0}) == {"drawn": "0.0012345678", "large": "12345678.0"}
+    assert in_toml({"drawn": 0.0012345678, "large": 12345678.0}) == {"drawn": "0.0012345678", "large": "12345678.0"}

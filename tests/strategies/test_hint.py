@@ -123,8 +123,3 @@ def test_in_domain_one_network_answers_for_all_tasks_and_none_is_inferred(learnt
         flat = (hypernetwork.hidden(hypernetwork.universal(3).unsqueeze(0))[0] @ hypernetwork.output).flatten()
         torch.testing.assert_close(template.forward(), mlp(x, flat, template.classifier.target.shape))
     assert template.mb_inferred_task is None
-
-
-def test_settings_that_it_does_not_follow_are_refused():
-    with pytest.raises(UserError, match="epsilon must not be negative"):
-        small(epsilon=-1.0)

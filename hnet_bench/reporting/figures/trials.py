@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hnet_bench.papers.search import ON_TEST_DATA
-from hnet_bench.reporting.figures.panels import SCENARIO_NAMES, Kind, Panel, prepared, score_axis
+from hnet_bench.reporting.figures.panels import SCENARIO_NAMES, Kind, Panel, plain_log, prepared, score_axis
 from hnet_bench.reporting.figures.style import GREY, fallback_look
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
     places = {value: value if numbers else float(index) for index, value in enumerate(dict.fromkeys(frame["value"]))}
     if not numbers:
         ax.set_xticks(list(places.values()), list(places))
-    elif min(places) > 0 and max(places) > _WIDE * min(places):
-        from matplotlib.ticker import LogLocator
-
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(numticks=5))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.minorticks_off()
     for index, (rule, part) in enumerate(frame.groupby("rule", sort=False, observed=True)):
         look = fallback_look(index)
         best = part.groupby(part["value"].map(places))["score"]
@@ -49,6 +42,8 @@ def tuning(frame: DataFrame, ax: Axes | None = None) -> Axes:
             ax.axvline(places.get(value, value), color=GREY, linestyle=":", linewidth=1, label="published")
     if quantity.ceiling is not None:
         score_axis(ax, quantity)
+    if numbers and min(places) > 0 and max(places) > _WIDE * min(places):
+        plain_log(ax, "x")
     ax.set(xlabel=frame["hyperparameter"].iloc[0].replace("_", " "), ylabel=quantity.label)
     ax.grid(axis="y")
     ax.legend()
