@@ -54,6 +54,7 @@ def _template(setup: Setup, settings: GenerativeClassifier) -> SupervisedTemplat
         """Every class begins its training with an Adam that has not taken a step."""
 
         fresh_optimiser = True
+        predicts_in_training = False
         model: ClassVaes
 
         def __init__(self) -> None:

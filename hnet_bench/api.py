@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from hnet_bench import arguments as given
 from hnet_bench import catalog
 from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
-from hnet_bench.config import did_you_mean
+from hnet_bench.config import did_you_mean, naming
 from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
 from hnet_bench.messages import print_anything, say, warn
 from hnet_bench.papers.reported import STATUS_KEYS
@@ -633,17 +633,12 @@ def plan(
         keys = Counter(spec.cell_key for spec in todo)
         lefts = [([state], state) for state in chosen.states]
         lefts += [([*state.repeats], repeats_together(state)) for state in chosen.states if state.repeats]
-        cells, refused = [], []
+        cells = []
         for parts, state in lefts:
             left = sum(keys[one.spec.cell_key] for one in parts if one.spec)
-            try:
+            with naming(state.cell.where):
                 cost = estimate(state.spec) if state.spec and left else None
-            except UserError as error:  # a cell that cannot be probed; there may be others
-                refused.append(f"{str(error).removesuffix('.')} ({state.cell.where}).")
-                continue
             cells.append(CellCost(state=state, todo=left, estimate=cost))
-        if refused:
-            raise UserError(" ".join(refused))
     shared = once(todo, chosen.store) if share else None
     estimates = [shared.add(spec, estimate(spec)) if shared else estimate(spec) for spec in todo]
     workers = runs_at_a_time(cluster, len(todo), place)
@@ -796,6 +791,7 @@ class Figures:
 
     files: list[Path]
     records: int  # that they show
+    empty: bool = False  # whether one of them says what to run, since there is nothing to show
 
 
 def figures(
@@ -841,7 +837,8 @@ def figures(
     empty = [kind for kind in chosen if asked and kind not in shown]
     if empty:
         there = f"the chosen cells of table '{found.table.name}'"
-        told = f"Nothing to draw for {' and '.join(empty)}: {there} have nothing of what it shows."
+        what = "this kind shows" if len(empty) == 1 else "these kinds show"
+        told = f"Nothing to draw for {', '.join(empty)}: {there} have nothing that {what}."
         if not shown:
             raise UserError(told)
         warn(told)
@@ -852,7 +849,7 @@ def figures(
     }
     _write({**files, folder / OWNERS: note}, "figure")
     records = sum(len(state.records) for state in found.states if subject.shows(state.cell))
-    return Figures(files=list(files), records=records)
+    return Figures(files=list(files), records=records, empty=any(page.empty for page in shown.values()))
 
 
 def latex(

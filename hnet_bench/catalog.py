@@ -297,7 +297,8 @@ def _attribute(module: Any, attribute: str, name: str) -> Any:
 def _check_that_it_is_no_file(name: str) -> None:
     if name.endswith(".py") and os.path.isfile(name):
         own = _classes_of(_module_from_file(Path(name)))
-        raise UserError(f"'{name}' names no class: write {name}:{own[0] if own else 'Class'}. It has {_listed(own)}.")
+        advice = f"write {name}:{own[0]}. It has {_listed(own)}" if own else "it has none"
+        raise UserError(f"'{name}' names no class: {advice}.")
 
 
 def _classes_of(module: Any) -> list[str]:

@@ -385,10 +385,9 @@ def plan(
     """Show what `run` would do, and what it is expected to cost.
 
     Costs are learned from the records in --results; the range is that in
-    which about eight of ten of them fell. Nothing is trained or stored,
-    but for --probe, which trains and stores nothing. Whether a strategy takes
-    the network and the data of its row is known once it is built: by --probe,
-    or by the run.
+    which about eight of ten of them fell. Nothing is stored, and nothing is
+    trained but by --probe. Whether a strategy takes the network and the data
+    of its row is known once it is built: by --probe, or by the run.
 
     [bold]Examples[/bold]
 
@@ -605,7 +604,7 @@ def figures(
     drawn = api.figures(**locals())  # whose arguments these are
     for path in drawn.files:
         typer.echo(str(path))
-    nothing = "" if drawn.records else " Nothing is measured yet: a figure says what to run."
+    nothing = " A figure says what to run, since there is nothing to show." if drawn.empty else ""
     typer.echo(f"{count(len(drawn.files), 'file')} from {count(drawn.records, 'record')}.{nothing}")
 
 

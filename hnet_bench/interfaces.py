@@ -40,8 +40,8 @@ OptimiserName: TypeAlias = Literal["Adam", "AdamW", "SGD"]
 
 _LONGEST = 1200  # characters of a `UserError`
 
-# Of any number that is set, measured or reported: squares of such numbers, and their sums, are still finite.
-LARGEST = 1e100
+# Of any number that is set, measured or reported: squares of its squares, as of a variance, are finite.
+LARGEST = 1e50
 
 # Metadata of a field that was added when records existed: it is left out of specs while it has its default, so that
 # their run ids stay. Hence that default must never change.

@@ -337,7 +337,9 @@ def without_joint(monkeypatch):
 def test_a_strategy_that_is_not_installed_is_named(tmp_path, monkeypatch, without_joint, refused):
     monkeypatch.chdir(tmp_path)
     for command in ("run", "status"):
-        assert "There is no strategy 'joint'" in refused(f"{command} quick --scenarios CL1")
+        assert "Unknown strategy 'joint' in row 'joint' (CL1) of table 'quick'" in refused(
+            f"{command} quick --scenarios CL1"
+        )
 
 
 def test_each_data_set_is_loaded_once_from_the_chosen_folder(user_table, monkeypatch, engine, said):
@@ -514,7 +516,7 @@ def test_verify_says_what_open_cells_wait_for(scores, reason, seeds, at_least, r
     expected |= {"learned_from": basis}
     assert cell["open"] == pytest.approx(expected)
     line = next(line for line in said("verify mine.toml", code).out.splitlines() if reason in line)
-    cost = " - -" if runs is None else f" {runs} {f'{runs} min 00 s this cell' if scores else 'unknown'}"
+    cost = " - - -" if runs is None else f" {runs} {f'{runs} min 00 s this cell' if scores else 'unknown'}"
     assert " ".join(line.split()).endswith(f"{reason} {seeds}{' or more' if at_least else ''}{cost}")
 
 

@@ -63,7 +63,7 @@ class Loggers(BaseSGDPlugin):  # type: ignore[misc]
         def tell(logger: BaseLogger) -> None:
             outputs, loss, score = strategy.mb_output.detach(), float(strategy.loss.detach()), float("nan")
             logger.log_single_metric("training/loss", loss, step)
-            if outputs.shape[1] <= strategy.setup.outputs:  # a VAE puts out pixels, which are no prediction
+            if strategy.predicts_in_training:
                 score = objective.metric(objective.predictions(outputs), strategy.mb_y)
                 logger.log_single_metric(f"training/{objective.metric_name}", score, step)
             self._latest = loss, score

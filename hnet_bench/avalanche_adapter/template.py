@@ -53,6 +53,9 @@ class InMemoryTemplate(ResumableTemplate):
     # [0, 1]. Not inherited, since a subclass may do what suits none of them.
     learns_with: ClassVar[tuple[str, ...]] = ()
 
+    # Whether what `forward` returns in training are predictions, rather than pixels that a VAE makes.
+    predicts_in_training: ClassVar[bool] = True
+
     optimizer: torch.optim.Optimizer
 
     def __init__(
@@ -255,19 +258,17 @@ class InMemoryTemplate(ResumableTemplate):
 
     def _check_that_it_learns_with(self, setup: Setup) -> None:
         able = vars(type(self)).get("learns_with", ())
-        for what, wanted, usual in (
-            ("the problem type", setup.facts.problem_type, "classification"),
-            ("the activation", setup.protocol.activation, "relu"),
-            ("the initialisation", setup.protocol.initialisation, "torch"),
-            ("the network", setup.protocol.network, "mlp"),
-            ("steps and learning rates that are", _schedule_of(setup.protocol), "unscheduled"),
-            ("values of images that are", "in [0, 1]" if setup.facts.unit_range else "normalised", "in [0, 1]"),
+        facts, protocol = setup.facts, setup.protocol
+        for wanted, usual, what in (
+            (facts.problem_type, "classification", f"the problem type {facts.problem_type}"),
+            (protocol.activation, "relu", f"the activation {protocol.activation}"),
+            (protocol.initialisation, "torch", f"the initialisation {protocol.initialisation}"),
+            (protocol.network, "mlp", f"the network {protocol.network}"),
+            (_schedule_of(protocol), "unscheduled", f"steps or learning rates that change, or a beta1 but {_BETA1}"),
+            ("unit range" if facts.unit_range else "normalised", "unit range", "values of images beyond [0, 1]"),
         ):
             if wanted not in (usual, *able):
-                known = ", ".join(able) or "nothing else"
-                raise UserError(
-                    f"{type(self).__name__} does not learn with {what} {wanted}: beside {usual} it has {known}."
-                )
+                raise UserError(f"{type(self).__name__} does not learn with {what}.")
 
     def _prepare_experience(self) -> None:
         """Takes note of the classes of the experience. Raises UserError if there are more than the setup says."""

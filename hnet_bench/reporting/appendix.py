@@ -36,7 +36,7 @@ COMPUTE: tuple[Column[Report], ...] = (
     Column("Seeds planned", lambda report: format_seeds(report.table.seeds)),
     Column(
         "Seeds with a record",
-        lambda report: format_seeds(tuple({record.spec["seed"] for record in report.runs.values()})),
+        lambda report: format_seeds(tuple({seed for cell in report.cells for seed in cell.seeds})),
     ),
     Column("Time", lambda report: duration(report.seconds)),
     Column(

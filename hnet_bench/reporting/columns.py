@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -419,7 +418,7 @@ def reason_of(cell: ReportCell) -> str:
     if found.lacks_seeds_alone:
         return f"{NO_REASON}; within the margin so far, but fewer than {MINIMUM_TO_REPRODUCE} seeds reproduce no number"
     if found.outcome == "inconclusive" and found.difference is not None:
-        share = abs(found.difference) / found.margin if found.margin else math.inf
+        share = abs(found.difference) / found.margin
         if share > _NEAR:
             return f"{NO_REASON}; the difference so far is {share:.2g} of the margin"
         return f"{NO_REASON}; the seeds so far spread too much to decide"

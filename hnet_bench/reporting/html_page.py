@@ -115,10 +115,7 @@ def runs(cell: ReportCell) -> TextTable:
             "Finished",
             lambda run: str(run[0].provenance.get("finished", "not recorded")).replace("T", " ").removesuffix("+00:00"),
         ),
-        Column(
-            "Code",
-            lambda run: code(run[0]),
-        ),
+        Column("Code", lambda run: code(run[0])),
         Column("Record", lambda run: run[1]),
     )
     return text_table(columns, zip(cell.records, cell.paths, strict=True))

@@ -129,23 +129,20 @@ COLUMNS: tuple[Column[OpenCell], ...] = (
     Column("Seeds if equal", lambda one: f"{one.seeds} or more" if one.at_least else str(one.seeds), "left", spare=1),
     Column("Runs", lambda one: _NONE if one.runs is None else str(one.runs), spare=2),
     Column("Cost", _cost, "left"),
-    Column("Cost from", lambda one: one.learned_from or "", "left", spare=3),
+    Column("Cost from", lambda one: one.learned_from or (_NONE if one.runs is None else ""), "left", spare=3),
 )
 
 
 def open_table(cells: Sequence[OpenCell]) -> TextTable:
     """A line for each."""
-    return text_table(
-        COLUMNS,
-        cells,
-        title="Open",
-        notes=(
-            "Seeds if equal: in all, as above, if measured and reported are equal in truth; a difference near the end "
-            "of the margin takes more. Where too little is measured to tell, it is the least number with which a cell "
-            "can be reproduced.",
-            f"Cost: expected time of the runs that are missing, on one core or GPU, each by itself{_sum(cells)}; "
-            "`plan` has its range, and counts once what several cells or runs share. `hnet-bench run TABLE --rows ROW "
-            "--scenarios SCENARIO --seeds 1-N` does them.",
-            f"{_NONE}: no number of seeds is known that would do, or seeds were chosen.",
-        ),
+    notes = (
+        "Seeds if equal: in all, as above, if measured and reported are equal in truth; a difference near the end of "
+        "the margin takes more. Where too little is measured to tell, it is the least number with which a cell can be "
+        "reproduced.",
+        f"Cost: expected time of the runs that are missing, on one core or GPU, each by itself{_sum(cells)}; `plan` "
+        "has its range, and counts once what several cells or runs share. `hnet-bench run TABLE --rows ROW --scenarios "
+        "SCENARIO --seeds RANGE` does them, with as many seeds of the table as it takes, or more.",
     )
+    without = f"{_NONE}: no number of seeds is known that would do, nothing is chosen yet, or seeds were chosen."
+    some = any(one.runs is None for one in cells)
+    return text_table(COLUMNS, cells, title="Open", notes=(*notes, without) if some else notes)

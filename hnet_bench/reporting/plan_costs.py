@@ -70,7 +70,7 @@ COLUMNS: tuple[Column[CellCost], ...] = (
     Column("To do", lambda cost: str(cost.todo or ""), "left"),
     Column("Each", _expected, "left", spare=1),
     Column("Range", _range, "left", spare=4),
-    Column("Judged by", _basis, "left", spare=5),
+    Column("Cost from", _basis, "left", spare=5),
 )
 
 # With seeds until decided also what the next look is worth.

@@ -38,7 +38,6 @@ MINIMUM_SEEDS = 3
 # none of the seeds shows it in one of 2 ** 5.
 MINIMUM_TO_REPRODUCE = 5
 _ROUNDING = 1e-12  # differences of printed decimals are not exact
-_LARGEST = 1e50  # of numbers whose squares are squared
 _EXACTLY = ErrorOfMean(0.0, EXACT)
 
 
@@ -153,16 +152,6 @@ def verdict_of(
     """
     if reported.margin is None:
         return None
-    largest = max(map(abs, filter(None, (*values, reported.mean, reported.spread, reported.margin))))
-    if largest > _LARGEST:  # no square of a square may overflow
-        numbers = {name: getattr(reported, name) for name in ("mean", "spread", "margin")}
-        smaller = replace(reported, **{name: number and number / largest for name, number in numbers.items()})
-        within = shared and replace(shared, within=shared.within / largest / largest)
-        found = verdict_of([value / largest for value in values], smaller, plan=plan, shared=within, look=look)
-        assert found is not None
-        names = ("margin", "difference", "interval_low", "interval_high", "within")
-        own = {name: getattr(found, name) for name in names}
-        return replace(found, **{name: number and largest * number for name, number in own.items()})
     summary, uncertain = summarise(values), shared or error_of_reported(reported)
     blank = Verdict(
         outcome="inconclusive" if values else "not run",

@@ -15,7 +15,7 @@ from hnet_bench.interfaces import Settings, UserError
 
 def _new_in_4(content: Settings) -> Settings:
     """Every record from before there were revisions is what the first ones compute: fingerprints of the code that made
-    them said so."""
+    them said so. Those of a user's own file, whose content was not noted, are stale, since it has a hash now."""
     return {"revisions": {"strategy": 1, "benchmark": 1, "protocol": 1}, "arrays": None, "measured": None}
 
 

@@ -26,7 +26,7 @@ REPEATS_FROM = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class CellState(CellFiles):
-    """A cell of a table beside what the store holds of it; `spec` is None if its strategy does not exist yet."""
+    """A cell of a table beside what the store holds of it; `spec` is None while nothing is chosen for it."""
 
     cell: Cell
     spec: RunSpec | None

@@ -70,7 +70,11 @@ def spec_of(record: Record, path: Path) -> RunSpec:
     Where the sweep found a user's file it is found again: beside the table that the record's command names, from here
     or from where the results are.
     """
-    words = shlex.split(str(record.provenance.get("command", "")))
+    command = str(record.provenance.get("command", ""))
+    try:
+        words = shlex.split(command)
+    except ValueError:  # of a record that was made when commands were not quoted
+        words = command.split()
     tables = [Path(word).parent for word in words if word.endswith(".toml")]
     home = path.resolve().parents[3].parent
     folders = list(dict.fromkeys([*tables, *(home / table for table in tables)]))

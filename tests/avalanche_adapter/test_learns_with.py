@@ -33,11 +33,11 @@ def template_of(name, built, options):
         (
             "dgr",
             {"stream": NORMALISED},
-            "does not learn with values of images that are normalised",
+            "does not learn with values of images beyond",
         ),  # it generates pixels
         # They train more than a main loop.
         *(
-            (name, change, "does not learn with steps and learning rates that are scheduled")
+            (name, change, "does not learn with steps or learning rates that change")
             for name in ("hnet", "dgr")
             for change in SCHEDULES
         ),

@@ -44,7 +44,7 @@ def test_whatever_is_not_reproduced_has_a_reason_or_none_is_known(rich_report: R
     assert by_row == {
         "high": ("above", "no reason known"),
         "low": ("below†", "no reason known"),
-        "open": ("inconclusive", "no reason known; the seeds so far spread too much to decide"),
+        "open": ("inconclusive", "no reason known; the difference so far is 0.64 of the margin"),
         "single": ("inconclusive", "no reason known; fewer than 3 seeds decide nothing"),
     }
     assert found.items == ("Not run: elsewhere & 100 % of _it_, CL3",)

@@ -59,16 +59,6 @@ def test_with_chosen_seeds_only_these_count(table, tmp_path, record_of):
     assert (state.planned_seeds, state.failed_seeds) == ((2, 3), ())
 
 
-def test_a_cell_whose_strategy_does_not_exist_is_planned_but_not_run(tmp_path):
-    rows = [{"name": "a", "settings": "s", "CL1": {"strategy": "none_such"}}]
-    settings = {"s": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}}
-    table = parse_table("t", {"title": "T", "seeds": "1-3", "settings": settings, "rows": rows})
-    states = table_state(table, Store(tmp_path))
-    assert states[0].spec is None
-    assert states[0].to_json()["planned"] == 3
-    assert runs_to_do(states, Store(tmp_path)) == []
-
-
 def test_the_json_of_a_cell_gives_fractions(table, tmp_path, record_of):
     store = Store(tmp_path)
     for seed, accuracy in ((1, 0.5), (2, 0.7)):

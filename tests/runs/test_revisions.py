@@ -74,17 +74,14 @@ def test_a_raised_revision_makes_all_affected_records_stale_and_only_those(
     assert found == {one: (1, 2) if stale is None or one in stale else () for one in ("finetune", "joint")}
 
 
-def test_records_from_before_there_were_revisions_are_the_first_and_of_own_files_unknown(spec_of, record_of):
+def test_records_from_before_there_were_revisions_have_the_first(spec_of, record_of):
     def lifted(spec):
         later = ("revisions", "arrays", "measured", "trainings", "sha256")
         content = {key: value for key, value in record_of(spec).to_json().items() if key not in later}
         old = {**content, "schema": 3}
         return Record.from_json({**old, "sha256": checksum(old)}, where="an old record")
 
-    ours = spec_of()
-    assert lifted(ours).revisions == FIRST
-    own = replace(ours, strategy="mine.py:Mine")
-    assert lifted(own).revisions == {**FIRST, "strategy": None}
+    assert lifted(spec_of()).revisions == FIRST
 
 
 def test_the_content_of_a_plug_in_is_its_revision_whatever_number_it_has(tmp_path, spec_of, monkeypatch):

@@ -212,8 +212,8 @@ def _not_run(cells: DataFrame) -> str:
         return ""
     if len(missing) > _MOST_NAMED:
         return f" Without a record yet, and not shown: {len(missing)} of {len(cells)} cells."
-    scenarios = missing.groupby("label", sort=False)["scenario"].agg(", ".join)
-    return f" Without a record yet: {'; '.join(f'{label} ({mine})' for label, mine in scenarios.items())}."
+    scenarios = missing.groupby(["row", "label"], sort=False)["scenario"].agg(", ".join)
+    return f" Without a record yet: {'; '.join(f'{label} ({mine})' for (_, label), mine in scenarios.items())}."
 
 
 def _missing(subject: Subject) -> str:

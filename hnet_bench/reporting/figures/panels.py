@@ -107,7 +107,7 @@ class Kind:
     kept: Callable[[Sequence[Kept]], tuple[list[Panel], str]] | None = None  # the panels, and their caption
     size: tuple[float, float] = (2.4, 2.05)  # inches of a panel
     scale: bool = False  # of colours, beside the panels, by the label of what they draw
-    # Of all cells those that it shows once they have a record, where that can be told before.
+    # Of all cells those that it may show once they have a record; none where that cannot be told before.
     waits_for: Callable[[DataFrame], DataFrame] = lambda cells: cells[:0]
     trials: bool = False  # whether it is about the trials of searches, and `chosen` is asked about their frame
 

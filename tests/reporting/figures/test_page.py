@@ -364,7 +364,7 @@ def test_the_command_writes_what_it_lists(
     assert main([*arguments, "--kinds", "comparison", "regression", "forest"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("out/mine.svg\n")
-    assert "Nothing to draw for regression and forest" in said.err
+    assert "Nothing to draw for regression, forest: " in said.err
     (tmp_path / "file").write_text("")
     assert main([*arguments[:-1], "file"]) == 2
     assert "The figure file/mine.svg cannot be written" in capsys.readouterr().err
