@@ -4,20 +4,29 @@ import copy
 
 import pytest
 import torch
-from torch.distributions import Normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.nn import functional
 
 from baselines.bir import Bir
-from baselines.training.feedback_network import FeedbackNetwork
+from baselines.training.feedback_network import FeedbackNetwork, MixturePrior
 from baselines.training.generator import LATENT
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.interfaces import Scenario
 
-BATCH = 16
-
 
 def network_of(model):
     return getattr(model, "network", model)
+
+
+def test_the_density_of_the_prior_is_that_of_a_mixture_of_gaussians():
+    torch.manual_seed(0)
+    prior = MixturePrior(4, 7).double()
+    latent = torch.randn(5, 7, dtype=torch.float64)
+    weights = torch.rand(5, 4, dtype=torch.float64).softmax(1)
+    classes = Independent(Normal(prior.means, (prior.log_variances / 2).exp()), 1)
+    for row, mixed in enumerate(weights):
+        expected = MixtureSameFamily(Categorical(mixed), classes).log_prob(latent[row])
+        torch.testing.assert_close(prior.log_density(latent, weights)[row], expected)
 
 
 @pytest.mark.parametrize(("scenario", "gated"), [(Scenario.TASK, 10), (Scenario.DOMAIN, 5), (Scenario.CLASS, 10)])

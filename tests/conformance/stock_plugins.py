@@ -1,4 +1,4 @@
-"""Nine of Avalanche's own plugins, each as one would use it with ClassifierTemplate."""
+"""Ten of Avalanche's own plugins, each as one would use it with ClassifierTemplate."""
 
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ def _stock(name, plugin, scenarios=tuple(Scenario)):
     return dataclass(frozen=True, kw_only=True)(type(name, (), attributes))
 
 
+Ewc = _stock("Ewc", lambda: plugins.EWCPlugin(ewc_lambda=1.0))
 Si = _stock("Si", lambda: plugins.SynapticIntelligencePlugin(si_lambda=1.0))
 # In CL1 and CL2 it takes the loss of a single class, which is 0, for a missing one.
 Mas = _stock("Mas", plugins.MASPlugin, (Scenario.CLASS,))

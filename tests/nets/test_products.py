@@ -44,18 +44,23 @@ def test_products_equal_float64(m, k, n, left, right, seed):
 
 
 @settings(deadline=None, max_examples=60)
-@given(m=sizes, k=sizes, n=sizes, left=layouts, right=layouts, bias=st.booleans(), seed=st.integers(0, 99))
-def test_gradients_equal_those_of_float64(m, k, n, left, right, bias, seed):
+@given(
+    m=sizes, k=sizes, n=sizes, left=layouts, right=layouts, bias=st.booleans(), data=st.booleans(),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_gradients_equal_those_of_float64_also_of_a_first_layer(m, k, n, left, right, bias, data, seed):
+    """What goes into a first layer is data, which needs no gradient."""
     x, weight = matrix(m, k, left, seed), matrix(n, k, right, seed + 1)
     inputs = [x, weight] + ([matrix(1, n, "rows", seed + 2)[0]] if bias else [])
-    single = [tensor.clone().requires_grad_() for tensor in inputs]
-    double = [tensor.double().requires_grad_() for tensor in inputs]
+    single = [tensor.clone().requires_grad_(not (data and tensor is x)) for tensor in inputs]
+    double = [tensor.double().requires_grad_(not (data and tensor is x)) for tensor in inputs]
+    asked = slice(1 if data else 0, None)
     weights = matrix(m, n, "rows", seed + 3)
-    found = torch.autograd.grad((linear(*single) * weights).sum(), single)
-    expected = torch.autograd.grad((functional.linear(*double) * weights.double()).sum(), double)
+    found = torch.autograd.grad((linear(*single) * weights).sum(), single[asked])
+    expected = torch.autograd.grad((functional.linear(*double) * weights.double()).sum(), double[asked])
     for one, other in zip(found, expected, strict=True):
         close(one, other, max(m, n, k))
-    found = torch.autograd.grad((matmul(single[0], single[1].t()) * weights).sum(), single[:2])
+    found = torch.autograd.grad((matmul(single[0], single[1].t()) * weights).sum(), single[:2][asked])
     for one, other in zip(found, expected, strict=False):
         close(one, other, max(m, n, k))
 

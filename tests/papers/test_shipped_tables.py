@@ -11,7 +11,7 @@ from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.runs.spec import cell_spec, resolve, resolve_cell
 
 TABLE_1 = load_table("von_oswald_2020_table_1")
-MANY = [f"von_oswald_2020_{name}" for name in ("figure_3a", "ewc_strength", "permuted_250")]  # tasks
+MANY_TASKS = [f"von_oswald_2020_{name}" for name in ("figure_3a", "ewc_strength", "permuted_250")]
 METHODS = ("online_ewc", "si", "dgr_distill", "hnet_ent", "hnet_tir", "hnet_r")
 
 
@@ -67,7 +67,7 @@ def test_the_quick_table_comes_first_and_is_short() -> None:
         ("1", ["quick"]),
         ("1-20", ["von_oswald_2020_table_1", "van_de_ven_2019_split_mnist", "van_de_ven_2019_permuted_mnist"]),
         ("2-21", ["van_de_ven_2022_split_mnist"]),  # its strengths were tuned on seed 1
-        ("1-5", MANY),
+        ("1-5", MANY_TASKS),
     ],
 )
 def test_seeds_are_those_of_the_papers(seeds: str, names: list[str]) -> None:
@@ -79,9 +79,9 @@ def test_seed_1_by_which_van_de_ven_tuned_is_barred_in_2022() -> None:
 
 
 def test_where_a_paper_gives_no_number_nothing_is_reported() -> None:
-    without = ["quick", *MANY, *(f"von_oswald_2020_figure_{name}" for name in ("3a_reduced", "3b", "3b_reduced"))]
+    without = ["quick", *MANY_TASKS, *(f"von_oswald_2020_figure_{name}" for name in ("3a_reduced", "3b", "3b_reduced"))]
     assert [cell.where for name in without for cell in load_table(name).cells if cell.reported] == []
-    for name in MANY:
+    for name in MANY_TASKS:
         assert "no number" in load_table(name).note.lower()
 
 
@@ -209,7 +209,7 @@ def test_the_reduced_figure_3a_keeps_the_compression_ratio() -> None:
 def test_old_tasks_are_drawn_where_the_authors_code_draws_them() -> None:
     drawn = {
         (cell.table, cell.row, cell.scenario.label): cell.hyperparameters.get("regularised_tasks")
-        for name in MANY
+        for name in MANY_TASKS
         for cell in load_table(name).cells
         if cell.strategy.startswith("hnet")
     }

@@ -6,8 +6,8 @@ import torch
 
 @pytest.fixture(scope="session")
 def papers_step():
-    """Asserts that a recorded second step on the third task, after which the template is as it is, went where plain
-    autograd and an Adam written out lead, in float64, and that other embeddings stayed.
+    """Asserts that a recorded second step on the third task, the last that the template took, went where plain autograd
+    and an Adam written out lead, in float64, and that it left the embeddings of earlier tasks.
 
     `loss` is the task loss before the step, of its model in float64, and `regulariser` a function of theta.
     """

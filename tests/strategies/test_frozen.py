@@ -43,7 +43,8 @@ def test_a_frozen_hypernetwork_learns_new_tasks_by_their_embeddings_alone(learnt
 
 
 def test_one_step_with_fisher_weights_is_that_of_the_formula(learnt, stream_of, recorded, papers_step):
-    """Importances of old tasks are those of right after each was learnt."""
+    """Importances of old tasks are those of right after each was learnt: by `fisher_diagonal`, which tests of nets hold
+    to autograd."""
     scenario, stream = Scenario.CLASS, stream_of(Scenario.CLASS)
     template = learnt(small(HnetEnt, fisher_weighted=True), scenario, experiences=0, iterations=2)
     weights = []

@@ -47,6 +47,7 @@ CHOICES = {
         ),
         (HnetEnt, {"one_per_task": True}, "With one_per_task nothing is regularised"),
         (HnetEnt, {**APART, "criterion": "entropy_gradient"}, "cannot be mixed"),
+        (HnetEnt, {**APART, "frozen_after": 1}, "nothing is regularised or frozen"),
         *(
             (HnetEnt, {**APART, name: value}, f"nothing is regularised or shared: leave {name} out, found {value}")
             for name, value in CHOICES.items()
