@@ -86,15 +86,15 @@ def in_full(value: Any) -> str:
 
 
 def flat(settings: Settings) -> Settings:
-    """Nested settings by their dotted names; a table without any is a value.
+    """Nested settings by their dotted names.
 
-    >>> flat({"strategy": {"name": "er", "arguments": {}}, "seed": 1})
-    {'strategy.name': 'er', 'strategy.arguments': {}, 'seed': 1}
+    >>> flat({"strategy": {"name": "er", "per_class": 20}, "seed": 1})
+    {'strategy.name': 'er', 'strategy.per_class': 20, 'seed': 1}
     """
     found: Settings = {}
     for name, value in settings.items():
-        inner = flat(value) if isinstance(value, dict) and value else {}
-        found |= {f"{name}.{key}": one for key, one in inner.items()} or {name: value}
+        inner = {f"{name}.{key}": one for key, one in flat(value).items()} if isinstance(value, dict) else {name: value}
+        found |= inner
     return found
 
 

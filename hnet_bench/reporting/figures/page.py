@@ -211,7 +211,7 @@ def _not_run(cells: DataFrame) -> str:
     if missing.empty:
         return ""
     if len(missing) > _MOST_NAMED:
-        return f" Without a record yet, and not shown: {len(missing)} of {len(cells)} cells."
+        return f" Without a record yet: {len(missing)} of {len(cells)} cells."
     scenarios = missing.groupby(["row", "label"], sort=False)["scenario"].agg(", ".join)
     return f" Without a record yet: {'; '.join(f'{label} ({mine})' for (_, label), mine in scenarios.items())}."
 

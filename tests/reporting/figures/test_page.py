@@ -135,7 +135,7 @@ def test_a_cell_that_was_not_run_is_said_to_be_so(subject_of: SubjectOf, words_o
     [
         (0, "own."),
         (2, "own. Without a record yet: Row 0 (CL1, CL3)."),
-        (7, "own. Without a record yet, and not shown: 7 of 9 cells."),
+        (7, "own. Without a record yet: 7 of 9 cells."),
     ],
 )
 def test_the_caption_names_cells_without_a_record_or_how_many_there_are(
@@ -361,10 +361,10 @@ def test_the_command_writes_what_it_lists(
     ):
         assert main([*arguments, *wrong]) == 2
         assert f"Error: {words}" in capsys.readouterr().err
-    assert main([*arguments, "--kinds", "comparison", "regression", "forest"]) == 0
+    assert main([*arguments, "--kinds", "comparison", "regression", "replay-samples"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("out/mine.svg\n")
-    assert "Nothing to draw for regression, forest: " in said.err
+    assert "Nothing to draw for regression, replay-samples: " in said.err
     (tmp_path / "file").write_text("")
     assert main([*arguments[:-1], "file"]) == 2
     assert "The figure file/mine.svg cannot be written" in capsys.readouterr().err
