@@ -73,6 +73,11 @@ def benchmark_class(name: str) -> type[Benchmark]:
     return loaded
 
 
+def is_ours(cls: type) -> bool:
+    """Whether it is a class of these packages, rather than of a user's file or a plug-in."""
+    return cls.__module__.partition(".")[0] in OURS
+
+
 def plain_name(name: str) -> str:
     """A name as specs hold it: of `some/where/my.py:Mine` what does not depend on where the file is, `my.py:Mine`."""
     return Path(name).name if ".py:" in name else name
@@ -192,7 +197,7 @@ def build(kind: Kind, name: str, settings: Settings, *, where: str, file: Path |
     except UserError:
         raise
     except Exception as error:
-        if found.__module__.partition(".")[0] in OURS:
+        if is_ours(found):
             raise
         raise UserError(f"'{name}' refuses its settings ({where}): {type(error).__name__}: {error}.") from error
 

@@ -92,6 +92,12 @@ def _seeds(ctx: typer.Context, incomplete: str) -> list[str]:
     return [incomplete[: incomplete.rfind(",") + 1] + seeds for seeds in offered]
 
 
+def _seeds_option(default: str) -> Any:
+    return typer.Option(
+        metavar="RANGE", help=f"Seeds, such as 1-5 or 1-3,7. Default: {default}.", autocompletion=_seeds
+    )
+
+
 def _names(incomplete: str) -> list[str]:
     return [*_tables(incomplete), *api.strategies(), *api.benchmarks()]
 
@@ -115,18 +121,8 @@ Scenarios = Annotated[
     list[str] | None,
     typer.Option(metavar="CL1|CL2|CL3...", help="Only these scenarios.", autocompletion=_scenarios),
 ]
-Seeds = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: those of the table.", autocompletion=_seeds
-    ),
-]
-Measured = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="RANGE", help="Seeds, such as 1-5 or 1-3,7. Default: all that have a record.", autocompletion=_seeds
-    ),
-]
+Seeds = Annotated[list[str] | None, _seeds_option("those of the table")]
+Measured = Annotated[list[str] | None, _seeds_option("all that have a record")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the records.")]
 Data = Annotated[
     Path | None,

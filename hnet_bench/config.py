@@ -93,8 +93,10 @@ def flat(settings: Settings) -> Settings:
     """
     found: Settings = {}
     for name, value in settings.items():
-        inner = {f"{name}.{key}": one for key, one in flat(value).items()} if isinstance(value, dict) else {name: value}
-        found |= inner
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}": one for key, one in flat(value).items()}
+        else:
+            found[name] = value
     return found
 
 

@@ -20,7 +20,7 @@ from hnet_bench.reporting.statistics import Competitor, Rank, SharedDraws, ranks
 from hnet_bench.reporting.text import SCALES, Scale
 from hnet_bench.reporting.verdicts import Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.canonical import canonical_json
-from hnet_bench.runs.plan import CellState, with_repeats
+from hnet_bench.runs.plan import CellState, records_of, with_repeats
 from hnet_bench.runs.record import Record
 
 
@@ -134,7 +134,7 @@ class Report:
     @cached_property
     def runs(self) -> dict[str, Record]:
         """All records by the keys of their runs."""
-        return runs_of([self])
+        return records_of(self.cells)
 
     @cached_property
     def planned(self) -> frozenset[str]:
@@ -187,9 +187,8 @@ def build_report(table: Table, states: Sequence[CellState], *, command: str) -> 
 
 
 def runs_of(reports: Iterable[Report]) -> dict[str, Record]:
-    """The records of tables by the keys of their runs, each once, those that repeat draws included."""
-    cells = (cell for report in reports for cell in with_repeats(report.cells))
-    return {record.key: record for cell in cells for record in cell.records}
+    """The records of tables, as `records_of` has those of cells."""
+    return records_of([cell for report in reports for cell in report.cells])
 
 
 def status_of(state: CellState) -> Settings:

@@ -47,7 +47,6 @@ from hnet_bench.reporting.text import (
     source_text,
 )
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, VERDICTS, Verdict
-from hnet_bench.runs.plan import with_repeats
 from hnet_bench.runs.record import Record
 
 
@@ -130,7 +129,7 @@ def facts(report: Report, cell: ReportCell) -> Iterable[tuple[str, str]]:
     else:
         yield "Measured", NOT_RUN
     for mark in RECORD_MARKS:
-        if seeds := tuple(seed for one in with_repeats([cell]) for seed in mark.seeds(one)):
+        if seeds := mark.all_seeds(cell):
             yield mark.name, f"seeds {format_seeds(seeds)}{mark.what}"
     if cell.failed_seeds:
         yield "Failed", f"the last try of {count(len(cell.failed_seeds), 'seed')}"

@@ -13,7 +13,7 @@ from hnet_bench.metrics import average_accuracy, summarise
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.text import Scale, count, duration
 from hnet_bench.runs.departures import departures_of
-from hnet_bench.runs.plan import CellState, with_repeats
+from hnet_bench.runs.plan import CellState, records_of
 from hnet_bench.runs.provenance import FIELDS
 from hnet_bench.runs.record import Record
 
@@ -75,7 +75,7 @@ def numbered(records: Iterable[Record], value_of: Callable[[Record], str]) -> li
 
 def made_with(states: Sequence[CellState]) -> list[str]:
     """The versions of the code, the versions of torch and the processors behind the records, and the time they took."""
-    records = {record.key: record for state in with_repeats(states) for record in state.records}.values()
+    records = records_of(states).values()
     kinds: dict[str, Callable[[Record], str]] = {
         "Code": code,
         "torch": lambda record: str(record.provenance.get("versions", {}).get("torch")),

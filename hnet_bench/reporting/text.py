@@ -61,10 +61,14 @@ class RecordMark:
     """A sign beside a number some of whose records are not as they should be."""
 
     sign: str
-    seeds: Callable[[CellState], tuple[int, ...]]  # of these records
+    seeds: Callable[[CellState], tuple[int, ...]]  # of these records, but for those that repeat draws
     meaning: str  # in legends
     name: str  # on the page, where `what` follows the seeds
     what: str = ""
+
+    def all_seeds(self, cell: CellState) -> tuple[int, ...]:
+        """Those that repeat draws of the cell included."""
+        return tuple(seed for one in with_repeats([cell]) for seed in self.seeds(one))
 
 
 RECORD_MARKS = (
@@ -102,7 +106,7 @@ KNOWN = {
 
 def record_marks(cell: CellState) -> str:
     """The marks of a cell's records."""
-    return "".join(mark.sign for mark in RECORD_MARKS if any(map(mark.seeds, with_repeats([cell]))))
+    return "".join(mark.sign for mark in RECORD_MARKS if mark.all_seeds(cell))
 
 
 def record_legend(cells: Iterable[CellState]) -> list[str]:

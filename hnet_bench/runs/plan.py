@@ -115,8 +115,7 @@ class Selection:
     @property
     def done(self) -> int:
         """Number of these that have a record."""
-        records = {record.key for state in with_repeats(self.states) for record in state.records}
-        return len(records.intersection(spec.key for spec in self.runs))
+        return len(records_of(self.states).keys() & {spec.key for spec in self.runs})
 
     @property
     def shipped(self) -> int:
@@ -140,6 +139,11 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
 def with_repeats(states: Sequence[CellState]) -> list[CellState]:
     """The same with the runs that repeat draws, after all others."""
     return [*states, *(one for state in states for one in state.repeats)]
+
+
+def records_of(states: Sequence[CellState]) -> dict[str, Record]:
+    """The records of cells by the keys of their runs, each once, those that repeat draws included."""
+    return {record.key: record for state in with_repeats(states) for record in state.records}
 
 
 def repeats_together(state: CellState) -> CellState:

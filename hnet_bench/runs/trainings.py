@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hnet_bench.catalog import OURS
+from hnet_bench.catalog import is_ours
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Setup
 from hnet_bench.runs.canonical import checksum
@@ -28,7 +28,7 @@ def trainings_of(spec: RunSpec) -> tuple[Training, ...]:
     only inherits, since it may train in another way."""
     strategy = spec.build_strategy()
     kind = type(strategy)
-    if "trainings" not in vars(kind) or kind.__module__.partition(".")[0] not in OURS:
+    if "trainings" not in vars(kind) or not is_ours(kind):
         return ()
     facts = spec.build_benchmark().facts
     setup = Setup(scenario=spec.scenario, facts=facts, protocol=spec.protocol, seed=spec.seed)

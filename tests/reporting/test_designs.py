@@ -271,7 +271,7 @@ def test_repeats_are_run_after_all_others_and_count_in_no_cell(
 
 
 def test_reports_count_repeats_and_mark_a_number_whose_repeats_are_stale(
-    reported_on: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reported_on: Callable[..., Report], tmp_path: Path
 ) -> None:
     some = reported_on(table_of(MATCHED), SCORES, dict.fromkeys(range(1, 5), 0.5))
     assert (some.done, len(some.planned), some.stale, some.beyond) == (14, 20, 0, 0)
