@@ -21,7 +21,11 @@ from hnet_bench.interfaces import Scenario
 from hnet_bench.nets.lookahead import AdamLookahead
 from hnet_bench.nets.ordinary import Mlp
 from hnet_bench.nets.regulariser import GramRegulariser, plain_loss
+from hnet_bench.strategies.hint import Hint
+from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_tir import HnetTir
+from hnet_bench.strategies.hypermask import HyperMask
+from hnet_bench.strategies.posterior_replay import PosteriorReplay
 from hnet_bench.strategies.training.replay_model import ReplayModel
 from hnet_bench.strategies.training.task_inference import InferenceLearning, inference_network
 
@@ -209,6 +213,19 @@ def test_classifier_step(in_turns, experiments, matrix_products, samples_of):
     in_turns.add("bare loop", loop(step, samples, 150), steps=150, baseline="bare loop")
     add_floors(in_turns, matrix_products, mlp_sizes((784, 400, 400, setup.outputs)))
     in_turns.run("ordinary classifier step of split MNIST", rounds=3)
+
+
+def test_step_of_later_methods(in_turns, experiments, samples_of):
+    """Those since 2020 that train a hypernetwork in another way, beside HNET with the same classifier."""
+    experiment, old_tasks, steps = experiments["split MNIST"], 3, 30
+    stream = stream_of(samples_of(experiment.facts), experiment, Scenario.TASK)
+    for kind in (Hnet, HyperMask, PosteriorReplay, Hint):
+        template = kind().build(experiment.setup())
+        for experience in stream[: old_tasks + 1]:
+            template.train(experience, eval_streams=[])
+        learn = template_loop(template, stream[old_tasks], experiment.setup(iterations=steps))
+        in_turns.add(kind.name, learn, steps=steps, baseline="hnet" if kind is Hnet else None)
+    in_turns.run(f"steps of later methods on split MNIST, {old_tasks} old tasks", rounds=3)
 
 
 def test_replay_model_step(in_turns, experiments, matrix_products, samples_of):
