@@ -4,12 +4,14 @@
 
 measures the working tree and COMMIT on this machine, with the versions that are installed, and says one sentence for
 each that is wrong. Without COMMIT it takes what the branch left main at, or on main itself where it was a day before
-its last commit. Exit code 0: revisions say what happened; 1: they do not; 2: the trees cannot be compared.
+its last commit. That may lie between a change and its revision, so what is said there must be true of where main was a
+day earlier as well. Exit code 0: revisions say what happened; 1: they do not; 2: the trees cannot be compared.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -28,17 +30,15 @@ Measured = dict[str, Any]  # what fingerprints.py prints
 PARTS = ("fingerprint", "training_batches")
 
 
-def problems(before: Measured, after: Measured) -> list[str]:
-    """What is wrong, one sentence each; both as `fingerprints.py` prints it."""
+def problems(before: Measured, after: Measured) -> dict[str, str]:
+    """What is wrong, a sentence for each part of which it is; both as `fingerprints.py` prints it."""
     known = {run["name"]: run for run in before["runs"]}
     both = [run for run in after["runs"] if _same_settings(known.get(run["name"]), run)]
     changed = [run for run in both if _differ(known[run["name"]], run)]
     raised = set(_raised(before["revisions"], after["revisions"]))
     unexplained = [run for run in changed if not raised.intersection(_parts(run))]
-    return [
-        *_without_revision(unexplained, both),
-        *(_without_change(part, changed) for part in sorted(raised) if not any(part in _parts(run) for run in changed)),
-    ]
+    idle = (part for part in sorted(raised) if not any(part in _parts(run) for run in changed))
+    return dict([*_without_revision(unexplained, both), *map(_without_change, idle)])
 
 
 def _same_settings(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
@@ -68,7 +68,7 @@ def _raised(before: Measured, after: Measured) -> Iterator[tuple[str, str]]:
         yield "protocol", ""
 
 
-def _without_revision(changed: list[dict[str, Any]], every: list[dict[str, Any]]) -> Iterator[str]:
+def _without_revision(changed: list[dict[str, Any]], every: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     of_all, of_changed = (_by_part(runs) for runs in (every, changed))
     for (part, name), runs in of_changed.items():
         scenarios = ", ".join(sorted({run["scenario"] for run in runs}))
@@ -76,11 +76,13 @@ def _without_revision(changed: list[dict[str, Any]], every: list[dict[str, Any]]
         shown = f"{scenarios}; {len(runs)} of {among} runs" + (
             "" if len(runs) == among else f": {runs[0]['name']}, ..."
         )
-        yield f"The behaviour of the {part} {name} has changed ({shown}), but its revision was not raised."
+        what = f"{part} {name}"
+        yield what, f"The behaviour of the {what} has changed ({shown}), but its revision was not raised."
     if of_changed and all(part in of_changed for part in of_all if part[0] == "strategy"):
         yield (
+            "all strategies",
             "All strategies have changed: if the cause is what all runs share, raise TrainingProtocol.revision in "
-            "place of theirs."
+            "place of theirs.",
         )
 
 
@@ -91,13 +93,36 @@ def _by_part(runs: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str,
     return found
 
 
-def _without_change(part: tuple[str, str], changed: list[dict[str, Any]]) -> str:
-    what = "protocol" if part[0] == "protocol" else f"{part[0]} {part[1]}"
-    return f"The revision of the {what} was raised, but no fingerprint of it has changed."
+def _without_change(part: tuple[str, str]) -> tuple[str, str]:
+    what = " ".join(part).strip()
+    return what, f"The revision of the {what} was raised, but no fingerprint of it has changed."
 
 
-def measure(root: Path) -> subprocess.Popen[str]:
-    """Starts the fingerprints of one tree, by its own script if it has one."""
+@contextlib.contextmanager
+def commit_tree(commit: str) -> Iterator[Path]:
+    """The tree of a commit, for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder).resolve() / "before"
+        subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", tree, commit], check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", tree], check=True)
+
+
+def measured(*trees: Path) -> list[Measured]:
+    """The fingerprints of these trees, made at once, by the script of each if it has one; of a tree that has no
+    fingerprints nothing, and a sentence is printed."""
+    processes = [_measure(tree) for tree in trees]
+    outputs = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        print("The fingerprints of one of the trees could not be made, as printed above.")
+    return [
+        {} if process.returncode else json.loads(output) for process, output in zip(processes, outputs, strict=True)
+    ]
+
+
+def _measure(root: Path) -> subprocess.Popen[str]:
     script = root / SCRIPT if (root / SCRIPT).is_file() else ROOT / SCRIPT
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -105,13 +130,15 @@ def measure(root: Path) -> subprocess.Popen[str]:
     )
 
 
-def default_commit() -> str:
-    """Where the branch left main; on main, where it was a day before its last commit."""
+def default_commits() -> list[str]:
+    """Where the branch left main; on main, where it was a day before its last commit, and a day before that one."""
     left = _git("merge-base", "HEAD", "origin/main") or _git("merge-base", "HEAD", "main")
     if left and left != _git("rev-parse", "HEAD"):
-        return left
-    last = _git("show", "--no-patch", "--format=%ct", "HEAD")
-    return _git("rev-list", "-1", "--first-parent", f"--before={int(last or 0) - 86400}", "HEAD")
+        return [left]
+    found = ["HEAD"]
+    while len(found) < 3 and (time := _git("show", "--no-patch", "--format=%ct", found[-1])):
+        found.append(_git("rev-list", "-1", "--first-parent", f"--before={int(time) - 86400}", found[-1]))
+    return [one for one in found[1:] if one]
 
 
 def _git(*arguments: str) -> str:
@@ -123,7 +150,8 @@ def main() -> int:
     """Prints the sentences; the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("commit", nargs="?", default=None, metavar="COMMIT")
-    commit = parser.parse_args().commit or default_commit()
+    named = parser.parse_args().commit
+    commit, *earlier = [named] if named else default_commits() or [""]
     if not commit or not _git("rev-parse", "--verify", f"{commit}^{{commit}}"):
         if _git("rev-parse", "--is-shallow-repository") == "true":
             print("Not compared: this clone is shallow, and the commit to compare with is not in it.")
@@ -133,23 +161,25 @@ def main() -> int:
     if not _git("diff", "--name-only", commit, "--", *CODE, str(SCRIPT)):
         print(f"Nothing to compare: the code is that of commit {commit[:8]}.")
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        old = Path(folder).resolve() / "before"
-        subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", old, commit], check=True)
-        try:
-            processes = [measure(old), measure(ROOT)]
-            outputs = [process.communicate()[0] for process in processes]
-        finally:
-            subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", old], check=True)
-    if any(process.returncode for process in processes):
-        print("The fingerprints of one of the trees could not be made, as printed above.")
+    with commit_tree(commit) as old:
+        before, after = measured(old, ROOT)
+    if not before or not after:
         return 2
-    before, after = (json.loads(output) for output in outputs)
     for one in after["skipped"]:
         print(f"Not compared: {one}.")
     found = problems(before, after)
+    for older in earlier if found else []:
+        with commit_tree(older) as old:
+            (before,) = measured(old)
+        if not before:
+            return 2
+        confirmed = problems(before, after)
+        for what in [what for what in found if what not in confirmed]:
+            print(f"Not true of commit {older[:8]}, and so not counted: {found.pop(what)}")
     print(
-        "\n".join(found) if found else f"{len(after['runs'])} runs compared with commit {commit[:8]}: as revisions say."
+        "\n".join(found.values())
+        if found
+        else f"{len(after['runs'])} runs compared with commit {commit[:8]}: as revisions say."
     )
     return 1 if found else 0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +95,7 @@ EVERYTHING = (*STRATEGIES, "split_mnist CL1")
 def test_each_change_without_a_revision_and_each_revision_without_a_change_is_a_sentence(
     after: dict[str, Any], sentences: list[str]
 ) -> None:
-    assert script("compare").problems(measured(), after) == sentences
+    assert list(script("compare").problems(measured(), after).values()) == sentences
 
 
 def test_batches_of_training_count_where_both_trees_have_measured_them() -> None:
@@ -102,7 +104,7 @@ def test_batches_of_training_count_where_both_trees_have_measured_them() -> None
         return {**found, "runs": [{**run, "training_batches": {size: 60}} for run in found["runs"]]}
 
     problems = script("compare").problems
-    assert problems(measured(), with_batches("16")) == problems(with_batches("16"), with_batches("16")) == []
+    assert problems(measured(), with_batches("16")) == problems(with_batches("16"), with_batches("16")) == {}
     assert len(problems(with_batches("16"), with_batches("32"))) == len(problems(measured(), measured(EVERYTHING)))
 
 
@@ -112,20 +114,37 @@ def test_a_run_with_other_values_is_another_run() -> None:
         return {**found, "runs": [{**run, "hyperparameters": {"strength": strength}} for run in found["runs"]]}
 
     problems = script("compare").problems
-    assert problems(with_strength(5.0), with_strength(50.0, EVERYTHING)) == []
+    assert problems(with_strength(5.0), with_strength(50.0, EVERYTHING)) == {}
     same = problems(with_strength(5.0), with_strength(5.0, EVERYTHING))
     assert same == problems(measured(), measured(EVERYTHING))
-    assert problems(measured(), with_strength(5.0, EVERYTHING)) == []  # a script that did not say which values it set
+    assert problems(measured(), with_strength(5.0, EVERYTHING)) == {}  # a script that did not say which values it set
 
 
 def test_a_change_of_all_strategies_points_at_what_they_share() -> None:
     found = script("compare").problems(measured(), measured(EVERYTHING))
-    assert [sentence.split(" has changed")[0] for sentence in found[:3]] == [
-        "The behaviour of the strategy finetune",
-        "The behaviour of the strategy ewc",
-        "The behaviour of the benchmark split_mnist",
-    ]
-    assert "raise TrainingProtocol.revision" in found[-1]
+    assert list(found) == ["strategy finetune", "strategy ewc", "benchmark split_mnist", "all strategies"]
+    assert "raise TrainingProtocol.revision" in found["all strategies"]
+
+
+@pytest.mark.parametrize(
+    ("of_older", "code"),
+    [(measured(("ewc CL1",)), 0), (measured(), 1), ({**measured(), "runs": []}, 0)],
+    ids=["the newer commit was between a change and its way back", "as the newer one", "no such strategy yet"],
+)
+def test_on_main_a_sentence_must_be_true_of_an_older_commit_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], of_older: dict[str, Any], code: int
+) -> None:
+    compare = script("compare")
+    trees = iter([[measured(), {**measured(("ewc CL1",)), "skipped": []}], [of_older]])
+    monkeypatch.setattr(compare, "measured", lambda *roots: next(trees))
+    monkeypatch.setattr(compare, "commit_tree", lambda commit: contextlib.nullcontext(commit))
+    monkeypatch.setattr(compare, "default_commits", lambda: ["newer", "older"])
+    monkeypatch.setattr(compare, "_git", lambda *arguments: "a changed file")
+    monkeypatch.setattr(sys, "argv", ["compare.py"])
+    assert compare.main() == code
+    output = capsys.readouterr().out
+    assert "The behaviour of the strategy ewc has changed" in output
+    assert ("Not true of commit older, and so not counted" in output) == (code == 0)
 
 
 def test_every_strategy_in_every_scenario_and_every_benchmark_has_a_fingerprint() -> None:
