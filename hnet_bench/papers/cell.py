@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import Better, Summary, summarise
 from hnet_bench.papers.reported import AuthorsCode, Reported, Unit
 from hnet_bench.papers.search import Search
+from hnet_bench.papers.seeds import parse_seeds
 
 PAPERS = Path(__file__).parent  # the tables of the package
 
@@ -48,14 +50,24 @@ class Cell:
         return (*self.trial_seeds, *self.tuned_on)
 
     @property
+    def judged_seeds(self) -> tuple[int, ...]:
+        """Those of the table by which the cell is judged, in its order."""
+        return tuple(seed for seed in self.seeds if seed not in self.barred_seeds)
+
+    @property
     def untuned(self) -> bool:
         """Whether its hyperparameters are still to be chosen."""
         return self.search is not None and self.search.choice is None
 
     @property
     def by_authors_code(self) -> Summary | None:
-        """The mean of all runs of the authors' code, None if there is none."""
-        return summarise([score for runs in self.authors_code for score in runs.scores])
+        """The mean over seeds of the authors' code, None if none was run. A seed that ran in several ways, such as with
+        two versions of PyTorch, counts once, with the mean of its runs: they are no independent draws."""
+        of_seed: dict[int, list[float]] = {}
+        for runs in self.authors_code:
+            for seed, score in zip(parse_seeds(runs.seeds), runs.scores, strict=True):
+                of_seed.setdefault(seed, []).append(score)
+        return summarise([fsum(scores) / len(scores) for scores in of_seed.values()])
 
     @property
     def where(self) -> str:

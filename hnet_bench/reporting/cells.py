@@ -202,7 +202,7 @@ def verdict_on(state: CellState, *, plan: bool = True) -> Verdict | None:
     if state.cell.reported is None:
         return None
     found = evidence(state)
-    values = list(found.scores.values())
+    values, plan = list(found.scores.values()), plan and not repeats_missing(state)
     return verdict_of(values, state.cell.reported, plan=plan, shared=found.shared, look=found.look)
 
 
@@ -222,20 +222,30 @@ def evidence(state: CellState) -> Evidence:
     scores = {record.spec["seed"]: average_accuracy(record.score) for record in state.records}
     look = None
     if state.cell.reported and (looks := state.cell.reported.looks):
-        in_order = list(takewhile(scores.__contains__, state.cell.seeds))
+        in_order = list(takewhile(scores.__contains__, state.cell.judged_seeds))
         reached = [
             look for look in looks if look <= len(in_order) and all(one.records for one in repeats_before(state, look))
         ]
         if look := max(reached, default=None):
             scores = {seed: scores[seed] for seed in in_order[:look]}
-    return Evidence(scores=scores, shared=_shared_draws(state, scores), look=look)
+    shared = _shared_draws(state, scores)
+    if shared and shared.common == shared.draws and not look and state.cell.reported:
+        # With all draws of the paper others are left out: about those the verdict is.
+        scores = {seed: scores[seed] for seed in scores if seed in state.cell.reported.draws}
+    return Evidence(scores=scores, shared=shared, look=look)
 
 
 def repeats_before(state: CellState, look: int) -> tuple[CellState, ...]:
     """The runs that repeat draws which a look waits for; none if they are too few for its design to be matched."""
-    seeds = state.cell.seeds[:look]
+    seeds = state.cell.judged_seeds[:look]
     found = tuple(one for one in state.repeats if one.cell.benchmark["draw_seed"] in seeds)
     return found if len(found) >= LEAST_REPEATS else ()
+
+
+def repeats_missing(state: CellState) -> int:
+    """Runs that repeat draws and are not done, where those that are done are too few for a matched design."""
+    done = sum(bool(one.records) for one in state.repeats)
+    return len(state.repeats) - done if done < LEAST_REPEATS else 0
 
 
 def _shared_draws(state: CellState, scores: dict[int, float]) -> SharedDraws | None:
@@ -278,8 +288,10 @@ def _ranks(states: Sequence[CellState]) -> list[Rank]:
 
 def ranked(states: Sequence[CellState]) -> list[Rank]:
     """Ranks of cells that have records, all in one scenario and on the same benchmark."""
-    finals = [score for one in states for record in one.records for score in record.score[-1] if score is not None]
-    return ranks(list(map(_competitor, states)), states[0].cell.better, step=step_of(finals))
+    finals = [record.score[-1] for one in states for record in one.records]
+    # Experiences may differ in size, and an average over them moves by the mean of their steps.
+    steps = [step_of(score for score in scores if score is not None) for scores in zip(*finals, strict=True)]
+    return ranks(list(map(_competitor, states)), states[0].cell.better, step=sum(steps) / len(steps))
 
 
 def _competitor(state: CellState) -> Competitor:

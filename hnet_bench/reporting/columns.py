@@ -262,10 +262,16 @@ def _judged(text: Callable[[Verdict, Scale], str]) -> Callable[[ReportCell], str
     return lambda cell: text(cell.verdict, cell.scale) if cell.verdict else ""
 
 
+def _seeds(cell: ReportCell) -> str:
+    """ "7", or "5 of 7" where the others wait for the next look."""
+    judged, measured = cell.verdict.seeds if cell.verdict else 0, len(cell.records)
+    return str(measured) if judged in (0, measured) else f"{judged} of {measured}"
+
+
 VERDICT_COLUMNS: tuple[Column[ReportCell], ...] = (
     LABEL,
     SCENARIO,
-    Column("Seeds", lambda cell: f"{len(cell.records)}{record_marks(cell)}", spare=1),
+    Column("Seeds", lambda cell: f"{_seeds(cell)}{record_marks(cell)}", spare=1),
     Column("Difference", _judged(difference_text), spare=2),
     Column(INTERVAL, _judged(interval_text), spare=3),
     Column("Margin", _judged(lambda found, scale: scale.text(found.margin)), spare=4),
@@ -276,7 +282,7 @@ _BY_HEADING = {column.heading: column for column in VERDICT_COLUMNS}
 NOT_REPRODUCED_COLUMNS: tuple[Column[ReportCell], ...] = (
     replace(LABEL, heading="Row"),
     *(_BY_HEADING[heading] for heading in ("Scenario", "Verdict")),
-    Column("Seeds", lambda cell: str(len(cell.records))),
+    Column("Seeds", _seeds),
     *(_BY_HEADING[heading] for heading in ("Difference", INTERVAL, "Seeds if equal")),
     Column("Reason", lambda cell: reason_of(cell), "left"),
 )

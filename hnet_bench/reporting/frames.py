@@ -12,6 +12,7 @@ from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
 from hnet_bench.papers.cell import Cell
 from hnet_bench.reporting.cells import evidence
+from hnet_bench.reporting.statistics import LEVEL, level_at
 from hnet_bench.reporting.text import measured_text, reported_text
 from hnet_bench.reporting.verdicts import difference_of
 from hnet_bench.runs.account import ACCOUNT, account
@@ -42,7 +43,8 @@ _TRIAL_COLUMNS = (
 # Of a frame of cells: what is a number even where none is known.
 _NUMBERS = (
     *("value", "compression_ratio", "mean", "sem"),
-    *("reported", "reported_spread", "reported_n", "margin", "difference", "difference_low", "difference_high"),
+    *("reported", "reported_spread", "reported_n", "margin"),
+    *("difference", "difference_low", "difference_high", "difference_confidence"),
     *ACCOUNT,
 )
 
@@ -218,7 +220,6 @@ def _plain(value: object) -> float | str:
 
 def _cell(state: CellState, method: str, title: str, swept: tuple[str, float] | None) -> Settings:
     cell, summary, reported = state.cell, state.summary, state.cell.reported
-    difference, low, high = _difference(state)
     return {
         **named(cell),
         "benchmark": cell.benchmark["name"],
@@ -239,20 +240,25 @@ def _cell(state: CellState, method: str, title: str, swept: tuple[str, float] | 
         "reported_n": reported and reported.n,
         "known": reported and reported.known,
         "margin": reported and reported.margin,
-        "difference": difference,
-        "difference_low": low,
-        "difference_high": high,
+        **_difference(state),
         **state.account,
     }
 
 
-def _difference(state: CellState) -> tuple[float | None, float | None, float | None]:
-    """Measured minus reported with its interval, as verdicts have it."""
+def _difference(state: CellState) -> dict[str, float | None]:
+    """Measured minus reported with its interval, as verdicts have it, and how sure that is (0.9 where no looks are)."""
     found, reported = evidence(state), state.cell.reported
     summary = summarise(list(found.scores.values()))
-    if summary is None or reported is None:
-        return None, None, None
-    return difference_of(summary, reported, shared=found.shared, look=found.look)
+    difference = low = high = None
+    if summary and reported:
+        difference, low, high = difference_of(summary, reported, shared=found.shared, look=found.look)
+    level = level_at(reported.looks, found.look) if reported and found.look else LEVEL
+    return {
+        "difference": difference,
+        "difference_low": low,
+        "difference_high": high,
+        "difference_confidence": None if low is None else 2 * level - 1,
+    }
 
 
 def _metrics(state: CellState) -> dict[str, float | None]:

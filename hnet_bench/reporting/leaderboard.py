@@ -58,6 +58,13 @@ class BoardColumn:
         ]
         return enough if len(enough) >= FEWEST_METHODS else []
 
+    @cached_property
+    def tested(self) -> list[str]:
+        """Those of them that were tested against another."""
+        enough = [name for name in self.counted if len(self.places[name].records) >= MINIMUM_TO_RANK]
+        found = [name for name in enough if self.places[name].rank != "untested"]
+        return found if len(found) > 1 else []
+
     def positions(self, names: Iterable[str]) -> dict[str, float]:
         """1 for the best of these and so on; those with the same mean share theirs."""
         means = {name: _mean(self.places[name]) for name in names}
@@ -90,8 +97,7 @@ class Board:
 
     def best_of(self, name: str) -> tuple[int, int]:
         """In how many columns a method is the best or cannot be told from it, of how many in which that was tested."""
-        cells = [column.places[name] for column in self.columns if name in column.counted]
-        tested = [cell.rank for cell in cells if len(cell.records) >= MINIMUM_TO_RANK and cell.rank != "untested"]
+        tested = [column.places[name].rank for column in self.columns if name in column.tested]
         return len(tested) - tested.count(""), len(tested)
 
     @property

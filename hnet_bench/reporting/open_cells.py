@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 from hnet_bench.interfaces import Settings
-from hnet_bench.papers.reported import LEAST_REPEATS
-from hnet_bench.reporting.cells import Report, ReportCell
+from hnet_bench.reporting.cells import Report, ReportCell, repeats_missing
 from hnet_bench.reporting.columns import NO_REASON, Column, TextTable, reason_of, text_table
 from hnet_bench.reporting.data_files import cell_json
 from hnet_bench.reporting.plan_costs import why_not
@@ -59,7 +58,7 @@ def judged_json(report: Report, waiting: Sequence[OpenCell]) -> list[Settings]:
 
 def _open(cell: ReportCell, estimate: Callable[[RunSpec], Estimate | None]) -> OpenCell:
     assert cell.verdict is not None
-    seeds = None if _repeats_missing(cell) else cell.verdict.seeds_if_equal
+    seeds = cell.verdict.seeds_if_equal
     at_least, needed = seeds is None, _least(cell) if seeds is None else seeds
     runs = _missing(cell, needed) if isinstance(needed, int) and cell.spec and _all_seeds(cell) else None
     cost = estimate(cell.spec) if runs is not None and cell.spec else None
@@ -86,28 +85,22 @@ def _missing(cell: ReportCell, needed: int) -> int:
     those that repeat draws, by which the verdict of a matched design is planned."""
     assert cell.reported is not None
     if cell.reported.looks:
-        seeds = len(set(cell.cell.seeds[:needed]).difference(cell.seeds))
+        seeds = len(set(cell.cell.judged_seeds[:needed]).difference(cell.seeds))
     else:
         seeds = max(0, needed - len(cell.records))
-    return seeds + _repeats_missing(cell)
-
-
-def _repeats_missing(cell: ReportCell) -> int:
-    """Runs that repeat draws and are not done, where these are too few for a matched design."""
-    done = sum(bool(one.records) for one in cell.repeats)
-    return len(cell.repeats) - done if done < LEAST_REPEATS else 0
+    return seeds + repeats_missing(cell)
 
 
 def _all_seeds(cell: ReportCell) -> bool:
     """Whether the report has all seeds of the cell, and no choice of them."""
-    return set(cell.planned_seeds) == set(cell.cell.seeds).difference(cell.cell.barred_seeds)
+    return set(cell.planned_seeds) == set(cell.cell.judged_seeds)
 
 
 def _reason(cell: ReportCell) -> str:
     if not cell.records:
         failed = f", {count(len(cell.failed_seeds), 'seed')} failed" if cell.failed_seeds else ""
         return why_not(cell) or f"no record{failed}"
-    waiting = f"{count(missing, 'repeat')} of draws to do; " if (missing := _repeats_missing(cell)) else ""
+    waiting = f"{count(missing, 'repeat')} of draws to do; " if (missing := repeats_missing(cell)) else ""
     return waiting + reason_of(cell).removeprefix(f"{NO_REASON}; ")
 
 

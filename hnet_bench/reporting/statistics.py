@@ -4,7 +4,7 @@ The squared standard error of a difference is a sum of parts, one for each of th
 freedom of its own. The quantile that the difference is held against is the mean of the parts' t quantiles, weighted
 by the parts (Cochran & Cox, Experimental Designs, 1950). Welch's test with Satterthwaite's degrees of freedom is the
 commoner choice, but with three seeds beside a paper's twenty it errs in up to 6.1 % of cases where it says 5 %, and
-with two in 8.2 %; this one never exceeds 5 % from three seeds on (docs/verdicts.md).
+with two in 8.2 %; this one never exceeds 5 % where both means are over three seeds or more (docs/verdicts.md).
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ def seeds_to_reproduce(reported: ErrorOfMean | SharedDraws, *, spread: float, ma
     draws = reported.draws if isinstance(reported, SharedDraws) else None
     if not enough(numpy.array([draws or 1e12]))[0]:
         return "no number"
-    largest = max(least, draws) if draws else MOST_SEEDS
+    if draws and least > draws:  # all of the paper's draws are measured: others would only add what these two share
+        return "no number"
+    largest = draws or MOST_SEEDS
     for most in (min(least + 30, largest), largest):  # mostly few seeds do
         seeds = numpy.arange(least, most + 1)
         if (found := enough(seeds)).any():
@@ -218,8 +220,9 @@ def ranks(competitors: Sequence[Competitor], better: Better, *, step: float | No
     runs there is nothing to rank.
 
     All pairs are tested, two-sided at 5 % with Holm's correction: which one is the best is read off the same scores, so
-    any pair might have been asked about. `step` is that of an experience's score, see `step_of`; None if the scores are
-    those of one experience.
+    any pair might have been asked about. A pair may have few seeds in common, and one that is better by these is not
+    told apart, whatever its mean over all. `step` is that of the scores, see `step_of`; None if the scores are those of
+    one experience.
     """
     if step is None:
         step = step_of(score for competitor in competitors for score in competitor.scores.values())
@@ -229,23 +232,27 @@ def ranks(competitors: Sequence[Competitor], better: Better, *, step: float | No
     means = {runs: _summary([*one.scores.values()]).mean for runs, one in distinct.items()}
     best = max(means.values()) if better == "higher" else min(means.values())
     first = next(runs for runs, mean in means.items() if mean == best)
-    tests = {
-        frozenset((one.runs, other.runs)): p_of_difference(one, other, step=step)
-        for one, other in combinations(distinct.values(), 2)
-    }
-    adjusted = holm({pair: p for pair, p in tests.items() if p is not None})
+    pairs = {frozenset((one.runs, other.runs)): (one, other) for one, other in combinations(distinct.values(), 2)}
+    tests = {pair: test for pair, both in pairs.items() if (test := difference_and_p(*both, step=step))}
+    adjusted = holm({pair: p for pair, (_, p) in tests.items()})
 
     def rank(runs: str) -> Rank:
-        p = adjusted.get(frozenset((first, runs)))
-        return "best" if means[runs] == best else "untested" if p is None else "tied" if p > _RANK_LEVEL else ""
+        pair = frozenset((first, runs))
+        if means[runs] == best:
+            return "best"
+        if pair not in tests:
+            return "untested"
+        difference, _ = tests[pair]
+        higher = pairs[pair][difference < 0].runs
+        return "" if adjusted[pair] <= _RANK_LEVEL and (higher == first) == (better == "higher") else "tied"
 
     return [rank(competitor.runs) for competitor in competitors]
 
 
-def p_of_difference(one: Competitor, other: Competitor, *, step: float = 0.0) -> float | None:
-    """Two-sided p-value of equal means: paired by seed where both learn the same data, else of the means. None if there
-    are too few seeds for any test: t has such tails there that a test of many pairs either finds nothing or rests on
-    the normal distribution of three numbers.
+def difference_and_p(one: Competitor, other: Competitor, *, step: float = 0.0) -> tuple[float, float] | None:
+    """The difference of two means and the two-sided p-value of none: paired by seed where both learn the same data,
+    else of the means. None if there are too few seeds for any test: t has such tails there that a test of many pairs
+    either finds nothing or rests on the normal distribution of three numbers.
 
     Accuracies come in steps, of one answer in so many, so a few seeds may all differ by the same, and a spread of
     nothing would tell apart whatever is not equal. So a score counts as any number within half a step of it, and the
@@ -262,14 +269,14 @@ def p_of_difference(one: Competitor, other: Competitor, *, step: float = 0.0) ->
     else:
         return None
     # Two means of which each may be off by half a step.
-    return 2 * tail_probability(max(abs(mean) - step, 0.0), errors)
+    return mean, 2 * tail_probability(max(abs(mean) - step, 0.0), errors)
 
 
 def step_of(scores: Iterable[float]) -> float:
-    """By how much the score of an experience changes with one answer, from scores of experiences of one size.
+    """By how much the score on an experience changes with one answer, from scores on it.
 
     One over the largest denominator; 0 for scores that are no shares of test samples, such as errors. An average over
-    experiences is off by no more than one of them.
+    experiences moves by the mean of their steps where one answer changes in each.
     """
     largest = 1
     for score in set(scores):

@@ -5,8 +5,9 @@ interval of the difference, measured minus reported (`statistics.LEVEL`, `statis
 them.
 
 So of numbers that are off by the margin or more at most `statistics.ERROR_RATE` are called reproduced, and as few of
-those within it are called below, or above. What was measured with fewer than `MINIMUM_SEEDS` seeds is inconclusive, and
-so is what would be reproduced or close with fewer than `MINIMUM_TO_REPRODUCE`. docs/verdicts.md has the power.
+those within it are called below, or above, where the paper has three seeds or more. What was measured with fewer than
+`MINIMUM_SEEDS` seeds is inconclusive, and so is what would be reproduced or close with fewer than
+`MINIMUM_TO_REPRODUCE`. docs/verdicts.md has the power.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ MINIMUM_SEEDS = 3
 # The least number with which a method that fails on every other seed is called reproduced in less than 5 % of cases:
 # none of the seeds shows it in one of 2 ** 5.
 MINIMUM_TO_REPRODUCE = 5
-_ROUNDING = 1e-12  # differences of printed decimals are not exact
+_ROUNDING = 1e-10  # of a margin: differences of printed decimals are not exact
 _EXACTLY = ErrorOfMean(0.0, EXACT)
 
 
@@ -243,10 +244,12 @@ def error_of_reported(reported: Reported) -> ErrorOfMean:
 def _outcome(low: float, high: float, margin: float, seeds: int, *, known: bool) -> str:
     if seeds >= MINIMUM_TO_REPRODUCE and _lies_within(low, high, margin):
         return "reproduced" if known else "close"
-    if seeds >= MINIMUM_SEEDS and low > margin + _ROUNDING:
+    beyond = margin * (1 + _ROUNDING)
+    if seeds >= MINIMUM_SEEDS and low > beyond:
         return "above"
-    return "below" if seeds >= MINIMUM_SEEDS and high < -margin - _ROUNDING else "inconclusive"
+    return "below" if seeds >= MINIMUM_SEEDS and high < -beyond else "inconclusive"
 
 
 def _lies_within(low: float, high: float, margin: float) -> bool:
-    return low > -margin + _ROUNDING and high < margin - _ROUNDING
+    within = margin * (1 - _ROUNDING)
+    return low > -within and high < within

@@ -63,18 +63,22 @@ def fitting(
     """Return the most informative part of `todo` that `jobs` runs at a time are expected to finish within `seconds`.
 
     A run counts the more, the fewer seeds of its cell are done or chosen before it; among equals the cheap ones come
-    first, since more cells fit then. With `in_order` runs come as they stand. With `shared` they share trainings.
+    first, since more cells fit then. Those that repeat draws come last. With `in_order` runs come as they stand. With
+    `shared` they share trainings.
     """
     seeds = Counter({state.spec.cell_key: len(state.records) for state in states if state.spec})
-    ranked: list[tuple[int, float, int, RunSpec, Estimate]] = []
+    repeats = {one.spec.cell_key for state in states for one in state.repeats if one.spec}
+    ranked: list[tuple[bool, int, float, int, RunSpec, Estimate]] = []
     for spec in todo:
         if found := estimate(spec):
-            worth = (0, 0.0) if in_order else (seeds[spec.cell_key], found.seconds)
+            worth = (False, 0, 0.0)
+            if not in_order:
+                worth = (spec.cell_key in repeats, seeds[spec.cell_key], found.seconds)
             ranked.append((*worth, len(ranked), spec, found))
             seeds[spec.cell_key] += 1
     free = [0.0] * jobs  # when each worker is next free
     chosen = []
-    for _, _, _, spec, alone in sorted(ranked, key=lambda one: one[:3]):
+    for *_, spec, alone in sorted(ranked, key=lambda one: one[:4]):
         cost = (shared and shared.cost(spec, alone)) or alone
         if free[0] + cost.seconds <= seconds:
             heapq.heapreplace(free, free[0] + cost.seconds)

@@ -197,7 +197,8 @@ def _repeats(
     if reported is None or not reported.repeats:
         return ()
     _check_draws(cell)
-    draws = [seed for seed in planned if seed in reported.draws][: reported.repeats]
+    able = set(reported.draws).difference(cell.barred_seeds)
+    draws = [seed for seed in planned if seed in able][: reported.repeats]
     return tuple(
         state
         for draw in draws

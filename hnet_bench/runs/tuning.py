@@ -6,6 +6,7 @@ score matrices alone, so another rule costs no other runs, but for `test`, whose
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ class Tuned:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return math.fsum(values) / len(values)  # the same in any order of them
 
 
 def _final(trials: Sequence[Matrices], search: Search, better: Better) -> list[float]:

@@ -247,7 +247,7 @@ def test_the_authors_code_was_run_for_three_cells_of_table_1() -> None:
     found = {key: summary for key, cell in cells.items() if (summary := cell.by_authors_code)}
     assert {key: (round(100 * one.mean, 2), one.n) for key, one in found.items()} == {
         "split_hnet_ent/CL2": (85.75, 1),
-        "split_hnet_ent/CL3": (62.91, 7),
+        "split_hnet_ent/CL3": (63.41, 4),
         "split_hnet_r/CL3": (94.88, 2),
     }
-    assert found["split_hnet_ent/CL3"].sem == pytest.approx(0.0144, abs=5e-5)
+    assert found["split_hnet_ent/CL3"].sem == pytest.approx(0.0146, abs=5e-5)

@@ -93,7 +93,7 @@ def code_report(rich_table: Table, rich_store: Store) -> Report:
     runs = {
         "good": (
             AuthorsCode(**shared, commit="first", seeds="1-2", scores=(0.70, 0.705), note="As published."),
-            AuthorsCode(**shared, commit="last", seeds="1", scores=(0.71,)),
+            AuthorsCode(**shared, commit="last", seeds="3", scores=(0.71,)),
         ),
         "low": (AuthorsCode(**shared, commit="last", seeds="1", scores=(0.21,)),),
         "upper": (AuthorsCode(**shared, commit="last", seeds="1-3", scores=(0.97, 0.98, 0.99)),),

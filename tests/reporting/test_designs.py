@@ -26,6 +26,8 @@ from hnet_bench.reporting.statistics import (
     level_at,
     seeds_to_reproduce,
 )
+from hnet_bench.runs.budget import fitting
+from hnet_bench.runs.cost import BASES, Estimate
 from hnet_bench.runs.plan import runs_to_do, table_state, with_repeats
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell
@@ -251,7 +253,45 @@ def test_a_matched_verdict_needs_no_reported_spread(reported_on: Callable[..., R
 
 def test_without_enough_repeats_the_test_stays_what_it_was(reported_on: Callable[..., Report]) -> None:
     (plain,), (few,) = reported_on(table_of({}), SCORES).cells, reported_on(table_of(MATCHED), SCORES, {1: 0.5}).cells
-    assert plain.verdict == few.verdict
+    assert plain.verdict is not None
+    # How many seeds it takes is not said before it is known by which test.
+    assert replace(plain.verdict, seeds_if_equal=None) == few.verdict
+
+
+def test_with_all_draws_of_the_paper_its_draws_alone_count(reported_on: Callable[..., Report]) -> None:
+    """More seeds would widen the interval by draws that the paper has not, so none are asked for, or counted."""
+    again = {seed: SCORES[seed] + 0.11 for seed in SCORES}  # runs of one draw spread too much
+    (cell,) = reported_on(table_of(MATCHED, "1-12"), SCORES, again).cells
+    assert cell.verdict
+    assert (cell.verdict.outcome, cell.verdict.seeds_if_equal) == ("inconclusive", "no number")
+    (more,) = reported_on(table_of(MATCHED, "1-12"), {**SCORES, 11: 0.9, 12: 0.9}, again).cells
+    assert more.verdict == cell.verdict
+    assert len(more.records) == 12
+
+
+def test_barred_seeds_are_waited_for_by_no_look_and_no_repeat(reported_on: Callable[..., Report]) -> None:
+    """As in a table that extends another, whose cells keep `tuned_on`, with other seeds."""
+
+    def barred(reported: dict[str, Any], seeds: str) -> Table:
+        table = table_of(reported, seeds)
+        return replace(table, cells=tuple(replace(cell, tuned_on=(1,)) for cell in table.cells))
+
+    scores = {seed: 0.6 + 0.001 * (-1) ** seed for seed in range(2, 7)}
+    (cell,) = reported_on(barred({"looks": [5], "spread": 0.1}, "1-6"), scores).cells
+    assert cell.verdict
+    assert (cell.verdict.outcome, cell.verdict.seeds) == ("reproduced", 5)
+    scores = {seed: 0.6 + 0.08 * (-1) ** seed for seed in range(2, 12)}
+    matched = barred({"seeds": "1-11", "repeats": 10, "n": 11}, "1-11")
+    (cell,) = reported_on(matched, scores, {seed: scores[seed] + 0.02 for seed in scores}).cells
+    assert cell.verdict
+    assert (len(cell.repeats), cell.verdict.matched) == (10, 10)
+
+
+def test_tables_say_how_many_of_the_seeds_are_judged(reported_on: Callable[..., Report]) -> None:
+    report = reported_on(table_of({"looks": [5, 10]}), {seed: 0.6 + 0.01 * (-1) ** seed for seed in range(1, 8)})
+    shown = verdicts_table(report)
+    assert shown is not None
+    assert shown.rows[0][2].text == "5 of 7"
 
 
 def test_repeats_are_run_after_all_others_and_count_in_no_cell(
@@ -268,6 +308,14 @@ def test_repeats_are_run_after_all_others_and_count_in_no_cell(
     assert runs_to_do([cell], store) == []
     only = table_state(table, store, (3, 7))
     assert [state.planned_seeds for state in only[0].repeats] == [(1003,), (1007,)]
+
+
+def test_a_budget_is_spent_on_repeats_after_all_seeds(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    states = table_state(table_of(MATCHED), store)
+    second = Estimate(seconds=1.0, low=1.0, high=1.0, basis=BASES[0])
+    found = fitting(runs_to_do(states, store), states, lambda spec: second, seconds=12, jobs=1)
+    assert [run.seed for run in found.runs] == [*range(1, 11), 1001, 1002]
 
 
 def test_reports_count_repeats_and_mark_a_number_whose_repeats_are_stale(

@@ -93,6 +93,12 @@ def test_how_often_a_method_is_the_best_is_said_where_it_was_tested(report_of: C
     assert ranks == {"joint": "", "er": "best", "lwf": "untested", "ewc": "", "si": ""}
 
 
+def test_the_best_counts_as_tested_where_another_was_tested_against_it(report_of: Callable[..., Report]) -> None:
+    rows = {**LONG, "ewc": (method("ewc"), [0.5] * 3), "si": (method("si"), [0.3] * 3)}  # er alone has five
+    (board,) = boards([report_of("long", rows, iterations=7)])
+    assert board.best_of("er") == (0, 0)
+
+
 def test_equal_means_share_their_rank(report_of: Callable[..., Report]) -> None:
     same: Rows = {name: (method(name), [0.5] * 5) for name in ("ewc", "si")} | {"er": (method("er"), [0.6] * 5)}
     (board,) = boards([report_of("same", same, iterations=9), report_of("more", same, iterations=5)])
@@ -131,3 +137,20 @@ def test_what_no_paper_reports_and_what_is_reduced_does_not_stand_there(report_o
     assert "mas" not in board.columns[0].places
     assert boards([report_of("less", LONG, iterations=9, reduced="9 iterations")]) == []
     assert boards([report_of("few", {name: LONG[name] for name in ("ewc", "si", "upper")}, iterations=9)]) == []
+
+
+def test_an_average_moves_by_the_mean_step_of_its_experiences(tmp_path: Path, record_of: Callable[..., Record]) -> None:
+    """As on split CIFAR: 1,000 images in one experience and 10 in the other. What is one answer in each is no
+    difference, though it is fifty steps of the larger."""
+    content = {
+        "title": "Steps",
+        "settings": {"all": {"benchmark": {"name": "synthetic"}, "protocol": {"iterations": 5}}},
+        "rows": [{"name": name, **method(name)} for name in ("finetune", "ewc")],
+    }
+    table, store = parse_table("steps", content), Store(tmp_path)
+    for one, final in zip(table.cells, ([0.501, 0.6], [0.5, 0.5]), strict=True):
+        for seed in range(1, 7):
+            spec = resolve_cell(one, seed)
+            store.write(spec, record_of(spec, score=[final, final]))
+    report = build_report(table, table_state(table, store), command="steps")
+    assert [one.rank for one in report.cells] == ["best", "tied"]

@@ -126,12 +126,15 @@ def test_a_spread_of_zero_is_a_spread() -> None:
 
 @pytest.mark.parametrize("factor", [1e-40, 1e20, 1e49])
 def test_numbers_of_any_size_are_judged_as_small_ones_are(factor: float) -> None:
-    values, reported = [0.70, 0.73, 0.67, 0.71], paper()
-    huge = paper(0.7 * factor, spread=0.002 * factor, margin=0.01 * factor)
-    found, expected = judged([factor * value for value in values], huge), judged(values, reported)
-    assert (found.outcome, found.seeds_if_equal) == (expected.outcome, expected.seeds_if_equal)
-    for name in ("difference", "interval_low", "interval_high", "margin"):
-        assert getattr(found, name) == pytest.approx(factor * getattr(expected, name), rel=1e-9)
+    scaled = paper(0.7 * factor, spread=0.002 * factor, margin=0.01 * factor)
+    outcomes = []
+    for values in ([0.70, 0.73, 0.67, 0.71], [0.701, 0.702, 0.7, 0.699, 0.7], [0.73, 0.731, 0.729, 0.73, 0.73]):
+        found, expected = judged([factor * value for value in values], scaled), judged(values, paper())
+        assert (found.outcome, found.seeds_if_equal) == (expected.outcome, expected.seeds_if_equal)
+        outcomes.append(found.outcome)
+        for name in ("difference", "interval_low", "interval_high", "margin"):
+            assert getattr(found, name) == pytest.approx(factor * getattr(expected, name), rel=1e-6)
+    assert outcomes == ["inconclusive", "reproduced", "above"]
 
 
 @pytest.mark.parametrize(

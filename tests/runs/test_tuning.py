@@ -45,6 +45,8 @@ def test_the_final_score_averaged_over_seeds_decides(rule):
     assert taken(rule, [FORGETS], [HOLDS], [STIFF]) == ([0.6, 0.833333, 0.766667], 1)
     assert taken(rule, [HOLDS, FORGETS], [STIFF, STIFF]) == ([0.716667, 0.766667], 1)
     assert taken(rule, [HOLDS], [HOLDS]) == ([0.833333, 0.833333], 0)  # the first of equals
+    of_seeds = [[[0.3]], [[0.2]], [[0.1]]]  # the same in another order, of which a plain sum is larger
+    assert taken(rule, of_seeds, of_seeds[::-1])[1] == 0
     assert taken(rule, [FORGETS], [HOLDS], better="lower")[1] == 0
 
 

@@ -24,7 +24,6 @@ from hnet_bench.reporting.figures.panels import (
     t_interval,
 )
 from hnet_bench.reporting.figures.style import BLACK, BLUE, LIGHT, PALE, SMALL, VERMILION
-from hnet_bench.reporting.statistics import CONFIDENCE
 from hnet_bench.reporting.text import rounded
 
 if TYPE_CHECKING:
@@ -179,8 +178,10 @@ def _forest_caption(frame: DataFrame) -> str:
     judged, unjudged = (
         (", from which verdicts are read", "") if margins else ("", "; no margin is declared to judge by")
     )
+    levels = sorted(frame["difference_confidence"].dropna().unique())  # more than one where a table has looks
+    sure = " and ".join(f"{100 * level:g} %" for level in levels)
     bars = (
-        f" Bars: {CONFIDENCE} t interval of the {what} (Cochran and Cox){judged}{single}{unjudged}. "
+        f" Bars: {sure} t interval of the {what} (Cochran and Cox){judged}{single}{unjudged}. "
         "Arrows: the bar goes on outside."
     )
     return (
