@@ -153,6 +153,10 @@ class TrainingProtocol:
         """Optimiser steps on this experience, counted from 0."""
         return self.iterations if experience == 0 or self.later_iterations is None else self.later_iterations
 
+    def all_steps(self, experiences: int) -> int:
+        """Optimiser steps on so many experiences together."""
+        return sum(map(self.steps, range(experiences)))
+
     def learning_rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, on an experience of so many."""
         factor = 1.0

@@ -34,7 +34,7 @@ from hnet_bench.nets.networks import target_network
 
 # Inputs with fewer values cannot be told from other numbers that are kept.
 _LEAST_VALUES = 8
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 1024
 # Test samples of each experience on which it shows what answers depend on.
 _FEW = 20
 # In one experience; beyond, those are forgotten that took a single step and are no more.
@@ -299,7 +299,13 @@ def _samples_among(tensors: Sequence[Tensor], learnt: Sequence[Samples], values:
     suiting = [one.detach() for one in tensors if one.numel() and one.numel() % values == 0]
     if not suiting:
         return []
-    known = torch.cat([hashes(part) for samples in learnt for part in _stored(samples, values)]).unique()
+    # Each part's numbers go into one array: kept as they come, between the large arrays that they were made of, they
+    # would leave holes in memory that nothing large fits into again, gigabytes in all.
+    known, at = torch.empty(2 * sum(map(len, learnt)), dtype=torch.int64), 0
+    for part in (part for samples in learnt for part in _stored(samples, values)):
+        known[at : at + len(part)] = hashes(part)
+        at += len(part)
+    known = known.unique()
     return [(int(torch.isin(hashes(one.reshape(-1, values)), known).sum()), one.itemsize) for one in suiting]
 
 
@@ -314,8 +320,11 @@ def hashes(rows: Tensor) -> Tensor:
     """A number (n,) for each row (n, values) that follows from its values as float32, bit by bit."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.randint(-(2**62), 2**62, (rows.shape[1],), generator=generator)
-    parts = [part.cpu().float().contiguous().view(torch.int32).long() for part in rows.split(_ROWS_AT_ONCE)]
-    return torch.cat([(part * weights).sum(dim=1) for part in parts])
+    found = torch.empty(len(rows), dtype=torch.int64)
+    for part, sums in zip(rows.split(_ROWS_AT_ONCE), found.split(_ROWS_AT_ONCE), strict=True):
+        bits = part.cpu().float().contiguous().view(torch.int32).long()
+        torch.sum(bits.mul_(weights), dim=1, out=sums)
+    return found
 
 
 def _decisive_beside(stepped: list[Tensor], template: InMemoryTemplate, evaluator: Evaluator) -> int:

@@ -125,7 +125,7 @@ class InMemoryTemplate(ResumableTemplate):
     @property
     def planned_steps(self) -> int:
         """Optimiser steps on all experiences together, for the display of progress."""
-        return sum(self.setup.protocol.steps(experience) for experience in range(self.setup.facts.experiences))
+        return self.setup.protocol.all_steps(self.setup.facts.experiences)
 
     def artefacts(self) -> dict[str, numpy.ndarray]:
         """Small arrays that are kept beside the record, by name."""

@@ -604,7 +604,7 @@ MEASURES = (
         "Memory, GiB",
         _mean(lambda record, _: record.peak_memory_bytes or None),
         lambda mean, _: f"{mean.mean / GIBIBYTE:.2f}",
-        legend="Memory: the most that the process held at a time.",
+        legend="Memory: the most that the process held at a time, what measuring takes included.",
     ),
     Measure(
         "diagnostics",

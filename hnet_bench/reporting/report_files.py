@@ -17,14 +17,14 @@ from hnet_bench.papers.table import is_shipped, table_names
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.appendix import sections
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.figures.kept import Figure
 from hnet_bench.reporting.figures.kinds import KINDS, file_name
 from hnet_bench.reporting.html_page import page
+from hnet_bench.reporting.inline_svg import inline
 
 INDEX, APPENDIX, OWNERS = "index.html", "appendix.md", ".tables.json"
 _PICTURES = ("svg", "pdf", "png")
 
-Figures = Mapping[str, Mapping[str, Figure]]  # by the names of tables, by their kind
+Figures = Mapping[str, Mapping[str, bytes]]  # SVG, by the names of tables, by their kind
 
 
 def render(
@@ -35,8 +35,9 @@ def render(
     With `listed`, all tables that the overview is to show, there are a page and an appendix of all; with `pages` a page
     for each of the reports.
     """
-    titled = {
-        name: {KINDS[kind].title: one.inline for kind, one in by_kind.items()} for name, by_kind in figures.items()
+    inlined = {
+        name: {(title := KINDS[kind].title): inline(svg, title, f"{name}.{kind}") for kind, svg in by_kind.items()}
+        for name, by_kind in (figures.items() if pages or listed is not None else ())
     }
     files: dict[str, bytes] = {}
     for report in reports:
@@ -49,12 +50,15 @@ def render(
             "json": data_files.as_json(report, cells),
         }
         if pages:
-            texts["html"] = page([report], titled, sections([report]))
+            texts["html"] = page([report], inlined, sections([report]))
         files |= {f"{report.name}.{suffix}": _encoded(text) for suffix, text in texts.items()}
-        files |= {name: figures[report.name][kind].svg for kind, name in names.items()}
+        files |= {name: figures[report.name][kind] for kind, name in names.items()}
     if listed is not None:
         appendix = sections(reports)
-        files |= {INDEX: _encoded(page(listed, titled, appendix)), APPENDIX: _encoded(markdown.appendix_page(appendix))}
+        files |= {
+            INDEX: _encoded(page(listed, inlined, appendix)),
+            APPENDIX: _encoded(markdown.appendix_page(appendix)),
+        }
     return files
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hnet_bench.config import from_settings
-from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.runs.record import Record
 
 _FLOAT_BYTES = 4
@@ -31,8 +29,6 @@ def account(record: Record) -> Mapping[str, float | None]:
         return dict.fromkeys(ACCOUNT)
     kept = measured["kept"]
     recognised = all(one["samples"] is not None for one in kept)
-    protocol = from_settings(TrainingProtocol, record.spec["protocol"], where=record.run_id)
-    steps = sum(map(protocol.steps, range(len(kept))))
     operations = sum(measured["operations"])
     numbers = (
         max(one["samples"] for one in kept) if recognised else None,
@@ -42,6 +38,6 @@ def account(record: Record) -> Mapping[str, float | None]:
         _FLOAT_BYTES * measured["network"],
         sum(measured["samples"]),
         operations,
-        operations / (steps * measured["step_operations"]),
+        operations / (record.protocol.all_steps(len(kept)) * measured["step_operations"]),
     )
     return dict(zip(ACCOUNT, numbers, strict=True))

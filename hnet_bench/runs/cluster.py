@@ -17,10 +17,8 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import dask
 import psutil
@@ -33,7 +31,6 @@ from hnet_bench.runs.slurm_profile import check_number, slurm_workers_wanted
 from hnet_bench.runs.workers import SETTINGS, existing_workers, local_workers, scheduler_at
 
 GPU = "GPU"  # Dask's worker resource: one for each run that may share a GPU
-_SECONDS_FOR_DASHBOARD = 2
 
 
 class SchedulerGone(Exception):
@@ -167,26 +164,11 @@ def _opened(cluster: Cluster, workers: int, announce: Callable[[str], None]) -> 
 
 
 def dashboard(client: Client) -> str | None:
-    """Where the scheduler shows a dashboard to this machine, if it does. Without one it has a web server all the same,
-    with an address that Dask tells, and where bokeh is missing a page that says so."""
-    told = client.scheduler_info(n_workers=0)
-    host, port = urlsplit(told["address"]).hostname, told["services"].get("dashboard")
-    if port and _shows_dashboard(host, port):
-        return str(client.dashboard_link)
-    # A scheduler of ours, which listens to other machines, has its web server for this one alone.
-    ours = port and client.cluster and _shows_dashboard("127.0.0.1", port)
-    return f"http://127.0.0.1:{port}/status" if ours else None
-
-
-def _shows_dashboard(host: str | None, port: int) -> bool:
-    server = HTTPConnection(host or "", port, timeout=_SECONDS_FOR_DASHBOARD)
-    try:
-        server.request("HEAD", "/workers")  # one of its pages but the first
-        return server.getresponse().status != HTTPStatus.NOT_FOUND
-    except (OSError, HTTPException):
-        return False
-    finally:
-        server.close()
+    """Where the scheduler shows its dashboard. Ours needs bokeh for that, and has its web server for this machine."""
+    port = client.scheduler_info(n_workers=0)["services"].get("dashboard")
+    if not port or (client.cluster and find_spec("bokeh") is None):
+        return None
+    return f"http://127.0.0.1:{port}/status" if client.cluster else str(client.dashboard_link)
 
 
 @contextmanager

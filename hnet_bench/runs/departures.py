@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hnet_bench import catalog
-from hnet_bench.config import from_settings
 from hnet_bench.interfaces import Settings, TrainingProtocol
 from hnet_bench.runs.record import Record
 
@@ -52,10 +51,9 @@ def departures_of(record: Record) -> list[Departure]:
     """All departures of the run behind a record."""
     if record.measured is None:
         return []
-    spec = record.spec
     return departures(
-        strategy=spec["strategy"]["name"],
-        protocol=from_settings(TrainingProtocol, spec["protocol"], where=record.run_id),
+        strategy=record.spec["strategy"]["name"],
+        protocol=record.protocol,
         parameters=record.parameters,
         measured=record.measured,
     )
@@ -72,7 +70,7 @@ def counted(parameters: Settings) -> int:
 
 def _other_steps(protocol: TrainingProtocol, measured: Settings) -> list[str]:
     experiences = len(measured["steps"])
-    asked = sum(protocol.steps(experience) for experience in range(experiences))
+    asked = protocol.all_steps(experiences)
     taken, updates, samples = (sum(measured[name]) for name in ("steps", "updates", "samples"))
     if taken != asked:
         return [f"takes {taken} optimiser steps in all, and the protocol has {asked}"]

@@ -18,7 +18,7 @@ from hnet_bench.runs.files import file_sum
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.revisions import changed_since, revisions_of
 from hnet_bench.runs.spec import RunSpec, cell_spec, check_benchmark
-from hnet_bench.runs.store import CellFiles, Listing, Store
+from hnet_bench.runs.store import CellFiles, Store
 
 # Added to the seed of a draw it is that of the run which repeats the draw: another initialisation, the same data.
 REPEATS_FROM = 1000
@@ -133,7 +133,7 @@ def table_state(table: Table, store: Store, seeds: tuple[int, ...] | None = None
     """State of every cell, in order. With `seeds` only these count; without, the table's seeds are planned and every
     seed that has a record counts as done. Those of its trials count in neither case: by them it was chosen what to run.
     """
-    return _states(table.cells, store, Listing(), table.seeds, seeds)
+    return _states(table.cells, store, table.seeds, seeds)
 
 
 def with_repeats(states: Sequence[CellState]) -> list[CellState]:
@@ -159,12 +159,12 @@ def repeats_together(state: CellState) -> CellState:
 
 
 def _states(
-    cells: Sequence[Cell], store: Store, listing: Listing, planned: tuple[int, ...], seeds: tuple[int, ...] | None
+    cells: Sequence[Cell], store: Store, planned: tuple[int, ...], seeds: tuple[int, ...] | None
 ) -> list[CellState]:
     states = []
     for cell in cells:
         spec = cell_spec(cell)
-        found = store.examine(spec, listing) if spec else CellFiles()
+        found = store.examine(spec) if spec else CellFiles()
 
         def counts(seed: int, cell: Cell = cell) -> bool:
             return seed not in cell.barred_seeds and (seeds is None or seed in seeds)
@@ -182,14 +182,14 @@ def _states(
             conflicts=found.conflicts,
             lacking=found.lacking,
             changed=tuple(changed_since(record.revisions, present) for record in records),
-            repeats=_repeats(cell, store, listing, planned, seeds) if spec else (),
+            repeats=_repeats(cell, store, planned, seeds) if spec else (),
         )
         states.append(state)
     return states
 
 
 def _repeats(
-    cell: Cell, store: Store, listing: Listing, planned: tuple[int, ...], seeds: tuple[int, ...] | None
+    cell: Cell, store: Store, planned: tuple[int, ...], seeds: tuple[int, ...] | None
 ) -> tuple[CellState, ...]:
     """The runs with another initialisation on the first draws that the table has in common with the paper; of those
     the ones of these seeds."""
@@ -203,7 +203,7 @@ def _repeats(
         state
         for draw in draws
         if seeds is None or draw in seeds
-        for state in _states([_on_draw(cell, draw)], store, listing, (), (REPEATS_FROM + draw,))
+        for state in _states([_on_draw(cell, draw)], store, (), (REPEATS_FROM + draw,))
     )
 
 

@@ -15,7 +15,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hnet_bench.interfaces import LARGEST, EvaluationSchedule, Settings, UserError, evaluated
+from hnet_bench.config import from_settings
+from hnet_bench.interfaces import LARGEST, EvaluationSchedule, Settings, TrainingProtocol, UserError, evaluated
 from hnet_bench.runs.canonical import checksum, folder_of, run_id_of
 from hnet_bench.runs.migration import migrated
 
@@ -48,6 +49,11 @@ class Record:
     def key(self) -> str:
         """Tells the runs of a store apart; equals `RunSpec.key`."""
         return f"{folder_of(self.spec)}/{self.run_id}"
+
+    @property
+    def protocol(self) -> TrainingProtocol:
+        """That of its spec."""
+        return from_settings(TrainingProtocol, self.spec["protocol"], where=self.run_id)
 
     @property
     def scores(self) -> tuple[Any, Any]:

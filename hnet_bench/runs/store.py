@@ -168,13 +168,10 @@ class Store:
         """Sound records of all seeds of this spec's cell, by seed; see `examine` for the others."""
         return list(self.examine(spec).records)
 
-    def examine(self, spec: RunSpec, listing: Listing | None = None) -> CellFiles:
-        """Everything that stands for records of this spec's cell; for many cells, give them one listing."""
-        listing = listing or Listing()
-        own = _examine(self.root, spec, listing)
-        if self.shipped is None:
-            return own
-        return _united(own, _examine(self.shipped.root, spec, listing, self.shipped.sums))
+    def examine(self, spec: RunSpec) -> CellFiles:
+        """Everything that stands for records of this spec's cell."""
+        own = _examine(self.root, spec)
+        return _united(own, _examine(self.shipped.root, spec, self.shipped.sums)) if self.shipped else own
 
     def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
         """Adds the record of a run and forgets its earlier failures; a sound record that is there already is kept.
@@ -235,39 +232,24 @@ class Store:
             raise UserError(f"The results folder {self.root} cannot be written to: {error.strerror}.") from error
 
 
-class Listing:
-    """What a store's folders held when they were first looked at: each is read once, however many cells it has."""
-
-    def __init__(self) -> None:
-        self._folders: dict[Path, tuple[dict[str, list[str]], list[Damaged]]] = {}
-
-    def of(self, spec: RunSpec, root: Path) -> tuple[list[str], list[Damaged]]:
-        """Names of the files of this spec's cell, by seed; and its folder, if it is there and cannot be read."""
-        folder = root / spec.folder
-        if folder not in self._folders:
-            self._folders[folder] = self._read(folder, root)
-        by_digest, unreadable = self._folders[folder]
-        return by_digest.get(spec.digest, []), [*unreadable]
-
-    def _read(self, folder: Path, root: Path) -> tuple[dict[str, list[str]], list[Damaged]]:
-        try:
-            matches = [match for name in os.listdir(folder) if (match := RUN_ID.match(name))]
-        except OSError as error:
-            # If there is no store at all, whoever needs one says so.
-            if isinstance(error, FileNotFoundError) or not root.is_dir():
-                return {}, []
-            return {}, [Damaged(folder, f"The folder {folder} could not be read ({error.strerror}).")]
-        by_digest: dict[str, list[str]] = {}
-        for match in sorted(matches, key=lambda match: (int(match[1]), match.string)):
-            by_digest.setdefault(match[2], []).append(match.string)
-        return by_digest, []
+def _listed(spec: RunSpec, root: Path) -> tuple[list[str], list[Damaged]]:
+    """Names of the files of this spec's cell, by seed; and its folder, if it is there and cannot be read."""
+    folder = root / spec.folder
+    try:
+        matches = [match for name in os.listdir(folder) if (match := RUN_ID.match(name)) and match[2] == spec.digest]
+    except OSError as error:
+        # If there is no store at all, whoever needs one says so.
+        if isinstance(error, FileNotFoundError) or not root.is_dir():
+            return [], []
+        return [], [Damaged(folder, f"The folder {folder} could not be read ({error.strerror}).")]
+    return [match.string for match in sorted(matches, key=lambda match: (int(match[1]), match.string))], []
 
 
-def _examine(root: Path, spec: RunSpec, listing: Listing, sums: Mapping[str, str] | None = None) -> CellFiles:
+def _examine(root: Path, spec: RunSpec, sums: Mapping[str, str] | None = None) -> CellFiles:
     """What stands below one folder; with `sums` no file counts that has another."""
     found: dict[Path, Record] = {}
     conflicts, failed = [], []
-    names, damaged = listing.of(spec, root)
+    names, damaged = _listed(spec, root)
     for name in names:
         path, (stem, _, suffix) = root / spec.folder / name, name.rpartition(".")
         if suffix == "json" and ".conflict-" in stem:

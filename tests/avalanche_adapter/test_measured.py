@@ -1,5 +1,9 @@
 """What a method keeps and takes, as measured, is what one computes by hand from its definition."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from hnet_bench.avalanche_adapter import operations
@@ -155,3 +159,22 @@ def test_bytes_of_images_are_those_in_which_they_are_stored():
     y = torch.zeros(2, dtype=torch.int64)
     assert Samples(torch.zeros(2, 3, 4, 4), y).input_bytes == 4 * 48
     assert ImageSamples(torch.zeros(2, 4, 4, 3, dtype=torch.uint8), y).input_bytes == 48
+
+
+def test_looking_for_stored_samples_takes_little_memory_however_many_experiences_there_were():
+    """In a process as runs have theirs, which takes memory for large arrays from the heap."""
+    script = """
+import resource, torch
+from hnet_bench.avalanche_adapter import measured
+from hnet_bench.avalanche_adapter.benchmark import Samples
+torch.set_num_threads(1)
+samples = Samples(torch.randint(0, 255, (20_000, 1, 32, 32), dtype=torch.uint8), torch.zeros(20_000, dtype=torch.long))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+measured._samples_among([torch.rand(1024 * 100)], [samples] * 4, 1024)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(512 << 20)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert int(done.stdout) < 150, done.stderr  # MiB; it were 980 before sums had one array

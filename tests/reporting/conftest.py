@@ -17,7 +17,6 @@ from hnet_bench.interfaces import Settings
 from hnet_bench.papers.reported import AuthorsCode
 from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.figures.kept import Figure as DrawnFigure
 from hnet_bench.reporting.figures.kept import figures_of
 from hnet_bench.reporting.figures.page import Subject
 from hnet_bench.runs.plan import table_state
@@ -107,7 +106,7 @@ def code_report(rich_table: Table, rich_store: Store) -> Report:
 
 
 @pytest.fixture
-def drawn() -> Callable[[Report], dict[str, dict[str, DrawnFigure]]]:
+def drawn() -> Callable[[Report], dict[str, dict[str, bytes]]]:
     """All figures of a report, as `render` takes them."""
     return lambda report: figures_of([Subject(table=report.table, states=report.cells, command=report.command)])[0]
 

@@ -103,38 +103,12 @@ def test_gpu_slots_that_no_worker_declares_are_refused_since_nothing_would_ever_
         Cluster(slurm=Path("profile.toml"), gpu_slots=4)
 
 
-@pytest.mark.parametrize("shown", [True, False])
-def test_a_dashboard_is_there_only_where_the_scheduler_shows_one(shown: bool) -> None:
-    options = {"dashboard": shown}
-    with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=":0", scheduler_kwargs=options) as there,
-        Client(there.scheduler_address) as client,
-    ):
-        assert "dashboard" in client.scheduler_info()["services"]  # in either case: it does not tell
-        assert dashboard(client) == (client.dashboard_link if shown else None)
-
-
-@pytest.mark.parametrize(
-    ("ours", "host", "services", "expected"),
-    [
-        (True, "192.0.2.1", {"dashboard": 6000}, "http://127.0.0.1:6000/status"),
-        (False, "192.0.2.1", {"dashboard": 6000}, None),  # what answers here at that port is something else
-        (False, "127.0.0.1", {}, None),
-        (False, "127.0.0.1", {"dashboard": 1}, None),  # where nobody listens
-    ],
-)
-def test_the_dashboard_of_a_scheduler_that_others_reach_is_for_this_machine(
-    ours: bool, host: str, services: dict[str, int], expected: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shows = clusters._shows_dashboard
-    monkeypatch.setattr(
-        clusters, "_shows_dashboard", lambda at, port: at == "127.0.0.1" if port == 6000 else shows(at, port)
-    )
-    client = SimpleNamespace(
-        scheduler_info=lambda n_workers: {"address": f"tls://{host}:5000", "services": services},
-        cluster=SimpleNamespace() if ours else None,
-    )
-    assert dashboard(client) == expected
+@pytest.mark.parametrize("there", [True, False])
+def test_a_dashboard_of_ours_is_for_this_machine_and_takes_bokeh(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "find_spec", lambda name: name if there else None)
+    with connected(Cluster(), 1) as ours, Client(ours.scheduler.address) as other:
+        assert (dashboard(ours) or "").startswith("http://127.0.0.1:") == there
+        assert dashboard(other) == other.dashboard_link
 
 
 def listening(process: psutil.Process) -> set[str]:

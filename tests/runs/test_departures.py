@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from hnet_bench import catalog
-from hnet_bench.interfaces import Scenario, TrainingProtocol
+from hnet_bench.interfaces import TrainingProtocol
 from hnet_bench.runs.departures import departures, departures_of
 from hnet_bench.runs.run import run
-from hnet_bench.runs.spec import resolve
 
 PROTOCOL = TrainingProtocol(iterations=100, batch_size=10, learning_rate=0.01, hidden_units=(20,))
 HONEST = {
@@ -119,17 +118,8 @@ def test_records_from_before_this_was_measured_depart_in_nothing():
 
 
 @pytest.mark.parametrize("strategy", ["finetune", "joint", "hnet_ent", "icarl", "dgr"])
-def test_the_record_of_a_run_holds_what_was_measured(strategy):
-    spec = resolve(
-        benchmark={"name": "synthetic"},
-        scenario=Scenario.CLASS,
-        protocol={"iterations": 20, "batch_size": 16, "hidden_units": [24]},
-        strategy=strategy,
-        hyperparameters={},
-        seed=1,
-        where="a test",
-    )
-    record = run(spec)
+def test_the_record_of_a_run_holds_what_was_measured(strategy, spec_of):
+    record = run(spec_of(strategy=strategy, protocol={"iterations": 20, "batch_size": 16, "hidden_units": [24]}))
     assert record.measured is not None
     assert record.measured["steps"] == [20, 20, 20]
     replayed = 320 if strategy == "dgr" else 0

@@ -8,7 +8,7 @@ import pytest
 
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.files import file_sum, write_atomically
-from hnet_bench.runs.store import Listing, Store, read_record
+from hnet_bench.runs.store import Store, read_record
 
 
 def files(folder):
@@ -83,53 +83,21 @@ def test_a_failure_is_noted_until_the_run_succeeds(tmp_path, spec_of, record_of)
     assert not path.exists()
 
 
-def damaged(record, how):
-    content = record.to_json()
-    if how == "cut":
-        return json.dumps(content)[:-20]
-    if how == "empty":
-        return ""
-    if how == "no object":
-        return "[]"
-    if how == "not a number":
-        return json.dumps(content).replace("0.9,", "NaN,")
-    if how == "nested too deep":
-        return "[" * 100_000
-    if how == "schema":
-        content["schema"] = 0
-    if how == "key":
-        del content["seconds"]
-    if how == "extra":
-        content["accuracy"] = 0.9
-    if how == "not square":
-        content["score"] = [[0.5, 0.5]]
-    if how == "not numbers":
-        content["score"] = [["high"]]
-    if how == "a better score":
-        content["score"][1][1] = 0.99
-    if how == "another spec":
-        content["spec"]["protocol"]["iterations"] = 99
-    if how == "a better score, without a checksum":
-        content["score"][1][1] = 0.99
-        content["schema"] = 1
-        del content["sha256"]
-    return json.dumps(content)
-
-
+# Of the text of a record: what is done to it, and what is said of it then.
 HOW = {
-    "cut": "could not be read",
-    "empty": "could not be read",
-    "no object": "expected a JSON object, found list",
-    "not a number": "NaN is no number",
-    "nested too deep": "could not be read",
-    "schema": ", found 0",
-    "key": "seconds",
-    "extra": "accuracy",
-    "not square": "does not fit its sha256",
-    "not numbers": "does not fit its sha256",
-    "a better score": "does not fit its sha256",
-    "another spec": "does not fit its sha256",
-    "a better score, without a checksum": "is of schema 1, which had no checksum",
+    "cut": (lambda text: text[:-20], "could not be read"),
+    "empty": (lambda _: "", "could not be read"),
+    "no object": (lambda _: "[]", "expected a JSON object, found list"),
+    "not a number": (lambda text: text.replace("0.9,", "NaN,"), "NaN is no number"),
+    "nested too deep": (lambda _: "[" * 100_000, "could not be read"),
+    "schema": (lambda text: text.replace('"schema": 5', '"schema": 0'), ", found 0"),
+    "key": (lambda text: text.replace('"seconds"', '"minutes"'), "seconds"),
+    "extra": (lambda text: f'{text[:-1]}, "accuracy": 0.9}}', "accuracy"),
+    "not square": (lambda text: text.replace("[0.9, 0.1], ", ""), "does not fit its sha256"),
+    "not numbers": (lambda text: text.replace("0.9,", '"high",'), "does not fit its sha256"),
+    "a better score": (lambda text: text.replace("0.7]", "0.99]"), "does not fit its sha256"),
+    "another spec": (lambda text: text.replace('"iterations": 5', '"iterations": 99'), "does not fit its sha256"),
+    "without a checksum": (lambda text: text.replace('"schema": 5', '"schema": 1'), "schema 1, which had no checksum"),
 }
 
 
@@ -141,14 +109,15 @@ def test_a_damaged_record_is_named_does_not_count_and_is_kept_when_the_run_is_do
     other = spec.with_seed(2)
     store.write(other, record_of(other))
     path = store.write(spec, record_of(spec), b"old arrays")
-    text = damaged(record_of(spec), how)
+    damage, words = HOW[how]
+    text = damage(json.dumps(record_of(spec).to_json()))
     path.write_text(text)
     found = store.examine(spec)
     assert found.records == (record_of(other),)
     (one,) = found.damaged
     assert one.path == path
     assert str(path) in one.problem
-    assert HOW[how] in one.problem
+    assert words in one.problem
     assert not store.has(spec)
     assert store.done_seeds(spec) == (2,)
     assert path.read_text() == text  # reading moves nothing
@@ -216,12 +185,10 @@ def test_a_folder_that_cannot_be_read_is_set_aside_by_name(tmp_path, spec_of, re
     store.write(other, record_of(other))
     assert store.examine(spec).damaged == ()  # it is not there yet
     (tmp_path / spec.folder).write_text("")
-    listing = Listing()
-    for _ in range(2):
-        (damaged,) = store.examine(spec.with_seed(3), listing).damaged
-        assert damaged.path == tmp_path / spec.folder
-        assert damaged.problem == f"The folder {damaged.path} could not be read (Not a directory)."
-    assert store.examine(other, listing).damaged == ()
+    (damaged,) = store.examine(spec.with_seed(3)).damaged
+    assert damaged.path == tmp_path / spec.folder
+    assert damaged.problem == f"The folder {damaged.path} could not be read (Not a directory)."
+    assert store.examine(other).damaged == ()
     assert store.done_seeds(other) == (1,)
 
 

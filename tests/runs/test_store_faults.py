@@ -174,21 +174,11 @@ def test_two_processes_that_do_the_same_runs_leave_one_sound_record_of_each(tmp_
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_a_disk_too_small_for_checkpoints_still_takes_the_record(tmp_path):
-    from hnet_bench.interfaces import Scenario
+def test_a_disk_too_small_for_checkpoints_still_takes_the_record(tmp_path, spec_of):
     from hnet_bench.runs.checkpoint import Checkpoints
     from hnet_bench.runs.run import run_with_artefacts
-    from hnet_bench.runs.spec import resolve
 
-    spec = resolve(
-        benchmark={"name": "synthetic"},
-        scenario=Scenario.CLASS,
-        protocol={"iterations": 5, "batch_size": 16, "hidden_units": [400, 400]},
-        strategy="finetune",
-        hyperparameters={},
-        seed=1,
-        where="a test",
-    )
+    spec = spec_of(protocol={"iterations": 5, "batch_size": 16, "hidden_units": [400, 400]})
     with small_disk(tmp_path / "disk") as disk:
         store = Store(disk)
         checkpoints = Checkpoints(store.checkpoint_path(spec), {}, seconds_between=0.0)

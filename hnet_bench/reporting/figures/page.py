@@ -16,7 +16,6 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -74,8 +73,9 @@ class Subject:
         return self._chosen(frames.trials(self.states))
 
     @cached_property
-    def archives(self) -> list[tuple[CellState, int, Path, bytes]]:
-        """The file of arrays of the lowest seed of each cell that has one beside its record: place and content."""
+    def kept(self) -> list[Kept]:
+        """The arrays of the lowest seed of each cell that has some beside its record. Raises UserError that names a
+        file which is no NumPy archive."""
         found = []
         for state in self.states:
             if not state.spec or not self.shows(state.cell):
@@ -87,24 +87,17 @@ class Subject:
                 if record.arrays == NO_ARRAYS or path in lost:  # what stands there is not of this record
                     continue
                 try:
-                    found.append((state, seed, path, read_regular(path, MOST_BYTES_OF_ARRAYS)))
+                    content = read_regular(path, MOST_BYTES_OF_ARRAYS)
                 except OSError:  # named where records are read
                     continue
+                try:
+                    with numpy.load(io.BytesIO(content), allow_pickle=False) as archive:
+                        found.append(Kept(state, seed, dict(archive)))
+                except (OSError, ValueError, EOFError, BadZipFile) as error:
+                    raise UserError(
+                        f"The arrays {path} could not be read ({error}): move the file away to draw the rest."
+                    ) from error
                 break
-        return found
-
-    @cached_property
-    def kept(self) -> list[Kept]:
-        """The arrays of `archives`. Raises UserError that names a file which is no NumPy archive."""
-        found = []
-        for state, seed, path, content in self.archives:
-            try:
-                with numpy.load(io.BytesIO(content), allow_pickle=False) as archive:
-                    found.append(Kept(state, seed, dict(archive)))
-            except (OSError, ValueError, EOFError, BadZipFile) as error:
-                raise UserError(
-                    f"The arrays {path} could not be read ({error}): move the file away to draw the rest."
-                ) from error
         return found
 
     def shows(self, cell: Cell) -> bool:

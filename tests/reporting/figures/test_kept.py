@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from hnet_bench.reporting.figures import kept, layout
-from hnet_bench.reporting.figures.kept import NOTES, Figure, encode_all, figures_of
+from hnet_bench.reporting.figures.kept import NOTES, encode_all, figures_of
 from hnet_bench.reporting.figures.kinds import file_name
 from hnet_bench.reporting.figures.layout import encode
 from hnet_bench.reporting.figures.page import Page, Subject, pages
@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return drawn
 
 
-def report(folder: Path, *subjects: Subject, check: bool = False) -> list[dict[str, Figure]]:
+def report(folder: Path, *subjects: Subject, check: bool = False) -> list[dict[str, bytes]]:
     """What a report does with its figures."""
     by_table, note = figures_of(subjects, folder, check=check)
     if not check:
@@ -50,7 +50,7 @@ def report(folder: Path, *subjects: Subject, check: bool = False) -> list[dict[s
         (folder / NOTES).write_bytes(note)
         for table, drawn in by_table.items():
             for kind, content in drawn.items():
-                (folder / file_name(table, kind, "svg")).write_bytes(content.svg)
+                (folder / file_name(table, kind, "svg")).write_bytes(content)
     return [by_table[subject.table.name] for subject in subjects]
 
 
@@ -126,9 +126,7 @@ def test_a_picture_that_is_gone_cut_short_or_another_is_drawn_again(
     assert asked == [*KINDS, "matrices"]
 
 
-@pytest.mark.parametrize(
-    "notes", [b"", b"[]", b"{", b'{"made_up": 3}', b'{"made_up": {"made from": 3}}', b"[" * 100_000]
-)
+@pytest.mark.parametrize("notes", [b"", b"[]", b"{", b'{"made_up.svg": 3}', b"[" * 100_000])
 def test_notes_that_cannot_be_read_are_as_if_there_were_none(
     asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path, notes: bytes
 ) -> None:

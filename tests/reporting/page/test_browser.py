@@ -13,7 +13,7 @@ from PIL import Image
 
 from hnet_bench.papers.table import load_table
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.inline_svg import style
+from hnet_bench.reporting.inline_svg import inline, style
 from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store
@@ -257,14 +257,15 @@ def test_light_and_dark_follow_the_system_or_the_choice(opened: Browser, written
 def test_a_figure_looks_as_its_file_does(
     opened: Browser, rich_report: Report, rich_store: Store, drawn: Any, tmp_path: Path
 ) -> None:
-    for svg, inline in drawn(rich_report)["rich"].values():
-        shown, markup = [], inline.markup
+    for kind, svg in drawn(rich_report)["rich"].items():
+        figure = inline(svg, kind, kind)
+        shown, markup = [], figure.markup
         assert len(markup) < len(svg) / 2
         size = re.findall(r' (width|height)="(\d+)"', markup)
         original = svg.decode().partition("<svg")[2]
         for side, pixels in size:
             original = re.sub(rf' {side}="[\d.]+pt"', f' {side}="{pixels}"', original, count=1)
-        for text in (f"<style>{style([inline])}</style>{markup}", f"<svg{original}"):
+        for text in (f"<style>{style([figure])}</style>{markup}", f"<svg{original}"):
             (tmp_path / "one.html").write_text(f"<!doctype html><meta charset=utf-8>{text}")
             opened.open((tmp_path / "one.html").as_uri())
             shown.append(numpy.asarray(Image.open(io.BytesIO(opened.screenshot())).convert("L"), float))
