@@ -46,7 +46,7 @@ def _template(setup: Setup, settings: GenerativeClassifier) -> SupervisedTemplat
 
     from baselines.training.buffer import samples_of
     from baselines.training.class_vaes import BatchesInTurn, ClassVaes
-    from hnet_bench.avalanche_adapter.benchmark import Samples
+    from hnet_bench.avalanche_adapter.benchmark import concatenated
     from hnet_bench.avalanche_adapter.template import InMemoryTemplate
     from hnet_bench.nets.vae import vae_loss
 
@@ -72,7 +72,7 @@ def _template(setup: Setup, settings: GenerativeClassifier) -> SupervisedTemplat
             size = self.setup.protocol.batch_size
             of_classes = [(samples.y == label).nonzero().squeeze(1) for label in self.classes_of[-1]]
             self.dataloader = BatchesInTurn(
-                [self.infinite_batches(Samples(samples.take(rows), samples.y[rows]), 0, size) for rows in of_classes]
+                [self.infinite_batches(concatenated([samples], rows), 0, size) for rows in of_classes]
             )
 
         def forward(self) -> Tensor:

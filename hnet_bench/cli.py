@@ -147,7 +147,7 @@ RerunStale = Annotated[
 UntilDecided = Annotated[
     bool,
     typer.Option(
-        "--until-decided", help="Only as many seeds as it takes: until the next of the table's looks, if it is open."
+        "--until-decided", help="Only as many seeds as it takes: to the looks of the table, until a number is decided."
     ),
 ]
 Slurm = Annotated[Path | None, typer.Option(metavar="FILE", help="Start workers with Slurm; a TOML for dask-jobqueue.")]

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from hnet_bench.interfaces import TrainingProtocol, UserError
+from hnet_bench.interfaces import Scenario, TrainingProtocol, UserError
 from hnet_bench.runs.cost import Costs, timing_of
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import RunSpec
+from hnet_bench.strategies.hnet import Hnet
 
 
 def test_all_experiences_have_the_same_steps_unless_later_ones_have_others() -> None:
@@ -85,11 +86,19 @@ def test_a_strategy_takes_the_protocols_optimiser_or_refuses_it(learnt: Callable
 
     strategy = catalog.build("strategies", name, {}, where="a test")
     if name.startswith("hnet"):
-        with pytest.raises(UserError, match="expected the optimiser Adam in the protocol, found SGD"):
+        with pytest.raises(UserError, match=r"expected the optimiser Adam in the protocol, .*found SGD"):
             learnt(strategy, iterations=2, optimiser="SGD")
     else:
         template = learnt(strategy, iterations=2, experiences=2, optimiser="SGD", weight_decay=0.1)
         assert {type(template.optimizer).__name__, template.optimizer.param_groups[0]["weight_decay"]} == {"SGD", 0.1}
+
+
+@pytest.mark.parametrize("settings", [{"lookahead": False}, {"regularisation_strength": 0.0}])
+def test_a_hypernetwork_that_looks_nowhere_ahead_takes_any_optimiser(
+    learnt: Callable[..., Any], settings: dict[str, Any]
+) -> None:
+    template = learnt(Hnet(**settings), Scenario.TASK, iterations=2, experiences=2, optimiser="SGD")
+    assert type(template.optimizer).__name__ == "SGD"
 
 
 def test_costs_are_per_step_of_all_experiences(

@@ -126,21 +126,40 @@ class Samples:
 def concatenated(parts: Sequence[Samples], order: Tensor | None = None) -> Samples:
     """The samples of all parts, one part after the other, or with number order[i] of these in position i.
 
-    Parts that share what is stored still share it, if all are permuted or none; inputs of others are copied.
+    Parts that share what is stored still share it, if all are permuted or none, and parts of one kind stay of it, so
+    that images are augmented as they were; inputs of others are copied.
     """
     y = torch.cat([part.y for part in parts])
     order = torch.arange(len(y), device=y.device) if order is None else order.to(y.device)
     permutations = [part._permutation for part in parts if part._permutation is not None]
-    share = all(type(part) is Samples and part._stored is parts[0]._stored and part._which is None for part in parts)
-    if not share or len(permutations) not in (0, len(parts)):
+    shared = all(part._stored is parts[0]._stored for part in parts)
+    if not all(_are_alike(part, parts[0]) for part in parts) or len(permutations) not in (
+        (0, len(parts)) if shared else (0,)
+    ):
         return Samples(torch.cat([part.x for part in parts])[order], y[order])
-    every = [torch.arange(len(part), device=y.device) if part._rows is None else part._rows for part in parts]
-    together = Samples(parts[0]._stored, y[order], rows=torch.cat(every)[order])
+    together = copy.copy(parts[0])
+    together.y = y[order]
+    every = [torch.arange(len(part), device=y.device) for part in parts]
+    if shared:
+        rows = [own if part._rows is None else part._rows for own, part in zip(every, parts, strict=True)]
+        together._rows = torch.cat(rows)[order]
+    else:
+        together._rows = None
+        stored = [part.as_stored(own) for own, part in zip(every, parts, strict=True)]
+        together._stored = torch.cat(stored)[order]
     if permutations:
         together._permutation = torch.stack(permutations)
         which = torch.arange(len(parts), device=y.device)
         together._which = which.repeat_interleave(torch.tensor(list(map(len, parts)), device=y.device))[order]
     return together
+
+
+def _are_alike(one: Samples, other: Samples) -> bool:
+    """Whether both make inputs of what is stored in the same way, but for a permutation."""
+    own = {"y", "_stored", "_rows", "_permutation"}
+    pairs = [(getattr(one, name), getattr(other, name)) for name in vars(one) if name not in own]
+    same = all(a is b or (torch.equal(a, b) if isinstance(a, Tensor) else a == b) for a, b in pairs)
+    return type(one) is type(other) and one._which is None and same
 
 
 def stored_tensors(parts: Sequence[Samples], device: torch.device) -> dict[str, Tensor]:
@@ -233,7 +252,8 @@ def in_memory_benchmark(
 ) -> InMemoryBenchmark:
     """Benchmark of these experiences. Only in TASK do samples carry a task label; elsewhere all labels are 0.
 
-    Raises ValueError if the number of experiences is not that of the facts, or one has no samples.
+    Raises ValueError if the number of experiences is not that of the facts, if one has no samples, and if inputs or
+    targets have another shape or type than `Samples` says.
     """
     if len(train) != facts.experiences or len(test) != facts.experiences:
         raise ValueError(
@@ -245,11 +265,30 @@ def in_memory_benchmark(
                 "Every experience needs samples to train on and to test, and number "
                 f"{sizes.index(0) + 1} has no {what} samples."
             )
+        for number, samples in enumerate(parts, start=1):
+            _check_types(samples, facts, f"the {what} samples of experience {number}")
     avalanche = avalanche_streams(facts, train=_datasets(train, scenario), test=_datasets(test, scenario))
     for stream, parts in ((avalanche.train_stream, train), (avalanche.test_stream, test)):
         for experience, samples in zip(stream, parts, strict=True):
             experience.in_memory = samples
     return InMemoryBenchmark(facts, scenario, tuple(train), tuple(test), data_sums, avalanche, keep)
+
+
+def _check_types(samples: Samples, facts: BenchmarkFacts, where: str) -> None:
+    stored, y = samples.as_stored(torch.tensor([0])), samples.y
+    if stored.dtype not in (torch.uint8, torch.float32):
+        raise ValueError(f"The inputs of {where} must be float32, or bytes as uint8, found {stored.dtype}.")
+    if (shape := tuple(samples.take(torch.tensor([0])).shape[1:])) != facts.input_shape:
+        raise ValueError(f"The inputs of {where} must have the shape {facts.input_shape} of the facts, found {shape}.")
+    if not objective_of(facts).has_classes:
+        wanted, is_right = (
+            f"float32 of {facts.classes_per_experience} values",
+            y.dtype == torch.float32 and y.dim() == 2,
+        )
+    else:
+        wanted, is_right = "int64, one label each", y.dtype == torch.int64 and y.dim() == 1
+    if not is_right:
+        raise ValueError(f"The targets of {where} must be {wanted}, found {y.dtype} of shape {tuple(y.shape)}.")
 
 
 def held_out(benchmark: InMemoryBenchmark, share: float, seed: int) -> InMemoryBenchmark:

@@ -75,7 +75,7 @@ def stock_template(
     kind: Any = type(name, bases, attributes)
     try:
         template: InMemoryTemplate = kind(setup, model_of(setup, model), arguments)
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, AttributeError) as error:
         raise UserError(f"{name} cannot be made: {str(error).rstrip('.') or type(error).__name__}.") from error
     return template
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy
 import torch
 from avalanche.core import BasePlugin
-from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.plugins import EvaluationPlugin, SynapticIntelligencePlugin
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -76,6 +76,13 @@ class InMemoryTemplate(ResumableTemplate):
         self.classes_seen: list[int] = []  # labels of all of them, ascending
         # Those that are part of the method, not those that watch it.
         self.method_plugins = (*(plugins or ()), *([criterion] if isinstance(criterion, BasePlugin) else ()))
+        for plugin in self.method_plugins if torch.device(setup.device).type == "cpu" else ():
+            if isinstance(plugin, SynapticIntelligencePlugin):
+                raise UserError(
+                    "Avalanche's SynapticIntelligencePlugin changes nothing on the CPU (0.6.0: what it keeps of the "
+                    "weights there are the weights themselves), so its numbers would be those of fine-tuning: expected "
+                    "another device, or the strategy 'si'."
+                )
         self.own_batches = True  # rather than those of a plugin or of a stock benchmark
         self.diagnostics: Settings = {}  # counters that go into the record
         self._data_order = setup.generator("data_order")
@@ -293,10 +300,11 @@ class InMemoryTemplate(ResumableTemplate):
         labels = torch.as_tensor(list(self.experience.dataset.targets)) if samples is None else samples.y
         classes = objective_of(self.setup.facts).classes(labels)
         outputs = self.setup.outputs if self.scenario is Scenario.CLASS else self.setup.facts.classes_per_experience
-        if classes and classes[-1] >= outputs:
+        if classes and not 0 <= classes[0] <= classes[-1] < outputs:
+            wrong = classes[0] if classes[0] < 0 else classes[-1]
             advice = "" if self.scenario is Scenario.CLASS else ", as class_ids_from_zero_in_each_exp=True makes them"
             raise UserError(
-                f"Labels in {self.scenario.label} must lie between 0 and {outputs - 1}{advice}, found {classes[-1]}."
+                f"Labels in {self.scenario.label} must lie between 0 and {outputs - 1}{advice}, found {wrong}."
             )
         most = self.setup.facts.classes_per_experience
         if len(classes) > most:

@@ -3,7 +3,8 @@
 Each is a function of logits (..., classes) with values (...), of which the least is the best; logarithms of
 probabilities are logits, too. Of several networks that are drawn for a task `mean_prediction` makes one, and
 `disagreement` looks at how they differ (Henning et al. 2021). With two classes entropy, doubt and gap all grow or fall
-with the difference of the two logits alone, and so infer the same tasks.
+with the difference of the two logits alone, and so infer the same tasks, until the entropy of several rounds to 0:
+beyond a difference of 103 (float32).
 """
 
 from __future__ import annotations

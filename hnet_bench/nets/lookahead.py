@@ -18,7 +18,7 @@ def require_adam(protocol: TrainingProtocol) -> None:
     if protocol.optimiser != "Adam":
         raise UserError(
             "What a hypernetwork generated before is held where its optimiser is about to step, which is known of Adam "
-            f"alone: expected the optimiser Adam in the protocol, found {protocol.optimiser}."
+            f"alone: expected the optimiser Adam in the protocol, or lookahead = false, found {protocol.optimiser}."
         )
 
 

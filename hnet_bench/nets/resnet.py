@@ -22,6 +22,7 @@ from hnet_bench.nets.products import Linear
 from hnet_bench.nets.target import TargetNetwork
 
 _BLOCKS = 5  # per group
+_SMALLEST_SIDE = 5  # of an image: smaller ones end as a single pixel, and a batch of one has no statistics then
 _FILTERS = (16, 32, 64)  # of the groups; the first convolution has as many as the first group
 
 
@@ -140,5 +141,5 @@ class OrdinaryResNet32(nn.Module):
 
 def _resnet32(setup: Setup) -> ResNet32:
     """With the sizes of the setup. Raises UserError if it cannot take the inputs."""
-    channels, _, _ = image_shape(setup, least=1)
+    channels, _, _ = image_shape(setup, least=_SMALLEST_SIDE)
     return ResNet32(setup.outputs, channels)

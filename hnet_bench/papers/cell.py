@@ -61,13 +61,18 @@ class Cell:
 
     @property
     def by_authors_code(self) -> Summary | None:
-        """The mean over seeds of the authors' code, None if none was run. A seed that ran in several ways, such as with
-        two versions of PyTorch, counts once, with the mean of its runs: they are no independent draws."""
+        """The mean over seeds of the authors' code, None if none was run."""
+        return summarise(self.scores_of_authors_code)
+
+    @property
+    def scores_of_authors_code(self) -> list[float]:
+        """One for each of its seeds. A seed that ran in several ways, such as with two versions of PyTorch, counts
+        once, with the mean of its runs: they are no independent draws."""
         of_seed: dict[int, list[float]] = {}
         for runs in self.authors_code:
             for seed, score in zip(parse_seeds(runs.seeds), runs.scores, strict=True):
                 of_seed.setdefault(seed, []).append(score)
-        return summarise([fsum(scores) / len(scores) for scores in of_seed.values()])
+        return [fsum(scores) / len(scores) for scores in of_seed.values()]
 
     @property
     def where(self) -> str:

@@ -574,7 +574,7 @@ MEASURES = (
     _metric(
         "task_inference",
         "Task inference",
-        "how often the task was inferred right after the last experience, in percent.",
+        "after the last experience, how often the right task was inferred, in percent.",
         text=lambda mean, _: PERCENT.text(mean.mean),
     ),
     Measure(

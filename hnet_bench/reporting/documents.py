@@ -136,7 +136,7 @@ class Numbers:
     def code_beside_reported(self, row: str, scenario: str) -> str:
         """The same of the authors' code beside what the paper reports."""
         self._of_code(row, scenario)
-        scores = [score for runs in self._cells[f"{row}/{scenario}"].cell.authors_code for score in runs.scores]
+        scores = self._cells[f"{row}/{scenario}"].cell.scores_of_authors_code
         # Its seeds are those that somebody ran; the looks of the table are about ours.
         return self._judged(verdict_of(scores, replace(self._reported(row, scenario), looks=())))
 

@@ -64,6 +64,10 @@ class HyperMask:
         for name, size in sizes.items():
             if size < 1:
                 raise UserError(f"{name} of hypermask must be at least 1, found {size}.")
+        if self.chunk_size is None and self.chunk_embedding_size != type(self).chunk_embedding_size:
+            raise UserError(
+                "chunk_embedding_size of hypermask is of no use without a chunk_size: leave it out, or set both."
+            )
         if not 0 <= self.percentile < 100:
             raise UserError(f"percentile of hypermask must be at least 0 and below 100, found {self.percentile}.")
         for name in ("regularisation_strength", "weight_change_strength"):

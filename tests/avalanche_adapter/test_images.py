@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hnet_bench.avalanche_adapter.batches import InfiniteBatches
-from hnet_bench.avalanche_adapter.benchmark import concatenated, stored_tensors
+from hnet_bench.avalanche_adapter.benchmark import Samples, concatenated, stored_tensors
 from hnet_bench.avalanche_adapter.images import CROP_PADDING, ImageSamples, crops
 
 CPU = torch.device("cpu")
@@ -82,6 +82,22 @@ def test_relabelled_and_joined_images_are_the_same_images():
     together = concatenated([samples, other])
     assert torch.equal(together.x, torch.cat([samples.x, samples.x]))
     assert together.y.tolist() == [*range(6), *range(10, 16)]
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_joined_images_are_augmented_as_they_were_alone(shares):
+    """Joint training in CL2 and CL3 sees what the methods see that it is a bound of."""
+    stored, order = images(), torch.tensor([7, 0, 11, 3])
+    parts = [ImageSamples(stored if shares else stored.clone(), torch.arange(6), augmented=True) for _ in range(2)]
+    together = concatenated(parts, order)
+    assert together.y.tolist() == [1, 0, 5, 3]
+    expected = ImageSamples(stored[[1, 0, 5, 3]], torch.arange(4), augmented=True)
+    drawn = [one.drawn(torch.arange(4), torch.Generator().manual_seed(1)) for one in (together, expected)]
+    assert torch.equal(*drawn)
+    assert not torch.equal(drawn[0], together.x)
+    assert torch.equal(together.x, expected.x)
+    plain = ImageSamples(stored, torch.arange(6))
+    assert type(concatenated([parts[0], plain])) is Samples  # of two kinds: as they are
 
 
 def test_a_checkpoint_knows_the_images_by_name():

@@ -48,7 +48,7 @@ def template_of(name, built, options):
             for name in ("dgr", "dgr_distill", "icarl", "xdg", "empirical_ewc", "hnet_r")
         ),
         *(
-            (name, {"network": "resnet32"}, "resnet32 needs images of at least 1 x 1 pixels, found inputs of shape")
+            (name, {"network": "resnet32"}, "resnet32 needs images of at least 5 x 5 pixels, found inputs of shape")
             for name in ("finetune", "hnet_conv")
         ),
         (

@@ -131,6 +131,12 @@ def test_another_network_and_subclasses_of_ones_own(setup_of):
         ("avalanche.training.Replay", {"size": 5}, r"Replay has no argument 'size': known are .*mem_size"),
         ("avalanche.training.Replay", {"train_mb_size": 5}, r"is the protocol's to say \(batch_size\)"),
         ("avalanche.training.EWC", {}, "EWC cannot be made: .*ewc_lambda"),
+        ("avalanche.training.FeatureReplay", {}, "FeatureReplay cannot be made: 'Mlp' object has no attribute"),
+        (
+            "avalanche.training.SynapticIntelligence",
+            {"si_lambda": 1.0},
+            "SynapticIntelligencePlugin changes nothing on the CPU",
+        ),
         ("avalanche.training.PNNStrategy", {}, "PNNStrategy cannot be made: PNNStrategy requires a PNN model"),
     ],
 )

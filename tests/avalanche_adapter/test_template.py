@@ -17,11 +17,12 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
 from hnet_bench import catalog
+from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario, UserError
+from hnet_bench.interfaces import BenchmarkFacts, Scenario, UserError
 
 OURS = [(name, scenario) for name in catalog.names("strategies") for scenario in catalog.strategy_class(name).scenarios]
 REPLAY = {"replay_chunk_size": 500, "replay_decoder_hidden_units": [10]}
@@ -154,6 +155,37 @@ def test_labels_that_do_not_fit_the_scenario_are_refused_with_advice(scenario, t
     template = template_of("finetune", scenario)
     with pytest.raises(UserError, match="must lie between 0 and 1, as class_ids_from_zero_in_each_exp=True makes them"):
         template.train(benchmark.train_stream, eval_streams=[])
+
+
+FACTS = BenchmarkFacts(experiences=1, classes_per_experience=2, input_shape=(4,))
+X, Y = torch.rand(6, 4), torch.tensor([0, 1] * 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "sentence"),
+    [
+        (
+            X.double(),
+            Y,
+            r"inputs of the training samples of experience 1 must be float32, or bytes as uint8, found .*64",
+        ),
+        (X.long(), Y, r"must be float32, or bytes as uint8, found torch\.int64"),  # not divided by 255 without a word
+        (X.view(6, 2, 2), Y, r"must have the shape \(4,\) of the facts, found \(2, 2\)"),
+        (X, Y.int(), r"targets of .* must be int64, one label each, found torch\.int32 of shape \(6,\)"),
+        (X, Y.view(6, 1), r"one label each, found torch\.int64 of shape \(6, 1\)"),
+    ],
+)
+def test_samples_of_other_types_and_shapes_are_refused_in_a_sentence(x, y, sentence):
+    parts = {"train": [Samples(x, y)], "test": [Samples(X, Y)]}
+    with pytest.raises(ValueError, match=sentence):
+        in_memory_benchmark(facts=FACTS, scenario=Scenario.TASK, data_sums={}, **parts)
+
+
+def test_negative_labels_are_refused_in_a_sentence(template_of):
+    parts = {"train": [Samples(torch.rand(6, 12), Y - 1)] * 3, "test": [Samples(torch.rand(6, 12), Y)] * 3}
+    stream = in_memory_benchmark(facts=Synthetic().facts, scenario=Scenario.DOMAIN, data_sums={}, **parts)
+    with pytest.raises(UserError, match=r"must lie between 0 and 1, .*found -1"):
+        template_of("finetune", Scenario.DOMAIN).train(stream.avalanche.train_stream[0], eval_streams=[])
 
 
 def test_replayed_samples_of_a_plugin_reach_the_heads_of_their_tasks(template_of):

@@ -1,4 +1,4 @@
-"""Ten of Avalanche's own plugins, each as one would use it with ClassifierTemplate."""
+"""Nine of Avalanche's own plugins, each as one would use it with ClassifierTemplate."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,6 @@ def _stock(name, plugin, scenarios=tuple(Scenario)):
 
 
 Ewc = _stock("Ewc", lambda: plugins.EWCPlugin(ewc_lambda=1.0))
-Si = _stock("Si", lambda: plugins.SynapticIntelligencePlugin(si_lambda=1.0))
 # In CL1 and CL2 it takes the loss of a single class, which is 0, for a missing one.
 Mas = _stock("Mas", plugins.MASPlugin, (Scenario.CLASS,))
 Rwalk = _stock("Rwalk", plugins.RWalkPlugin)

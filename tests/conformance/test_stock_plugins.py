@@ -14,7 +14,7 @@ def problems(name, hyperparameters=None):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", ["Ewc", "Si", "Mas", "Rwalk", "Agem", "Lwf", "FromScratch", "EarlyStopping"])
+@pytest.mark.parametrize("name", ["Ewc", "Mas", "Rwalk", "Agem", "Lwf", "FromScratch", "EarlyStopping"])
 def test_a_stock_plugin_passes_every_check_in_the_scenarios_that_it_supports(name):
     assert problems(f"{STOCK}:{name}") == []
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.benchmarks.synthetic import Synthetic
-from hnet_bench.interfaces import Scenario
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.nets.target import mlp
 from hnet_bench.strategies.hypermask import HyperMask
 
@@ -144,3 +144,9 @@ def test_the_task_under_whose_mask_entropy_is_least_answers(learnt):
 def test_parameters_are_those_of_both_networks(built):
     hypernetwork = 3 * 5 + (5 + 1) * 8 + (8 + 1) * 6 + (6 + 1) * sum(SIZES)
     assert built(small(), Scenario.TASK).parameter_counts() == {"trained": hypernetwork + 386, "target": 386}
+
+
+def test_a_size_of_chunks_without_chunks_is_refused():
+    with pytest.raises(UserError, match="chunk_embedding_size of hypermask is of no use without a chunk_size"):
+        HyperMask(chunk_embedding_size=4)
+    assert HyperMask(chunk_size=50, chunk_embedding_size=4).chunk_embedding_size == 4

@@ -225,7 +225,7 @@ def _caption(frame: DataFrame) -> str:
 
 
 def _inference_caption(frame: DataFrame) -> str:
-    what = "Share of test samples whose task is inferred right after the last experience; means over seeds."
+    what = "After the last experience, the share of test samples whose right task is inferred; means over seeds."
     if _is_crowded(frame.assign(unit="percent")):
         chances = sorted({100 / number for number in frame["experiences"].unique()}, reverse=True)
         return f"{seeds_text(frame)} {what} In %; chance is at {' or '.join(f'{chance:.3g}' for chance in chances)}."

@@ -42,7 +42,7 @@ class HypernetworkTemplate(InMemoryTemplate):
 
     def __init__(self, *, setup: Setup, model: GeneratedClassifier, strength: float, lookahead: bool) -> None:
         self._strength, self._looks_ahead = strength, lookahead
-        if lookahead:
+        if lookahead and strength > 0:
             require_adam(setup.protocol)
         self._regulariser: Regulariser | None = None
         self._lookahead: AdamLookahead | None = None
