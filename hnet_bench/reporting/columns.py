@@ -426,7 +426,8 @@ def reason_of(cell: ReportCell) -> str:
     if found.outcome == "inconclusive" and found.difference is not None:
         share = abs(found.difference) / found.margin
         if share > _NEAR:
-            return f"{NO_REASON}; the difference so far is {share:.2g} of the margin"
+            of = "of" if share < 1 else "times"
+            return f"{NO_REASON}; the difference so far is {share:.2g} {of} the margin"
         return f"{NO_REASON}; the seeds so far spread too much to decide"
     return NO_REASON
 
