@@ -12,6 +12,8 @@ def main() -> int:
     """Runs the command line; `FAULT` and a traceback if it cannot even be imported, as without one of its libraries."""
     try:
         from hnet_bench.cli import main as command
+    except KeyboardInterrupt:
+        return 130
     except Exception:
         traceback.print_exc()
         return FAULT

@@ -53,7 +53,7 @@ from hnet_bench.runs.plan import (
 )
 from hnet_bench.runs.process import Died, in_own_process, quiet_libraries
 from hnet_bench.runs.shipped import installed_records, unpack
-from hnet_bench.runs.spec import RunSpec, check_chosen
+from hnet_bench.runs.spec import RunSpec, check_chosen, check_unit
 from hnet_bench.runs.store import Store, read_record
 from hnet_bench.runs.tuning import RULES, Tuned, check_search, check_trials, chosen, files_of, searched, trials_table
 from hnet_bench.scaffold import first_files
@@ -985,6 +985,7 @@ def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) ->
                 check_chosen(cell)
             check_search(cell)
             check_trials(cell)
+        check_unit(cell)
     return table_state(table, store, seeds)
 
 

@@ -32,7 +32,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from hnet_bench.config import did_you_mean, from_settings, type_hints
-from hnet_bench.interfaces import Benchmark, Scenario, Settings, Strategy, UserError
+from hnet_bench.interfaces import Benchmark, BenchmarkFacts, Scenario, Settings, Strategy, UserError
 
 Kind = Literal["strategies", "benchmarks"]
 
@@ -193,13 +193,17 @@ def build(kind: Kind, name: str, settings: Settings, *, where: str, file: Path |
     of ours."""
     found = _load(kind, name, where, file)
     try:
-        return from_settings(found, settings, where=where)
+        built = from_settings(found, settings, where=where)
+        facts = built.facts if kind == "benchmarks" else None
     except UserError:
         raise
     except Exception as error:
         if is_ours(found):
             raise
         raise UserError(f"'{name}' refuses its settings ({where}): {type(error).__name__}: {error}.") from error
+    if kind == "benchmarks" and not isinstance(facts, BenchmarkFacts):
+        raise UserError(f"The facts of '{name}' ({where}) must be BenchmarkFacts, found {type(facts).__name__}.")
+    return built
 
 
 def _load(kind: Kind, name: str, where: str = "", file: Path | None = None) -> Any:
@@ -228,6 +232,11 @@ def _checked(kind: Kind, found: Any, name: str) -> Any:
     needed = {"strategies": ("scenarios", "build"), "benchmarks": ("datasets", "facts", "build")}[kind]
     if not (inspect.isclass(found) and is_dataclass(found)):
         raise UserError(f"'{name}' must be a dataclass, as hnet_bench.interfaces says, found {found!r}.")
+    if "name" in {one.name for one in fields(found)}:
+        raise UserError(
+            f"The class '{name}' has its name as a setting, by which records would be those of another: write it "
+            'without a type, name = "...", or as a ClassVar.'
+        )
     for attribute in needed:
         if not hasattr(found, attribute):
             raise UserError(f"The class '{name}' has no '{attribute}': it needs {', '.join(needed)}.")

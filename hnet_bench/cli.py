@@ -961,7 +961,9 @@ def _print_outcome(
     if not done.todo:
         runs = "the one run" if chosen.planned == 1 else f"all {chosen.planned} runs"
         verb = "is" if chosen.planned == 1 else "are"
-        typer.echo(f"Nothing to do: {runs} of {chosen.table.name} {verb} done.")
+        stale = sum(len(state.stale_seeds) for state in chosen.states)
+        renewed = f" Stale: {count(stale, 'record')}; --rerun-stale renews them." if stale else ""
+        typer.echo(f"Nothing to do: {runs} of {chosen.table.name} {verb} done.{renewed}")
         _say_what_was_shipped(chosen)
         return
     print_results(chosen.table, chosen.again().states)

@@ -36,7 +36,7 @@ def read_toml(path: Path) -> Settings:
     """Content of a TOML file. Raises UserError that names it if it cannot be read, and for numbers and characters that
     something later on could not hold or show."""
     try:
-        content: Settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        content: Settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors begin with a mark
     except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads
         raise UserError(f"{path} is not valid TOML: {error}.") from error
     except RecursionError as error:

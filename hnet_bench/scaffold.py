@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from string import Template
 
 from hnet_bench.interfaces import UserError
@@ -86,5 +87,7 @@ def first_files(name: str) -> dict[str, str]:
         raise UserError(f"A strategy's name has lower-case letters, digits and underscores, found '{name}'.")
     if taken := next(filter(keyword.iskeyword, (name, class_name_of(name))), ""):
         raise UserError(f"A strategy's name must be no word of Python's, which '{taken}' is.")
+    if name in sys.stdlib_module_names:
+        raise UserError(f"A strategy's file must not hide a module of Python's own, and there is one called '{name}'.")
     words = {"name": name, "class_name": class_name_of(name)}
     return {f"{name}.py": _STRATEGY.substitute(words), f"{name}.toml": _TABLE.substitute(words)}

@@ -236,3 +236,34 @@ def test_another_package_named_baselines_is_explained(plug_in: Any) -> None:
     plug_in(("baselines", "baselines:NOT_OURS"))
     with pytest.raises(UserError, match="pip uninstall baselines"):
         catalog.names("strategies")
+
+
+@pytest.mark.parametrize("kind", ["strategies", "benchmarks"])
+def test_a_name_that_is_a_setting_is_refused(tmp_path, kind):
+    """Records would be those of the strategy that it names."""
+    (tmp_path / "my.py").write_text(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine:\n"
+        "    name: str = 'finetune'\n"
+        "    scenarios, datasets, facts = (), (), None\n"
+        "    def build(self, *_, **__): ...\n"
+    )
+    with pytest.raises(UserError, match="has its name as a setting, by which records would be those of another"):
+        catalog.build(kind, "my.py:Mine", {}, where="a test", file=tmp_path / "my.py")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"), [("1 / 0", "ZeroDivisionError: division by zero"), ("None", "found NoneType")]
+)
+def test_a_benchmark_whose_facts_are_none_is_refused_in_a_sentence(tmp_path, facts, words):
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine:\n"
+        "    name, datasets = 'mine', ()\n"
+        f"    facts = property(lambda self: {facts})\n"
+        "    def build(self, **_): ...\n"
+    )
+    with pytest.raises(UserError, match=words):
+        catalog.build("benchmarks", "mine.py:Mine", {}, where="a test", file=tmp_path / "mine.py")

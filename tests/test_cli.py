@@ -496,7 +496,7 @@ def test_the_exit_code_of_verify_is_its_verdict(scores, code, outcome, judged, s
         ((0.70,), "fewer than 3 seeds decide nothing", 5, True, 4),
         ((0.70, 0.701, 0.702), "within the margin so far, but fewer than 5 seeds reproduce no number", 5, False, 2),
         ((0.50, 0.701, 0.902), "the seeds so far spread too much to decide", "more than 1000", False, None),
-        ((0.40, 0.601, 0.802), "the difference so far is 9.9 of the margin", "more than 1000", False, None),
+        ((0.40, 0.601, 0.802), "the difference so far is 9.9 times the margin", "more than 1000", False, None),
         ((0.70, 0.701, 0.702, 0.70, 0.701), None, None, None, None),  # reproduced
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hnet_bench.config import check_recordable, from_settings, to_settings
+from hnet_bench.config import check_recordable, from_settings, read_toml, to_settings
 from hnet_bench.interfaces import ADDED_LATER, LARGEST, UserError
 
 
@@ -173,3 +173,8 @@ def test_what_a_message_quotes_is_shown_on_one_line_that_can_be_read() -> None:
     assert text.endswith("7, 7].")
     assert " [...] " in text
     assert len(text) < 1100
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path):
+    (tmp_path / "notepad.toml").write_bytes(b"\xef\xbb\xbftitle = 'T'")
+    assert read_toml(tmp_path / "notepad.toml") == {"title": "T"}

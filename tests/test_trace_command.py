@@ -215,6 +215,13 @@ CL1 = { strategy = "hnet_full", reported = { mean = 0.00422, known = "verified",
 """
 
 
+def test_errors_are_not_taken_for_accuracies(refused):
+    Path("errors.toml").write_text(REGRESSION.replace('unit = "mse"\n', ""))
+    words = 'are mean squared errors, and the table takes them for accuracies: write unit = "mse" and better = "lower"'
+    for command in ("plan", "status", "latex"):
+        assert words in refused(f"{command} errors.toml")
+
+
 def test_errors_are_traced_and_repeated_as_errors(user_table, stored, said):
     Path("errors.toml").write_text(REGRESSION)
     spec, _ = (

@@ -252,8 +252,7 @@ def in_memory_benchmark(
 ) -> InMemoryBenchmark:
     """Benchmark of these experiences. Only in TASK do samples carry a task label; elsewhere all labels are 0.
 
-    Raises ValueError if the number of experiences is not that of the facts, if one has no samples, and if inputs or
-    targets have another shape or type than `Samples` says.
+    Raises ValueError if the number of experiences is not that of the facts, or one has no samples.
     """
     if len(train) != facts.experiences or len(test) != facts.experiences:
         raise ValueError(
@@ -265,8 +264,6 @@ def in_memory_benchmark(
                 "Every experience needs samples to train on and to test, and number "
                 f"{sizes.index(0) + 1} has no {what} samples."
             )
-        for number, samples in enumerate(parts, start=1):
-            _check_types(samples, facts, f"the {what} samples of experience {number}")
     avalanche = avalanche_streams(facts, train=_datasets(train, scenario), test=_datasets(test, scenario))
     for stream, parts in ((avalanche.train_stream, train), (avalanche.test_stream, test)):
         for experience, samples in zip(stream, parts, strict=True):
@@ -274,21 +271,24 @@ def in_memory_benchmark(
     return InMemoryBenchmark(facts, scenario, tuple(train), tuple(test), data_sums, avalanche, keep)
 
 
-def _check_types(samples: Samples, facts: BenchmarkFacts, where: str) -> None:
-    stored, y = samples.as_stored(torch.tensor([0])), samples.y
-    if stored.dtype not in (torch.uint8, torch.float32):
-        raise ValueError(f"The inputs of {where} must be float32, or bytes as uint8, found {stored.dtype}.")
-    if (shape := tuple(samples.take(torch.tensor([0])).shape[1:])) != facts.input_shape:
-        raise ValueError(f"The inputs of {where} must have the shape {facts.input_shape} of the facts, found {shape}.")
-    if not objective_of(facts).has_classes:
-        wanted, is_right = (
-            f"float32 of {facts.classes_per_experience} values",
-            y.dtype == torch.float32 and y.dim() == 2,
-        )
-    else:
-        wanted, is_right = "int64, one label each", y.dtype == torch.int64 and y.dim() == 1
-    if not is_right:
-        raise ValueError(f"The targets of {where} must be {wanted}, found {y.dtype} of shape {tuple(y.shape)}.")
+def require_types(benchmark: InMemoryBenchmark) -> None:
+    """Raises UserError if inputs or targets have another type or shape than `Samples` and the facts say: integers would
+    be taken for bytes, and of others torch would complain in the middle of a run."""
+    facts = benchmark.facts
+    target = torch.int64 if objective_of(facts).has_classes else torch.float32
+    for what, parts in (("training", benchmark.train), ("test", benchmark.test)):
+        for number, samples in enumerate(parts, start=1):
+            where, first = f"the {what} samples of experience {number}", torch.tensor([0])
+            stored, x, y = samples.as_stored(first), samples.take(first), samples.y
+            if x.dtype != torch.float32 or not (stored.is_floating_point() or stored.dtype == torch.uint8):
+                raise UserError(f"The inputs of {where} must be float32, or bytes as uint8, found {stored.dtype}.")
+            if (shape := tuple(x.shape[1:])) != facts.input_shape:
+                raise UserError(
+                    f"The inputs of {where} must have the shape {facts.input_shape} of the facts, found {shape}."
+                )
+            if y.dtype != target or (target == torch.int64 and y.dim() != 1):
+                wanted = "int64, one label each" if target == torch.int64 else "float32"
+                raise UserError(f"The targets of {where} must be {wanted}, found {y.dtype} of shape {tuple(y.shape)}.")
 
 
 def held_out(benchmark: InMemoryBenchmark, share: float, seed: int) -> InMemoryBenchmark:

@@ -33,8 +33,11 @@ class Synthetic:
         for name in ("experiences", "classes_per_experience", "features", "train_per_class", "test_per_class"):
             if getattr(self, name) < 1:
                 raise UserError(f"'{name}' of the synthetic benchmark must be at least 1, found {getattr(self, name)}.")
-        if self.image_side < 0:
-            raise UserError(f"'image_side' of the synthetic benchmark must not be negative, found {self.image_side}.")
+        for name in ("image_side", "noise"):
+            if not getattr(self, name) >= 0:
+                raise UserError(
+                    f"'{name}' of the synthetic benchmark must not be negative, found {getattr(self, name)}."
+                )
 
     @property
     def facts(self) -> BenchmarkFacts:

@@ -27,7 +27,7 @@ import numpy as np
 
 from hnet_bench.data import mnist_wheel, torchvision_source
 from hnet_bench.data.datasets import DATASETS, Arrays, DataError, Facts, SourceUnavailable
-from hnet_bench.interfaces import File
+from hnet_bench.interfaces import File, UserError
 
 _STALL_SECONDS = 20.0  # how long the server of a file may say nothing
 
@@ -44,7 +44,10 @@ def data_folder() -> Path:
     """`$HNET_BENCH_DATA` where it is set, or else the folder hnet_bench in the user's cache folder."""
     chosen = os.environ.get("HNET_BENCH_DATA")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"HNET_BENCH_DATA names a home folder that nobody knows: {chosen}.") from error
     if sys.platform == "win32":
         cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":

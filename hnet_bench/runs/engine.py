@@ -106,6 +106,7 @@ class Dispatcher:
     observer: Observer
     resources: dict[str, int] | None = None
     results: dict[str, Result] = field(default_factory=dict)  # what tasks said of their end, by their names
+    _unheard: BaseException | None = None  # that the observer raised in Dask's thread: `finish` raises it
     _tries: dict[str, int] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)  # of the checkpoint at the last try
     _others: bool = False  # whether another sweep was found at one of the runs
@@ -116,7 +117,10 @@ class Dispatcher:
         """Takes in what a worker says: an event of a run, or how a task ended, before Dask says that it is done."""
         said = message[1]
         if "event" in said:
-            self.observer(Event(**said["event"]))
+            try:
+                self.observer(Event(**said["event"]))
+            except BaseException as error:  # such as a closed pipe; raised here it would end Dask's own thread
+                self._unheard = self._unheard or error
         else:
             self.results[said["task"]] = Result(**said["result"])
 
@@ -132,6 +136,8 @@ class Dispatcher:
         # What does not leave off in time, since a single step or an evaluation takes so long, has its last checkpoint.
         with suppress(DaskTimeoutError):
             for future in waiting:
+                if self._unheard:
+                    raise self._unheard
                 spec = specs_of.pop(future)
                 result = self._result(future, spec)
                 if result.kind == "done":

@@ -13,7 +13,7 @@ import numpy
 import psutil
 import torch
 
-from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, held_out, stored_tensors
+from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark, held_out, require_types, stored_tensors
 from hnet_bench.avalanche_adapter.checkpoint import CheckpointError, restore_state, save_state
 from hnet_bench.avalanche_adapter.conversion import in_memory
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
@@ -272,6 +272,7 @@ def _peak_bytes() -> int:
 def build_stream(spec: RunSpec, folder: Path | None) -> InMemoryBenchmark:
     """The benchmark of a run, with validation data in place of test data where its protocol holds any out."""
     whole = in_memory(spec.build_benchmark(), scenario=spec.scenario, seed=spec.seed, folder=folder)
+    require_types(whole)
     share = spec.protocol.validation
     return held_out(whole, share, spec.seed) if share else whole
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from hnet_bench.interfaces import UserError
 from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.files import alone, check_regular, move_aside, read_regular, short_hash, write_atomically
+from hnet_bench.runs.migration import Newer
 from hnet_bench.runs.record import NO_ARRAYS, Record
 from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, record_in
 
@@ -134,6 +135,8 @@ def _pooled(run_id: str, *stores: Mapping[Path, bytes]) -> _Pool:
 def _add_record(pool: _Pool, path: Path, content: bytes, arrays: bytes | None) -> None:
     try:
         record = record_in(content, path)
+    except Newer:  # sound, as far as anybody can tell who does not know its schema
+        raise
     except UserError as error:
         name = f"{pool.run_id}.json.damaged-{short_hash(content)}"
         pool.aside[name], pool.problems[name] = content, str(error)

@@ -173,7 +173,16 @@ def check_benchmark(benchmark: Benchmark, scenario: Scenario, seed: int, where: 
     if check is None:
         return
     with naming(where):
-        check(scenario=scenario, seed=seed)
+        try:
+            check(scenario=scenario, seed=seed)
+        except UserError:
+            raise
+        except Exception as error:
+            if catalog.is_ours(type(benchmark)):
+                raise
+            raise UserError(
+                f"{type(benchmark).__name__} could not be asked: {type(error).__name__}: {error}."
+            ) from error
 
 
 def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], where: str) -> Path | None:
@@ -190,6 +199,19 @@ def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], wher
 def cell_spec(cell: Cell) -> RunSpec | None:
     """Spec of a cell of a table, or None if its hyperparameters are still to be chosen."""
     return None if cell.untuned else resolve_cell(cell)
+
+
+def check_unit(cell: Cell) -> None:
+    """Raises UserError if the scores of a cell are errors, of regression, and its table takes them for accuracies."""
+    spec = cell_spec(cell)
+    if spec is None or (benchmark := spec.build_benchmark()).facts.problem_type == "classification":
+        return
+    check_benchmark(benchmark, cell.scenario, spec.seed, cell.where)
+    if cell.unit != "mse" or cell.better != "lower":
+        raise UserError(
+            f"The scores of the {cell.where} are mean squared errors, and the table takes them for accuracies: write "
+            f'unit = "mse" and better = "lower" into it, found "{cell.unit}" and "{cell.better}".'
+        )
 
 
 def check_chosen(cell: Cell) -> None:

@@ -20,7 +20,7 @@ from hnet_bench.runs.checkpoint import SECONDS_BETWEEN_CHECKPOINTS, Checkpoints
 from hnet_bench.runs.deadline import Deadline, Stopped
 from hnet_bench.runs.events import Event, Observer
 from hnet_bench.runs.files import alone, check_regular, remove_partials
-from hnet_bench.runs.process import Died, in_own_process
+from hnet_bench.runs.process import Died, described, in_own_process
 from hnet_bench.runs.provenance import identity, shared_identity
 from hnet_bench.runs.revisions import revisions_of
 from hnet_bench.runs.spec import RunSpec
@@ -160,7 +160,7 @@ def _train(spec: RunSpec, context: SweepContext, shared: Mapping[str, str], devi
     except Stopped:
         return Result("stopped")
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        problem = described(error)
         store.write_failure(spec, {"problem": problem, "traceback": traceback.format_exc()})
         return Result("mistake" if isinstance(error, UserError) else "error", problem)
     return Result("done")

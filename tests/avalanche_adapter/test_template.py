@@ -3,6 +3,7 @@
 import copy
 import random
 import sys
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -17,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
 from hnet_bench import catalog
-from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark
+from hnet_bench.avalanche_adapter.benchmark import Samples, in_memory_benchmark, require_types
 from hnet_bench.avalanche_adapter.classifier import ClassifierTemplate
 from hnet_bench.avalanche_adapter.evaluation import Evaluation, Evaluator
 from hnet_bench.avalanche_adapter.loggers import Loggers
@@ -177,8 +178,9 @@ X, Y = torch.rand(6, 4), torch.tensor([0, 1] * 3)
 )
 def test_samples_of_other_types_and_shapes_are_refused_in_a_sentence(x, y, sentence):
     parts = {"train": [Samples(x, y)], "test": [Samples(X, Y)]}
-    with pytest.raises(ValueError, match=sentence):
-        in_memory_benchmark(facts=FACTS, scenario=Scenario.TASK, data_sums={}, **parts)
+    benchmark = SimpleNamespace(facts=FACTS, **parts)
+    with pytest.raises(UserError, match=sentence):
+        require_types(benchmark)
 
 
 def test_negative_labels_are_refused_in_a_sentence(template_of):

@@ -256,6 +256,19 @@ def held_by_another(content, files, context, shared):
     here.log_event(context.topic, {"task": here.get_current_task(), "result": asdict(result)})
 
 
+def test_an_observer_that_fails_ends_the_sweep_and_hangs_nothing(tmp_path, finetune, sweep_of):
+    """As where the output is a pipe that nobody reads any more."""
+
+    def observer(event):
+        if event.kind == "started":
+            raise BrokenPipeError
+
+    store = Store(tmp_path)
+    with pytest.raises(BrokenPipeError):
+        sweep_of([finetune(1)], store, observer=observer)
+    assert store.has(finetune(1))  # what had ended by then is kept
+
+
 def test_a_second_sweep_does_what_the_first_has_not_begun(tmp_path, monkeypatch, finetune):
     """Though the first holds more runs than the second has workers, and those at the head of the table."""
     monkeypatch.setattr(engine, "do", held_by_another)

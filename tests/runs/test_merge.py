@@ -197,6 +197,18 @@ def test_a_damaged_record_gives_way_to_a_sound_one_and_is_kept(stores, spec_of, 
     assert ours.records(spec) == [record_of(spec)]
 
 
+def test_a_record_of_a_later_version_is_left_where_it_is(stores, spec_of, record_of):
+    """It may be sound, and the version that knows it is not here."""
+    spec, (ours, theirs) = spec_of(), stores
+    path = ours.write(spec, record_of(spec))
+    newer = path.read_text().replace('"schema": 5', '"schema": 99')
+    path.write_text(newer)
+    theirs.write(spec.with_seed(2), record_of(spec.with_seed(2)))
+    with pytest.raises(UserError, match="schema 99"):
+        united(stores)
+    assert path.read_text() == newer
+
+
 def test_the_command_says_what_was_restored(stores, spec_of, record_of, capsys):
     spec, (ours, theirs) = spec_of(), stores
     for seed, sound_here in ((1, True), (2, False), (3, False)):
