@@ -49,8 +49,6 @@ class HnetConv(HypernetworkSettings):
         from hnet_bench.strategies.training.generated import GeneratedClassifier, chunked
         from hnet_bench.strategies.training.hypernetwork import HypernetworkTemplate, Regulariser
 
-        if not self.statistics_per_task and setup.protocol.network != "resnet32":
-            raise UserError(f"statistics_per_task is of no use to the network {setup.protocol.network}: leave it out.")
         own_head_only = self.own_head_only
 
         class ConvHypernetworkTemplate(HypernetworkTemplate):

@@ -171,8 +171,8 @@ def main() -> int:
     for older in earlier if found else []:
         with commit_tree(older) as old:
             (before,) = measured(old)
-        if not before:
-            return 2
+        if not before:  # as of a time before there were fingerprints: what the newer commit says stands
+            continue
         confirmed = problems(before, after)
         for what in [what for what in found if what not in confirmed]:
             print(f"Not true of commit {older[:8]}, and so not counted: {found.pop(what)}")

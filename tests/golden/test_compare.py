@@ -128,8 +128,8 @@ def test_a_change_of_all_strategies_points_at_what_they_share() -> None:
 
 @pytest.mark.parametrize(
     ("of_older", "code"),
-    [(measured(("ewc CL1",)), 0), (measured(), 1), ({**measured(), "runs": []}, 0)],
-    ids=["the newer commit was between a change and its way back", "as the newer one", "no such strategy yet"],
+    [(measured(("ewc CL1",)), 0), (measured(), 1), ({**measured(), "runs": []}, 0), ({}, 1)],
+    ids=["the newer commit was between a change and its way back", "as the newer", "no such strategy yet", "unknown"],
 )
 def test_on_main_a_sentence_must_be_true_of_an_older_commit_as_well(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], of_older: dict[str, Any], code: int

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from hnet_bench.benchmarks.synthetic import Synthetic
 from hnet_bench.conformance.smoke_run import SmokeRun
-from hnet_bench.interfaces import Scenario, TrainingProtocol, UserError
+from hnet_bench.interfaces import Scenario, TrainingProtocol
 from hnet_bench.nets.networks import NETWORKS
 from hnet_bench.strategies.hnet import Hnet
 from hnet_bench.strategies.hnet_conv import HnetConv
@@ -122,8 +122,3 @@ def test_a_run_goes_on_bit_for_bit_within_an_experience(network, change):
     assert stopped.template.planned_steps == 6 + 4 + 4 == stopped.template.clock.train_iterations
     for one, other in zip(statistics_of(stopped.template), statistics_of(expected.template), strict=True):
         assert all(map(torch.equal, one, other))
-
-
-def test_statistics_are_not_chosen_where_there_are_none(built):
-    with pytest.raises(UserError, match="statistics_per_task is of no use to the network zenke"):
-        built(small(statistics_per_task=False), Scenario.TASK, **{**SHORT, "network": "zenke"})
