@@ -23,7 +23,8 @@ import tokenize
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -76,6 +77,19 @@ def benchmark_class(name: str) -> type[Benchmark]:
 def is_ours(cls: type) -> bool:
     """Whether it is a class of these packages, rather than of a user's file or a plug-in."""
     return cls.__module__.partition(".")[0] in OURS
+
+
+@contextmanager
+def in_a_sentence(cls: type, words: str) -> Iterator[None]:
+    """What a class raises here that is none of ours, as a UserError that begins with these words."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if is_ours(cls):
+            raise
+        raise UserError(f"{words}: {type(error).__name__}: {error}.") from error
 
 
 def plain_name(name: str) -> str:
@@ -192,15 +206,9 @@ def build(kind: Kind, name: str, settings: Settings, *, where: str, file: Path |
     not below the current folder. Raises UserError as `from_settings` does, and for whatever a class raises that is none
     of ours."""
     found = _load(kind, name, where, file)
-    try:
+    with in_a_sentence(found, f"'{name}' refuses its settings ({where})"):
         built = from_settings(found, settings, where=where)
         facts = built.facts if kind == "benchmarks" else None
-    except UserError:
-        raise
-    except Exception as error:
-        if is_ours(found):
-            raise
-        raise UserError(f"'{name}' refuses its settings ({where}): {type(error).__name__}: {error}.") from error
     if kind == "benchmarks" and not isinstance(facts, BenchmarkFacts):
         raise UserError(f"The facts of '{name}' ({where}) must be BenchmarkFacts, found {type(facts).__name__}.")
     return built

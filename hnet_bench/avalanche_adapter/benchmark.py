@@ -133,9 +133,8 @@ def concatenated(parts: Sequence[Samples], order: Tensor | None = None) -> Sampl
     order = torch.arange(len(y), device=y.device) if order is None else order.to(y.device)
     permutations = [part._permutation for part in parts if part._permutation is not None]
     shared = all(part._stored is parts[0]._stored for part in parts)
-    if not all(_are_alike(part, parts[0]) for part in parts) or len(permutations) not in (
-        (0, len(parts)) if shared else (0,)
-    ):
+    suits = len(permutations) in ((0, len(parts)) if shared else (0,))
+    if not (suits and all(_are_alike(part, parts[0]) for part in parts)):
         return Samples(torch.cat([part.x for part in parts])[order], y[order])
     together = copy.copy(parts[0])
     together.y = y[order]

@@ -12,9 +12,8 @@ from hnet_bench.interfaces import Scenario, Settings
 from hnet_bench.metrics import METRICS, summarise
 from hnet_bench.papers.cell import Cell
 from hnet_bench.reporting.cells import evidence
-from hnet_bench.reporting.statistics import LEVEL, level_at
 from hnet_bench.reporting.text import measured_text, reported_text
-from hnet_bench.reporting.verdicts import difference_of
+from hnet_bench.reporting.verdicts import difference_of, level_of
 from hnet_bench.runs.account import ACCOUNT, account
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.record import Record
@@ -252,12 +251,11 @@ def _difference(state: CellState) -> dict[str, float | None]:
     difference = low = high = None
     if summary and reported:
         difference, low, high = difference_of(summary, reported, shared=found.shared, look=found.look)
-    level = level_at(reported.looks, found.look) if reported and found.look else LEVEL
     return {
         "difference": difference,
         "difference_low": low,
         "difference_high": high,
-        "difference_confidence": None if low is None else 2 * level - 1,
+        "difference_confidence": 2 * level_of(reported, found.look) - 1 if reported and low is not None else None,
     }
 
 

@@ -177,7 +177,7 @@ def verdict_of(
         interval_low=low,
         interval_high=high,
         seeds_if_equal=needed,
-        level=level_at(reported.looks, look) if look else LEVEL,
+        level=level_of(reported, look),
         matched=shared.common if shared else None,
         within=math.sqrt(shared.within) if shared else None,
     )
@@ -218,8 +218,13 @@ def difference_of(
     if measured.variance is None or (reported.looks and not look):
         return difference, None, None
     errors = errors_of_difference(measured.variance, measured.n, shared or error_of_reported(reported))
-    half = float(half_width(errors, level_at(reported.looks, look) if look else LEVEL))
+    half = float(half_width(errors, level_of(reported, look)))
     return difference, difference - half, difference + half
+
+
+def level_of(reported: Reported, look: int | None) -> float:
+    """Of each test: that of the look after which it is judged, where the table has looks."""
+    return level_at(reported.looks, look) if look else LEVEL
 
 
 def exit_code(outcomes: Mapping[str, int]) -> int:

@@ -172,17 +172,9 @@ def check_benchmark(benchmark: Benchmark, scenario: Scenario, seed: int, where: 
     check = getattr(benchmark, "check", None)
     if check is None:
         return
-    with naming(where):
-        try:
-            check(scenario=scenario, seed=seed)
-        except UserError:
-            raise
-        except Exception as error:
-            if catalog.is_ours(type(benchmark)):
-                raise
-            raise UserError(
-                f"{type(benchmark).__name__} could not be asked: {type(error).__name__}: {error}."
-            ) from error
+    name = type(benchmark).__name__
+    with naming(where), catalog.in_a_sentence(type(benchmark), f"{name} could not be asked"):
+        check(scenario=scenario, seed=seed)
 
 
 def _file_of(name: str, folders: Sequence[Path], files: Mapping[str, Path], where: str) -> Path | None:
