@@ -32,7 +32,7 @@ from hnet_bench import arguments as given
 from hnet_bench import catalog
 from hnet_bench.arguments import Bold, Device, Names, PathLike, Seeds, Spread
 from hnet_bench.config import did_you_mean, naming
-from hnet_bench.interfaces import NetworkName, Scenario, Settings, UserError
+from hnet_bench.interfaces import NetworkName, Settings, UserError
 from hnet_bench.messages import print_anything, say, warn
 from hnet_bench.papers.reported import STATUS_KEYS
 from hnet_bench.papers.search import RuleName
@@ -202,8 +202,7 @@ def select(
     """The part of a table that these arguments choose; names on stderr what is damaged in the store. Unless it may be
     `new`, a results folder must be there, but for the usual one."""
     name, folder = given.table_name(table), Path(results) if new else _existing(results)
-    chosen = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
-    selected = load_table(name).select(given.names(rows, "rows"), chosen or None)
+    selected = _part(load_table(name), rows, scenarios)
     store, only = _store(folder), given.seeds(seeds)
     barred = [cell.barred_seeds for cell in selected.cells]
     if shared := [seed for seed in only or () if all(seed in seeds for seeds in barred)]:
@@ -450,7 +449,7 @@ def run(
     )
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
     if rerun_stale:
-        chosen = replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
+        chosen = _renewing(chosen)
     for state in chosen.states:
         check_chosen(state.cell)
     sweep = Sweep(chosen=chosen, cluster=cluster, options=options, budget=budget, stop_after=stop_after, quiet=quiet)
@@ -519,11 +518,12 @@ def tune(
         device=given.device(device), folder=given.path(data), seconds_between_checkpoints=checkpoint_every
     )
     name, store = given.table_name(table), _store(Path(results))
-    only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
-    selected = load_table(name).select(given.names(rows, "rows"), only or None)
+    selected = _part(load_table(name), rows, scenarios)
     if rule:
         given.one_of(RULES, rule, f"rule '{rule}'")
     asked = searched(selected, rule)
+    if not rule:
+        _check_writable({cell.search.file for cell in asked.cells if cell.search}, "file of choices")
     failed: list[RunSpec] = []
     while not failed:  # what a sampler draws next depends on what came before
         trials, runs = trials_table(asked, store)
@@ -555,6 +555,7 @@ class Plan:
     gpu: bool  # whether that is time of GPUs
     shared: int = 0  # trainings that runs are given by another
     saved: float = 0.0  # seconds of these: not in the total, but in what each cell would take alone
+    stale: int = 0  # records that other code made, and that are not renewed
 
     @property
     def lines(self) -> list[Settings]:
@@ -603,6 +604,7 @@ def plan(
     results: PathLike = "results",
     data: PathLike | None = None,
     probe: bool = False,
+    rerun_stale: bool = False,
     until_decided: bool = False,
     share: bool = True,
 ) -> Plan:
@@ -620,6 +622,8 @@ def plan(
 
     cluster = Cluster(jobs=jobs, scheduler=scheduler, slurm=given.path(slurm), gpu_slots=gpu_slots)
     chosen = select(table, rows=rows, scenarios=scenarios, seeds=seeds, results=results, new=True)
+    if rerun_stale:
+        chosen = _renewing(chosen)
     # A probe would not improve on what records of the same strategy and benchmark tell.
     place, near = given.device(device), BASES[:2] if probe else None
     estimate = estimator(chosen.store, place, folder=given.path(data), probe_unless=near, announce=warn)
@@ -651,6 +655,7 @@ def plan(
         gpu=expects_gpu(place),
         shared=shared.taken if shared else 0,
         saved=shared.saved if shared else 0.0,
+        stale=0 if rerun_stale else len(stale_files(chosen.states)),
     )
 
 
@@ -712,7 +717,6 @@ def merge(other: PathLike, *, results: PathLike = "results", sha256: str | None 
     """
     from hnet_bench.runs import merge
 
-    Store(Path(results)).check_writable()
     if not os.path.isfile(other):
         if sha256 is not None:
             raise UserError(
@@ -757,6 +761,8 @@ def report(
 
     print_anything()
     folder, store = Path(reports), _store(_existing(results))
+    if check and not os.path.isdir(folder):
+        raise UserError(f"There is no folder of reports {folder}, and so nothing to check.")
     asked = [given.table_name(table) for table in tables]
     loaded = {name: load_table(name) for name in asked or table_names()}
     # Large ones first: that is how they are listed, and their figures take longest.
@@ -810,15 +816,16 @@ def figures(
 ) -> Figures:
     """Draws the figures of a table, or those of these `kinds`, into REPORTS/TABLE.svg and REPORTS/TABLE.KIND.svg.
 
-    `width` is in inches, at least 2, `font_size` in points, at least 4; an empty `title` or `caption` leaves it out.
+    `width` is in inches, from 2 to 50, `font_size` in points, from 4 to 40; an empty `title` or `caption` leaves it
+    out.
     For figures on axes of your own see `hnet_bench.reporting.figures`.
     """
     from hnet_bench.reporting.figures.layout import encode
     from hnet_bench.reporting.figures.page import Subject, pages
     from hnet_bench.reporting.report_files import OWNERS, owners
 
-    given.at_least(width, 2, "width")
-    given.at_least(font_size, 4, "font_size")
+    given.at_least(width, 2, "width", most=50)
+    given.at_least(font_size, 4, "font_size", most=40)
     suffixes = dict.fromkeys(
         given.one_of(FORMATS, text.lower(), f"format '{text.lower()}'")
         for text in given.names(formats, "formats") or ["svg"]
@@ -828,8 +835,8 @@ def figures(
     folder = Path(reports)
     found = select(table, results=results)
     note = owners(folder, {found.name: found.table.name})
-    only = [Scenario.parse(text) for text in given.names(scenarios, "scenarios") or []]
-    chosen_rows = found.table.select(given.names(rows, "rows"), only or None).rows if rows or only else None
+    only = given.scenarios(scenarios)
+    chosen_rows = _part(found.table, rows, scenarios).rows if rows or only else None
     labels = [scenario.label for scenario in only] or None
     subject = Subject(table=found.table, states=found.states, command=found.name, rows=chosen_rows, scenarios=labels)
     texts: Any = {name: text for name, text in (("heading", title), ("caption", caption)) if text is not None}
@@ -964,6 +971,16 @@ def _existing(results: PathLike) -> Path:
     return Path(results)
 
 
+def _part(table: Table, rows: Names, scenarios: Names) -> Table:
+    """The chosen part of a table; it is said which of the rows that were named are not in it."""
+    named, only = given.names(rows, "rows"), given.scenarios(scenarios)
+    part = table.select(named, only or None)
+    for row in dict.fromkeys(named or ()):
+        if row not in part.rows:
+            warn(f"Left out: row '{row}' has no cell in {', '.join(one.label for one in only)}.")
+    return part
+
+
 def _store(results: Path, *, quiet: bool = False) -> Store:
     """A results folder, with the records behind it that are installed; unless `quiet` it is said why these do not
     count."""
@@ -973,6 +990,11 @@ def _store(results: Path, *, quiet: bool = False) -> Store:
         if not quiet:
             warn(str(error))
         return Store(results)
+
+
+def _renewing(chosen: Selection) -> Selection:
+    """The same, whose stale records do not count as done."""
+    return replace(chosen, store=replace(chosen.store, renew=stale_files(chosen.states)))
 
 
 def _states(table: Table, store: Store, seeds: tuple[int, ...] | None = None) -> list[CellState]:
@@ -1000,6 +1022,17 @@ def _report_damage(states: list[CellState]) -> None:
         warn(f"Arrays lost: {one.problem} To do that run again: hnet-bench run.")
     for path in dict.fromkeys(path for state in states for path in state.conflicts):
         warn(f"Conflict, not counted: {path} has other scores than the record that counts.")
+
+
+def _check_writable(files: set[Path], what: str) -> None:
+    """Raises UserError for a file that could not be written once its content is known."""
+    for path in sorted(files):
+        probe = path.with_name(f".{path.name}.probe")
+        try:
+            write_atomically(probe, b"")
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"The {what} {path} cannot be written: {error.strerror}.") from error
 
 
 def _write(files: dict[Path, bytes], what: str) -> None:

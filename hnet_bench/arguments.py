@@ -14,7 +14,7 @@ from os import PathLike as _OfSystem
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from hnet_bench.interfaces import UserError
+from hnet_bench.interfaces import Scenario, UserError
 from hnet_bench.papers.seeds import parse_seeds
 
 Names: TypeAlias = "str | Sequence[str] | None"
@@ -48,6 +48,11 @@ def names(given: Names, what: str) -> list[str] | None:
     return parts
 
 
+def scenarios(given: Names) -> list[Scenario]:
+    """Scenarios by their labels; none for all."""
+    return [Scenario.parse(text) for text in names(given, "scenarios") or []]
+
+
 def seeds(given: Seeds) -> tuple[int, ...] | None:
     """A seed, a range such as "1-5", or several of either; None for those of the table."""
     if given is None:
@@ -73,13 +78,15 @@ def path(given: PathLike | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def at_least(given: Any, least: float, what: str, *, whole: bool = False) -> None:
-    """Refuses a number that is smaller or not finite; None is none. `what` is the argument's name."""
+def at_least(given: Any, least: float, what: str, *, most: float | None = None, whole: bool = False) -> None:
+    """Refuses a number that is smaller, larger or not finite; None is none. `what` is the argument's name."""
     if given is None:
         return
     kind: Any = Integral if whole else Real
-    if isinstance(given, bool) or not isinstance(given, kind) or not least <= given < math.inf:
-        raise UserError(f"'{what}' must be a {'whole ' if whole else ''}number of at least {least:g}, found {given!r}.")
+    number = not isinstance(given, bool) and isinstance(given, kind)
+    if not number or not least <= given < math.inf or (most is not None and given > most):
+        span = f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+        raise UserError(f"'{what}' must be a {'whole ' if whole else ''}number {span}, found {given!r}.")
 
 
 def seconds_of(text: str) -> float:

@@ -33,6 +33,7 @@ from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.papers.table import Table, load_table, table_names
 from hnet_bench.reporting.text import count
 from hnet_bench.runs.compare import TOLERANCE
+from hnet_bench.runs.plan import stale_files
 from hnet_bench.runs.shipped import DISTRIBUTION
 from hnet_bench.runs.spec import check_chosen
 from hnet_bench.runs.store import Store, read_record
@@ -350,10 +351,7 @@ def tune(
     if ends := [f"{one.cell.row} {one.cell.scenario.label}" for one in done.chosen if one.at_an_end]:
         typer.echo(f"At an end of its list, beyond which a better value may lie: {', '.join(ends)}.")
     if done.stale:
-        typer.echo(
-            f"Stale: {count(done.stale, 'trial')}. The code computes something else than when they were made; "
-            "--rerun-stale renews them."
-        )
+        typer.echo(_stale(done.stale, "trial"))
     for path in done.files:
         typer.echo(f"Written: {path}")
 
@@ -374,6 +372,7 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe", help="Train for a few iterations what no record of its strategy tells of.")
     ] = False,
+    rerun_stale: RerunStale = False,
     until_decided: UntilDecided = False,
     share: Share = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead.")] = False,
@@ -400,9 +399,12 @@ def plan(
     if as_json:
         shared = {"shared_trainings": found.shared, "saved": found.saved}
         summary = {"runs": found.runs, **asdict(found.total), "jobs": found.jobs, "elapsed": found.elapsed, **shared}
+        summary["stale"] = found.stale
         typer.echo(json.dumps({"cells": found.lines, "total": summary}, indent=2))
         return
     print_table(text_table(LOOK_COLUMNS if until_decided else COLUMNS, found.cells))
+    if found.stale:
+        typer.echo(_stale(found.stale))
     if not found.runs:
         untuned = any(cost.state.cell.untuned for cost in found.cells)
         typer.echo(
@@ -574,10 +576,12 @@ def figures(
     formats: Annotated[list[str] | None, typer.Option(metavar="svg|pdf|png...", help="Default: svg.")] = None,
     width: Annotated[
         float | None,
-        typer.Option(min=2.0, metavar="INCHES", help="Such as 3.25 for a column of a conference. Default: as needed."),
+        typer.Option(
+            min=2.0, max=50.0, metavar="INCHES", help="Such as 3.25 for a column of a conference. Default: as needed."
+        ),
     ] = None,
     font_size: Annotated[
-        float | None, typer.Option(min=4.0, metavar="POINTS", help="Of labels; others follow. Default: 8.")
+        float | None, typer.Option(min=4.0, max=40.0, metavar="POINTS", help="Of labels; others follow. Default: 8.")
     ] = None,
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help='In place of the table\'s title; "" leaves it out.')
@@ -678,7 +682,8 @@ def trace(
         if problem := store.failure(state.spec.with_seed(seed)):
             typer.echo(f"Seed {seed} failed: {problem.rstrip('.')} ({store.failure_path(state.spec.with_seed(seed))}).")
     if not found:
-        again = _suggested("run", table, "--rows", row, "--scenarios", scenario, results=results)
+        only = ["--seeds", ",".join(seeds)] if seeds else []
+        again = _suggested("run", table, "--rows", row, "--scenarios", scenario, *only, results=results)
         typer.echo(f"No record yet: {again}")
         return
     scale = SCALES[state.cell.unit]
@@ -881,7 +886,7 @@ def data_sets(
     for problem in filter(None, (one.problem for one in found)):
         typer.echo(problem, err=True)
     if any(one.state == "corrupt" for one in found):
-        raise typer.Exit(2)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -961,9 +966,9 @@ def _print_outcome(
     if not done.todo:
         runs = "the one run" if chosen.planned == 1 else f"all {chosen.planned} runs"
         verb = "is" if chosen.planned == 1 else "are"
-        stale = sum(len(state.stale_seeds) for state in chosen.states)
-        renewed = f" Stale: {count(stale, 'record')}; --rerun-stale renews them." if stale else ""
-        typer.echo(f"Nothing to do: {runs} of {chosen.table.name} {verb} done.{renewed}")
+        typer.echo(f"Nothing to do: {runs} of {chosen.table.name} {verb} done.")
+        if stale := len(stale_files(chosen.states)):
+            typer.echo(_stale(stale))
         _say_what_was_shipped(chosen)
         return
     print_results(chosen.table, chosen.again().states)
@@ -974,6 +979,14 @@ def _print_outcome(
             f"Stopped, since --stop-after {stop_after} was given: of {count(total, 'run')} {total - left} ended, "
             f"{done.begun} left a checkpoint, {left - done.begun} did not begin; the same command goes on."
         )
+
+
+def _stale(number: int, what: str = "record") -> str:
+    them, they = ("it", "it was") if number == 1 else ("them", "they were")
+    return (
+        f"Stale: {count(number, what)}. The code computes something else than when {they} made; --rerun-stale renews "
+        f"{them}."
+    )
 
 
 def _say_what_was_shipped(chosen: Selection) -> None:

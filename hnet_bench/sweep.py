@@ -166,8 +166,9 @@ class Sweep:
             )
         for spec in todo:
             if event := watcher.sweep.failures.get(spec.key):
-                place = store.failure_path(spec)
-                warn(f"Failed: {watcher.name(event)}: {event.message} (traceback in {place})")
+                noted = store.failure(spec) == event.message  # unless the disk did not take it
+                place = f" (more in {store.failure_path(spec)})" if noted else ""
+                warn(f"Failed: {watcher.name(event)}: {event.message}{place}")
         return watcher.sweep, outcome.others
 
     def _steps(self, runs: list[RunSpec]) -> dict[str, int]:

@@ -196,9 +196,35 @@ def test_a_corrupt_data_file_is_refused_before_any_run(user_table, engine, said,
     Path("mnist.npz").write_bytes(b"not an archive")
     assert "mnist.npz is damaged" in refused("run quick --data .")
     assert engine.calls == []
-    told = said("data --data .", code=2)
+    told = said("data --data .", code=1)
     assert "corrupt" in told.out
     assert "mnist.npz is damaged" in told.err
+
+
+def test_a_row_without_a_chosen_scenario_is_said_to_be_left_out(user_table, engine, said, refused):
+    left = "Left out: row 'joint' has no cell in CL1, CL2.\n"
+    for command in ("run", "plan", "status", "figures"):
+        assert said(f"{command} mine.toml --rows finetune joint --scenarios CL1 CL2").err == left
+        assert said(f"{command} mine.toml --rows finetune joint --scenarios CL1 CL3").err == ""
+    assert "has no cell in CL1 for the chosen rows" in refused("run mine.toml --rows joint --scenarios CL1")
+
+
+def test_a_record_of_a_newer_version_is_neither_counted_nor_made_anew(user_table, engine, said):
+    said("run mine.toml --rows joint --seeds 1")
+    (path,) = Path("results").rglob("seed*.json")
+    newer = path.read_text().replace('"schema": 5', '"schema": 99')
+    path.write_text(newer)
+    for command in ("run", "plan"):
+        told = said(f"{command} mine.toml --seeds 1", code=2).err
+        assert f"its record {path} is of a newer hnet_bench: update" in told
+    assert len(engine.calls) == 1
+    assert said("status mine.toml").err.startswith("Newer, not counted: ")
+    said("run mine.toml --rows finetune --seeds 1")
+    assert path.read_text() == newer
+
+
+def test_nothing_is_checked_where_there_are_no_reports(user_table, refused):
+    assert "There is no folder of reports reports" in refused("report --check")
 
 
 def test_a_damaged_record_is_named_not_counted_and_done_again(user_table, engine, said):
@@ -265,7 +291,15 @@ def test_stale_records_are_marked_and_renewed_when_asked(user_table, engine, sai
         assert "§ stale: the code computes something else" in out
     assert "60.00 (1)§" in Path("reports/mine.md").read_text()
     assert [cell["stale"] for cell in json.loads(said("status mine.toml --json").out)] == [0, 0, 1]
-    assert "Nothing to do" in said("run mine.toml --seeds 1").out
+    renews = "The code computes something else than when it was made; --rerun-stale renews it.\n"
+    nothing = "Nothing to do: all 3 runs of mine are done.\n"
+    assert said("run mine.toml --seeds 1").out == f"{nothing}Stale: 1 record. {renews}"
+    planned = said("plan mine.toml --seeds 1").out
+    assert f"Stale: 1 record. {renews}Nothing to do." in planned
+    planned = said("plan mine.toml --seeds 1 --rerun-stale").out
+    assert "1 run to do" in planned
+    assert "Stale" not in planned
+    assert json.loads(said("plan mine.toml --seeds 1 --json").out)["total"]["stale"] == 1
     assert "§" not in said("run mine.toml --seeds 1 --rerun-stale").out
     assert [spec.strategy for spec in engine.calls[1]["specs"]] == ["joint"]
     assert len(list(Path("results").rglob("*.superseded-*.json"))) == 1
@@ -276,7 +310,7 @@ def test_stale_records_are_marked_and_renewed_when_asked(user_table, engine, sai
 def test_failures_are_listed_with_the_place_of_their_traceback(user_table, engine, said):
     engine.broken = {"joint"}
     (line,) = said("run mine.toml --seeds 1", code=1).err.splitlines()
-    assert line.startswith("Failed: joint CL3 seed 1: ValueError: broken (traceback in results/synthetic/class/joint/")
+    assert line.startswith("Failed: joint CL3 seed 1: ValueError: broken (more in results/synthetic/class/joint/")
     assert Path(line.rpartition(" ")[2].rstrip(")")).is_file()
     engine.broken = set()
     said("run mine.toml --seeds 1")

@@ -40,6 +40,7 @@ def test_what_failed_is_told_with_its_file(user_table, said):
     path = Store(Path("results")).write_failure(spec, {"problem": "the loss is nan"})
     out = said("trace mine.toml finetune CL1").out
     assert f"Seed 2 failed: the loss is nan ({path}).\nNo record yet: hnet-bench run" in out
+    assert said("trace mine.toml finetune CL1 --seeds 7,9").out.endswith("--scenarios CL1 --seeds 7,9\n")
 
 
 def test_a_number_is_traced_to_its_records(measured, said):

@@ -188,7 +188,7 @@ def test_reports_say_how_settings_were_chosen(table, said):
             'name = "ewc"\nhyperparameters = { strength = 5.0 }\n',
             "searches 'strength' and also sets it, to 5.0",
         ),
-        ('rule = "test"', 'rule = "tset"', "'rule' in a row of table 'mine' must be one of 'final_validation'"),
+        ('rule = "test"', 'rule = "tset"', "'rule' in row 'ewc_test' of table 'mine' must be one of"),
         ('search = "strengths"\nrule = "test"', 'rule = "test"', "has a rule, 'test', and no search whose trials"),
         ('search = "strengths"', 'search = "strength"', "Unknown search 'strength' in row 'ewc' (CL1) of table 'mine'"),
         ("iterations = 5", "iterations = 5, validation = 0.1", "are for trials, and what a table shows is measured on"),

@@ -230,10 +230,17 @@ def _parsed(name: str, content: Settings, folder: Path | None, chain: tuple[Path
         key: from_settings(_Group, value, where=f"settings '{key}' of table '{name}'")
         for key, value in file.settings.items()
     }
-    rows = [from_settings(_Row, row, where=f"a row of table '{name}'") for row in file.rows]
+    rows = [from_settings(_Row, row, where=_called(row, at, name)) for at, row in enumerate(file.rows, start=1)]
     # What no cell has use for is read nowhere else.
     check_keys(Reported, file.reported, where=f"'reported' of table '{name}'")
     check_keys(AuthorsCode, file.authors_code, where=f"'authors_code' of table '{name}'")
+    for kind in ("hyperparameters", "search"):
+        for key, value in getattr(file, kind).items():
+            if not isinstance(value, dict):
+                raise UserError(
+                    f"'{key}' in [{kind}] of table '{name}' must be a table, which rows name, found {value!r}: for all "
+                    f'rows alike write [{kind}.NAME] and {kind} = "NAME" in each.'
+                )
     if file.tuning is not None:
         from_settings(Tuning, file.tuning, where=f"'tuning' of table '{name}'")
     for row in rows:
@@ -421,6 +428,12 @@ def _tuned(cells: tuple[Cell, ...], seeds: tuple[int, ...], where: str) -> tuple
     )
 
 
+def _called(row: Any, at: int, table: str) -> str:
+    """How messages name the row that stands at this place of a file."""
+    name = row.get("name") if isinstance(row, dict) else None
+    return f"row '{name}' of table '{table}'" if isinstance(name, str) else f"row {at} of table '{table}'"
+
+
 def _can_be_typed(row: str) -> bool:
     """Whether `--rows` can name a row of this name."""
     return (
@@ -455,12 +468,8 @@ def _check_columns(columns: tuple[str, ...], table: str) -> None:
 
 def _shared(known: dict[str, Any], given: str | dict[str, Any], kind: str, where: str) -> dict[str, Any]:
     """Settings of a row or a cell, or those that it names."""
-    if isinstance(given, dict):
-        return given
-    named = _named(known, given, kind, where)
-    if not isinstance(named, dict):
-        raise UserError(f"{kind.capitalize()} '{given}' of {where} must be a table, found {named!r}.")
-    return named
+    found: Settings = given if isinstance(given, dict) else _named(known, given, kind, where)
+    return found
 
 
 def _named(known: dict[str, Any], name: str, kind: str, where: str) -> Any:

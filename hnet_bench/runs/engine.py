@@ -151,6 +151,7 @@ class Dispatcher:
                     order.stopped(spec)
                 elif self._is_hopeless(spec, result):
                     self._over(spec, done=False)
+                    self._note(spec, result)
                     failed.append(f"{spec.strategy} {spec.scenario.label} seed {spec.seed}: {result.problem}")
                     self.observer(Event(kind="failed", key=spec.key, message=result.problem))
                 else:
@@ -159,6 +160,11 @@ class Dispatcher:
                     self._hand_out([spec], specs_of, waiting)
                 self._hand_out(order.ready(), specs_of, waiting)
         return Outcome(done, tuple(failed), left=len(specs) - done - len(failed), others=self._others)
+
+    def _note(self, spec: RunSpec, result: Result) -> None:
+        """Has the store know of a run that failed. Its process has said so with a traceback, if it came that far."""
+        if self.context.store.failure(spec) != result.problem:
+            self.context.store.write_failure(spec, {"problem": result.problem, "traceback": ""})
 
     def _hand_out(self, specs: list[RunSpec], specs_of: dict[Any, RunSpec], waiting: Any) -> None:
         for spec in specs:
@@ -207,7 +213,6 @@ class Dispatcher:
                 raise SchedulerGone
             reason = f": {future.exception()!r}" if future.status == "error" else ""
             said = Result("died", f"the worker process ended{reason}")
-        store.write_failure(spec, {"problem": said.problem, "traceback": ""})
         return said
 
     def _is_hopeless(self, spec: RunSpec, result: Result) -> bool:

@@ -24,7 +24,7 @@ from hnet_bench.runs.canonical import checksum
 from hnet_bench.runs.files import alone, check_regular, move_aside, read_regular, short_hash, write_atomically
 from hnet_bench.runs.migration import Newer
 from hnet_bench.runs.record import NO_ARRAYS, Record
-from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, record_in
+from hnet_bench.runs.store import MOST_BYTES, MOST_BYTES_OF_ARRAYS, RUN_ID, Store, record_in
 
 _DEPTH = 3  # of the folders that hold records: benchmark, scenario, strategy
 _KEPT_ASIDE = (".conflict-", ".superseded-", ".damaged-")
@@ -63,6 +63,7 @@ def merge(other: Path, into: Path) -> Merged:
         )
     if other.resolve() == into.resolve():
         raise UserError(f"{other} and {into} are the same folder: there is nothing to merge.")
+    Store(into).check_writable()
     added = restored = records = 0
     conflicts: list[Conflict] = []
     damaged: list[tuple[Path, str]] = []

@@ -232,7 +232,8 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
     """Runs without a sound record or without its arrays, or whose record is to be renewed: first one seed of every
     cell, then the next; those that repeat draws at the end.
 
-    Cells with the same spec share their runs. Raises UserError for a seed that their benchmark cannot be drawn with.
+    Cells with the same spec share their runs. Raises UserError for a seed that their benchmark cannot be drawn with,
+    and for a run whose record is of a newer package.
     """
     todo: dict[str, RunSpec] = {}
     for part in (states, with_repeats(states)[len(states) :]):
@@ -245,6 +246,12 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
                 done = any(record.spec["seed"] == spec.seed for record in state.records)
                 done = done and all(one.path.stem != spec.run_id for one in state.lacking)
                 if not done or (store.renew and not store.has(spec)):
+                    for one in state.damaged:
+                        if one.newer and one.path.stem == spec.run_id:
+                            raise UserError(
+                                f"Run {spec.run_id} is done, and its record {one.path} is of a newer hnet_bench: "
+                                "update hnet_bench, or give another folder of results."
+                            )
                     check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
                     todo[spec.key] = spec
     return list(todo.values())

@@ -290,6 +290,19 @@ def test_a_run_that_cannot_write_is_a_failure_of_its_own(tmp_path, finetune, swe
     assert "cannot be written: Not a directory" in outcome.failed[0]
 
 
+def test_what_fails_before_its_run_begins_is_noted_as_any_failure_is(tmp_path, disturbed, sweep_of):
+    """The module needs what is there where the sweep is, and not where its process is."""
+    elsewhere, store = disturbed(tmp_path, *LATE), Store(tmp_path / "results")
+    (file,) = elsewhere.files.values()
+    file.write_text(f"import os\nos.stat({str(tmp_path / 'needed')!r})\n{file.read_text()}")
+    (tmp_path / "needed").touch()
+    elsewhere.build_strategy()  # loads the file, once in a process
+    (tmp_path / "needed").unlink()
+    (line,) = sweep_of([elsewhere], store).failed
+    assert store.failure(elsewhere)
+    assert line.endswith(store.failure(elsewhere))
+
+
 def test_at_the_deadline_a_run_leaves_off_with_a_checkpoint_and_has_not_failed(tmp_path, disturbed, finetune, sweep_of):
     slow, other = disturbed(tmp_path, *LATE), finetune()
     store, events = Store(tmp_path / "results"), []

@@ -209,6 +209,13 @@ def test_a_record_of_a_later_version_is_left_where_it_is(stores, spec_of, record
     assert path.read_text() == newer
 
 
+def test_where_there_is_nothing_to_merge_no_folder_is_left(tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UserError, match="other is no results folder"):
+        merge(tmp_path / "other", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_command_says_what_was_restored(stores, spec_of, record_of, capsys):
     spec, (ours, theirs) = spec_of(), stores
     for seed, sound_here in ((1, True), (2, False), (3, False)):

@@ -11,10 +11,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy
+from kiwisolver import UnsatisfiableConstraint
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from hnet_bench.interfaces import UserError
 from hnet_bench.reporting.figures.kinds import KINDS
 from hnet_bench.reporting.figures.page import Page
 from hnet_bench.reporting.figures.panels import Kind, Panel, plain_log
@@ -31,7 +33,10 @@ _MARGIN = 0.07  # inches beside texts
 
 
 def encode(page: Page, suffix: str = "svg", *, width: float | None = None, font_size: float | None = None) -> bytes:
-    """The page as an svg, pdf or png, the same bytes for the same page and versions whenever it is made."""
+    """The page as an svg, pdf or png, the same bytes for the same page and versions whenever it is made.
+
+    Raises UserError if its texts leave no room for a panel.
+    """
     named_by = [text for text in (page.heading, page.what) if text]
     title = ": ".join(named_by)
     sentence = ". ".join([*named_by, page.caption or page.empty])
@@ -109,7 +114,13 @@ def draw(page: Page, *, width: float | None = None) -> Figure:
         figure.set_size_inches(width, high)
         rect = (0, bottom / high, 1, 1 - (top + bottom) / high)
         figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06, hspace=0, rect=rect)
-        figure.get_layout_engine().execute(figure)
+        try:
+            figure.get_layout_engine().execute(figure)
+        except UnsatisfiableConstraint as error:  # what matplotlib solves its constraints with, and does not catch
+            raise UserError(
+                f"Texts of {size:g} points leave no room for the panels of a figure {width:g} inches wide: make it "
+                "wider or its font smaller."
+            ) from error
         taken = high * axes[0].get_position(original=True).height * sum(heights) / heights[0]
         high = round(high - taken + sum(heights), 2)
     figure.set_layout_engine("none")

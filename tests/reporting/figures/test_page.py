@@ -214,6 +214,12 @@ def test_labels_are_as_large_as_asked_for_whatever_the_width(subject_of: Subject
         assert re.search(rf"font(-size)?: {size}px[^>]*>average accuracy, %", svg)
 
 
+def test_a_figure_without_room_for_its_panels_is_refused(subject_of: SubjectOf) -> None:
+    page = pages(rich(subject_of))["comparison"]
+    with pytest.raises(UserError, match=r"40 points leave no room for the panels of a figure 2 inches wide"):
+        encode(page, width=2, font_size=40)
+
+
 def test_a_users_own_style_changes_nothing(subject_of: SubjectOf) -> None:
     import matplotlib
 
