@@ -338,8 +338,8 @@ def tune(
         done = api.tune(**locals())  # whose arguments these are
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    from hnet_bench.reporting.columns import TUNED_COLUMNS, text_table
-    from hnet_bench.reporting.terminal import print_table
+    from hnet_bench.reporting.terminal import TUNED, print_table
+    from hnet_bench.reporting.text_table import text_table
 
     if done.failed:
         typer.echo(
@@ -347,7 +347,7 @@ def tune(
             "value with which training always fails, as where it diverges, out of the search."
         )
         raise typer.Exit(1)
-    print_table(text_table(TUNED_COLUMNS, done.chosen))
+    print_table(text_table(TUNED, done.chosen))
     if ends := [f"{one.cell.row} {one.cell.scenario.label}" for one in done.chosen if one.at_an_end]:
         typer.echo(f"At an end of its list, beyond which a better value may lie: {', '.join(ends)}.")
     if done.stale:
@@ -391,9 +391,9 @@ def plan(
     hnet-bench plan my_table.toml --device cuda --gpu-slots 4
     """
     given = {name: value for name, value in locals().items() if name != "as_json"}
-    from hnet_bench.reporting.columns import text_table
     from hnet_bench.reporting.plan_costs import COLUMNS, LOOK_COLUMNS, hours, sentence
     from hnet_bench.reporting.terminal import print_table
+    from hnet_bench.reporting.text_table import text_table
 
     found = api.plan(**given)
     if as_json:
@@ -657,10 +657,10 @@ def trace(
 
     hnet-bench trace von_oswald_2020_table_1 split_hnet_ent CL3
     """
-    from hnet_bench.reporting.columns import text_table, traced_columns
     from hnet_bench.reporting.provenance import arithmetic, traced, traced_lines
-    from hnet_bench.reporting.terminal import print_table
+    from hnet_bench.reporting.terminal import print_table, traced_columns
     from hnet_bench.reporting.text import SCALES, code_sources, code_text, measured_text, reported_text, source_text
+    from hnet_bench.reporting.text_table import text_table
 
     state = api.one_cell(table, row, scenario, seeds=seeds, results=results)
     check_chosen(state.cell)
@@ -811,8 +811,8 @@ def list_all(
 
     `hnet-bench show NAME` says more of each.
     """
-    from hnet_bench.reporting.columns import text_table
     from hnet_bench.reporting.terminal import BENCHMARKS, STRATEGIES, TABLES, print_table
+    from hnet_bench.reporting.text_table import text_table
 
     tables, kinds = api.progress(results=results), {kind: catalog.summaries(kind) for kind in get_args(catalog.Kind)}
     if as_json:
@@ -846,8 +846,8 @@ def show(
 
     hnet-bench show quick > my_table.toml
     """
-    from hnet_bench.reporting.columns import text_table
     from hnet_bench.reporting.terminal import SETTINGS, print_table, print_toml
+    from hnet_bench.reporting.text_table import text_table
 
     shown = api.show(name)
     if shown.kind == "table":
@@ -877,8 +877,8 @@ def data_sets(
     hnet-bench data --fetch mnist
     """
     from hnet_bench.data.load import data_folder
-    from hnet_bench.reporting.columns import text_table
     from hnet_bench.reporting.terminal import DATA_SETS, print_table
+    from hnet_bench.reporting.text_table import text_table
 
     found = api.data(fetch, data=data)
     typer.echo(f"Data folder: {data or data_folder()}")

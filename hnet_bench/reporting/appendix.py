@@ -10,10 +10,11 @@ from operator import itemgetter
 from hnet_bench.config import to_settings
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.cells import Report, runs_of
-from hnet_bench.reporting.columns import Column, TextTable, not_reproduced, text_table
 from hnet_bench.reporting.plan_costs import why_not
 from hnet_bench.reporting.provenance import commit, data, hardware, numbered, recorded, software
 from hnet_bench.reporting.text import GIBIBYTE, duration, one_line
+from hnet_bench.reporting.text_table import Column, TextTable, text_table
+from hnet_bench.reporting.verdict_tables import not_reproduced
 from hnet_bench.runs.record import Record
 
 TITLE = "Reproducibility appendix"

@@ -15,7 +15,7 @@ from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Settings
 from hnet_bench.metrics import Summary, average_accuracy
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import MEASURES
+from hnet_bench.reporting.measures import MEASURES
 from hnet_bench.reporting.provenance import made_with
 from hnet_bench.reporting.verdicts import Verdict
 from hnet_bench.runs.account import ACCOUNT

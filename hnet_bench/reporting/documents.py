@@ -24,20 +24,12 @@ from hnet_bench.metrics import Summary, average_accuracy, during_accuracy, summa
 from hnet_bench.papers.reported import Reported
 from hnet_bench.papers.seeds import parse_seeds
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import (
-    CODE,
-    REPORTED,
-    ROW,
-    Column,
-    code_legend,
-    difference_text,
-    interval_in_words,
-    run_with_code,
-    text_table,
-)
 from hnet_bench.reporting.figures.kinds import KINDS, MAIN, file_name
 from hnet_bench.reporting.markdown import escape, link, picture, table
+from hnet_bench.reporting.report_tables import CODE, REPORTED, ROW, code_legend
 from hnet_bench.reporting.text import KNOWN, in_toml, measured_text, record_legend, rounded
+from hnet_bench.reporting.text_table import Column, text_table
+from hnet_bench.reporting.verdict_tables import difference_text, interval_in_words, run_with_code
 from hnet_bench.reporting.verdicts import VERDICTS, Verdict, beside_authors_code, verdict_of
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.shipped import SUM_FILE, sum_of, sums_of

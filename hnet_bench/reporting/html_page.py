@@ -15,22 +15,13 @@ from hnet_bench.metrics import average_accuracy, during_accuracy
 from hnet_bench.papers.seeds import format_seeds
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import (
-    Column,
-    Entry,
-    TextTable,
-    interval_in_words,
-    ranked_text,
-    reason_of,
-    tables_of,
-    text_table,
-)
 from hnet_bench.reporting.inline_svg import InlineSvg
 from hnet_bench.reporting.inline_svg import style as style_of
 from hnet_bench.reporting.leaderboard import boards
 from hnet_bench.reporting.markdown import sources
 from hnet_bench.reporting.plan_costs import why_not
 from hnet_bench.reporting.provenance import MADE_WITH, by_value, code
+from hnet_bench.reporting.report_tables import ranked_text, tables_of
 from hnet_bench.reporting.statistics import MINIMUM_TO_RANK
 from hnet_bench.reporting.text import (
     KNOWN,
@@ -46,6 +37,8 @@ from hnet_bench.reporting.text import (
     reported_text,
     source_text,
 )
+from hnet_bench.reporting.text_table import Column, Entry, TextTable, text_table
+from hnet_bench.reporting.verdict_tables import interval_in_words, reason_of
 from hnet_bench.reporting.verdicts import MINIMUM_SEEDS, VERDICTS, Verdict
 from hnet_bench.runs.record import Record
 

@@ -13,9 +13,10 @@ from itertools import groupby
 from typing import Any
 
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import Column, Entry, TextTable, tables_of
 from hnet_bench.reporting.provenance import made_with
+from hnet_bench.reporting.report_tables import tables_of
 from hnet_bench.reporting.text import code_sources, reported_sources
+from hnet_bench.reporting.text_table import Column, Entry, TextTable
 from hnet_bench.reporting.verdicts import VERDICTS
 
 # \@nodocument is \relax between \begin{document} and \end{document} and nowhere else.

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from hnet_bench.reporting.appendix import TITLE, Section
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import Entry, TextTable, tables_of
 from hnet_bench.reporting.provenance import made_with
+from hnet_bench.reporting.report_tables import tables_of
 from hnet_bench.reporting.text import code_sources, reported_sources
+from hnet_bench.reporting.text_table import Entry, TextTable
 
 # What means something anywhere, at the edge of a word, beside another of its kind, before what makes a link or an
 # entity of it; and at the beginning of a line.

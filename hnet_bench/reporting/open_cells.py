@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 
 from hnet_bench.interfaces import Settings
 from hnet_bench.reporting.cells import Report, ReportCell, repeats_missing
-from hnet_bench.reporting.columns import NO_REASON, Column, TextTable, reason_of, text_table
 from hnet_bench.reporting.data_files import cell_json
 from hnet_bench.reporting.plan_costs import why_not
 from hnet_bench.reporting.statistics import SeedsNeeded
 from hnet_bench.reporting.text import count, duration
+from hnet_bench.reporting.text_table import Column, TextTable, text_table
+from hnet_bench.reporting.verdict_tables import NO_REASON, reason_of
 from hnet_bench.reporting.verdicts import MINIMUM_TO_REPRODUCE
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.spec import RunSpec

@@ -15,9 +15,11 @@ from itertools import groupby, pairwise
 from hnet_bench.interfaces import UserError
 from hnet_bench.metrics import Summary
 from hnet_bench.reporting.cells import Report, ReportCell
-from hnet_bench.reporting.columns import UNTESTED, named_metrics, sections_of
 from hnet_bench.reporting.latex import escape, reference
+from hnet_bench.reporting.measures import named_metrics
+from hnet_bench.reporting.report_tables import UNTESTED
 from hnet_bench.reporting.text import KNOWN, NOT_RUN, RECORD_MARKS, Scale, record_marks, reported_legend
+from hnet_bench.reporting.text_table import sections_of
 
 _SIGNS = {"sem": "SEM", "sd": "SD"}
 _COLUMN, _PAGE = 229.0, 469.0  # points, of an `article` of 10 pt with two columns

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hnet_bench.reporting.columns import Column
 from hnet_bench.reporting.text import count, duration
+from hnet_bench.reporting.text_table import Column
 from hnet_bench.reporting.until_decided import NextLook
 from hnet_bench.runs.cost import Estimate
 from hnet_bench.runs.plan import CellState

@@ -23,18 +23,10 @@ from rich.text import Text
 from hnet_bench.metrics import average_accuracy
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import (
-    CODE_COLUMNS,
-    NAME,
-    VERDICT_COLUMNS,
-    Column,
-    Entry,
-    TextTable,
-    code_table,
-    text_table,
-    verdicts_table,
-)
-from hnet_bench.reporting.text import PERCENT, SCALES, legend, measured_text, reported_text
+from hnet_bench.reporting.provenance import TracedRecord
+from hnet_bench.reporting.text import PERCENT, SCALES, Scale, legend, measured_text, one_line, reported_text
+from hnet_bench.reporting.text_table import Column, Entry, TextTable, text_table
+from hnet_bench.reporting.verdict_tables import CODE_COLUMNS, VERDICT_COLUMNS, code_table, verdicts_table
 from hnet_bench.reporting.verdicts import VERDICTS
 from hnet_bench.runs.plan import CellState
 from hnet_bench.runs.provenance import surroundings
@@ -48,7 +40,7 @@ if TYPE_CHECKING:
 _WIDTH_OF_FILES = 200  # where there is no terminal to fit in, nothing should be wrapped
 _LEAST_PROSE = 16  # characters of a line
 
-# Of `list`, `show` and `data`.
+# Of `list`, `show`, `data` and `tune`.
 TABLES: tuple[Column[Any], ...] = (
     Column("Table", lambda one: one.name, "left"),
     Column("Title", lambda one: one.title, "left", spare=1, prose=True),
@@ -72,6 +64,24 @@ DATA_SETS: tuple[Column[Any], ...] = (
     Column("Size", lambda one: f"{one.size / 2**20:.1f} MiB" if one.size else "", "left", spare=1),
     Column("File", lambda one: one.path.name, "left", spare=2),
 )
+TUNED: tuple[Column[Any], ...] = (
+    Column("Row", lambda one: one.cell.row, "left"),
+    Column("Scenario", lambda one: one.cell.scenario.label, "left"),
+    Column("Rule", lambda one: one.choice.search["rule"], "left", spare=1),
+    Column("Trials", lambda one: str(one.choice.different), spare=2),
+    Column("Chosen", lambda one: one_line(one.choice.values), "left"),
+)
+
+
+def traced_columns(scale: Scale) -> tuple[Column[TracedRecord], ...]:
+    """Of the records behind a number, as `trace` prints them."""
+    return (
+        Column("Seed", lambda one: str(one.seed), "left"),
+        Column(scale.heading, lambda one: scale.text(one.average), "left"),
+        Column("Code", lambda one: one.code, "left", spare=1),
+        Column("Run", lambda one: one.record.run_id, "left"),
+        Column("Record", lambda one: str(one.path), "left", spare=2),
+    )
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -79,6 +89,7 @@ def console(*, quiet: bool = False) -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False, quiet=quiet)
 
 
+_NAME: Column[CellState] = Column("Row", lambda state: state.cell.row, "left")
 # The row as reports print it: the first to go, since its name says as much.
 _LABEL: Column[CellState] = Column("Label", lambda state: state.cell.label, "left", spare=9)
 
@@ -96,7 +107,7 @@ def print_results(table: Table, states: Sequence[CellState]) -> None:
     """Prints what is measured beside what is reported, with the number of runs done."""
     unit = " (%)" if states and states[0].cell.unit == "percent" else ""
     columns: tuple[Column[CellState], ...] = (
-        NAME,
+        _NAME,
         _LABEL,
         Column("Scenario", lambda state: state.cell.scenario.label, "left"),
         Column("Done", lambda state: str(len(state.records)), spare=3),
@@ -110,9 +121,9 @@ def print_results(table: Table, states: Sequence[CellState]) -> None:
 
 def print_verdicts(report: Report) -> None:
     """Prints the verdict on each cell that has a reported number, and what it rests on."""
-    table = verdicts_table(report, (NAME, _LABEL, *VERDICT_COLUMNS[1:])) or text_table((), ())
+    table = verdicts_table(report, (_NAME, _LABEL, *VERDICT_COLUMNS[1:])) or text_table((), ())
     print_table(replace(table, title=f"{report.name}: {report.title}"))
-    if code := code_table(report, (NAME, _LABEL, *CODE_COLUMNS[1:])):
+    if code := code_table(report, (_NAME, _LABEL, *CODE_COLUMNS[1:])):
         console().print()
         print_table(code)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from hnet_bench.reporting.appendix import Section, sections
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import reason_of
 from hnet_bench.reporting.markdown import appendix_page
+from hnet_bench.reporting.verdict_tables import reason_of
 
 
 def section(report: Report, heading: str) -> Section:

@@ -12,7 +12,7 @@ import pytest
 
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting.cells import Report, ReportCell, build_report
-from hnet_bench.reporting.columns import MEASURES
+from hnet_bench.reporting.measures import MEASURES
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record
 from hnet_bench.runs.spec import resolve_cell

@@ -15,7 +15,6 @@ from hnet_bench.interfaces import UserError
 from hnet_bench.papers.table import Table, parse_table
 from hnet_bench.reporting import markdown
 from hnet_bench.reporting.cells import Report, build_report, verdict_on
-from hnet_bench.reporting.columns import verdicts_table
 from hnet_bench.reporting.statistics import (
     EXACT,
     LEVEL,
@@ -26,6 +25,7 @@ from hnet_bench.reporting.statistics import (
     level_at,
     seeds_to_reproduce,
 )
+from hnet_bench.reporting.verdict_tables import verdicts_table
 from hnet_bench.runs.budget import fitting
 from hnet_bench.runs.cost import BASES, Estimate
 from hnet_bench.runs.plan import runs_to_do, table_state, with_repeats

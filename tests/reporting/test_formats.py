@@ -18,10 +18,12 @@ from hnet_bench.interfaces import Settings
 from hnet_bench.papers.table import Table
 from hnet_bench.reporting import data_files, latex, markdown
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.columns import account_table, tables_of, verdicts_table
 from hnet_bench.reporting.data_files import CSV_COLUMNS, cell_json
 from hnet_bench.reporting.documents import with_results
 from hnet_bench.reporting.html_page import page as html_page
+from hnet_bench.reporting.measures import account_table
+from hnet_bench.reporting.report_tables import tables_of
+from hnet_bench.reporting.verdict_tables import verdicts_table
 from hnet_bench.runs.account import ACCOUNT
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.store import Store

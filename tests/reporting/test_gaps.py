@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from hnet_bench.papers.table import parse_table
 from hnet_bench.reporting import figures
 from hnet_bench.reporting.cells import Report, build_report
-from hnet_bench.reporting.columns import MEASURES, details_table
 from hnet_bench.reporting.data_files import as_csv, cell_json
 from hnet_bench.reporting.figures.page import Subject, pages
+from hnet_bench.reporting.measures import MEASURES, details_table
 from hnet_bench.reporting.report_files import render
 from hnet_bench.runs.plan import table_state
 from hnet_bench.runs.record import Record

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from hnet_bench.reporting.cells import Report
-from hnet_bench.reporting.columns import text_table, traced_columns
 from hnet_bench.reporting.provenance import traced
-from hnet_bench.reporting.terminal import TABLES, print_results, print_table, print_verdicts
+from hnet_bench.reporting.terminal import TABLES, print_results, print_table, print_verdicts, traced_columns
 from hnet_bench.reporting.text import PERCENT
+from hnet_bench.reporting.text_table import text_table
 
 WIDTHS = (60, 80, 100, 200)
 LONG = "_of_which_the_name_is_longer_than_anybody_would_wish"
