@@ -275,7 +275,10 @@ class InMemoryTemplate(ResumableTemplate):
             ("unit range" if facts.unit_range else "normalised", "unit range", "values of images beyond [0, 1]"),
         ):
             if wanted not in (usual, *able):
-                raise UserError(f"{type(self).__name__} does not learn with {what}.")
+                raise UserError(
+                    f"The strategy does not learn with {what}, which its {type(self).__name__} does not list in "
+                    "`learns_with`."
+                )
 
     def _prepare_experience(self) -> None:
         """Takes note of the classes of the experience. Raises UserError if there are more than the setup says."""

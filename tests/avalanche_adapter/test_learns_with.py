@@ -26,10 +26,10 @@ def template_of(name, built, options):
     ("name", "options", "words"),
     [
         # Its Fisher matrix would be all zeros for a softmax over a single output: a silent fine-tuning.
-        ("ewc", CURVES, "EwcTemplate does not learn with the problem type regression"),
-        ("hnet", CURVES, "HypernetworkTemplate does not learn with the problem type regression"),
-        ("hnet", {"activation": "sigmoid"}, "HypernetworkTemplate does not learn with the activation sigmoid"),
-        ("dgr", {"initialisation": "xavier"}, "DgrTemplate does not learn with the initialisation xavier"),
+        ("ewc", CURVES, "The strategy does not learn with the problem type regression"),
+        ("hnet", CURVES, "The strategy does not learn with the problem type regression"),
+        ("hnet", {"activation": "sigmoid"}, "The strategy does not learn with the activation sigmoid"),
+        ("dgr", {"initialisation": "xavier"}, "The strategy does not learn with the initialisation xavier"),
         (
             "dgr",
             {"stream": NORMALISED},
@@ -41,8 +41,8 @@ def template_of(name, built, options):
             for name in ("hnet", "dgr")
             for change in SCHEDULES
         ),
-        ("hnet", RESNET, "HypernetworkTemplate does not learn with the network resnet32"),
-        ("hnet_embedding_space", ZENKE, "EmbeddingSpaceTemplate does not learn with the network zenke"),
+        ("hnet", RESNET, "The strategy does not learn with the network resnet32"),
+        ("hnet_embedding_space", ZENKE, "The strategy does not learn with the network zenke"),
         *(
             (name, RESNET, "does not learn with the network resnet32")
             for name in ("dgr", "dgr_distill", "icarl", "xdg", "empirical_ewc", "hnet_r")

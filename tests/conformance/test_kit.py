@@ -27,7 +27,7 @@ def test_every_strategy_of_ours_conforms(name):
 def test_a_network_that_a_strategy_does_not_have_is_a_problem_in_words():
     found = {one.check: one.problem for one in conformance("hnet", network="resnet32") if one.problem}
     assert list(found) == ["trains"]
-    assert "HypernetworkTemplate does not learn with the network resnet32" in found["trains"]
+    assert "The strategy does not learn with the network resnet32" in found["trains"]
 
 
 @pytest.mark.parametrize("network", [name for name in get_args(NetworkName) if name != "mlp"])
