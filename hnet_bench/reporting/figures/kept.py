@@ -86,12 +86,12 @@ def encode_all(shown: Sequence[Page]) -> list[bytes]:
 
 
 def _read_notes(folder: Path) -> dict[str, Any]:
-    """What an earlier report noted; what cannot be read is as if it were not there."""
+    """What an earlier report noted of the figures that are still there; what cannot be read is as if it were not."""
     try:
         notes: Any = json.loads((folder / NOTES).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return notes if isinstance(notes, dict) else {}
+    return {name: note for name, note in notes.items() if (folder / name).is_file()} if isinstance(notes, dict) else {}
 
 
 @cache

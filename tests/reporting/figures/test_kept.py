@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -135,6 +136,17 @@ def test_notes_that_cannot_be_read_are_as_if_there_were_none(
     (tmp_path / "reports" / NOTES).write_bytes(notes)
     report(tmp_path / "reports", subject)
     assert asked == KINDS * 2
+
+
+def test_what_was_noted_of_figures_that_are_gone_is_dropped(
+    asked: list[str], subject_of: Callable[..., Subject], tmp_path: Path
+) -> None:
+    subject, folder = subject_of({"a": {"CL1": SCORES}}), tmp_path / "reports"
+    report(folder, subject, other(subject))
+    for path in folder.glob("other.*"):
+        path.unlink()
+    report(folder, subject)
+    assert json.loads((folder / NOTES).read_text()).keys() == {path.name for path in folder.glob("*.svg")}
 
 
 def test_code_that_draws_otherwise_draws_again_but_shows_the_same(
