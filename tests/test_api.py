@@ -194,9 +194,9 @@ def test_a_sweep_that_cannot_be_is_refused_before_it_begins(arguments, words):
 @pytest.mark.parametrize(
     ("verb", "arguments", "words"),
     [
-        (api.figures, {"table": "mine.toml", "width": -1}, "'width' must be a number of at least 2, found -1."),
-        (api.figures, {"table": "mine.toml", "font_size": True}, "'font_size' must be a number of at least 4, found"),
-        (api.figures, {"table": "mine.toml", "width": math.inf}, "'width' must be a number of at least 2, found inf."),
+        (api.figures, {"table": "mine.toml", "width": -1}, "'width' must be a number from 2 to 50, found -1."),
+        (api.figures, {"table": "mine.toml", "font_size": True}, "'font_size' must be a number from 4 to 40, found"),
+        (api.figures, {"table": "mine.toml", "width": math.inf}, "'width' must be a number from 2 to 50, found inf."),
         (api.draw_records, {"number": 0}, "'number' must be a whole number of at least 1, found 0."),
         (api.draw_records, {"number": 2.5}, "'number' must be a whole number of at least 1, found 2.5."),
         (api.rerun, {"run": "seed1", "tolerance": float("nan")}, "'tolerance' must be a number of at least 0, found"),
