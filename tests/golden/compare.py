@@ -131,13 +131,16 @@ def _measure(root: Path) -> subprocess.Popen[str]:
 
 
 def default_commits() -> list[str]:
-    """Where the branch left main; on main, where it was a day before its last commit, and a day before that one."""
+    """Where the branch left main; on main, where it was a day before its last commit, and a day before that one, or
+    when it had its first fingerprints: runs that it did not have then are younger, and may have begun in between."""
     left = _git("merge-base", "HEAD", "origin/main") or _git("merge-base", "HEAD", "main")
     if left and left != _git("rev-parse", "HEAD"):
         return [left]
     found = ["HEAD"]
     while len(found) < 3 and (time := _git("show", "--no-patch", "--format=%ct", found[-1])):
         found.append(_git("rev-list", "-1", "--first-parent", f"--before={int(time) - 86400}", found[-1]))
+    if len(found) == 3 and not _git("ls-tree", "--name-only", found[2], "--", str(SCRIPT)):
+        found[2] = _git("log", "--reverse", "--diff-filter=A", "--format=%H", "--", str(SCRIPT)).partition("\n")[0]
     return [one for one in found[1:] if one]
 
 
@@ -171,7 +174,7 @@ def main() -> int:
     for older in earlier if found else []:
         with commit_tree(older) as old:
             (before,) = measured(old)
-        if not before:  # as of a time before there were fingerprints: what the newer commit says stands
+        if not before:  # what the newer commit says stands
             continue
         confirmed = problems(before, after)
         for what in [what for what in found if what not in confirmed]:

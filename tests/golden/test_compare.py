@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,39 @@ def test_on_main_a_sentence_must_be_true_of_an_older_commit_as_well(
     output = capsys.readouterr().out
     assert "The behaviour of the strategy ewc has changed" in output
     assert ("Not true of commit older, and so not counted" in output) == (code == 0)
+
+
+@pytest.mark.parametrize(("first", "expected"), [(1, ["2", "1"]), (2, ["2", "2"])])
+def test_where_there_were_no_fingerprints_a_day_earlier_the_first_are_asked(
+    first: int, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three commits, a day and a half apart; the first fingerprints are in one of the older two."""
+    compare = script("compare")
+    monkeypatch.setattr(compare, "ROOT", tmp_path)
+
+    def git(*words: str, day: float = 0.0) -> str:
+        date = f"{int(1e9 + 86400 * day)} +0000"
+        who = {f"GIT_{one}_{what}": "t" for one in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *words],
+            env={**os.environ, **who, **dates},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    git("init", "-q", "-b", "main")
+    hashes = {}
+    for number in (1, 2, 3):
+        if number == first:
+            (tmp_path / compare.SCRIPT).parent.mkdir(parents=True)
+            (tmp_path / compare.SCRIPT).touch()
+        git("add", ".")
+        git("commit", "-q", "--allow-empty", "-m", str(number), day=1.5 * number)
+        hashes[git("rev-parse", "HEAD")] = str(number)
+    assert [hashes[one] for one in compare.default_commits()] == expected
 
 
 def test_every_strategy_in_every_scenario_and_every_benchmark_has_a_fingerprint() -> None:
