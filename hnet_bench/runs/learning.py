@@ -178,6 +178,8 @@ class Learning:
         self._meter = Meter(progress.measured)
         self._meter.state = beside
         progress.resumes.append({"experience": len(progress.score), "step": progress.steps, **progress.machine})
+        if progress.machine != machine(str(self.template.device)):
+            progress.part_state = ""  # what is trained on two machines is no other run's
         _log.info("goes on in experience %d after step %d", len(progress.score), progress.steps)
         return progress
 

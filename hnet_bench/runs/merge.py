@@ -2,8 +2,9 @@
 
 For each run the files of both stores are pooled, and what the pool says decides, never where a file came from:
 
-* Records with the same scores are one: that of a clean checkout before that of a changed one, then one with arrays
-  beside it, then that whose file has the least SHA-256. Times and hardware are all that is given up with the others.
+* Records with the same scores are one: that of the newest code (`runs.revisions`), then that of a clean checkout before
+  that of a changed one, then one with arrays beside it, then that whose file has the least SHA-256. Times and hardware
+  are all that is given up with the others.
 * Records with different scores are all kept. The same rule says which of them counts; the others stand beside it as
   `.conflict-<8 hex>.json`.
 * A record that one store has superseded does not come back from the other: a file of the same content is left out.
@@ -161,9 +162,9 @@ def _keep_aside(pool: _Pool, name: str, content: bytes) -> None:
 def _chosen(pool: _Pool) -> list[_Candidate]:
     """One record for each set of scores, the one that counts first."""
 
-    def order(one: _Candidate) -> tuple[bool, bool, str]:
+    def order(one: _Candidate) -> tuple[int, bool, bool, str]:
         changed = one.record.provenance.get("dirty") is not False
-        return changed, one.arrays is None, hashlib.sha256(one.content).hexdigest()
+        return -_raised(one.record), changed, one.arrays is None, hashlib.sha256(one.content).hexdigest()
 
     # Renewing a record ends with the new one in the place of the old; if it was cut off, the old one still counts.
     everything = pool.candidates.values()
@@ -172,6 +173,11 @@ def _chosen(pool: _Pool) -> list[_Candidate]:
     for candidate in sorted(found, key=order):
         best.setdefault(checksum(candidate.record.scores), candidate)
     return list(best.values())
+
+
+def _raised(record: Record) -> int:
+    """How often a revision had been raised by the time of a record. Those of users' files are no numbers."""
+    return sum(revision for revision in record.revisions.values() if isinstance(revision, int))
 
 
 def _outcome(pool: _Pool, chosen: dict[str, _Candidate]) -> dict[str, bytes]:

@@ -224,8 +224,13 @@ def _on_draw(cell: Cell, draw: int) -> Cell:
 
 
 def stale_files(states: list[CellState]) -> frozenset[str]:
-    """SHA-256 of the file of every stale record: what `Store.renew` takes."""
-    return frozenset(file_sum(state.files[seed]) for state in with_repeats(states) for seed in state.stale_seeds)
+    """SHA-256 of the file of every stale record of a planned seed: what `Store.renew` takes."""
+    return frozenset(
+        file_sum(state.files[seed])
+        for state in with_repeats(states)
+        for seed in state.stale_seeds
+        if seed in state.planned_seeds
+    )
 
 
 def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
@@ -246,12 +251,8 @@ def runs_to_do(states: list[CellState], store: Store) -> list[RunSpec]:
                 done = any(record.spec["seed"] == spec.seed for record in state.records)
                 done = done and all(one.path.stem != spec.run_id for one in state.lacking)
                 if not done or (store.renew and not store.has(spec)):
-                    for one in state.damaged:
-                        if one.newer and one.path.stem == spec.run_id:
-                            raise UserError(
-                                f"Run {spec.run_id} is done, and its record {one.path} is of a newer hnet_bench: "
-                                "update hnet_bench, or give another folder of results."
-                            )
+                    if any(one.newer for one in state.damaged):
+                        store.check_not_newer(spec)
                     check_benchmark(spec.build_benchmark(), spec.scenario, spec.seed, state.cell.where)
                     todo[spec.key] = spec
     return list(todo.values())

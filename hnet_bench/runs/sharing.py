@@ -1,9 +1,9 @@
 """What runs with a training in common leave each other: its outcome after each experience, as a file in the store.
 
 Declarations only say where to look. An outcome is taken only by a run that trains the first steps itself and has come
-to the very state that the other had then, bit for bit, with the same code, versions, processor and data. All that
-follows is determined by these; so a declaration that forgets what acts within these steps costs time, and changes no
-score.
+to the very state that the other had then, bit for bit, with the same code, versions, processor and data. So a
+declaration that forgets what acts within these steps costs time, and changes no score; it must name what may act later
+alone, such as sums in another order, whose last bits seldom differ.
 """
 
 from __future__ import annotations

@@ -173,12 +173,21 @@ class Store:
         own = _examine(self.root, spec)
         return _united(own, _examine(self.shipped.root, spec, self.shipped.sums)) if self.shipped else own
 
+    def check_not_newer(self, spec: RunSpec) -> None:
+        """Raises UserError if a record of a newer package stands in the place of this run's."""
+        for one in self.examine(spec).damaged:
+            if one.newer and one.path.stem == spec.run_id:
+                raise UserError(
+                    f"Run {spec.run_id} is done, and its record {one.path} is of a newer hnet_bench: update "
+                    "hnet_bench, or give another folder of results."
+                )
+
     def write(self, spec: RunSpec, record: Record, artefacts: bytes | None = None) -> Path:
         """Adds the record of a run and forgets its earlier failures; a sound record that is there already is kept.
 
         What it takes the place of, a damaged file or a record that was to be renewed, is kept aside. `artefacts` is the
         content of a NumPy archive that is kept beside the record, written before it. Raises UserError if the disk does
-        not take them; then no part of them is left.
+        not take them, and as `check_not_newer` does; then no part of them is left.
         """
         path, own = self.path(spec), replace(self, shipped=None)
         content = to_bytes(record)
@@ -191,6 +200,7 @@ class Store:
         try:
             with alone(path.parent):
                 if not own.has(spec):
+                    own.check_not_newer(spec)
                     _keep_aside(path, sound=spec.seed in own.done_seeds(spec))
                     if artefacts:
                         write_atomically(path.with_suffix(".npz"), artefacts)

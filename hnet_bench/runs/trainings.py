@@ -24,13 +24,13 @@ class Training:
 
 
 def trainings_of(spec: RunSpec) -> tuple[Training, ...]:
-    """What the strategy itself declares; nothing for a user's own, whose code nobody guards, and nothing that a class
-    only inherits, since it may train in another way."""
-    strategy = spec.build_strategy()
+    """What the strategy itself declares; nothing for a user's own or on a benchmark of a user's, whose code nobody
+    guards, and nothing that a class only inherits, since it may train in another way."""
+    strategy, benchmark = spec.build_strategy(), spec.build_benchmark()
     kind = type(strategy)
-    if "trainings" not in vars(kind) or not is_ours(kind):
+    if "trainings" not in vars(kind) or not is_ours(kind) or not is_ours(type(benchmark)):
         return ()
-    facts = spec.build_benchmark().facts
+    facts = benchmark.facts
     setup = Setup(scenario=spec.scenario, facts=facts, protocol=spec.protocol, seed=spec.seed)
     common = {
         "benchmark": {"name": spec.benchmark, **spec.benchmark_settings},

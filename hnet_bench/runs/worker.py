@@ -111,12 +111,15 @@ def attempt(
         with _locked(store.log_path(spec)) as log_file:
             if store.has(spec):  # another sweep over the same store was faster
                 return Result("done")
+            store.check_not_newer(spec)
             if log_file is None:
                 time.sleep(_SECONDS_TO_WAIT_FOR_OTHERS)
                 return Result("elsewhere")
             tell(Event(kind="started", key=spec.key))
             _log_to(log_file, spec, tell)
             return _train(spec, context, shared, device, tell)
+    except UserError as error:  # what has come into the run's place meanwhile
+        return Result("mistake", str(error))
     except OSError as error:  # a full disk, a folder that has become read-only: whatever the log needs
         return Result("mistake", f"{store.log_path(spec)} cannot be written: {error.strerror}")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
-from hnet_bench.strategies.settings import require_several_classes
+from hnet_bench.strategies.settings import heads, require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -76,7 +76,7 @@ class HyperMask:
 
     def trainings(self, setup: Setup) -> dict[str, Settings]:
         """The classifier, which is trained in the same way in CL1 and CL3."""
-        return {"classifier": {**to_settings(self), "heads": setup.facts.heads(setup.scenario)}}
+        return {"classifier": {**to_settings(self), **heads(setup)}}
 
     def _hypernetwork(self, generated: Layout, tasks: int) -> ChunkedHypernetwork:
         from hnet_bench.nets.full_hypernetwork import FullHypernetwork

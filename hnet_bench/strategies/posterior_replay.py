@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hnet_bench.config import to_settings
 from hnet_bench.interfaces import Scenario, Settings, Setup, UserError
-from hnet_bench.strategies.settings import HypernetworkSettings, require_several_classes
+from hnet_bench.strategies.settings import HypernetworkSettings, heads, require_several_classes
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -66,7 +66,7 @@ class PosteriorReplay(HypernetworkSettings):
         """The classifier, the same for every criterion, and in CL1 and CL3."""
         tested = ("criterion", "test_samples")
         own = {name: value for name, value in to_settings(self).items() if name not in tested}
-        return {"classifier": {"posterior": True, **own, "heads": setup.facts.heads(setup.scenario)}}
+        return {"classifier": {"posterior": True, **own, **heads(setup)}}
 
     def build(self, setup: Setup) -> SupervisedTemplate:
         """The strategy for one run. Raises UserError outside CL1 where an experience has a single class."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import ceil
 from typing import ClassVar, Literal
 
-from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Settings, Setup, UserError
+from hnet_bench.interfaces import ADDED_LATER, BenchmarkFacts, Scenario, Settings, Setup, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class HypernetworkSettings:
         """What the training of the generated classifier depends on: as many heads are as many outputs, and where the
         task is given in training, as it is everywhere, only one of them learns."""
         own = {one.name: getattr(self, one.name) for one in fields(HypernetworkSettings)}
-        return {**own, "heads": setup.facts.heads(setup.scenario)}
+        return {**own, **heads(setup)}
 
     def random_numbers(self, setup: Setup) -> Settings:
         """What decides how many random numbers the initial classifier takes, and so what is drawn after it."""
@@ -91,6 +91,17 @@ class HypernetworkSettings:
         generated = sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths[first:]))
         names = ("chunk_size", "hidden_units", "task_embedding_size", "chunk_embedding_size", "generated_layers")
         return {**{name: getattr(self, name) for name in names}, "chunks": ceil(generated / self.chunk_size)}
+
+
+def heads(setup: Setup) -> Settings:
+    """What of the scenario the training of one head at a time depends on.
+
+    In CL3 the softmax is over all outputs, of which only those of the present head are not excluded. The sum is the
+    same but for the order of its terms, and so for its last bits where there are more than two.
+    """
+    classes = setup.facts.classes_per_experience
+    terms = setup.outputs if setup.scenario is Scenario.CLASS and classes > 2 else classes
+    return {"heads": setup.facts.heads(setup.scenario), "terms": terms}
 
 
 @dataclass(frozen=True, kw_only=True)

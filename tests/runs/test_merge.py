@@ -26,6 +26,7 @@ FILE = st.fixed_dictionaries(
         "score": st.sampled_from([0.25, 0.75]),
         "total": st.sampled_from([1.0, 2.0]),
         "dirty": st.booleans(),
+        "revision": st.sampled_from([1, 1, 2]),
         "arrays": st.sampled_from([None, b"x", b"y"]),
     }
 )
@@ -52,6 +53,7 @@ def fill(root, spec, record_of, files):
         record = record_of(
             run, score=[[file["score"]]], seconds={"train": [], "evaluate": [], "total": file["total"]},
             provenance={"dirty": file["dirty"], "commit": "c"},
+            revisions={"strategy": file["revision"], "benchmark": 1, "protocol": 1},
         )  # fmt: skip
         path, content = Store(root).path(run), to_bytes(record)
         kind = file["kind"]
@@ -207,6 +209,21 @@ def test_a_record_of_a_later_version_is_left_where_it_is(stores, spec_of, record
     with pytest.raises(UserError, match="schema 99"):
         united(stores)
     assert path.read_text() == newer
+
+
+@pytest.mark.parametrize("scores", ["same", "other"])
+def test_a_renewed_record_counts_before_one_of_older_code(stores, spec_of, record_of, scores):
+    spec, (ours, theirs) = spec_of(), stores
+    for store, revision in ((ours, 1), (theirs, 2)):
+        score = [[0.25 if scores == "other" and revision == 1 else 0.5]]
+        seconds = {"train": [], "evaluate": [], "total": float(revision)}
+        revisions = {"strategy": revision, "benchmark": 1, "protocol": 1}
+        store.write(spec, record_of(spec, score=score, revisions=revisions, seconds=seconds))
+    for into, other in ((theirs, ours), (ours, theirs)):
+        found = merge(other.root, into.root)
+        assert len(found.conflicts) == (scores == "other")
+        (record,) = into.records(spec)
+        assert record.revisions["strategy"] == 2
 
 
 def test_where_there_is_nothing_to_merge_no_folder_is_left(tmp_path):

@@ -3,7 +3,8 @@
 import pytest
 
 from hnet_bench.papers.table import load_table, parse_table
-from hnet_bench.runs.plan import runs_to_do, table_state
+from hnet_bench.runs.files import file_sum
+from hnet_bench.runs.plan import runs_to_do, stale_files, table_state
 from hnet_bench.runs.spec import resolve_cell
 from hnet_bench.runs.store import Store
 
@@ -57,6 +58,16 @@ def test_with_chosen_seeds_only_these_count(table, tmp_path, record_of):
     state = table_state(table, store, seeds=(2, 3))[0]
     assert [record.spec["seed"] for record in state.records] == [2]
     assert (state.planned_seeds, state.failed_seeds) == ((2, 3), ())
+
+
+def test_of_stale_records_those_of_planned_seeds_are_renewed(table, tmp_path, record_of):
+    store = Store(tmp_path)
+    for seed in (1, 9):
+        spec = resolve_cell(table.cells[0], seed)
+        store.write(spec, record_of(spec, revisions={"strategy": 2, "benchmark": 1, "protocol": 1}))
+    states = table_state(table, store)
+    assert states[0].stale_seeds == (1, 9)
+    assert stale_files(states) == {file_sum(states[0].files[1])}
 
 
 def test_the_json_of_a_cell_gives_fractions(table, tmp_path, record_of):

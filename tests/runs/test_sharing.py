@@ -203,6 +203,46 @@ def test_runs_that_are_stopped_share_as_others_do(cell, shared, tmp_path, questi
     assert len(list(tmp_path.glob("*/*.outcome"))) == len([*CLASSIFIER * 2, *INFERENCE, *REPLAYS])
 
 
+def test_what_was_trained_on_two_machines_is_left_for_no_other_run(cell, shared, tmp_path, monkeypatch):
+    spec, checkpoints = cell("hnet", CL1), Checkpoints(tmp_path / "checkpoint", {})
+    with pytest.raises(Stopped):
+        shared(spec, checkpoints=checkpoints, deadline=After(OWN_STEPS + 2))
+    monkeypatch.setattr("hnet_bench.runs.learning.machine", lambda device: {"cpu": "another"})
+    *_, sharing = shared(spec, checkpoints=checkpoints)
+    assert sharing.left == CLASSIFIER[1:]
+
+
+@pytest.mark.parametrize(("classes", "alike"), [(2, True), (3, False)])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("hnet", "hnet_ent"), ("hint", "hint"), ("hypermask", "hypermask"), ("posterior_replay", "posterior_replay")],
+)
+def test_a_softmax_over_more_outputs_is_another_training_but_for_two_terms(spec_of, first, second, classes, alike):
+    """The sum of exponentials with zeros among them has the same bits for two terms in any order, not for three."""
+
+    def digest(strategy, scenario):
+        benchmark = {"name": "synthetic", "classes_per_experience": classes}
+        chunks = {"hyperparameters": CHUNKS} if strategy != "hypermask" else {}
+        (classifier,) = trainings_of(spec_of(strategy=strategy, scenario=scenario, benchmark=benchmark, **chunks))
+        return classifier.digest
+
+    assert (digest(first, CL1) == digest(second, CL3)) == alike
+
+
+def test_nothing_is_shared_on_a_benchmark_of_a_users(spec_of, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import dataclass\nfrom hnet_bench.benchmarks.synthetic import Synthetic\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Mine(Synthetic):\n    pass\n"
+    )
+    shipped, mine = (
+        spec_of(strategy="hnet", scenario=CL1, hyperparameters=CHUNKS, benchmark={"name": name})
+        for name in ("synthetic", f"{file}:Mine")
+    )
+    assert trainings_of(shipped)
+    assert not trainings_of(mine)
+
+
 def test_times_are_those_of_a_run_that_does_all_itself(cell, shared, tmp_path, monkeypatch):
     """Whatever was taken counts with what it took where it was trained, here 1000 s for each part."""
     leave = Sharing.leave
