@@ -11,7 +11,7 @@ from torch import Tensor
 from hnet_bench.avalanche_adapter.benchmark import InMemoryBenchmark
 from hnet_bench.avalanche_adapter.evaluation import Evaluator
 from hnet_bench.avalanche_adapter.objective import accuracy
-from hnet_bench.avalanche_adapter.template import InMemoryTemplate
+from hnet_bench.avalanche_adapter.template import EVALUATION_BATCH, InMemoryTemplate
 from hnet_bench.interfaces import Scenario
 
 SMALL_BATCH = 7  # smaller than an experience, so that a batch could betray it
@@ -48,8 +48,8 @@ def _dependence(template: InMemoryTemplate, benchmark: InMemoryBenchmark) -> str
                     return "the task label that stands beside a sample"
     expected = [accuracy(said.cpu(), samples.y.cpu()) for said, samples in zip(alone, benchmark.test, strict=True)]
     # In CL2 and CL3 one pool in mixed order, in CL1 each experience; in either case in batches of another size, and one
-    # by one, as the last sample of an evaluation may be.
-    for template.eval_mb_size in (SMALL_BATCH + 4, 1):
+    # by one, as the last sample of an evaluation may be, or so many as in runs.
+    for template.eval_mb_size in (SMALL_BATCH + 4, 1, EVALUATION_BATCH):
         if Evaluator(benchmark).evaluate(template).score != expected:
             return "which experience is evaluated, or on the other samples of a batch"
     return None

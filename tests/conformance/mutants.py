@@ -101,6 +101,14 @@ class FailsOnASingleSample(ClassifierTemplate):
 
 
 @mutant
+class CentresLargeBatches(ClassifierTemplate):
+    def forward(self):
+        outputs = super().forward()
+        # As whoever does without what too few samples would tell.
+        return outputs if self.is_training or len(outputs) < 32 else outputs - outputs.mean(dim=0)
+
+
+@mutant
 class ForgotTheSeed(ClassifierTemplate):
     def criterion(self):
         return super().criterion() * (0.5 + numpy.random.default_rng().random())

@@ -52,6 +52,7 @@ def test_what_is_frozen_on_the_way_is_counted():
         ("ReadsTaskLabels", "no task identity when evaluated", "depend on the task label"),
         ("AsksTheBatch", "no task identity when evaluated", "other samples of a batch"),
         ("FailsOnASingleSample", "no task identity when evaluated", "other samples of a batch"),
+        ("CentresLargeBatches", "no task identity when evaluated", "other samples of a batch"),
         ("ForgotTheSeed", "same seed, same parameters; another seed, others", "other parameters the second time"),
         ("SharesState", "same seed, same parameters; another seed, others", "from one run to the next"),
         ("KnowsOneSeed", "same seed, same parameters; another seed, others", "Another seed gives the same"),
